@@ -1,0 +1,148 @@
+"""Who somebody is: the account, its one-time codes and its sign-ins."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+from auctioncraft.ids import uuid7
+
+
+def normalise_email(address: str) -> str:
+    """Return the one form of an address that is stored, compared and mailed: NFKC, then case-folded.
+
+    `iexact` would fold the dotless ı to i and hand one person's account to another; this keeps them apart.
+    """
+    return unicodedata.normalize("NFKC", address.strip()).casefold()
+
+
+def _new_display_name() -> str:
+    # Public, so never made from the address.
+    return f"member-{secrets.token_hex(4)}"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates accounts by their normalised address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create an account; without a password it can sign in by one-time code only."""
+        user = self.model(email=normalise_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create a staff account with every permission. Used by `manage.py createsuperuser`."""
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find an account by an address however it is written."""
+        return self.get(email=normalise_email(username or ""))
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. The e-mail address is the identity; the display name is all that others ever see."""
+
+    class SellerState(models.TextChoices):
+        """How far the seller's onboarding for payouts has come."""
+
+        NONE = "none"
+        PENDING = "pending"
+        ENABLED = "enabled"
+
+    email = models.EmailField(max_length=254, unique=True)
+    display_name = models.CharField(max_length=60, default=_new_display_name)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+    # Every token carries the version it was issued under; raising it ends them all (a password change does).
+    token_version = models.PositiveIntegerField(default=0)
+    strikes = models.PositiveSmallIntegerField(default=0, help_text="Won auctions that were not paid in time.")
+    seller_state = models.CharField(max_length=8, choices=SellerState, default=SellerState.NONE)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    def clean(self) -> None:
+        """Normalise the address: the admin's forms come this way."""
+        super().clean()
+        self.email = normalise_email(self.email)
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Set the password, and end every token that was issued before."""
+        super().set_password(raw_password)
+        self.token_version = (self.token_version or 0) + 1
+
+
+class OneTimeCode(models.Model):
+    """A sign-in code that was asked for. The code itself is not stored: it is derived from the nonce under our key.
+
+    Whoever reads the table without the key learns nothing; the worker, which has it, can mail the code.
+    """
+
+    email = models.CharField(max_length=254, help_text="Normalised.")
+    nonce = models.CharField(max_length=32)
+    # Set by a registration that waits for its address to be verified: the password it asked for, hashed.
+    pending_password = models.CharField(max_length=128, blank=True)
+    pending_display_name = models.CharField(max_length=60, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    # Used, or superseded by a newer one. Either way it opens nothing any more.
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("email", "-created_at"), name="code_by_email"),
+            models.Index(fields=("ip", "-created_at"), name="code_by_ip"),
+        )
+
+    def __str__(self) -> str:
+        return f"Code {self.pk}"
+
+
+class CodeGuard(models.Model):
+    """One row per address that ever asked: the lock under which its codes are issued and tried, and the count of failures."""
+
+    email = models.CharField(max_length=254, primary_key=True, help_text="Normalised.")
+    failures = models.JSONField(default=list, help_text="When wrong codes were tried, in the last hour: Unix seconds.")
+
+    def __str__(self) -> str:
+        return f"Guard of codes {self.pk}"
+
+
+class SignIn(models.Model):
+    """A sign-in on one device: the family of refresh tokens, of which only the newest one works."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    token_hash = models.CharField(max_length=64, help_text="SHA-256 of the one refresh token that is good.")
+    user_agent = models.CharField(max_length=200, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-last_used_at",)
+
+    def __str__(self) -> str:
+        return f"Sign-in {self.pk}"

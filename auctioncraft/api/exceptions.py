@@ -1,0 +1,106 @@
+"""The one exception handler: every refusal leaves as `{"code", "detail", …}`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from auctioncraft import errors
+
+logger = logging.getLogger(__name__)
+
+
+def handle(exception: Exception, context: dict[str, Any]) -> Response:
+    """Turn whatever a view raised into an answer. DRF's EXCEPTION_HANDLER."""
+    set_rollback()
+    if not isinstance(exception, errors.DomainError | exceptions.APIException):
+        exception = _translate(exception, context)
+    if isinstance(exception, errors.DomainError):
+        headers = {"Retry-After": str(exception.wait)} if exception.wait else {}
+        if exception.status == errors.NotAuthenticated.status:
+            headers["WWW-Authenticate"] = "Bearer"
+        return Response(exception.answer(), status=exception.status, headers=headers)
+    return _api_exception(exception)
+
+
+def _translate(exception: Exception, context: dict[str, Any]) -> errors.DomainError | exceptions.APIException:
+    if isinstance(exception, Http404):
+        return errors.NotFound()
+    if isinstance(exception, PermissionDenied):
+        return errors.PermissionDenied()
+    if isinstance(exception, RequestDataTooBig):
+        return exceptions.APIException("The request body is too large.", "body_too_large")
+    if isinstance(exception, OperationalError | InterfaceError):
+        # Away, restarting, busy, a lock waited for too long, a deadlock. Whether a COMMIT arrived is not known here:
+        # the client's Idempotency-Key tells.
+        logger.warning("database unavailable: %s", type(exception).__name__)
+        return errors.Unavailable()
+    logger.error("unhandled error in %s", context["request"].path, exc_info=exception)
+    got_request_exception.send(sender=type(context["view"]), request=context["request"]._request)
+    return _ServerError()
+
+
+class _ServerError(errors.DomainError):
+    code = "server_error"
+    detail = "Something went wrong on our side. It was logged."
+    status = 500
+
+
+def _api_exception(exception: exceptions.APIException) -> Response:
+    headers = {}
+    if header := getattr(exception, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if wait := getattr(exception, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(exception, exceptions.ValidationError):
+        body = {"code": "invalid", "detail": errors.Invalid.detail, "errors": _by_field(exception.detail)}
+    else:
+        detail: Any = exception.detail
+        code = detail["code"] if isinstance(detail, dict) else getattr(detail, "code", exception.default_code)
+        text = detail["detail"] if isinstance(detail, dict) else detail
+        body = {"code": _CODES.get(code, code), "detail": str(text)}
+    return Response(body, status=exception.status_code, headers=headers)
+
+
+# DRF's names for what we call otherwise.
+_CODES = {
+    "parse_error": "invalid",
+    "authentication_failed": "token_not_valid",
+}
+
+
+def _by_field(detail: Any) -> dict[str, Any]:
+    if isinstance(detail, dict):
+        return {str(field): _sentences(problems) for field, problems in detail.items()}
+    return {"non_field_errors": _sentences(detail)}
+
+
+def _sentences(problems: Any) -> Any:
+    if isinstance(problems, dict):
+        return [f"{key}: {text}" for key, texts in problems.items() for text in _sentences(texts)]
+    if isinstance(problems, list):
+        return [sentence for problem in problems for sentence in _sentences(problem)]
+    return [str(problems)]
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer what never reached a view, like a Host header that is not ours. Django's handler400."""
+    return JsonResponse({"code": "invalid", "detail": "The request is not valid."}, status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer an unknown route. Django's handler404, and the last route under /api/ (DEBUG has a page of its own)."""
+    return JsonResponse(errors.NotFound().answer(), status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Answer a failure outside any view. Django's handler500."""
+    return JsonResponse(_ServerError().answer(), status=500)

@@ -1,0 +1,68 @@
+"""Fields that read strictly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from auctioncraft import money
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+MAX_ID = 2**63 - 1
+
+
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}], "example": "150.00"})
+class MoneyField(serializers.Field):
+    """An amount as a client may send it: a JSON number or a string. How many decimals fit is the currency's to say."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return the amount, above zero and at most MAX_AMOUNT."""
+        try:
+            amount = money.parse(data)
+        except money.BadAmount as error:
+            raise serializers.ValidationError(str(error)) from error
+        if amount > settings.MAX_AMOUNT:
+            raise serializers.ValidationError(f"At most {settings.MAX_AMOUNT:,} is possible.")
+        return amount
+
+    def to_representation(self, value: Any) -> str:
+        """Answers write money with money.to_text, which knows the currency; this only echoes text."""
+        return str(value)
+
+
+class IdField(serializers.IntegerField):
+    """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take IntegerField's arguments."""
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the id; `true` and `1.0` are not ids."""
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class UTCDateTimeField(serializers.DateTimeField):
+    """ISO 8601 with any offset in, UTC out."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the moment in UTC; one beyond the calendar's ends is refused."""
+        if not isinstance(value, str):
+            self.fail("invalid", format="ISO 8601")
+        try:
+            moment = super().to_internal_value(value)
+            if not 1970 < moment.year < 9000:
+                self.fail("invalid", format="ISO 8601")
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")

@@ -1,0 +1,86 @@
+"""Pages: `{"count", "next", "previous", "results"}`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.pagination import PageNumberPagination as Base
+from rest_framework.response import Response
+
+from auctioncraft.errors import NotFound
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+COUNTED_EXACTLY = 10_000
+
+
+class PageNumberPagination(Base):
+    """`?page=` and `?page_size=` (default 12, most 100).
+
+    Counting millions of rows costs more than the page itself, so `count` is exact up to 10,000; beyond that it is
+    10,000 and `count_exact: false` says so. A page that ends the list is its own count and costs no second query.
+    """
+
+    page_size = 12
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+    count: int
+    number: int
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:  # noqa: ARG002 (DRF's signature)
+        """Return the rows of the page that was asked for. Raises NotFound for a page that is not there."""
+        self.request = request
+        size = self.get_page_size(request) or self.page_size
+        self.number = self._page_number()
+        offset = (self.number - 1) * size
+        if offset > COUNTED_EXACTLY:
+            raise NotFound("There is no such page.")
+        rows = list(queryset[offset : offset + size + 1])
+        if not rows and self.number > 1:
+            raise NotFound("There is no such page.")
+        self.has_next = len(rows) > size
+        # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
+        self.count = (
+            queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count() if self.has_next else offset + len(rows)
+        )
+        return rows[:size]
+
+    def _page_number(self) -> int:
+        raw = self.request.query_params.get(self.page_query_param, "1")
+        if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and int(raw) > 0):
+            raise NotFound("There is no such page.")
+        return int(raw)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Wrap the rows of the page."""
+        return Response(self.wrap(data))
+
+    def wrap(self, data: Any) -> dict[str, Any]:
+        """Return the page's body."""
+        body = {
+            "count": min(self.count, COUNTED_EXACTLY),
+            "next": self._link(self.number + 1) if self.has_next else None,
+            "previous": self._link(self.number - 1) if self.number > 1 else None,
+            "results": data,
+        }
+        if self.count > COUNTED_EXACTLY:
+            body["count_exact"] = False
+        return body
+
+    def _link(self, number: int) -> str:
+        query = self.request.query_params.copy()
+        query[self.page_query_param] = str(number)
+        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe the page for the OpenAPI schema."""
+        described = super().get_paginated_response_schema(schema)
+        described["required"] = ["count", "next", "previous", "results"]
+        described["properties"]["count_exact"] = {
+            "type": "boolean",
+            "description": "Only there, and false, when there are more than 10,000 rows.",
+        }
+        return described

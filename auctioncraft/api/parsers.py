@@ -1,0 +1,94 @@
+"""JSON in, strictly: what two readers could take for two different things is refused (RFC 8259 and RFC 7493)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import IO, Any, NoReturn
+
+from django.conf import settings
+from rest_framework import status
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+
+MAX_DEPTH = 64
+
+
+class BodyTooLarge(APIException):
+    """The body is over DATA_UPLOAD_MAX_MEMORY_SIZE; it was not parsed."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request body is too large."
+    default_code = "body_too_large"
+
+
+def read_body(stream: IO[bytes], limit: int) -> bytes:
+    """Read at most `limit` bytes; raise BodyTooLarge if there are more."""
+    body = stream.read(limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge
+    return body
+
+
+class StrictJSONParser(BaseParser):
+    """UTF-8 JSON objects; numbers with a point become Decimal.
+
+    Refuses duplicate keys, NaN and Infinity, NUL and lone surrogates in text, and nesting over 64 levels.
+    """
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """Return the decoded body. Raises ParseError (400), BodyTooLarge (413), UnsupportedMediaType (415)."""
+        charset = (stream.content_params if hasattr(stream, "content_params") else {}).get("charset", "utf-8")
+        if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
+            raise UnsupportedMediaType(media_type or self.media_type, "The body must be UTF-8.")
+        body = read_body(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        try:
+            data = json.loads(
+                body.decode("utf-8"),
+                parse_float=Decimal,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_without_duplicates,
+            )
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise ParseError("The body is not valid JSON.") from error
+        _check(data)
+        if not isinstance(data, dict):
+            raise ParseError("The body must be a JSON object.")
+        return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ParseError(f"{name} is not a JSON number.")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ParseError("A key stands twice in one object.")
+    return data
+
+
+def _check(data: Any) -> None:
+    """Walk without recursion: the depth is what is being checked."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, dict):
+                below.extend(item)
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        if not below:
+            return
+        level = below
+    raise ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ParseError("Text holds a character that cannot be stored (NUL or a lone surrogate).")

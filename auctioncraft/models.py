@@ -1,0 +1,24 @@
+"""The kernel's one table."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a request that carried an Idempotency-Key, committed with its effect."""
+
+    # A number, not a foreign key: the kernel knows no app, and an erased account's answers go with the nightly sweep.
+    user_id = models.BigIntegerField()
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked.")
+    status = models.PositiveSmallIntegerField()
+    answer = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user_id", "key"), name="one_answer_per_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.key}"

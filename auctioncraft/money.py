@@ -1,0 +1,91 @@
+"""Money is a Decimal and a currency. Nothing else in the project rounds, formats or reads an amount."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import cache
+from typing import Final
+
+MAX_DIGITS: Final = 14
+DECIMAL_PLACES: Final = 3  # of the columns: the most any currency has
+# https://docs.stripe.com/currencies#zero-decimal and #three-decimal. That Stripe counts UGX and ISK in hundredths all
+# the same is its gateway's affair.
+ZERO_DECIMAL: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
+THREE_DECIMAL: Final = frozenset("BHD JOD KWD OMR TND".split())
+TWO_DECIMAL: Final = frozenset(
+    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CNY COP
+    CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR
+    KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN
+    PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL THB TJS TOP TRY TTD TWD TZS UAH USD
+    UYU UZS WST XCD YER ZAR ZMW""".split()
+)
+CURRENCIES: Final = ZERO_DECIMAL | TWO_DECIMAL | THREE_DECIMAL
+
+_PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+
+
+class BadAmount(ValueError):
+    """Not a plain positive number, or not one this currency can hold; the message is a sentence for people."""
+
+
+@cache
+def decimals(currency: str) -> int:
+    """Return how many decimals `currency` (ISO 4217, upper case) has: 0, 2 or 3."""
+    if currency in ZERO_DECIMAL:
+        return 0
+    return 3 if currency in THREE_DECIMAL else 2
+
+
+@cache
+def quantum(currency: str) -> Decimal:
+    """Return the smallest amount of `currency`: 1, 0.01 or 0.001."""
+    return Decimal(1).scaleb(-decimals(currency))
+
+
+def parse(raw: object) -> Decimal:
+    """Read an amount as a client sent it: a JSON number (int or Decimal) or a string of ASCII digits and one point.
+
+    Raises BadAmount for anything else: signs, exponents, spaces, other digits, NaN, zero, lists, true.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
+        raise BadAmount("A number is needed.")
+    if isinstance(raw, int):
+        if not 0 <= raw < 10**15:
+            raise BadAmount("A positive number of at most 15 digits is needed.")
+        text = str(raw)
+    elif isinstance(raw, Decimal):
+        # An exponent within reason only: format(1E-400, "f") would write 400 digits.
+        if not raw.is_finite() or abs(raw.adjusted()) > 15:
+            raise BadAmount("A plain number is needed.")
+        text = format(raw, "f")
+    else:
+        text = raw
+    if len(text) > 31 or not _PLAIN.fullmatch(text):
+        raise BadAmount("A plain positive number is needed, like 150 or 150.00.")
+    amount = Decimal(text)
+    if amount <= 0:
+        raise BadAmount("An amount above zero is needed.")
+    return amount
+
+
+def fit(amount: Decimal, currency: str, cap: Decimal | int) -> Decimal:
+    """Return `amount` with exactly the currency's decimals; never rounds: raises BadAmount where it would have to."""
+    if amount > cap:
+        raise BadAmount(f"At most {cap:,} is possible.")
+    fitted = amount.quantize(quantum(currency))
+    if fitted != amount:
+        places = decimals(currency)
+        raise BadAmount(f"{currency} has {places} decimals." if places else f"{currency} has no decimals.")
+    return fitted
+
+
+def to_text(amount: Decimal, currency: str) -> str:
+    """Write a stored amount as the API answers it: `150.00` in USD, `150` in JPY, `150.000` in KWD."""
+    return format(amount, f".{decimals(currency)}f")
+
+
+def to_text_or_none(amount: Decimal | None, currency: str) -> str | None:
+    """As to_text, for amounts that may not be there."""
+    return None if amount is None else to_text(amount, currency)
+

@@ -1,0 +1,30 @@
+"""Rows for tests, made by the services that make them in life. No surprises: what is not said is the default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accounts.models import User
+from auctions.models import Category
+
+if TYPE_CHECKING:
+    from auctions.models import Product
+
+
+def user(email: str = "somebody@example.com", **fields: Any) -> User:
+    """An account with the password `correct horse battery`."""
+    return User.objects.create_user(email, "correct horse battery", **fields)
+
+
+def category(name: str = "Things", **fields: Any) -> Category:
+    """A category, the same for the same name."""
+    return Category.objects.get_or_create(slug=name.lower(), defaults={"name": name, **fields})[0]
+
+
+def product(seller: User, **fields: Any) -> Product:
+    """A product that is open now, USD, from 1.00."""
+    from auctions.services.listing import create_product
+
+    return create_product(
+        seller=seller, **{"name": "A thing", "category": category(), "starting_bid": "1.00", **fields}
+    )

@@ -1,0 +1,35 @@
+"""One router for the API, the docs, and the admin."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.static import serve
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import AllowAny
+
+from auctioncraft.api import exceptions
+from auctioncraft.api.routers import Router
+
+router = Router()
+for app in ("accounts", "auctions", "payments", "notifications"):
+    for prefix, viewset, basename in import_module(f"{app}.urls").routes:
+        router.register(prefix, viewset, basename)
+
+_open = {"authentication_classes": (), "permission_classes": (AllowAny,)}
+urlpatterns = [
+    path("api/schema/", SpectacularAPIView.as_view(**_open), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(**_open), name="docs"),
+    path("api/", include(router.urls)),
+    re_path(r"^api/", exceptions.not_found),
+    path("admin/", admin.site.urls),
+]
+if settings.DEBUG:
+    urlpatterns.append(re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}))
+
+handler400 = exceptions.bad_request
+handler404 = exceptions.not_found
+handler500 = exceptions.server_error

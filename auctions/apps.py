@@ -1,0 +1,9 @@
+"""The auctions app."""
+
+from django.apps import AppConfig
+
+
+class AuctionsConfig(AppConfig):
+    """Auctions."""
+
+    name = "auctions"

@@ -1,0 +1,59 @@
+"""Fixtures of the whole suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.services import tokens
+from auctioncraft.tests import factories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accounts.models import User
+
+
+@pytest.fixture
+def client() -> APIClient:
+    """A caller without a token."""
+    return APIClient()
+
+
+@pytest.fixture
+def as_user(db: None) -> Callable[[User], APIClient]:
+    """Make a caller with a real access token of the user."""
+
+    def make(user: User) -> APIClient:
+        caller = APIClient()
+        access = tokens.sign_in(user=user, user_agent="tests", ip=None).access
+        caller.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+        return caller
+
+    return make
+
+
+@pytest.fixture
+def seller(db: None) -> User:
+    """Somebody who sells."""
+    return factories.user("seller@example.com")
+
+
+@pytest.fixture
+def bidder(db: None) -> User:
+    """Somebody who bids."""
+    return factories.user("bidder@example.com")
+
+
+@pytest.fixture
+def rival(db: None) -> User:
+    """Somebody else who bids."""
+    return factories.user("rival@example.com")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """Somebody of the house."""
+    return factories.user("staff@example.com", is_staff=True)

@@ -1,0 +1,9 @@
+"""The notifications app."""
+
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    """Notifications."""
+
+    name = "notifications"

@@ -1,0 +1,121 @@
+"""What is owed, what was paid, and what Stripe said."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, Round
+
+from auctioncraft.db import MoneyField
+from auctions.models import Product
+
+
+class Order(models.Model):
+    """What a buyer owes for a product that was sold to them."""
+
+    class Status(models.TextChoices):
+        """Forward only; `paid` never falls back."""
+
+        AWAITING_PAYMENT = "awaiting_payment"
+        PAID = "paid"
+        EXPIRED = "expired"
+        CANCELLED = "cancelled"
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="orders")
+    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="purchases")
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sales")
+    currency = models.CharField(max_length=3)
+    hammer_price = MoneyField()
+    buyers_premium = MoneyField(default=Decimal(0))
+    shipping = MoneyField(default=Decimal(0))
+    total = MoneyField()
+    status = models.CharField(max_length=16, choices=Status, default=Status.AWAITING_PAYMENT)
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("product",),
+                condition=Q(status__in=("awaiting_payment", "paid")),
+                name="one_live_order_per_product",
+            ),
+            models.CheckConstraint(
+                # Rounded, because SQLite adds in binary: 0.1 + 0.2 is not 0.3 there.
+                condition=Q(total=Round(F("hammer_price") + F("buyers_premium") + F("shipping"), precision=3)),
+                name="order_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
+                name="order_paid_at_iff_paid",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Order {self.pk}"
+
+
+class Payment(models.Model):
+    """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
+
+    class Status(models.TextChoices):
+        """How far it has come."""
+
+        CREATING = "creating"
+        OPEN = "open"
+        SUCCEEDED = "succeeded"
+        # Money came in that the order could not take (paid already, expired, cancelled): to be refunded.
+        SURPLUS = "surplus"
+        CANCELED = "canceled"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001 (unique: none is null)
+    amount = MoneyField()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
+    last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
+    created_at = models.DateTimeField(db_default=Now())
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(status__in=("creating", "open")), name="one_live_payment_per_order"
+            ),
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(status="succeeded"), name="one_succeeded_payment_per_order"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.intent_id or f"Payment {self.pk}"
+
+
+class StripeEvent(models.Model):
+    """A verified webhook delivery, kept before it is acted on; its id makes repeats harmless."""
+
+    id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(max_length=100)
+    payload = models.JSONField()
+    received_at = models.DateTimeField(db_default=Now())
+    processed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True, help_text="Why the last try to act on it failed.")
+    flag = models.CharField(max_length=100, blank=True, help_text="What staff should look at, if anything.")
+
+    class Meta:
+        ordering = ("-received_at",)
+        indexes = (
+            models.Index(fields=("received_at",), name="stripe_event_waiting", condition=Q(processed_at__isnull=True)),
+        )
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,8 @@
+"""What this app tells the ones above it, in the same transaction."""
+
+from django.dispatch import Signal
+
+# Each is sent with `order`, whose row is locked. A receiver may write rows, nothing else.
+order_opened = Signal()
+payment_succeeded = Signal()
+payment_failed = Signal()

@@ -1,0 +1,106 @@
+"""Start the double: `python -m stripe_double`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from stripe_double.app import LIVE_KEYS, Double, build
+from stripe_double.store import Store
+from stripe_double.webhooks import Deliverer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HOST = "127.0.0.1"  # never another: what it holds is for this machine
+FALSE = ("0", "false", "no", "off", "n", "f")
+
+
+def refusal(env: Mapping[str, str]) -> str | None:
+    """Return why the double must not run in this environment, or None: with DEBUG off, or with a live key."""
+    debug = env.get("DEBUG")
+    if debug is not None and debug.strip().lower() in FALSE:
+        return "DEBUG is off: the Stripe double is for development and tests, never for production."
+    if env.get("STRIPE_SECRET_KEY", "").strip().startswith(LIVE_KEYS):
+        return "STRIPE_SECRET_KEY is a live key: the Stripe double does not run beside real money."
+    return None
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
+    """Return the settings of the command line, else of the environment; exit 2 on nonsense."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stripe_double", description=__doc__, epilog="For development and tests only."
+    )
+    parser.add_argument("--port", type=int, default=env.get("STRIPE_DOUBLE_PORT", "8001"))
+    parser.add_argument("--webhook-url", default=env.get("STRIPE_DOUBLE_WEBHOOK_URL", ""))
+    # Not as `default`: argparse would be one %(default)s away from printing it.
+    parser.add_argument(
+        "--webhook-secret", help="whsec_…; rather set STRIPE_WEBHOOK_SECRET, which `ps` does not show"
+    )
+    parser.add_argument(
+        "--db", default=env.get("STRIPE_DOUBLE_DB", "stripe_double.sqlite3"), help="a file, or :memory:"
+    )
+    parser.add_argument(
+        "--latency",
+        type=float,
+        default=env.get("STRIPE_DOUBLE_LATENCY", "0"),
+        help="seconds each POST takes, as Stripe's do",
+    )
+    options = parser.parse_args(argv)
+    options.webhook_secret = options.webhook_secret or env.get("STRIPE_WEBHOOK_SECRET", "")
+    if options.webhook_url and urlsplit(options.webhook_url).scheme not in ("http", "https"):
+        parser.error("--webhook-url must begin with http:// or https://")
+    if options.webhook_url and not options.webhook_secret:
+        parser.error("a webhook needs its secret: set STRIPE_WEBHOOK_SECRET or --webhook-secret")
+    return options
+
+
+def server(double: Double, port: int) -> uvicorn.Server:
+    """Return the server, quiet (its access log would hold client secrets) and quick to stop."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            build(double),
+            host=HOST,
+            port=port,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+    )
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run until SIGTERM or SIGINT; 2 when it refuses to start."""
+    problem = refusal(env)
+    if problem:
+        sys.stderr.write(f"stripe_double: {problem}\n")
+        return 2
+    options = parse(argv, env)
+    logging.basicConfig(level=logging.INFO, format="stripe_double: %(message)s")
+    store = Store(options.db)
+    deliverer = Deliverer(store, options.webhook_url, options.webhook_secret) if options.webhook_url else None
+    running = server(Double(store, deliverer, options.latency), options.port)
+    to = f", webhooks to {options.webhook_url}" if deliverer else ", no webhooks (no --webhook-url)"
+    logging.getLogger("stripe_double").info(
+        "a test double of Stripe on http://%s:%s%s", HOST, options.port, to
+    )
+    # uvicorn shuts down in order and then raises the signal again; being asked to stop is no failure here.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        asyncio.run(running.serve())
+    except KeyboardInterrupt:
+        return 0
+    return 0 if running.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,269 @@
+"""The API's HTTP side: routes, keys, one transaction per request, Stripe's envelope and headers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import logging
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stripe_double import control, forms, idempotency, intents, objects, reading, refunds
+from stripe_double.call import Call
+from stripe_double.errors import StripeError
+from stripe_double.faults import Fault, Faults
+from stripe_double.hangup import HangUp, with_hangup
+from stripe_double.webhooks import Deliverer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from stripe_double.store import Store
+
+JSON = dict[str, Any]
+logger = logging.getLogger("stripe_double")
+
+MAX_BODY = 1_000_000
+TEST_KEYS = ("sk_test_", "rk_test_")
+LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
+NO_KEY = (
+    "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth "
+    "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details."
+)
+NEEDS_SECRET = "This API call cannot be made with a publishable API key. Please use a secret API key."
+LIVE = (
+    "This is a test double of Stripe, not Stripe: it refuses live keys. Use a key that begins with sk_test_."
+)
+
+
+@dataclass
+class Double:
+    """One stand-in: its store, its deliverer (None without a webhook address) and the fault that waits."""
+
+    store: Store
+    deliverer: Deliverer | None = None
+    latency: float = 0.0
+    faults: Faults = field(default_factory=Faults)
+
+    def wake(self) -> None:
+        """Tell the deliverer that events were committed."""
+        if self.deliverer:
+            self.deliverer.wake()
+
+
+def build(double: Double) -> ASGIApp:
+    """Return the ASGI application."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(double.deliverer.run()) if double.deliverer else None
+        yield
+        if task:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        double.store.close()
+
+    def api(path: str, method: str, action: Callable[[Call, str], JSON], *, public: bool = False) -> Route:
+        async def endpoint(request: Request) -> Response:
+            return await _answer(double, request, action, public=public)
+
+        return Route("/v1" + path, endpoint, methods=[method])
+
+    routes = [
+        api("/payment_intents", "POST", intents.create),
+        api("/payment_intents/{id}", "GET", intents.retrieve, public=True),
+        api("/payment_intents/{id}", "POST", intents.update),
+        api("/payment_intents/{id}/confirm", "POST", intents.confirmed, public=True),
+        api("/payment_intents/{id}/cancel", "POST", intents.cancel),
+        api("/refunds", "POST", refunds.create),
+        *(api(f"/{name}", "GET", partial(_page, name)) for name in reading.FILTERS),
+        *(
+            api(f"/{name}/{{id}}", "GET", partial(_one, name))
+            for name in reading.KINDS
+            if name != "payment_intents"
+        ),
+        *control.routes(double),
+    ]
+    unknown = partial(_unknown, double)
+    routes.append(Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
+    # A page in a browser on this machine may reach 127.0.0.1 under a name of its own (DNS rebinding).
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return with_hangup(Starlette(routes=routes, middleware=[hosts], lifespan=lifespan))
+
+
+def _page(collection: str, call: Call, _: str) -> JSON:
+    return reading.page(call, collection)
+
+
+def _one(collection: str, call: Call, object_id: str) -> JSON:
+    return reading.one(call, collection, object_id)
+
+
+def _unknown_url(request: Request) -> Callable[[Call, str], JSON]:
+    def action(_: Call, __: str) -> JSON:
+        message = f"Unrecognized request URL ({request.method}: {request.url.path}). The double knows less than Stripe."
+        raise StripeError(message, status=404)
+
+    return action
+
+
+async def _unknown(double: Double, request: Request) -> Response:
+    return await _answer(double, request, _unknown_url(request), public=True)
+
+
+async def _answer(
+    double: Double, request: Request, action: Callable[[Call, str], JSON], *, public: bool
+) -> Response:
+    request_id = objects.new_id("req", 14)
+    try:
+        return await _checked(double, request, action, request_id, public=public)
+    except StripeError as error:
+        return _response(error.status, json.dumps(error.body(request_id)), request_id)
+    except Exception:
+        logger.exception("the double itself failed")
+        failure = StripeError("The double itself failed; see its log.", status=500, type_="api_error")
+        return _response(500, json.dumps(failure.body(request_id)), request_id)
+
+
+async def _checked(
+    double: Double, request: Request, action: Callable[[Call, str], JSON], request_id: str, *, public: bool
+) -> Response:
+    raw = request.url.query.encode() if request.method == "GET" else await _body(request)
+    given = forms.decode(raw)
+    key = _key(request, given)
+    publishable = key.startswith("pk_test_")
+    if publishable and not public:
+        raise StripeError(NEEDS_SECRET, status=401, code="secret_key_required")
+    idempotency_key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    call = Call(
+        store=double.store,
+        params=given,
+        request_id=request_id,
+        idempotency_key=idempotency_key,
+        base_url=str(request.base_url).rstrip("/"),
+        publishable=publishable,
+        delivers=double.deliverer is not None,
+    )
+    target = str(request.path_params.get("id", ""))
+    if request.method != "POST":
+        paths = given.pop("expand", [])
+        body = action(call, target)
+        reading.expand(double.store, body, paths)
+        return _response(200, json.dumps(body), request_id)
+    return await _post(double, request, call, partial(action, call, target), forms.pairs(raw))
+
+
+async def _post(
+    double: Double, request: Request, call: Call, work: Callable[[], JSON], pairs: list[tuple[str, str]]
+) -> Response:
+    key, store, fault = call.idempotency_key, double.store, double.faults.take()
+    if fault and fault.kind == "429":  # turned away before anything began, so no key remembers it
+        message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
+        raise StripeError(message, status=429, code="rate_limit")
+    if key is not None:
+        saved = idempotency.claim(
+            store, key, request.url.path, idempotency.fingerprint(pairs), call.request_id
+        )
+        if saved is not None:
+            replayed = {"Idempotent-Replayed": "true", "Original-Request": saved.request_id}
+            return _response(saved.status, saved.body, call.request_id, {"Idempotency-Key": key} | replayed)
+    try:
+        await asyncio.sleep(
+            double.latency
+        )  # the time Stripe takes, in which a second request finds the key in use
+        status, body = _run(store, call, work, fault)
+    except BaseException:
+        if key is not None:
+            idempotency.forget(store, key)
+        raise
+    double.wake()
+    if fault and fault.kind == "timeout_after_create":
+        return HangUp(fault.seconds)
+    return _response(status, body, call.request_id, {"Idempotency-Key": key} if key else {})
+
+
+def _run(store: Store, call: Call, work: Callable[[], JSON], fault: Fault | None) -> tuple[int, str]:
+    """Do the work and save its answer in one transaction: after a kill there are both or neither."""
+    paths = call.params.pop("expand", [])
+    with store.transaction():
+        store.mark()
+        status, saved = 200, True
+        try:
+            if fault and fault.kind == "500":
+                message = "An unknown error occurred (a fault was asked for at /_double/faults)."
+                raise StripeError(message, status=500, type_="api_error", saved=True)  # noqa: TRY301
+            body = work()
+            reading.expand(store, body, paths)
+        except StripeError as error:
+            if not error.keeps_changes:
+                store.undo()
+            status, saved, body = error.status, error.saved, error.body(call.request_id)
+        text = json.dumps(body)
+        if call.idempotency_key is not None:
+            if saved:
+                idempotency.keep(store, call.idempotency_key, status, text)
+            else:
+                idempotency.forget(store, call.idempotency_key)
+    return status, text
+
+
+async def _body(request: Request) -> bytes:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            message = "Request body is too large."
+            raise StripeError(message, status=413)
+    return bytes(raw)
+
+
+def _key(request: Request, given: forms.Params) -> str:
+    """Return the key of Basic, Bearer or (as Stripe.js sends it) the form.
+
+    Source: https://docs.stripe.com/api/authentication
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    key = str(given.pop("key", ""))
+    if scheme.lower() == "bearer":
+        key = value.strip()
+    elif scheme.lower() == "basic":
+        try:
+            key = base64.b64decode(value, validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            key = ""
+    if not key:
+        raise StripeError(NO_KEY, status=401)
+    if key.startswith(LIVE_KEYS):
+        raise StripeError(LIVE, status=401)
+    if not key.startswith((*TEST_KEYS, "pk_test_")):
+        message = "Invalid API Key provided. The double takes any key that begins with sk_test_, rk_test_ or pk_test_."
+        raise StripeError(message, status=401)
+    return key
+
+
+def _response(status: int, body: str, request_id: str, headers: dict[str, str] | None = None) -> Response:
+    sent = {
+        "Request-Id": request_id,
+        "Stripe-Version": objects.API_VERSION,
+        "Stripe-Double": "true",
+        "Cache-Control": "no-cache, no-store",
+    }
+    # The client's own key comes back in a header; whatever cannot stand in one is left out.
+    echoed = {
+        name: value for name, value in (headers or {}).items() if value.isascii() and value.isprintable()
+    }
+    return Response(body, status, sent | echoed, media_type="application/json")

@@ -1,0 +1,247 @@
+"""Paying a PaymentIntent: attach a payment method, charge it, ask for 3-D Secure, or be declined.
+
+Source: https://docs.stripe.com/payments/paymentintents/lifecycle and https://docs.stripe.com/testing
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stripe_double import cards, objects, params
+from stripe_double.errors import StripeError, missing_resource, unexpected_state
+
+if TYPE_CHECKING:
+    from stripe_double.call import Call
+    from stripe_double.cards import Decline, Instrument
+
+JSON = dict[str, Any]
+
+PARAMS = ("return_url", "use_stripe_sdk")
+CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+FAILED_AUTHENTICATION = (
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
+    "to attempt to fulfill this PaymentIntent again."
+)
+
+
+def attach(call: Call, intent: JSON) -> None:
+    """Give the intent the payment method of the call, if it names one. The caller saves the intent.
+
+    Source: https://docs.stripe.com/api/payment_intents/update
+    """
+    name = params.text(call.params, "payment_method")
+    data = call.params.get("payment_method_data")
+    if data is not None:
+        instrument, card = cards.from_data(data)
+        billing = data.get("billing_details")
+        method = _new_method(call, instrument, card, billing if isinstance(billing, dict) else {})
+    elif name is None:
+        return
+    elif (instrument_ := cards.from_name(name)) is not None:
+        method = _new_method(call, instrument_, {}, {})
+    else:
+        found = call.store.get("payment_method", name)
+        if found is None:
+            raise missing_resource("PaymentMethod", name, "payment_method")
+        method = found
+    if method["type"] not in intent["payment_method_types"]:
+        message = f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent."
+        raise StripeError(message, param="payment_method")
+    intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+
+
+def check_confirmable(intent: JSON) -> None:
+    """Raise Stripe's 400 for an intent that is past being paid.
+
+    Source: https://docs.stripe.com/error-codes#payment-intent-unexpected-state
+    """
+    status = intent["status"]
+    if status == "succeeded":
+        message = "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
+        raise unexpected_state(message, intent)
+    if status not in CONFIRMABLE:
+        message = (
+            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
+            "of the following statuses may be confirmed: requires_confirmation, requires_action."
+        )
+        raise unexpected_state(message, intent)
+
+
+def pay(call: Call, intent: JSON) -> JSON:
+    """Charge the attached payment method; raise the 402 of a declined card after writing it down.
+
+    Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+    """
+    if intent["payment_method"] is None:
+        message = (
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a "
+            "payment method or ConfirmationToken."
+        )
+        raise unexpected_state(message, intent)
+    method = call.find("payment_method", intent["payment_method"], "payment_method")
+    instrument = _behaviour(call, method)
+    if instrument.three_d_secure:
+        return _ask_for_authentication(call, intent)
+    if instrument.processing:
+        return _start_processing(call, intent, method)
+    return _charge(call, intent, method, instrument.decline, authenticated=False)
+
+
+def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
+    """Finish 3-D Secure as the customer would on the bank's page. A decline after it is written, not raised.
+
+    Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
+    """
+    method = call.find("payment_method", intent["payment_method"], "payment_method")
+    if succeed:
+        try:
+            return _charge(call, intent, method, _behaviour(call, method).decline, authenticated=True)
+        except StripeError:
+            return call.find("payment_intent", intent["id"], "intent")
+    error = {
+        "code": "payment_intent_authentication_failure",
+        "doc_url": "https://docs.stripe.com/error-codes/payment-intent-authentication-failure",
+        "message": FAILED_AUTHENTICATION,
+        "payment_method": method,
+        "type": "invalid_request_error",
+    }
+    _fail(call, intent, error)
+    return intent
+
+
+def settle(call: Call, intent: JSON, *, succeed: bool) -> JSON:
+    """Finish a `processing` intent as the customer's bank would days later.
+
+    Source: https://docs.stripe.com/payments/ach-direct-debit
+    """
+    charge = call.find("charge", intent["latest_charge"], "charge")
+    method = call.find("payment_method", intent["payment_method"], "payment_method")
+    if succeed:
+        charge |= {"status": "succeeded", "paid": True, "captured": True, "amount_captured": charge["amount"]}
+        call.store.save(charge)
+        _succeed(call, intent, charge)
+        return intent
+    decline = cards.NO_FUNDS
+    charge |= {"status": "failed", "failure_code": decline.code, "failure_message": decline.message}
+    call.store.save(charge)
+    call.announce("charge.failed", charge)
+    _fail(call, intent, _error_of(decline, charge, method))
+    return intent
+
+
+def _behaviour(call: Call, method: JSON) -> Instrument:
+    known = call.store.private(method["id"])
+    for instrument in cards.INSTRUMENTS:
+        if instrument.fingerprint == known["fingerprint"]:
+            return instrument
+    return cards.Instrument("", decline=cards.NOT_A_TEST_CARD)
+
+
+def _new_method(call: Call, instrument: Instrument, card: JSON, billing: JSON) -> JSON:
+    # Only what a receipt needs of the billing hash; a stray key must not end up in an answer.
+    named = {key: billing.get(key) or None for key in ("email", "name", "phone")}
+    method = objects.payment_method(instrument, card, named)
+    call.store.add(method, {"fingerprint": instrument.fingerprint})
+    return method
+
+
+def _ask_for_authentication(call: Call, intent: JSON) -> JSON:
+    return_url = params.web_url(call.params, "return_url")
+    url = f"{call.base_url}/_double/payment_intents/{intent['id']}/authenticate"
+    if return_url and not params.boolean(call.params, "use_stripe_sdk"):
+        action: JSON = {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": url}}
+    else:
+        sdk = {"type": "three_d_secure_redirect", "stripe_js": url, "source": objects.new_id("src")}
+        action = {"type": "use_stripe_sdk", "use_stripe_sdk": sdk}
+    intent |= {"status": "requires_action", "next_action": action, "last_payment_error": None}
+    call.store.save(intent, {"return_url": return_url})
+    call.announce("payment_intent.requires_action", intent)
+    return intent
+
+
+def _start_processing(call: Call, intent: JSON, method: JSON) -> JSON:
+    charge = objects.charge(intent, method, status="pending")
+    call.store.add(charge)
+    call.announce("charge.pending", charge)
+    intent |= {
+        "status": "processing",
+        "latest_charge": charge["id"],
+        "next_action": None,
+        "last_payment_error": None,
+        "processing": {"type": method["type"]},
+    }
+    call.store.save(intent)
+    call.announce("payment_intent.processing", intent)
+    return intent
+
+
+def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, authenticated: bool) -> JSON:
+    status = "failed" if decline else "succeeded"
+    charge = objects.charge(intent, method, status=status, authenticated=authenticated)
+    if decline is None:
+        call.store.add(charge)
+        _succeed(call, intent, charge)
+        return intent
+    charge |= {
+        "failure_code": decline.code,
+        "failure_message": decline.message,
+        "outcome": objects.declined_outcome(decline.decline_code),
+    }
+    call.store.add(charge)
+    call.announce("charge.failed", charge)
+    error = _error_of(decline, charge, method)
+    _fail(call, intent, error, latest_charge=charge["id"])
+    fields = {
+        name: value for name, value in error.items() if name not in ("type", "code", "message", "doc_url")
+    }
+    raise StripeError(
+        decline.message,
+        status=402,
+        type_="card_error",
+        code=decline.code,
+        saved=True,
+        keeps_changes=True,
+        payment_intent=intent,
+        **fields,
+    )
+
+
+def _succeed(call: Call, intent: JSON, charge: JSON) -> None:
+    call.announce("charge.succeeded", charge)
+    intent |= {
+        "status": "succeeded",
+        "amount_received": charge["amount"],
+        "latest_charge": charge["id"],
+        "last_payment_error": None,
+        "next_action": None,
+        "processing": None,
+    }
+    call.store.save(intent)
+    call.announce("payment_intent.succeeded", intent)
+
+
+def _fail(call: Call, intent: JSON, error: JSON, **more: str) -> None:
+    intent |= {
+        "status": "requires_payment_method",
+        "payment_method": None,
+        "last_payment_error": error,
+        "next_action": None,
+        "processing": None,
+        **more,
+    }
+    call.store.save(intent)
+    call.announce("payment_intent.payment_failed", intent)
+
+
+def _error_of(decline: Decline, charge: JSON, method: JSON) -> JSON:
+    return {
+        "advice_code": "try_again_later" if decline is cards.NO_FUNDS else "do_not_try_again",
+        "charge": charge["id"],
+        "code": decline.code,
+        "decline_code": decline.decline_code,
+        "doc_url": "https://docs.stripe.com/error-codes/" + decline.code.replace("_", "-"),
+        "message": decline.message,
+        "payment_method": method,
+        "type": "card_error",
+    }
