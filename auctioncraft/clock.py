@@ -31,3 +31,8 @@ class DatabaseNow(models.Func):
         """Bind the process's time: SQLite's own has milliseconds only, and tests cannot move it."""
         value = models.Value(timezone.now(), output_field=models.DateTimeField())
         return value.resolve_expression(compiler.query).as_sql(compiler, connection)
+
+
+def to_text(moment: datetime) -> str:
+    """Write a moment as the API answers it: ISO 8601, UTC, `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -43,10 +43,10 @@ def quantum(currency: str) -> Decimal:
     return Decimal(1).scaleb(-decimals(currency))
 
 
-def parse(raw: object) -> Decimal:
+def parse(raw: object, *, zero: bool = False) -> Decimal:
     """Read an amount as a client sent it: a JSON number (int or Decimal) or a string of ASCII digits and one point.
 
-    Raises BadAmount for anything else: signs, exponents, spaces, other digits, NaN, zero, lists, true.
+    Raises BadAmount for anything else: signs, spaces, other digits, NaN, lists, true, and zero unless it is allowed.
     """
     if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
         raise BadAmount("A number is needed.")
@@ -64,7 +64,7 @@ def parse(raw: object) -> Decimal:
     if len(text) > 31 or not _PLAIN.fullmatch(text):
         raise BadAmount("A plain positive number is needed, like 150 or 150.00.")
     amount = Decimal(text)
-    if amount <= 0:
+    if amount == 0 and not zero:
         raise BadAmount("An amount above zero is needed.")
     return amount
 

@@ -4,4 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-routes: list[tuple[str, Any, str]] = []
+from auctions.views.bids import MyBidViewSet, ProductBidViewSet, ProductEventViewSet
+from auctions.views.categories import CategoryViewSet
+from auctions.views.products import ProductViewSet
+
+routes: list[tuple[str, Any, str]] = [
+    ("categories", CategoryViewSet, "category"),
+    ("products", ProductViewSet, "product"),
+    (r"products/(?P<product_id>[0-9]{1,18})/bids", ProductBidViewSet, "product-bid"),
+    (r"products/(?P<product_id>[0-9]{1,18})/events", ProductEventViewSet, "product-event"),
+    ("bids", MyBidViewSet, "bid"),
+]

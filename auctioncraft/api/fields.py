@@ -22,10 +22,15 @@ MAX_ID = 2**63 - 1
 class MoneyField(serializers.Field):
     """An amount as a client may send it: a JSON number or a string. How many decimals fit is the currency's to say."""
 
+    def __init__(self, *, zero: bool = False, **kwargs: Any) -> None:
+        """`zero`: whether nothing is an amount too."""
+        self.zero = zero
+        super().__init__(**kwargs)
+
     def to_internal_value(self, data: Any) -> Decimal:
         """Return the amount, above zero and at most MAX_AMOUNT."""
         try:
-            amount = money.parse(data)
+            amount = money.parse(data, zero=self.zero)
         except money.BadAmount as error:
             raise serializers.ValidationError(str(error)) from error
         if amount > settings.MAX_AMOUNT:
@@ -37,12 +42,26 @@ class MoneyField(serializers.Field):
         return str(value)
 
 
+@extend_schema_field({"type": "string", "example": "150.00"})
+class MoneyText(serializers.Field):
+    """Money in an answer: text with the currency's decimals, written by whoever knows the currency."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Field's arguments; answers only."""
+        super().__init__(read_only=True, **kwargs)
+
+
+@extend_schema_field({"type": ["string", "null"], "example": "150.00"})
+class MoneyTextOrNull(MoneyText):
+    """As MoneyText, where there may be none."""
+
+
 class IdField(serializers.IntegerField):
     """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take IntegerField's arguments."""
-        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
 
     def to_internal_value(self, data: Any) -> int:
         """Return the id; `true` and `1.0` are not ids."""

@@ -25,6 +25,6 @@ def product(seller: User, **fields: Any) -> Product:
     """A product that is open now, USD, from 1.00."""
     from auctions.services.listing import create_product
 
-    return create_product(
-        seller=seller, **{"name": "A thing", "category": category(), "starting_bid": "1.00", **fields}
-    )
+    if "category_id" not in fields:
+        fields["category_id"] = category().pk
+    return create_product(seller=seller, **{"name": "A thing", "starting_bid": "1.00", **fields})

@@ -1,0 +1,130 @@
+"""The product list's query parameters. What does not fit is 400; what is not known is ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django_filters
+from django import forms
+from django.db.models import Exists, F, OuterRef, Q
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+
+from auctioncraft import money
+from auctioncraft.api.fields import IdField, UTCDateTimeField
+from auctioncraft.errors import NotAuthenticated
+from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+
+class _Parsed(forms.CharField):
+    """A form field that reads its text as the API's own fields do."""
+
+    def __init__(self, *, parse: Callable[[str], Any], **kwargs: Any) -> None:
+        self.parse = parse
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return self.parse(text)
+        except (money.BadAmount, ValidationError) as error:
+            raise forms.ValidationError("Not a valid value.") from error
+
+
+class _ParsedFilter(django_filters.Filter):
+    field_class = _Parsed
+
+
+ORDERINGS = {
+    "ends_at": "auction__ends_at",
+    "current_price": "auction__price",
+    "bid_count": "auction__bid_count",
+    "created_at": "created_at",
+}
+
+
+class ProductFilter(django_filters.FilterSet):
+    """?search= ?category= ?status= ?seller= ?min_price= ?max_price= ?ends_before= ?has_bids= ?mine= ?watched= …"""
+
+    search = django_filters.CharFilter(method="filter_search", max_length=200, label="words of name or description")
+    category = _ParsedFilter(method="filter_category", parse=IdField().run_validation, label="with its subtree")
+    status = django_filters.ChoiceFilter(
+        method="filter_status", choices=[(status, status) for status in PUBLIC_STATUSES]
+    )
+    seller = _ParsedFilter(field_name="seller_id", parse=IdField().run_validation)
+    min_price = _ParsedFilter(
+        field_name="auction__price", lookup_expr="gte", parse=lambda text: money.parse(text, zero=True)
+    )
+    max_price = _ParsedFilter(
+        field_name="auction__price", lookup_expr="lte", parse=lambda text: money.parse(text, zero=True)
+    )
+    ends_before = _ParsedFilter(
+        field_name="auction__ends_at", lookup_expr="lt", parse=UTCDateTimeField().run_validation
+    )
+    has_bids = django_filters.BooleanFilter(method="filter_has_bids")
+    mine = django_filters.BooleanFilter(method="filter_own", label="one's own products")
+    watched = django_filters.BooleanFilter(method="filter_own", label="products one follows")
+    bidding = django_filters.BooleanFilter(method="filter_own", label="products one has bid on")
+    ordering = django_filters.ChoiceFilter(
+        method="filter_ordering",
+        choices=[(sign + name, sign + name) for name in ORDERINGS for sign in ("", "-")],
+    )
+
+    class Meta:
+        model = Product
+        fields: tuple[str, ...] = ()
+
+    def filter_search(self, products: QuerySet[Product], _: str, words: str) -> QuerySet[Product]:
+        """Every word must stand in the name or the description."""
+        for word in words.split()[:10]:
+            products = products.filter(Q(name__icontains=word) | Q(description__icontains=word))
+        return products
+
+    def filter_category(self, products: QuerySet[Product], _: str, category: int) -> QuerySet[Product]:
+        """The category and everything below it."""
+        return products.filter(category_id__in=Category.objects.subtree(category))
+
+    def filter_status(self, products: Any, _: str, status: str) -> Any:
+        """The public status, by the database's clock."""
+        return products.with_status(status)
+
+    def filter_has_bids(self, products: QuerySet[Product], _: str, wanted: bool) -> QuerySet[Product]:  # noqa: FBT001 (django-filter's signature)
+        """With or without a bid."""
+        return products.filter(auction__bid_count__gt=0) if wanted else products.filter(auction__bid_count=0)
+
+    def filter_own(self, products: QuerySet[Product], name: str, wanted: bool) -> QuerySet[Product]:  # noqa: FBT001 (as above)
+        """What concerns the caller. Raises NotAuthenticated without one."""
+        user = self.request.user
+        if not user.is_authenticated:
+            raise NotAuthenticated("Sign in to ask for what is yours.")
+        condition = {
+            "mine": Q(seller_id=user.pk),
+            "watched": Exists(Watch.objects.filter(user_id=user.pk, product=OuterRef("pk"))),
+            "bidding": Exists(Bid.objects.filter(bidder_id=user.pk, product=OuterRef("pk"))),
+        }[name]
+        return products.filter(condition) if wanted else products.exclude(condition)
+
+    def filter_ordering(self, products: QuerySet[Product], _: str, ordering: str) -> QuerySet[Product]:
+        """By one key; what has none comes last, and the id breaks ties so that pages do not overlap."""
+        key = F(ORDERINGS[ordering.lstrip("-")])
+        if ordering.startswith("-"):
+            return products.order_by(key.desc(nulls_last=True), "-id")
+        return products.order_by(key.asc(nulls_last=True), "id")
+
+
+class ProductFilterBackend(DjangoFilterBackend):
+    """django-filter's, without building its form for a plain page."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        """Return the products that were asked for. Raises ValidationError."""
+        if request.query_params.keys() <= {"page", "page_size"}:
+            return queryset
+        return super().filter_queryset(request, queryset, view)

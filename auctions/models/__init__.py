@@ -1,0 +1,23 @@
+"""What is sold and how the sale stands.
+
+`Product` is what the seller wrote and bids never touch; `Auction` is the one narrow row that they move; `Bid` and
+`AuctionEvent` are only ever inserted (ADR 0004).
+"""
+
+
+from auctions.models.auction import Auction
+from auctions.models.history import AuctionEvent, Bid, EventOutbox
+from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, public_status
+
+__all__ = [
+    "PUBLIC_STATUSES",
+    "Auction",
+    "AuctionEvent",
+    "Bid",
+    "Category",
+    "EventOutbox",
+    "Product",
+    "Watch",
+    "alias",
+    "public_status",
+]

@@ -1,0 +1,113 @@
+"""How a sale stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from auctioncraft.db import MoneyField
+from auctions import pricing
+from auctions.models.product import Product
+
+
+class AuctionQuerySet(models.QuerySet["Auction"]):
+    """Named reads."""
+
+    def due(self, now: datetime) -> AuctionQuerySet:
+        """Return the open auctions whose time is up, the longest overdue first."""
+        return self.filter(status=Auction.Status.OPEN, ends_at__lte=now).order_by("ends_at", "product_id")
+
+
+class Auction(models.Model):
+    """How the sale of a product stands: the one row that a bid updates.
+
+    `version` moves with every write and guards the next; `seq` counts public events only, or a raised maximum, which
+    nobody may see, would show in it.
+    """
+
+    class Status(models.TextChoices):
+        """What is stored. Scheduled and ended are `open` seen by the clock."""
+
+        OPEN = "open"
+        SOLD = "sold"
+        UNSOLD = "unsold"
+        CANCELLED = "cancelled"
+
+    class Result(models.TextChoices):
+        """How it closed (docs/rules.md, Closing)."""
+
+        SOLD = "sold"
+        RESERVE_NOT_MET = "reserve_not_met"
+        NO_BIDS = "no_bids"
+        CANCELLED = "cancelled"
+
+    product = models.OneToOneField(Product, primary_key=True, on_delete=models.CASCADE, related_name="auction")
+    status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
+    price = MoneyField(null=True, blank=True)
+    # No index on what a bid changes: PostgreSQL then updates the row in place (HOT).
+    leader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    maximum = MoneyField(null=True, blank=True, help_text="The leader's hidden maximum.")
+    bid_count = models.PositiveIntegerField(default=0)
+    seq = models.PositiveBigIntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    hard_ends_at = models.DateTimeField()
+    last_bid_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=15, choices=Result, blank=True, default="")
+    winner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    hammer_price = MoneyField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had paid.")
+
+    objects: ClassVar[Any] = AuctionQuerySet.as_manager()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("ends_at", "product"), name="auction_open_by_end", condition=Q(status="open")),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(starts_at__lt=F("ends_at")) & Q(ends_at__lte=F("hard_ends_at")), name="auction_times_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(leader__isnull=True, price__isnull=True, maximum__isnull=True)
+                | Q(leader__isnull=False, price__isnull=False, maximum__gte=F("price")),
+                name="auction_leader_covers_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="open", result="", closed_at__isnull=True)
+                | (~Q(status="open") & ~Q(result="") & Q(closed_at__isnull=False)),
+                name="auction_result_iff_closed",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="sold", winner__isnull=False, hammer_price__isnull=False)
+                | (~Q(status="sold") & Q(winner__isnull=True, hammer_price__isnull=True)),
+                name="auction_winner_iff_sold",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Auction of product {self.product_id}"
+
+    def state(self) -> pricing.State:
+        """Return what the next bid is decided on."""
+        return pricing.State(
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            hard_ends_at=self.hard_ends_at,
+            open=self.status == self.Status.OPEN,
+            leader=self.leader_id,
+            maximum=self.maximum,
+            price=self.price,
+            bid_count=self.bid_count,
+            last_bid_at=self.last_bid_at,
+        )

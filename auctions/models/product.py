@@ -1,0 +1,193 @@
+"""Categories, products, and who follows them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from auctioncraft.clock import DatabaseNow
+from auctioncraft.db import MoneyField
+from auctions import pricing
+
+
+class CategoryQuerySet(models.QuerySet["Category"]):
+    """Named reads."""
+
+    def subtree(self, category_id: int) -> set[int]:
+        """Return the ids of a category and of all below it: one query, for the tree is small."""
+        children: dict[int | None, list[int]] = {}
+        for child, parent in self.values_list("id", "parent_id"):
+            children.setdefault(parent, []).append(child)
+        found, level = {category_id}, [category_id]
+        while level:
+            level = [child for node in level for child in children.get(node, ()) if child not in found]
+            found.update(level)
+        return found
+
+
+class Category(models.Model):
+    """A node of the tree in which products are found."""
+
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=80, unique=True)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+
+    objects: ClassVar[Any] = CategoryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    """Named reads."""
+
+    def rows(self, *more: str) -> models.QuerySet[Any]:
+        """Return what a list shows of each product, as dicts from one query, with the clock that it was read by."""
+        return self.annotate(server_time=DatabaseNow()).values(*_ROW, *more)
+
+    def with_status(self, status: str) -> ProductQuerySet:
+        """Return the products of a public status: what is stored, seen by the clock."""
+        a_open = Q(auction__status="open")
+        by_clock = {
+            "scheduled": a_open & Q(auction__starts_at__gt=DatabaseNow()),
+            "open": a_open & Q(auction__starts_at__lte=DatabaseNow(), auction__ends_at__gt=DatabaseNow()),
+            "ended": a_open & Q(auction__ends_at__lte=DatabaseNow()),
+        }
+        return self.filter(by_clock.get(status, Q(auction__status=status)))
+
+
+PUBLIC_STATUSES = ("scheduled", "open", "ended", "sold", "unsold", "cancelled")
+
+
+def public_status(stored: str, starts_at: datetime, ends_at: datetime, now: datetime) -> str:
+    """Return what everybody sees of an auction's status at `now`: ended is ended before a worker has closed it."""
+    if stored != "open":
+        return stored
+    if now < starts_at:
+        return "scheduled"
+    return "open" if now < ends_at else "ended"
+
+
+def _new_salt() -> str:
+    return secrets.token_hex(16)
+
+
+_ROW = (
+    "id",
+    "name",
+    "category_id",
+    "category__name",
+    "category__slug",
+    "seller_id",
+    "seller__display_name",
+    "currency",
+    "starting_bid",
+    "reserve_price",
+    "buy_now_price",
+    "increments",
+    "thumbnail",
+    "watch_count",
+    "created_at",
+    "auction__status",
+    "auction__price",
+    "auction__bid_count",
+    "auction__starts_at",
+    "auction__ends_at",
+    "auction__seq",
+    "server_time",
+)
+
+
+class Product(models.Model):
+    """What the seller wrote, and the rules it was listed under, frozen with it."""
+
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="products")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, max_length=20_000)
+    currency = models.CharField(max_length=3)
+    starting_bid = MoneyField()
+    reserve_price = MoneyField(null=True, blank=True, help_text="Hidden: the public sees only whether it is met.")
+    buy_now_price = MoneyField(null=True, blank=True)
+    bid_increment = MoneyField(null=True, blank=True, help_text="A flat increment; else the currency's table.")
+    increments = models.JSONField(help_text="The increment table it was listed under: [[from price, step], …].")
+    soft_close_window = models.PositiveIntegerField(help_text="Seconds.")
+    soft_close_extension = models.PositiveIntegerField(help_text="Seconds.")
+    shipping = MoneyField(default=Decimal(0))
+    thumbnail = models.ImageField(upload_to="products/", blank=True)
+    watch_count = models.PositiveIntegerField(default=0)
+    alias_salt = models.CharField(max_length=32, default=_new_salt, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[Any] = ProductQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = (models.Index(fields=("-created_at", "-id"), name="product_newest"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(starting_bid__gt=0), name="starting_bid_above_zero"),
+            models.CheckConstraint(
+                condition=Q(reserve_price__isnull=True) | Q(reserve_price__gt=0), name="reserve_above_zero"
+            ),
+            models.CheckConstraint(
+                condition=Q(buy_now_price__isnull=True) | Q(buy_now_price__gt=F("starting_bid")),
+                name="buy_now_above_starting_bid",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def terms(self) -> pricing.Terms:
+        """Return what bids on it are decided by."""
+        return pricing.Terms(
+            seller=self.seller_id,
+            currency=self.currency,
+            starting_bid=self.starting_bid,
+            reserve_price=self.reserve_price,
+            increments=tuple((Decimal(start), Decimal(step)) for start, step in self.increments),
+            soft_close_window=self.soft_close_window,
+            soft_close_extension=self.soft_close_extension,
+            cap=settings.MAX_AMOUNT,
+        )
+
+    def alias_of(self, user_id: int) -> str:
+        """Return the name a bidder goes by in this product's public history.
+
+        Stable within the product, useless outside it: the salt is the product's own and never leaves the database.
+        """
+        return alias(self.alias_salt, user_id)
+
+
+def alias(salt: str, user_id: int) -> str:
+    """As Product.alias_of, where only the salt was read."""
+    digest = hmac.digest(salt.encode(), str(user_id).encode(), hashlib.sha256)
+    return f"bidder-{base64.b32encode(digest[:5]).decode().lower()}"
+
+
+class Watch(models.Model):
+    """Somebody follows a product."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="watches")
+
+    class Meta:
+        verbose_name_plural = "watches"
+        constraints = (models.UniqueConstraint(fields=("user", "product"), name="watched_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} watches product {self.product_id}"

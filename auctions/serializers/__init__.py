@@ -1,0 +1,1 @@
+"""What auctions look like on the wire."""

@@ -1,0 +1,134 @@
+"""Bids, results and events on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import serializers
+
+from auctioncraft import money
+from auctioncraft.api.fields import MoneyField, MoneyText, MoneyTextOrNull
+from auctioncraft.clock import to_text
+from auctions.models import AuctionEvent
+from auctions.serializers.products import ProductListSerializer, SellerSummary, product_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from auctions.models import Auction
+
+
+class PlaceBidSerializer(serializers.Serializer):
+    """A bid: an open `amount`, a proxy's `max_amount`, or both."""
+
+    amount = MoneyField(required=False, allow_null=True)
+    max_amount = MoneyField(required=False, allow_null=True)
+
+
+class BidSerializer(serializers.Serializer):
+    """One's own bid, as sent."""
+
+    id = serializers.UUIDField()
+    amount = MoneyTextOrNull()
+    max_amount = MoneyTextOrNull()
+    currency = serializers.CharField()
+    placed_at = serializers.DateTimeField()
+
+
+class StandingSerializer(serializers.Serializer):
+    """How the product stands after the bid."""
+
+    id = serializers.IntegerField()
+    currency = serializers.CharField()
+    current_price = MoneyText()
+    minimum_bid = MoneyText()
+    bid_count = serializers.IntegerField()
+    ends_at = serializers.DateTimeField()
+    reserve_met = serializers.BooleanField()
+    seq = serializers.IntegerField()
+    is_leading = serializers.BooleanField()
+
+
+class PlacedBidSerializer(serializers.Serializer):
+    """The answer to an accepted bid."""
+
+    bid = BidSerializer()
+    outcome = serializers.ChoiceField(choices=[("leading",) * 2, ("maximum_raised",) * 2, ("outbid",) * 2])
+    product = StandingSerializer()
+    server_time = serializers.DateTimeField()
+
+
+class MyBidSerializer(serializers.Serializer):
+    """A product that the caller has bid on."""
+
+    state = serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing"))
+    my_maximum = MoneyText()
+    my_last_bid_at = serializers.DateTimeField()
+    product = ProductListSerializer()
+
+
+class EventSerializer(serializers.Serializer):
+    """An event of the product's log."""
+
+    seq = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=AuctionEvent.Kind.choices)
+    data = serializers.JSONField()
+    created_at = serializers.DateTimeField()
+    server_time = serializers.DateTimeField()
+
+
+class CloseAuctionSerializer(serializers.Serializer):
+    """How to close."""
+
+    accept_below_reserve = serializers.BooleanField(default=False)
+
+
+class ClosedAuctionSerializer(serializers.Serializer):
+    """A closed auction's result, for its seller and staff."""
+
+    product = serializers.IntegerField()
+    result = serializers.ChoiceField(choices=("sold", "reserve_not_met", "no_bids"))
+    winner = SellerSummary(allow_null=True)
+    final_price = MoneyTextOrNull()
+    currency = serializers.CharField()
+    closed_at = serializers.DateTimeField()
+    server_time = serializers.DateTimeField()
+
+
+def my_bid(row: dict[str, Any], user_id: int) -> dict[str, Any]:
+    """Return the caller's side of a row of viewing.my_bids()."""
+    if row["auction__status"] == "open":
+        state = "leading" if row["auction__leader_id"] == user_id else "outbid"
+    elif row["auction__winner_id"] == user_id:
+        state = "won" if row["auction__settled_at"] else "owing"
+    else:
+        state = "lost"
+    return {
+        "state": state,
+        "my_maximum": money.to_text(row["my_maximum"], row["currency"]),
+        "my_last_bid_at": to_text(row["my_last_bid_at"]),
+        "product": product_row(row),
+    }
+
+
+def event_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the public side of a row of viewing.events()."""
+    return {
+        **row,
+        "created_at": to_text(row["created_at"]),
+        "server_time": to_text(row["server_time"]),
+    }
+
+
+def closed_auction(auction: Auction, now: datetime) -> dict[str, Any]:
+    """Return the result of an auction just closed, for those who may close it."""
+    winner = auction.winner
+    return {
+        "product": auction.product_id,
+        "result": auction.result,
+        "winner": {"id": winner.pk, "display_name": winner.display_name} if winner else None,
+        "final_price": money.to_text_or_none(auction.hammer_price, auction.product.currency),
+        "currency": auction.product.currency,
+        "closed_at": to_text(auction.closed_at) if auction.closed_at else None,
+        "server_time": to_text(now),
+    }

@@ -1,0 +1,38 @@
+"""The public bid history on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from auctioncraft import money
+from auctioncraft.api.fields import MoneyText
+from auctioncraft.clock import to_text
+from auctions import pricing
+from auctions.models import alias
+
+
+class HistoryRowSerializer(serializers.Serializer):
+    """A row of the public bid history."""
+
+    seq = serializers.IntegerField()
+    bidder = serializers.CharField(help_text="An alias, stable within the product and meaningless outside it.")
+    amount = MoneyText()
+    currency = serializers.CharField()
+    automatic = serializers.BooleanField(help_text="Made by a proxy that answered or was overtaken.")
+    placed_at = serializers.DateTimeField()
+    server_time = serializers.DateTimeField()
+
+
+def history_row(row: dict[str, Any], *, salt: str, currency: str) -> dict[str, Any]:
+    """Return the public side of a row of BidQuerySet.history()."""
+    return {
+        "seq": row["seq"],
+        "bidder": alias(salt, row["bidder_id"]),
+        "amount": money.to_text(row["price"], currency),
+        "currency": currency,
+        "automatic": row["outcome"] == pricing.Outcome.AUTOMATIC,
+        "placed_at": to_text(row["placed_at"]),
+        "server_time": to_text(row["server_time"]),
+    }

@@ -1,0 +1,190 @@
+"""Products and categories on the wire."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.files.storage import default_storage
+from rest_framework import serializers
+
+from auctioncraft import money
+from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull, UTCDateTimeField
+from auctioncraft.clock import to_text
+from auctions import pricing
+from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
+from auctions.serializers.history import HistoryRowSerializer, history_row
+
+
+class CategorySerializer(serializers.ModelSerializer):
+    """A category; staff write it."""
+
+    parent = serializers.PrimaryKeyRelatedField(
+        queryset=Category.objects.all(), allow_null=True, required=False, pk_field=IdField()
+    )
+    slug = serializers.SlugField(max_length=80, required=False)
+    open_products = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Category
+        fields = ("id", "name", "slug", "parent", "open_products")
+
+    def get_open_products(self, category: Category) -> int:
+        """Return how many products are open in it and below it: counted for the whole tree at once by the view."""
+        counts: dict[int, int] = self.context.get("open_products", {})
+        return counts.get(category.pk, 0)
+
+
+class CategorySummary(serializers.Serializer):
+    """A product's category."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    slug = serializers.CharField()
+
+
+class SellerSummary(serializers.Serializer):
+    """A product's seller."""
+
+    id = serializers.IntegerField()
+    display_name = serializers.CharField()
+
+
+class ProductListSerializer(serializers.Serializer):
+    """A product in a list, from a row of ProductQuerySet.rows()."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    category = CategorySummary()
+    seller = SellerSummary()
+    currency = serializers.CharField()
+    starting_bid = MoneyText()
+    current_price = MoneyTextOrNull()
+    minimum_bid = MoneyText()
+    bid_count = serializers.IntegerField()
+    has_reserve = serializers.BooleanField()
+    reserve_met = serializers.BooleanField()
+    buy_now_price = MoneyTextOrNull()
+    status = serializers.ChoiceField(choices=PUBLIC_STATUSES)
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    thumbnail = serializers.CharField(allow_null=True)
+    watch_count = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    seq = serializers.IntegerField()
+    server_time = serializers.DateTimeField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the row's public side; the fields above describe it."""
+        return product_row(instance)
+
+
+def product_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the public side of a row of ProductQuerySet.rows(). Written out, because every list is made of it."""
+    currency, price, reserve = row["currency"], row["auction__price"], row["reserve_price"]
+    starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
+    status = public_status(row["auction__status"], starts_at, ends_at, now)
+    met = pricing.reserve_met(reserve, price)
+    buy_now_available = status == "open" and (price is None or (reserve is not None and not met))
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "category": {"id": row["category_id"], "name": row["category__name"], "slug": row["category__slug"]},
+        "seller": {"id": row["seller_id"], "display_name": row["seller__display_name"]},
+        "currency": currency,
+        "starting_bid": money.to_text(row["starting_bid"], currency),
+        "current_price": money.to_text_or_none(price, currency),
+        "minimum_bid": money.to_text(_minimum_bid(row), currency),
+        "bid_count": row["auction__bid_count"],
+        "has_reserve": reserve is not None,
+        "reserve_met": met,
+        "buy_now_price": money.to_text_or_none(row["buy_now_price"], currency) if buy_now_available else None,
+        "status": status,
+        "starts_at": to_text(starts_at),
+        "ends_at": to_text(ends_at),
+        "thumbnail": default_storage.url(row["thumbnail"]) if row["thumbnail"] else None,
+        "watch_count": row["watch_count"],
+        "created_at": to_text(row["created_at"]),
+        "seq": row["auction__seq"],
+        "server_time": to_text(now),
+    }
+
+
+def _minimum_bid(row: dict[str, Any]) -> Decimal:
+    price = row["auction__price"]
+    if price is None:
+        minimum: Decimal = row["starting_bid"]
+        return minimum
+    # The table is text in JSON: only the step that is needed becomes a Decimal.
+    return price + next(Decimal(step) for start, step in reversed(row["increments"]) if Decimal(start) <= price)
+
+
+class ImageSerializer(serializers.Serializer):
+    """A picture."""
+
+    url = serializers.CharField()
+
+
+class ViewerSerializer(serializers.Serializer):
+    """How the product stands for whoever asks with a token."""
+
+    alias = serializers.CharField(help_text="What the caller is called in this product's history.")
+    is_leading = serializers.BooleanField()
+    my_maximum = MoneyTextOrNull()
+    my_last_amount = MoneyTextOrNull()
+    watching = serializers.BooleanField()
+    can_bid = serializers.BooleanField()
+    reason = serializers.CharField(allow_null=True, help_text="The code a bid would be refused with.")
+
+
+class ProductDetailSerializer(ProductListSerializer):
+    """A product whole."""
+
+    description = serializers.CharField()
+    shipping = MoneyText()
+    images = ImageSerializer(many=True)
+    bids = HistoryRowSerializer(many=True, help_text="The latest ten, newest first.")
+    viewer = ViewerSerializer(required=False, help_text="Only with a token.")
+
+
+class CreateProductSerializer(serializers.Serializer):
+    """A product to list: name, category and starting_bid suffice."""
+
+    name = serializers.CharField(max_length=200)
+    category = IdField(source="category_id")
+    starting_bid = MoneyField()
+    description = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
+    currency = serializers.CharField(max_length=3, required=False)
+    reserve_price = MoneyField(required=False, allow_null=True)
+    buy_now_price = MoneyField(required=False, allow_null=True)
+    bid_increment = MoneyField(required=False, allow_null=True)
+    shipping = MoneyField(required=False, allow_null=True, zero=True)
+    starts_at = UTCDateTimeField(required=False, allow_null=True)
+    ends_at = UTCDateTimeField(required=False, allow_null=True)
+    soft_close_window = serializers.IntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
+    soft_close_extension = serializers.IntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
+
+    def validate_currency(self, value: str) -> str:
+        """Return the code in capitals."""
+        return value.upper()
+
+
+def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the public side of viewing.detail(), and `viewer` of viewing.viewer() where there is one."""
+    salt, currency = row["alias_salt"], row["currency"]
+    body = product_row(row)
+    body["description"] = row["description"]
+    body["shipping"] = money.to_text(row["shipping"], currency)
+    body["images"] = [{"url": body["thumbnail"]}] if body["thumbnail"] else []
+    body["bids"] = [history_row(bid, salt=salt, currency=currency) for bid in row["bids"]]
+    if viewer is not None:
+        body["viewer"] = {
+            "alias": alias(salt, viewer["user_id"]),
+            "is_leading": viewer["is_leading"],
+            "my_maximum": money.to_text_or_none(viewer["my_maximum"], currency),
+            "my_last_amount": money.to_text_or_none(viewer["my_last_amount"], currency),
+            "watching": viewer["watching"],
+            "can_bid": viewer["can_bid"],
+            "reason": viewer["reason"],
+        }
+    return body

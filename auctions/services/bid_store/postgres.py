@@ -1,0 +1,136 @@
+"""A bid on PostgreSQL: one SELECT, and one statement in autocommit that writes all of it (ADR 0005)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.conf import settings
+from django.db import connection
+
+from auctions.pricing import State, Terms
+from auctions.services.bid_store.records import Look
+
+if TYPE_CHECKING:
+    from accounts.services.tokens import Credential
+    from auctions.services.bid_store.records import BidWrite
+
+_LOOK = """
+SELECT a.status, a.leader_id, a.maximum, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
+       a.version, a.seq, p.seller_id, p.currency, p.starting_bid, p.reserve_price, p.increments::text,
+       p.soft_close_window, p.soft_close_extension, p.alias_salt, clock_timestamp(),
+       u.is_active, u.strikes,
+       %s OR EXISTS (SELECT FROM accounts_signin s
+                     WHERE s.id = %s AND s.user_id = u.id AND s.ended_at IS NULL AND u.token_version = %s)
+FROM auctions_auction a
+JOIN auctions_product p ON p.id = a.product_id
+LEFT JOIN accounts_user u ON u.id = %s
+WHERE a.product_id = %s
+"""
+
+# What makes the write safe without a lock: the row is still what was looked at. PostgreSQL evaluates it again after
+# it has waited for another writer, so of two bids decided on one version exactly one is written.
+GUARD = "a.version = %(version)s"
+
+_COMMIT = """
+WITH moved AS (
+  UPDATE auctions_auction a
+  SET leader_id = %(leader)s, maximum = %(maximum)s, price = %(price)s, bid_count = %(bid_count)s,
+      ends_at = %(ends_at)s, last_bid_at = %(placed_at)s, seq = %(seq)s, version = a.version + 1
+  WHERE a.product_id = %(product)s AND {guard} AND a.status = 'open'
+    AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp()
+  RETURNING a.product_id, a.version
+), bids AS (
+  INSERT INTO auctions_bid
+    (id, product_id, version, position, seq, bidder_id, price, amount, max_amount, outcome, placed_at)
+  SELECT b.id, moved.product_id, moved.version, b.position, b.seq, b.bidder_id, b.price, b.amount, b.max_amount,
+         b.outcome, %(placed_at)s
+  FROM moved, jsonb_populate_recordset(NULL::auctions_bid, %(bids)s::jsonb) b
+), events AS (
+  INSERT INTO auctions_auctionevent (product_id, seq, kind, data, private, created_at)
+  SELECT moved.product_id, e.seq, e.kind, e.data, e.private, %(placed_at)s
+  FROM moved, jsonb_populate_recordset(NULL::auctions_auctionevent, %(events)s::jsonb) e
+  RETURNING product_id, seq
+), outbox AS (
+  INSERT INTO auctions_eventoutbox (product_id, seq) SELECT product_id, seq FROM events
+){key}
+SELECT count(*) FROM moved
+"""
+
+_KEY = """, key AS (
+  INSERT INTO auctioncraft_idempotencykey (user_id, key, fingerprint, status, answer)
+  SELECT %(bidder)s, %(key)s, %(fingerprint)s, 201, %(answer)s::jsonb FROM moved
+)"""
+
+
+def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> Look | None:
+    """See Store.look: one query."""
+    sign_in, version = (credential.sign_in_id, credential.version) if credential else (None, None)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOOK, [credential is None, sign_in, version, bidder_id, product_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    (status, leader, maximum, price, bid_count, last_bid_at, starts_at, ends_at, hard_ends_at, *rest) = row
+    (at_version, seq, seller, currency, starting_bid, reserve, increments, window, extension, salt, now, *who) = rest
+    active, strikes, credential_good = who
+    terms = Terms(
+        seller=seller,
+        currency=currency,
+        starting_bid=starting_bid,
+        reserve_price=reserve,
+        increments=tuple((Decimal(start), Decimal(step)) for start, step in orjson.loads(increments)),
+        soft_close_window=window,
+        soft_close_extension=extension,
+        cap=settings.MAX_AMOUNT,
+    )
+    state = State(
+        starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at
+    )
+    return Look(terms, state, at_version, seq, salt, now, bool(active), strikes or 0, bool(credential_good))
+
+
+def commit(write: BidWrite) -> bool:
+    """See Store.commit: one statement, its own transaction unless the caller has one open."""
+    bids = [
+        {
+            "id": str(bid.id),
+            "position": bid.position,
+            "seq": bid.seq,
+            "bidder_id": bid.row.bidder,
+            "price": str(bid.row.price),
+            "amount": _text(bid.offer and bid.offer.amount),
+            "max_amount": _text(bid.offer and bid.offer.max_amount),
+            "outcome": bid.row.outcome,
+        }
+        for bid in write.bids
+    ]
+    events = [{"seq": e.seq, "kind": e.kind, "data": e.data, "private": e.private} for e in write.events]
+    parameters: dict[str, Any] = {
+        "leader": write.state.leader,
+        "maximum": write.state.maximum,
+        "price": write.state.price,
+        "bid_count": write.state.bid_count,
+        "ends_at": write.state.ends_at,
+        "placed_at": write.placed_at,
+        "seq": write.seq,
+        "product": write.product_id,
+        "version": write.version,
+        "bids": orjson.dumps(bids).decode(),
+        "events": orjson.dumps(events).decode(),
+    }
+    if write.key:
+        parameters |= {
+            "bidder": write.bidder_id,
+            "key": write.key.key,
+            "fingerprint": write.key.fingerprint,
+            "answer": orjson.dumps(write.key.answer).decode(),
+        }
+    with connection.cursor() as cursor:
+        cursor.execute(_COMMIT.format(guard=GUARD, key=_KEY if write.key else ""), parameters)
+        return bool(cursor.fetchone()[0])
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

@@ -1,0 +1,91 @@
+"""What is read of a product: the detail, the caller's own view, the history, the log, one's own bids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from auctioncraft.clock import DatabaseNow
+from auctioncraft.errors import NotFound
+from auctions.errors import AuctionNotOpen, BidderSuspended, SellerCannotBid
+from auctions.models import AuctionEvent, Bid, Product, Watch, public_status
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+
+LATEST_BIDS = 10
+
+
+def detail(*, product_id: int) -> dict[str, Any] | None:
+    """Return a product's row with description, shipping, and `bids`, its latest history; None if there is none."""
+    row: dict[str, Any] | None = (
+        Product.objects.filter(pk=product_id)
+        .rows("description", "shipping", "alias_salt", "auction__leader_id")
+        .order_by()
+        .first()
+    )
+    if row is not None:
+        row["bids"] = list(Bid.objects.history(product_id)[:LATEST_BIDS]) if row["auction__bid_count"] else []
+    return row
+
+
+def viewer(*, row: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return how the product of a detail row stands for `user`; amounts are Decimals in the product's currency."""
+    latest = Bid.objects.made_by(user.pk).filter(product_id=row["id"]).order_by("-version").first()
+    reason = _reason_against(row, user)
+    return {
+        "is_leading": row["auction__leader_id"] == user.pk,
+        "my_maximum": latest and (latest.max_amount or latest.amount),
+        "my_last_amount": latest and latest.price,
+        "watching": Watch.objects.filter(user=user, product_id=row["id"]).exists(),
+        "can_bid": reason is None,
+        "reason": reason,
+        "user_id": user.pk,
+    }
+
+
+def _reason_against(row: dict[str, Any], user: User) -> str | None:
+    status = public_status(row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"])
+    if row["seller_id"] == user.pk:
+        return SellerCannotBid.code
+    if user.strikes >= settings.STRIKES_BEFORE_BAN:
+        return BidderSuspended.code
+    return None if status == "open" else AuctionNotOpen.code
+
+
+def history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:
+    """Return the product (currency and alias_salt) and its public history, newest first. Raises NotFound."""
+    product = Product.objects.only("currency", "alias_salt").filter(pk=product_id).first()
+    if product is None:
+        raise NotFound
+    return product, Bid.objects.history(product_id)
+
+
+def events(*, product_id: int, after: int) -> QuerySet[Any]:
+    """Return the product's events with a greater seq than `after`, oldest first. Raises NotFound."""
+    if not Product.objects.filter(pk=product_id).exists():
+        raise NotFound
+    return (
+        AuctionEvent.objects.filter(product_id=product_id, seq__gt=after)
+        .order_by("seq")
+        .annotate(server_time=DatabaseNow())
+        .values("seq", "kind", "data", "created_at", "server_time")
+    )
+
+
+def my_bids(*, user: User) -> QuerySet[Any]:
+    """Return a row per product that `user` has bid on, the latest bid first, with `my_maximum` and `my_last_bid_at`."""
+    own = Bid.objects.made_by(user.pk).filter(product_id=OuterRef("pk")).order_by().values("product_id")
+    last = Subquery(own.annotate(last=Max("placed_at")).values("last"))
+    most = Subquery(own.annotate(most=Max(Coalesce("max_amount", "amount"))).values("most"))
+    return (
+        Product.objects.filter(pk__in=Bid.objects.filter(bidder=user).values("product_id"))
+        .annotate(my_last_bid_at=last, my_maximum=most)
+        .rows("my_last_bid_at", "my_maximum", "auction__leader_id", "auction__winner_id", "auction__settled_at")
+        .order_by(F("my_last_bid_at").desc(nulls_last=True), "-id")
+    )

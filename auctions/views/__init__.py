@@ -1,0 +1,1 @@
+"""The endpoints of auctions, by what they are about."""

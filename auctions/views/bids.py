@@ -1,0 +1,99 @@
+"""Bids and the event log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.authentication import DeferredTokenAuthentication, TokenAuthentication
+from auctioncraft.api.fields import IdField
+from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from auctions.models import AuctionEvent, Bid
+from auctions.serializers.bids import (
+    EventSerializer,
+    MyBidSerializer,
+    PlaceBidSerializer,
+    PlacedBidSerializer,
+    event_row,
+    my_bid,
+)
+from auctions.serializers.history import HistoryRowSerializer, history_row
+from auctions.services import bidding, viewing
+
+if TYPE_CHECKING:
+    from rest_framework.authentication import BaseAuthentication
+    from rest_framework.request import Request
+
+
+class ProductBidViewSet(GenericViewSet):
+    """The bids on a product."""
+
+    queryset = Bid.objects.none()
+    serializer_class = HistoryRowSerializer
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Everybody reads the history; a bid needs a token."""
+        return [AllowAny() if self.request.method in SAFE_METHODS else IsAuthenticated()]
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """A bid's token is checked against the database by the bid's own read, not by one more."""
+        return [DeferredTokenAuthentication() if self.request.method == "POST" else TokenAuthentication()]
+
+    @extend_schema(responses=HistoryRowSerializer(many=True))
+    def list(self, request: Request, product_id: str) -> Response:  # noqa: ARG002 (DRF's signature)
+        """List the public history, newest first."""
+        product, rows = viewing.history(product_id=int(product_id))
+        page = self.paginate_queryset(rows) or []
+        return self.get_paginated_response(
+            [history_row(row, salt=product.alias_salt, currency=product.currency) for row in page]
+        )
+
+    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=PlaceBidSerializer, responses={201: PlacedBidSerializer})
+    def create(self, request: Request, product_id: str) -> Response:
+        """Place a bid: `amount` is said aloud, `max_amount` lets a proxy bid for you up to it."""
+        serializer = PlaceBidSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        answer = bidding.place_bid(
+            product_id=int(product_id),
+            bidder_id=request.user.pk,
+            idempotency_key=idempotency_key(request),
+            credential=request.auth,
+            **serializer.validated_data,
+        )
+        return Response(answer, status=201)
+
+
+AFTER = OpenApiParameter("after", OpenApiTypes.INT, description="Only events with a greater seq.")
+
+
+class ProductEventViewSet(GenericViewSet):
+    """The event log of a product."""
+
+    queryset = AuctionEvent.objects.none()
+    permission_classes = (AllowAny,)
+    serializer_class = EventSerializer
+
+    @extend_schema(parameters=[AFTER], responses=EventSerializer(many=True))
+    def list(self, request: Request, product_id: str) -> Response:
+        """List the gap-free log, oldest first, from `?after=` on."""
+        after = IdField(min_value=0).run_validation(request.query_params.get("after", "0"))
+        events = viewing.events(product_id=int(product_id), after=after)
+        return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
+
+
+class MyBidViewSet(GenericViewSet):
+    """One's own bids. Read only: a bid is placed on its product and never changed."""
+
+    queryset = Bid.objects.none()
+    serializer_class = MyBidSerializer
+
+    @extend_schema(responses=MyBidSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """List the products one has bid on, the latest bid first, and how one stands."""
+        rows = self.paginate_queryset(viewing.my_bids(user=request.user)) or []
+        return self.get_paginated_response([my_bid(row, request.user.pk) for row in rows])

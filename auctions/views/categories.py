@@ -1,0 +1,44 @@
+"""Categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.viewsets import ModelViewSet
+
+from auctions.models import Category
+from auctions.permissions import ReadOnlyUnlessStaff
+from auctions.serializers.products import CategorySerializer
+from auctions.services import categories
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import BaseSerializer
+
+
+class CategoryViewSet(ModelViewSet):
+    """The tree of categories: each names its parent."""
+
+    queryset = Category.objects.all()
+    serializer_class = CategorySerializer
+    permission_classes = (ReadOnlyUnlessStaff,)
+    lookup_value_regex = "[0-9]{1,18}"
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Count the open products of the whole tree at once."""
+        context = super().get_serializer_context()
+        if self.request and self.request.method == "GET":
+            context["open_products"] = categories.open_products()
+        return context
+
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        """Add a category."""
+        serializer.instance = categories.save(category=Category(), **serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer) -> None:
+        """Rename or move a category."""
+        serializer.instance = categories.save(category=serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, instance: Category) -> None:
+        """Remove an empty category."""
+        categories.remove(category=instance)

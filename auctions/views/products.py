@@ -1,0 +1,114 @@
+"""Products: list, detail, create, close, watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from auctioncraft import clock, idempotency
+from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from auctioncraft.errors import NotFound
+from auctions.filters import ProductFilter, ProductFilterBackend
+from auctions.models import Product
+from auctions.serializers.bids import ClosedAuctionSerializer, CloseAuctionSerializer, closed_auction
+from auctions.serializers.products import (
+    CreateProductSerializer,
+    ProductDetailSerializer,
+    ProductListSerializer,
+    product_detail,
+    product_row,
+)
+from auctions.services import closing, listing, viewing
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+
+class ProductViewSet(GenericViewSet):
+    """Products under auction."""
+
+    queryset = Product.objects.all()
+    serializer_class = ProductListSerializer
+    lookup_value_regex = "[0-9]{1,18}"
+    filter_backends = (ProductFilterBackend,)
+    filterset_class = ProductFilter
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Everybody reads; the rest needs a token."""
+        return [AllowAny() if self.request.method in SAFE_METHODS else IsAuthenticated()]
+
+    @extend_schema(responses=ProductListSerializer(many=True))
+    def list(self, request: Request) -> Response:  # noqa: ARG002 (DRF's signature)
+        """List products, newest first."""
+        products = self.filter_queryset(self.get_queryset())
+        rows = self.paginate_queryset(products.rows())
+        return self.get_paginated_response([product_row(row) for row in rows or ()])
+
+    @extend_schema(
+        responses={200: ProductDetailSerializer, 304: OpenApiResponse(description="Unchanged since that ETag.")}
+    )
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Return a product whole. Without a token the answer is the same for everybody and has an ETag."""
+        row = viewing.detail(product_id=int(pk))
+        if row is None:
+            raise NotFound
+        if request.user.is_authenticated:
+            viewer = viewing.viewer(row=row, user=request.user)
+            return Response(product_detail(row, viewer), headers={"Cache-Control": "private, no-store"})
+        body = product_detail(row)
+        etag = f'W/"{body["id"]}-{body["seq"]}-{body["status"]}-{body["watch_count"]}"'
+        headers = {"ETag": etag, "Cache-Control": "public, no-cache", "Vary": "Authorization"}
+        if request.headers.get("If-None-Match") == etag:
+            return Response(status=304, headers=headers)
+        return Response(body, headers=headers)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=CreateProductSerializer, responses={201: ProductDetailSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        """List a product of one's own: it starts now and ends in seven days unless it says otherwise."""
+        serializer = CreateProductSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields: dict[str, Any] = serializer.validated_data
+
+        def work() -> dict[str, Any]:
+            product = listing.create_product(seller=request.user, **fields)
+            row = viewing.detail(product_id=product.pk)
+            return product_detail(row, viewing.viewer(row=row, user=request.user)) if row else {}
+
+        answer = idempotency.run_once(
+            user_id=request.user.pk,
+            key=idempotency_key(request),
+            fingerprint=idempotency.fingerprint("product", **fields),
+            status=201,
+            work=work,
+        )
+        return Response(answer, status=201)
+
+    @extend_schema(request=CloseAuctionSerializer, responses=ClosedAuctionSerializer)
+    @action(detail=True, methods=["post"])
+    def close_auction(self, request: Request, pk: str) -> Response:
+        """Close an auction now: its seller or staff."""
+        serializer = CloseAuctionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        auction = closing.close_auction(product_id=int(pk), actor=request.user, **serializer.validated_data)
+        return Response(closed_auction(auction, clock.now()))
+
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="Followed.")})
+    @action(detail=True, methods=["post"])
+    def watch(self, request: Request, pk: str) -> Response:
+        """Follow a product."""
+        listing.watch(product_id=int(pk), user=request.user)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="Not followed any more.")})
+    @watch.mapping.delete
+    def unwatch(self, request: Request, pk: str) -> Response:
+        """Follow it no more."""
+        listing.unwatch(product_id=int(pk), user=request.user)
+        return Response(status=204)
