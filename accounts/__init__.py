@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, one-time codes, passwords, tokens."""

@@ -18,13 +18,32 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whoever a token names, not looked up yet."""
+
+    pk: int
+    is_authenticated: ClassVar[bool] = True
+
+    @property
+    def id(self) -> int:
+        """The account's id."""
+        return self.pk
+
+
 class TokenAuthentication(BaseAuthentication):
     """The account behind the token, read and checked in one query: disabled, signed out or changed is 401 at once."""
 
+    def __init__(self, *, deferred: bool = False) -> None:
+        """`deferred`: verify the signature only, without a query, for a view whose own read checks `request.auth`."""
+        self.deferred = deferred
+
     def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
-        """Return the user and the credential, or None without a token. Raises NotAuthenticated."""
+        """Return the user (deferred: a Bearer) and the credential, or None without a token. Raises NotAuthenticated."""
         credential = _credential(request)
-        return None if credential is None else (self._user(credential), credential)
+        if credential is None:
+            return None
+        return Bearer(credential.user_id) if self.deferred else self._user(credential), credential
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)
         """Name the scheme for WWW-Authenticate: DRF then answers 401 and not 403."""
@@ -47,28 +66,6 @@ class TokenAuthentication(BaseAuthentication):
         return sign_in.user
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """Whoever a token names, not looked up yet."""
-
-    pk: int
-    is_authenticated: ClassVar[bool] = True
-
-    @property
-    def id(self) -> int:
-        """The account's id."""
-        return self.pk
-
-
-class DeferredTokenAuthentication(TokenAuthentication):
-    """The token's signature only, without a query: for the bid, whose own read checks the credential (request.auth)."""
-
-    def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
-        """Return a Bearer and the credential, or None without a token. Raises NotAuthenticated."""
-        credential = _credential(request)
-        return None if credential is None else (Bearer(credential.user_id), credential)
-
-
 def _credential(request: Request) -> Credential | None:
     parts = get_authorization_header(request).split()
     if not parts or parts[0].lower() != b"bearer":
@@ -83,7 +80,7 @@ class _TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     target_class = TokenAuthentication
     match_subclasses = True
-    name = "access token"
+    name = "access_token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -6,6 +6,7 @@ import secrets
 import unicodedata
 from typing import Any, ClassVar
 
+from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -17,7 +18,7 @@ from auctioncraft.ids import uuid7
 def normalise_email(address: str) -> str:
     """Return the one form of an address that is stored, compared and mailed: NFKC, then case-folded.
 
-    `iexact` would fold the dotless ı to i and hand one person's account to another; this keeps them apart.
+    `iexact` would fold the dotless i (U+0131) to i and hand one person's account to another; this keeps them apart.
     """
     return unicodedata.normalize("NFKC", address.strip()).casefold()
 
@@ -39,7 +40,9 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Create a staff account with every permission. Used by `manage.py createsuperuser`."""
-        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+        # Whoever runs commands here vouches for the address: its first code must not drop the password just set.
+        vouched = {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
+        return self.create_user(email, password, **{**vouched, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
         """Find an account by an address however it is written."""
@@ -89,6 +92,23 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().set_password(raw_password)
         self.token_version = (self.token_version or 0) + 1
 
+    def set_password_hash(self, hashed: str) -> None:
+        """Set the password by its hash, made before a lock was taken; it too ends every token issued before."""
+        self.password = hashed
+        self.token_version = (self.token_version or 0) + 1
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Tell whether this is the password. A hash that has become too weak is replaced.
+
+        Django's own goes through set_password there, and would issue tokens under a version that is never saved.
+        """
+
+        def strengthen(raw: str) -> None:
+            self.password = hashers.make_password(raw)
+            self.save(update_fields=["password"])
+
+        return hashers.check_password(raw_password, self.password, strengthen)
+
 
 class OneTimeCode(models.Model):
     """A sign-in code that was asked for. The code itself is not stored: it is derived from the nonce under our key.
@@ -101,7 +121,7 @@ class OneTimeCode(models.Model):
     # Set by a registration that waits for its address to be verified: the password it asked for, hashed.
     pending_password = models.CharField(max_length=128, blank=True)
     pending_display_name = models.CharField(max_length=60, blank=True)
-    ip = models.GenericIPAddressField(null=True, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True, help_text="Who asked; of IPv6 the /64 only.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # Used, or superseded by a newer one. Either way it opens nothing any more.
@@ -113,19 +133,35 @@ class OneTimeCode(models.Model):
             models.Index(fields=("email", "-created_at"), name="code_by_email"),
             models.Index(fields=("ip", "-created_at"), name="code_by_ip"),
         )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("email",), condition=models.Q(used_at__isnull=True), name="one_live_code_per_address"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"Code {self.pk}"
 
 
-class CodeGuard(models.Model):
-    """One row per address that ever asked: the lock under which its codes are issued and tried, and the count of failures."""
+class Guard(models.Model):
+    """One row per address or network that ever asked or tried: the lock for it, and the count of its failures.
 
-    email = models.CharField(max_length=254, primary_key=True, help_text="Normalised.")
-    failures = models.JSONField(default=list, help_text="When wrong codes were tried, in the last hour: Unix seconds.")
+    Codes and passwords are counted apart: whoever guesses at one does not lock the owner out of the other.
+    """
+
+    class Kind(models.TextChoices):
+        """What is guarded."""
+
+        CODE = "code"
+        PASSWORD = "password"  # noqa: S105 (a name)
+        NETWORK = "network"
+
+    key = models.CharField(max_length=270, primary_key=True, help_text="The kind, a colon, the normalised address.")
+    failures = models.JSONField(default=list, help_text="When tries failed in the last hour, in order: Unix seconds.")
+    streak = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
 
     def __str__(self) -> str:
-        return f"Guard of codes {self.pk}"
+        return f"Guard of {self.pk}"
 
 
 class SignIn(models.Model):

@@ -4,4 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-routes: list[tuple[str, Any, str]] = []
+from accounts import views
+
+routes: list[tuple[str, Any, str]] = [
+    ("auth/otp", views.OtpViewSet, "otp"),
+    ("auth/token", views.TokenViewSet, "token"),
+    ("auth/logout", views.LogoutViewSet, "logout"),
+    ("users", views.UserViewSet, "user"),
+]

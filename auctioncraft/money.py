@@ -88,4 +88,3 @@ def to_text(amount: Decimal, currency: str) -> str:
 def to_text_or_none(amount: Decimal | None, currency: str) -> str | None:
     """As to_text, for amounts that may not be there."""
     return None if amount is None else to_text(amount, currency)
-

@@ -7,6 +7,7 @@ start on a default.
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,8 @@ SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SIGNING_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    # Seconds by which our own servers' clocks may differ.
+    "LEEWAY": 5,
 }
 # How many proxies of ours stand in front: only that many entries of X-Forwarded-For are believed. 0: none.
 NUM_PROXIES = env.int("NUM_PROXIES", 0)
@@ -149,6 +152,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "ProductStatus": "auctions.models.PUBLIC_STATUSES",
+        "OrderStatus": "payments.models.Order.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "auctioncraft.api.schema.add_error_answers",
@@ -172,6 +179,11 @@ SOFT_CLOSE_CAP = timedelta(seconds=env.int("SOFT_CLOSE_CAP", 24 * 3600))
 STRIKES_BEFORE_BAN = env.int("STRIKES_BEFORE_BAN", 3)
 
 # --- Payments ----------------------------------------------------------------------------------------------------
+# The buyer's premium in marginal bands, "0:10,1000:5" is 10% up to 1,000 and 5% of what is above; default none.
+BUYERS_PREMIUM_BANDS = tuple(
+    (Decimal(start), Decimal(percent))
+    for start, _, percent in (band.partition(":") for band in env.list("BUYERS_PREMIUM_BANDS", default=[]))
+)
 PAYMENT_WINDOW = timedelta(hours=env.int("PAYMENT_WINDOW_HOURS", 96))
 # Without a key of your own, payments go to the Stripe double that `make run` starts (stripe_double/README.md).
 STRIPE_DOUBLE_PORT = env.int("STRIPE_DOUBLE_PORT", 8001)
@@ -179,6 +191,7 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
+STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", 10.0)
 STRIPE_IS_DOUBLE = DEBUG and not STRIPE_SECRET_KEY
 if STRIPE_IS_DOUBLE:
     STRIPE_SECRET_KEY = "sk_test_double"  # noqa: S105 (the double takes any test key)

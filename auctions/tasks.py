@@ -1,13 +1,12 @@
-"""What the worker does for auctions."""
+"""What the worker sweeps for this app."""
 
 from __future__ import annotations
 
-from celery import shared_task
-
+from auctioncraft.sweeps import sweep
 from auctions.services import closing
 
 
-@shared_task(name="auctions.close_due")
-def close_due() -> int:
-    """Close what is due. Each second; idempotent."""
-    return closing.close_due()
+@sweep("auctions.close_due")
+def close_due() -> None:
+    """Close the auctions whose time is up."""
+    closing.close_due()

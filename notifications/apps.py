@@ -1,5 +1,7 @@
 """The notifications app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class NotificationsConfig(AppConfig):
     """Notifications."""
 
     name = "notifications"
+
+    def ready(self) -> None:
+        """Listen to the apps below."""
+        import_module("notifications.receivers")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -10,11 +12,25 @@ from django.db.models.functions import Now
 from accounts.models import OneTimeCode
 from auctions.models import Product
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    """Named reads."""
+
+    def unread(self, recipient_id: int | None) -> NotificationQuerySet:
+        """Return what somebody has not read yet."""
+        return self.filter(recipient=recipient_id, read_at__isnull=True)
+
 
 class Notification(models.Model):
     """A notice to one person about one event: exactly one per (recipient, kind, source)."""
 
-    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
+    # Without an index of its own: both below and the constraint begin with it.
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="notifications"
+    )
     kind = models.CharField(max_length=32)
     title = models.CharField(max_length=200)
     message = models.TextField()
@@ -23,15 +39,40 @@ class Notification(models.Model):
     read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
+    objects: ClassVar[Any] = NotificationQuerySet.as_manager()
+
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("recipient", "-id"), name="notification_newest"),)
-        constraints = (
-            models.UniqueConstraint(fields=("recipient", "kind", "source"), name="one_notice_per_event"),
+        indexes = (
+            models.Index(fields=("recipient", "-id"), name="notification_newest"),
+            # Counted with every page of the list.
+            models.Index(fields=("recipient", "-id"), name="notification_unread", condition=Q(read_at__isnull=True)),
         )
+        constraints = (models.UniqueConstraint(fields=("recipient", "kind", "source"), name="one_notice_per_event"),)
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient_id}"
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its recipient has seen it."""
+        return self.read_at is not None
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """Named reads."""
+
+    def waiting(self) -> DeliveryQuerySet:
+        """Return what is neither sent nor given up."""
+        return self.filter(sent_at__isnull=True, given_up_at__isnull=True)
+
+    def due(self, now: datetime) -> DeliveryQuerySet:
+        """Return what may be claimed, the most urgent first."""
+        return self.waiting().filter(due_at__lte=now).order_by("priority", "due_at")
+
+    def held(self, delivery: Delivery) -> DeliveryQuerySet:
+        """Return its row while the claim that read it is the latest one: the count of attempts tells claims apart."""
+        return self.waiting().filter(pk=delivery.pk, attempts=delivery.attempts)
 
 
 class Delivery(models.Model):
@@ -48,6 +89,8 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     given_up_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "deliveries"

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-routes: list[tuple[str, Any, str]] = []
+from notifications.views import NotificationViewSet
+
+routes: list[tuple[str, Any, str]] = [("auth/notifications", NotificationViewSet, "notification")]

@@ -1,0 +1,1 @@
+"""Orders, and Stripe: what is owed, what was paid, what Stripe said."""

@@ -1,5 +1,7 @@
 """The payments app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class PaymentsConfig(AppConfig):
     """Payments."""
 
     name = "payments"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        import_module("payments.receivers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +13,22 @@ from django.db.models.functions import Now, Round
 
 from auctioncraft.db import MoneyField
 from auctions.models import Product
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    """Named reads."""
+
+    def visible_to(self, user: Any) -> OrderQuerySet:
+        """Return the orders that `user` buys or sells in; staff see all."""
+        return self if user.is_staff else self.filter(Q(buyer_id=user.pk) | Q(seller_id=user.pk))
+
+    def with_parties(self) -> OrderQuerySet:
+        """Read what an answer names beside the order itself in the same query."""
+        return self.select_related("product", "buyer", "seller")
+
+    def locked(self, pk: int) -> Order:
+        """Return the order under its row lock, with its parties. Lock order: StripeEvent, Auction, Order, Payment."""
+        return self.with_parties().select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
 class Order(models.Model):
@@ -38,6 +55,8 @@ class Order(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[Any] = OrderQuerySet.as_manager()
+
     class Meta:
         ordering = ("-created_at", "-id")
         constraints = (
@@ -61,6 +80,18 @@ class Order(models.Model):
         return f"Order {self.pk}"
 
 
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    """Named reads."""
+
+    def live(self) -> PaymentQuerySet:
+        """Return the payments that may still be paid: at most one per order."""
+        return self.filter(status__in=(Payment.Status.CREATING, Payment.Status.OPEN))
+
+    def locked(self, pk: int) -> Payment:
+        """Return the payment under its row lock; its order is locked before it."""
+        return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
 class Payment(models.Model):
     """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
 
@@ -76,13 +107,15 @@ class Payment(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001 (unique: none is null)
+    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
     last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
     created_at = models.DateTimeField(db_default=Now())
     succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = PaymentQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
@@ -97,6 +130,11 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return self.intent_id or f"Payment {self.pk}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still be paid."""
+        return self.status in {self.Status.CREATING, self.Status.OPEN}
 
 
 class StripeEvent(models.Model):

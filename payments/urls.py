@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-routes: list[tuple[str, Any, str]] = []
+from payments import views
+
+routes: list[tuple[str, Any, str]] = [
+    ("payments/orders", views.OrderViewSet, "order"),
+    ("payments", views.PaymentViewSet, "payment"),
+    ("stripe", views.StripeViewSet, "stripe"),
+]

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HOST = "127.0.0.1"  # never another: what it holds is for this machine
-FALSE = ("0", "false", "no", "off", "n", "f")
+TRUE = ("true", "on", "ok", "y", "yes", "1")  # what django-environ takes for true; all else turns DEBUG off
 
 
 def refusal(env: Mapping[str, str]) -> str | None:
     """Return why the double must not run in this environment, or None: with DEBUG off, or with a live key."""
     debug = env.get("DEBUG")
-    if debug is not None and debug.strip().lower() in FALSE:
+    if debug is not None and debug.strip().lower() not in TRUE:
         return "DEBUG is off: the Stripe double is for development and tests, never for production."
     if env.get("STRIPE_SECRET_KEY", "").strip().startswith(LIVE_KEYS):
         return "STRIPE_SECRET_KEY is a live key: the Stripe double does not run beside real money."
@@ -42,9 +43,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=env.get("STRIPE_DOUBLE_PORT", "8001"))
     parser.add_argument("--webhook-url", default=env.get("STRIPE_DOUBLE_WEBHOOK_URL", ""))
     # Not as `default`: argparse would be one %(default)s away from printing it.
-    parser.add_argument(
-        "--webhook-secret", help="whsec_…; rather set STRIPE_WEBHOOK_SECRET, which `ps` does not show"
-    )
+    parser.add_argument("--webhook-secret", help="whsec_…; rather set STRIPE_WEBHOOK_SECRET, which `ps` does not show")
     parser.add_argument(
         "--db", default=env.get("STRIPE_DOUBLE_DB", "stripe_double.sqlite3"), help="a file, or :memory:"
     )
@@ -74,6 +73,7 @@ def server(double: Double, port: int) -> uvicorn.Server:
             log_level="warning",
             timeout_graceful_shutdown=1,
             server_header=False,
+            ws="none",
         )
     )
 
@@ -86,13 +86,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return 2
     options = parse(argv, env)
     logging.basicConfig(level=logging.INFO, format="stripe_double: %(message)s")
-    store = Store(options.db)
+    try:
+        store = Store(options.db)
+    except sqlite3.Error as error:
+        sys.stderr.write(f"stripe_double: cannot open {options.db}: {error}\n")
+        return 2
     deliverer = Deliverer(store, options.webhook_url, options.webhook_secret) if options.webhook_url else None
     running = server(Double(store, deliverer, options.latency), options.port)
     to = f", webhooks to {options.webhook_url}" if deliverer else ", no webhooks (no --webhook-url)"
-    logging.getLogger("stripe_double").info(
-        "a test double of Stripe on http://%s:%s%s", HOST, options.port, to
-    )
+    logging.getLogger("stripe_double").info("a test double of Stripe on http://%s:%s%s", HOST, options.port, to)
     # uvicorn shuts down in order and then raises the signal again; being asked to stop is no failure here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

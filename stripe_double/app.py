@@ -23,7 +23,6 @@ from stripe_double.call import Call
 from stripe_double.errors import StripeError
 from stripe_double.faults import Fault, Faults
 from stripe_double.hangup import HangUp, with_hangup
-from stripe_double.webhooks import Deliverer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from stripe_double.store import Store
+    from stripe_double.webhooks import Deliverer
 
 JSON = dict[str, Any]
 logger = logging.getLogger("stripe_double")
@@ -43,10 +43,8 @@ NO_KEY = (
     "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth "
     "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details."
 )
-NEEDS_SECRET = "This API call cannot be made with a publishable API key. Please use a secret API key."
-LIVE = (
-    "This is a test double of Stripe, not Stripe: it refuses live keys. Use a key that begins with sk_test_."
-)
+PUBLISHABLE_REFUSED = "This API call cannot be made with a publishable API key. Please use a secret API key."
+LIVE = "This is a test double of Stripe, not Stripe: it refuses live keys. Use a key that begins with sk_test_."
 
 
 @dataclass
@@ -91,11 +89,7 @@ def build(double: Double) -> ASGIApp:
         api("/payment_intents/{id}/cancel", "POST", intents.cancel),
         api("/refunds", "POST", refunds.create),
         *(api(f"/{name}", "GET", partial(_page, name)) for name in reading.FILTERS),
-        *(
-            api(f"/{name}/{{id}}", "GET", partial(_one, name))
-            for name in reading.KINDS
-            if name != "payment_intents"
-        ),
+        *(api(f"/{name}/{{id}}", "GET", partial(_one, name)) for name in reading.KINDS if name != "payment_intents"),
         *control.routes(double),
     ]
     unknown = partial(_unknown, double)
@@ -125,18 +119,16 @@ async def _unknown(double: Double, request: Request) -> Response:
     return await _answer(double, request, _unknown_url(request), public=True)
 
 
-async def _answer(
-    double: Double, request: Request, action: Callable[[Call, str], JSON], *, public: bool
-) -> Response:
+async def _answer(double: Double, request: Request, action: Callable[[Call, str], JSON], *, public: bool) -> Response:
     request_id = objects.new_id("req", 14)
     try:
         return await _checked(double, request, action, request_id, public=public)
     except StripeError as error:
-        return _response(error.status, json.dumps(error.body(request_id)), request_id)
+        return _response(error.status, _text(error.body(request_id)), request_id)
     except Exception:
         logger.exception("the double itself failed")
         failure = StripeError("The double itself failed; see its log.", status=500, type_="api_error")
-        return _response(500, json.dumps(failure.body(request_id)), request_id)
+        return _response(500, _text(failure.body(request_id)), request_id)
 
 
 async def _checked(
@@ -147,7 +139,7 @@ async def _checked(
     key = _key(request, given)
     publishable = key.startswith("pk_test_")
     if publishable and not public:
-        raise StripeError(NEEDS_SECRET, status=401, code="secret_key_required")
+        raise StripeError(PUBLISHABLE_REFUSED, status=401, code="secret_key_required")
     idempotency_key = request.headers.get("idempotency-key") if request.method == "POST" else None
     call = Call(
         store=double.store,
@@ -163,7 +155,7 @@ async def _checked(
         paths = given.pop("expand", [])
         body = action(call, target)
         reading.expand(double.store, body, paths)
-        return _response(200, json.dumps(body), request_id)
+        return _response(200, _text(body), request_id)
     return await _post(double, request, call, partial(action, call, target), forms.pairs(raw))
 
 
@@ -175,16 +167,12 @@ async def _post(
         message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
         raise StripeError(message, status=429, code="rate_limit")
     if key is not None:
-        saved = idempotency.claim(
-            store, key, request.url.path, idempotency.fingerprint(pairs), call.request_id
-        )
+        saved = idempotency.claim(store, key, request.url.path, idempotency.fingerprint(pairs), call.request_id)
         if saved is not None:
             replayed = {"Idempotent-Replayed": "true", "Original-Request": saved.request_id}
             return _response(saved.status, saved.body, call.request_id, {"Idempotency-Key": key} | replayed)
     try:
-        await asyncio.sleep(
-            double.latency
-        )  # the time Stripe takes, in which a second request finds the key in use
+        await asyncio.sleep(double.latency)  # the time Stripe takes, in which a second request finds the key in use
         status, body = _run(store, call, work, fault)
     except BaseException:
         if key is not None:
@@ -212,7 +200,7 @@ def _run(store: Store, call: Call, work: Callable[[], JSON], fault: Fault | None
             if not error.keeps_changes:
                 store.undo()
             status, saved, body = error.status, error.saved, error.body(call.request_id)
-        text = json.dumps(body)
+        text = _text(body)
         if call.idempotency_key is not None:
             if saved:
                 idempotency.keep(store, call.idempotency_key, status, text)
@@ -255,6 +243,10 @@ def _key(request: Request, given: forms.Params) -> str:
     return key
 
 
+def _text(body: JSON) -> str:
+    return json.dumps(body, indent=2) + "\n"  # as Stripe: a person with curl reads it too
+
+
 def _response(status: int, body: str, request_id: str, headers: dict[str, str] | None = None) -> Response:
     sent = {
         "Request-Id": request_id,
@@ -263,7 +255,5 @@ def _response(status: int, body: str, request_id: str, headers: dict[str, str] |
         "Cache-Control": "no-cache, no-store",
     }
     # The client's own key comes back in a header; whatever cannot stand in one is left out.
-    echoed = {
-        name: value for name, value in (headers or {}).items() if value.isascii() and value.isprintable()
-    }
+    echoed = {name: value for name, value in (headers or {}).items() if value.isascii() and value.isprintable()}
     return Response(body, status, sent | echoed, media_type="application/json")

@@ -72,9 +72,7 @@ INSTRUMENTS = (
     Instrument("4000056655665556", ("pm_card_visa_debit",)),
     Instrument("5555555555554444", ("pm_card_mastercard",), "mastercard"),
     Instrument("378282246310005", ("pm_card_amex",), "amex"),
-    Instrument(
-        "4000000000000002", ("pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"), decline=GENERIC
-    ),
+    Instrument("4000000000000002", ("pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"), decline=GENERIC),
     Instrument(
         "4000000000009995",
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "pm_card_chargeDeclinedInsufficientFunds"),
@@ -109,7 +107,7 @@ def from_name(name: str) -> Instrument | None:
     return BY_NAME.get(name)
 
 
-def from_data(data: Any) -> tuple[Instrument, Params]:  # noqa: ANN401 - whatever the form held
+def from_data(data: Any) -> tuple[Instrument, Params]:  # whatever the form held
     """Return the instrument of a raw `payment_method_data` hash and its card hash, or raise the 402 Stripe gives.
 
     Source: https://docs.stripe.com/testing (invalid data)
@@ -132,8 +130,8 @@ def from_data(data: Any) -> tuple[Instrument, Params]:  # noqa: ANN401 - whateve
 def _check_expiry(card: Params) -> None:
     now = time.gmtime()
     month, year = _whole(card.get("exp_month", "12")), _whole(card.get("exp_year", str(now.tm_year + 1)))
-    year += 2000 if 0 <= year < 100 else 0  # noqa: PLR2004 - two digits, as people write them
-    if not 1 <= month <= 12:  # noqa: PLR2004
+    year += 2000 if 0 <= year < 100 else 0  # two digits, as people write them
+    if not 1 <= month <= 12:
         raise _refused("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
     if not now.tm_year <= year <= now.tm_year + 50 or (year == now.tm_year and month < now.tm_mon):
         raise _refused("invalid_expiry_year", "Your card's expiration year is invalid.", "exp_year")
@@ -146,15 +144,11 @@ def _refused(code: str, message: str, field: str) -> StripeError:
 
 
 def _whole(value: object) -> int:
-    return (
-        int(value)
-        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 5
-        else -1
-    )  # noqa: PLR2004
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 5 else -1
 
 
 def _passes_luhn(number: str) -> bool:
-    if not (number.isascii() and number.isdecimal() and 12 <= len(number) <= 19):  # noqa: PLR2004
+    if not (number.isascii() and number.isdecimal() and 12 <= len(number) <= 19):
         return False
     doubled = [int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(number))]
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0  # noqa: PLR2004
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import cards, objects, params
+from stripe_double import cards, charges, objects, params
 from stripe_double.errors import StripeError, missing_resource, unexpected_state
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def check_confirmable(intent: JSON) -> None:
     """
     status = intent["status"]
     if status == "succeeded":
-        message = "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
+        message = (
+            "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
+        )
         raise unexpected_state(message, intent)
     if status not in CONFIRMABLE:
         message = (
@@ -161,7 +163,7 @@ def _ask_for_authentication(call: Call, intent: JSON) -> JSON:
 
 
 def _start_processing(call: Call, intent: JSON, method: JSON) -> JSON:
-    charge = objects.charge(intent, method, status="pending")
+    charge = charges.charge(intent, method, status="pending")
     call.store.add(charge)
     call.announce("charge.pending", charge)
     intent |= {
@@ -178,7 +180,7 @@ def _start_processing(call: Call, intent: JSON, method: JSON) -> JSON:
 
 def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, authenticated: bool) -> JSON:
     status = "failed" if decline else "succeeded"
-    charge = objects.charge(intent, method, status=status, authenticated=authenticated)
+    charge = charges.charge(intent, method, status=status, authenticated=authenticated)
     if decline is None:
         call.store.add(charge)
         _succeed(call, intent, charge)
@@ -186,15 +188,13 @@ def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, 
     charge |= {
         "failure_code": decline.code,
         "failure_message": decline.message,
-        "outcome": objects.declined_outcome(decline.decline_code),
+        "outcome": charges.declined_outcome(decline.decline_code),
     }
     call.store.add(charge)
     call.announce("charge.failed", charge)
     error = _error_of(decline, charge, method)
     _fail(call, intent, error, latest_charge=charge["id"])
-    fields = {
-        name: value for name, value in error.items() if name not in ("type", "code", "message", "doc_url")
-    }
+    fields = {name: value for name, value in error.items() if name not in ("type", "code", "message", "doc_url")}
     raise StripeError(
         decline.message,
         status=402,

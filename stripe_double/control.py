@@ -152,9 +152,7 @@ async def _given(request: Request) -> JSON:
     raw = await request.body()
     try:
         loaded = (
-            json.loads(raw)
-            if raw.lstrip().startswith(b"{")
-            else dict(parse_qsl(raw.decode(), keep_blank_values=True))
+            json.loads(raw) if raw.lstrip().startswith(b"{") else dict(parse_qsl(raw.decode(), keep_blank_values=True))
         )
     except ValueError:
         return {}

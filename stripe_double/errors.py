@@ -30,7 +30,7 @@ class StripeError(Exception):
         param: str | None = None,
         saved: bool = False,
         keeps_changes: bool = False,
-        **more: Any,  # noqa: ANN401 - decline_code, charge, payment_intent, payment_method: whatever Stripe adds
+        **more: Any,  # decline_code, charge, payment_intent, payment_method: whatever Stripe adds
     ) -> None:
         """Describe the error; nothing of it may hold a key, a card number or a whole client secret of another."""
         super().__init__(message)

@@ -19,9 +19,7 @@ Params = dict[str, Any]
 def pairs(raw: bytes) -> list[tuple[str, str]]:
     """Split a form body or query string; raise Stripe's 400 when it is not UTF-8 or absurdly long."""
     try:
-        return parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except (UnicodeDecodeError, ValueError):
         message = "Invalid request body: expected application/x-www-form-urlencoded in UTF-8."
         raise StripeError(message) from None
@@ -54,7 +52,7 @@ def _put(tree: Params, path: list[str], value: str) -> None:
     node[last or str(len(node))] = value
 
 
-def _listed(value: Any) -> Any:  # noqa: ANN401 - a parameter is a string, a list or a dict
+def _listed(value: Any) -> Any:  # a parameter is a string, a list or a dict
     if not isinstance(value, dict):
         return value
     items = {key: _listed(item) for key, item in value.items()}

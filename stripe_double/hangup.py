@@ -1,7 +1,7 @@
 """An answer that never comes: the connection is held, then closed without a byte, as in a network time-out.
 
-ASGI has no word for it, and returning without an answer makes uvicorn send a 500 of its own, which the SDK would take for
-Stripe's; so the server's transport is closed from under it.
+ASGI has no word for it, and returning without an answer makes uvicorn send a 500 of its own, which the SDK would take
+for Stripe's; so the server's transport is closed from under it.
 """
 
 from __future__ import annotations

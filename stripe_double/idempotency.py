@@ -44,9 +44,7 @@ def claim(store: Store, key: str, path: str, digest: str, request_id: str) -> Sa
     if len(key) > MAX_KEY:
         raise StripeError(f"Idempotency keys can have up to {MAX_KEY} characters.", type_="idempotency_error")
     with store.transaction():
-        store.execute(
-            "DELETE FROM answers WHERE created < ? AND status IS NOT NULL", time.time() - REMEMBERED_FOR
-        )
+        store.execute("DELETE FROM answers WHERE created < ? AND status IS NOT NULL", time.time() - REMEMBERED_FOR)
         # The insert decides, not a look before it: of two requests at once exactly one adds the row.
         added = store.execute(
             "INSERT INTO answers (key, path, fingerprint, request, created) VALUES (?, ?, ?, ?, ?)"

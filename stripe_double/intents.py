@@ -54,7 +54,7 @@ def create(call: Call, _: str = "") -> JSON:
     params.only(given, *CHANGEABLE, *ONLY_AT_CREATION)
     currency = params.currency(given)
     amount = params.amount(given, currency)
-    automatic, methods = _methods(call)
+    automatic, methods = _methods(call, currency)
     intent = objects.payment_intent(amount, currency, methods, automatic=automatic)
     _describe(call, intent)
     confirm.attach(call, intent)
@@ -147,9 +147,7 @@ def find(call: Call, intent_id: str) -> JSON:
     secret = call.params.get("client_secret")
     if secret is None and call.publishable:
         raise missing_param("client_secret")
-    if secret is not None and not secrets.compare_digest(
-        str(secret).encode(), intent["client_secret"].encode()
-    ):
+    if secret is not None and not secrets.compare_digest(str(secret).encode(), intent["client_secret"].encode()):
         message = "The client_secret provided does not match any associated payment_intent on this account"
         raise StripeError(message, code="payment_intent_invalid_parameter", param="client_secret")
     return intent
@@ -160,20 +158,19 @@ def visible(call: Call, intent: JSON) -> JSON:
     return {name: intent[name] for name in PUBLIC} if call.publishable else intent
 
 
-def _methods(call: Call) -> tuple[JSON | None, list[str]]:
+def _methods(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
     automatic, types = call.params.get("automatic_payment_methods"), call.params.get("payment_method_types")
     if automatic is not None and types is not None:
-        message = (
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
-        )
+        message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
         raise StripeError(message, param="automatic_payment_methods")
     if types is not None:
         if not isinstance(types, list) or not set(types) <= {"card", "us_bank_account"}:
             message = "The payment method types of the double are 'card' and 'us_bank_account'."
             raise StripeError(message, param="payment_method_types")
         return None, types
+    offered = ["card", "us_bank_account"] if currency == "usd" else ["card"]
     if automatic is None:  # since 2023-08-16 this is what leaving both out means
-        return {"allow_redirects": "always", "enabled": True}, ["card", "us_bank_account"]
+        return {"allow_redirects": "always", "enabled": True}, offered
     if not isinstance(automatic, dict) or automatic.get("allow_redirects", "always") not in (
         "always",
         "never",
@@ -182,9 +179,7 @@ def _methods(call: Call) -> tuple[JSON | None, list[str]]:
         raise StripeError(message, param="automatic_payment_methods")
     enabled = params.boolean(automatic, "enabled")
     redirects = automatic.get("allow_redirects", "always")
-    return {"allow_redirects": redirects, "enabled": enabled}, ["card", "us_bank_account"] if enabled else [
-        "card"
-    ]
+    return {"allow_redirects": redirects, "enabled": enabled}, offered if enabled else ["card"]
 
 
 def _describe(call: Call, intent: JSON) -> None:

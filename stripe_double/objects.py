@@ -36,7 +36,10 @@ def new_id(prefix: str, length: int = 24) -> str:
 
 
 def payment_intent(amount: int, currency: str, methods: list[str], *, automatic: JSON | None) -> JSON:
-    """Return a new intent. Source: https://docs.stripe.com/api/payment_intents/object"""
+    """Return a new intent.
+
+    Source: https://docs.stripe.com/api/payment_intents/object
+    """
     intent_id = new_id("pi")
     return {
         "id": intent_id,
@@ -146,127 +149,11 @@ def _bank_account(instrument: Instrument) -> JSON:
     }
 
 
-def charge(intent: JSON, method: JSON, *, status: str, authenticated: bool = False) -> JSON:
-    """Return the charge of one attempt: `succeeded`, `pending` or `failed`.
-
-    Source: https://docs.stripe.com/api/charges/object
-    """
-    paid = status == "succeeded"
-    return {
-        "id": new_id("ch" if method["type"] == "card" else "py"),
-        "object": "charge",
-        "amount": intent["amount"],
-        "amount_captured": intent["amount"] if paid else 0,
-        "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
-        "billing_details": method["billing_details"],
-        "calculated_statement_descriptor": "AUCTIONCRAFT",
-        "captured": paid,
-        "created": int(time.time()),
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
-        "disputed": False,
-        "failure_balance_transaction": None,
-        "failure_code": None,
-        "failure_message": None,
-        "fraud_details": {},
-        "livemode": False,
-        "metadata": intent["metadata"],
-        "on_behalf_of": None,
-        "outcome": _outcome("approved_by_network", "authorized", "Payment complete.") if paid else None,
-        "paid": paid,
-        "payment_intent": intent["id"],
-        "payment_method": method["id"],
-        "payment_method_details": _method_details(intent, method, authenticated=authenticated),
-        "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
-        "receipt_url": None,
-        "refunded": False,
-        "review": None,
-        "shipping": intent["shipping"],
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": intent["statement_descriptor"],
-        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
-        "status": status,
-        "transfer_data": None,
-        "transfer_group": intent["transfer_group"],
-    }
-
-
-def declined_outcome(reason: str) -> JSON:
-    """Return the outcome of a charge the bank refused. Source: https://docs.stripe.com/api/charges/object"""
-    message = "The bank did not return any further details with this decline."
-    return _outcome("declined_by_network", "issuer_declined", message) | {"reason": reason}
-
-
-def _outcome(network_status: str, type_: str, message: str) -> JSON:
-    return {
-        "advice_code": None,
-        "network_advice_code": None,
-        "network_decline_code": None,
-        "network_status": network_status,
-        "reason": None,
-        "risk_level": "normal",
-        "seller_message": message,
-        "type": type_,
-    }
-
-
-_AUTHENTICATED = {
-    "authentication_flow": "challenge",
-    "electronic_commerce_indicator": "05",
-    "exemption_indicator": None,
-    "result": "authenticated",
-    "result_reason": None,
-    "transaction_id": None,
-    "version": "2.2.0",
-}
-
-
-def _method_details(intent: JSON, method: JSON, *, authenticated: bool) -> JSON:
-    if method["type"] != "card":
-        return {"type": method["type"], method["type"]: method[method["type"]]}
-    card = method["card"]
-    same = (
-        "brand",
-        "checks",
-        "country",
-        "exp_month",
-        "exp_year",
-        "fingerprint",
-        "funding",
-        "last4",
-        "wallet",
-    )
-    return {
-        "type": "card",
-        "card": {name: card[name] for name in same}
-        | {
-            "amount_authorized": intent["amount"],
-            "authorization_code": None,
-            "extended_authorization": {"status": "disabled"},
-            "incremental_authorization": {"status": "unavailable"},
-            "installments": None,
-            "mandate": None,
-            "multicapture": {"status": "unavailable"},
-            "network": card["brand"],
-            "network_token": {"used": False},
-            "network_transaction_id": None,
-            "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
-            "regulated_status": "unregulated",
-            "three_d_secure": _AUTHENTICATED if authenticated else None,
-            "transaction_link_id": None,
-        },
-    }
-
-
 def refund(charge_: JSON, amount: int, reason: str | None, metadata: dict[str, str]) -> JSON:
-    """Return a refund. Source: https://docs.stripe.com/api/refunds/object"""
+    """Return a refund.
+
+    Source: https://docs.stripe.com/api/refunds/object
+    """
     return {
         "id": new_id("re"),
         "object": "refund",
@@ -290,7 +177,10 @@ def refund(charge_: JSON, amount: int, reason: str | None, metadata: dict[str, s
 
 
 def event(type_: str, snapshot: JSON, previous: JSON | None, request: JSON) -> JSON:
-    """Return an event with a snapshot of its object. Source: https://docs.stripe.com/api/events/object"""
+    """Return an event with a snapshot of its object.
+
+    Source: https://docs.stripe.com/api/events/object
+    """
     data = {"object": snapshot} | ({"previous_attributes": previous} if previous else {})
     return {
         "id": new_id("evt"),

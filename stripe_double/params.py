@@ -46,7 +46,7 @@ def integer(params: Params, name: str, minimum: int = 1) -> int | None:
     if value is None:
         return None
     digits = value.removeprefix("-") if isinstance(value, str) else ""
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):  # noqa: PLR2004 - fits 64 bits
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):  # fits 64 bits
         shown = value[:40] if isinstance(value, str) else name
         raise StripeError(f"Invalid integer: {shown}", code="parameter_invalid_integer", param=name)
     number = int(value)

@@ -92,7 +92,7 @@ def _expand(store: Store, node: JSON, names: list[str], path: str) -> None:
     if (node.get("object"), name) == ("charge", "refunds"):
         refunds = store.find(Query("refund", 11, equal={"charge": [node["id"]]}))
         url = f"/v1/charges/{node['id']}/refunds"
-        node["refunds"] = {"object": "list", "data": refunds[:10], "has_more": len(refunds) > 10, "url": url}  # noqa: PLR2004
+        node["refunds"] = {"object": "list", "data": refunds[:10], "has_more": len(refunds) > 10, "url": url}
         return
     kind = EXPANDABLE.get((str(node.get("object")), name))
     if kind is None or name not in node:

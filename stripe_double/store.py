@@ -119,9 +119,7 @@ class Store:
 
     def get(self, kind: str, object_id: str) -> JSON | None:
         """Return an object, or None when it is unknown or of another kind."""
-        row = self._db.execute(
-            "SELECT body FROM objects WHERE id = ? AND kind = ?", (object_id, kind)
-        ).fetchone()
+        row = self._db.execute("SELECT body FROM objects WHERE id = ? AND kind = ?", (object_id, kind)).fetchone()
         return _object(row[0]) if row else None
 
     def private(self, object_id: str) -> JSON:

@@ -1,29 +1,160 @@
-"""Access and refresh tokens."""
+"""Access and refresh tokens.
+
+A sign-in is a family of refresh tokens of which one is good at a time (refresh token rotation, RFC 9700 section
+4.14.2). The database holds only the SHA-256 of that one; the tokens themselves are the client's alone.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from accounts.models import SignIn, User
+from accounts.signals import refresh_reused
+from auctioncraft import clock
 from auctioncraft.errors import NotAuthenticated
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.db.models import QuerySet
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What an access token says: whose, of which sign-in, and under which version of the account."""
+    """What a token says: whose, of which sign-in, and under which version of the account."""
 
     user_id: int
     sign_in_id: UUID
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a client holds: the access token (15 minutes) and the refresh token (14 days)."""
+
+    access: str
+    refresh: str
+
+
+def sign_in(*, user: User, user_agent: str, ip: str | None) -> Pair:
+    """Open a sign-in and return its first tokens.
+
+    They carry the `token_version` of the instance given: should the account change meanwhile, they never work.
+    """
+    now = clock.now()
+    row = SignIn(user=user, user_agent=user_agent[:200], ip=ip, created_at=now, last_used_at=now)
+    pair = _issue(Credential(user.pk, row.pk, user.token_version))
+    row.token_hash = _hash(pair.refresh)
+    row.expires_at = now + RefreshToken.lifetime
+    row.save(force_insert=True)
+    return pair
+
+
 def read_access(token: str) -> Credential:
     """Verify an access token's signature, type and expiry, without a query. Raises NotAuthenticated."""
+    return _read(AccessToken, token)
+
+
+def rotate(*, refresh: str) -> Pair:
+    """Exchange a refresh token for new tokens; the sign-in lasts 14 days from now.
+
+    However many come with the same token, one gets an answer. A spent token that comes back was copied, and nobody
+    can tell which of the two holders is the thief: the family ends (RFC 9700 section 4.14.2). Raises NotAuthenticated.
+    """
+    held = _read(RefreshToken, refresh)
+    pair = _issue(held)
+    now = clock.now()
+    # All that must hold stands on the updated row itself: whoever waited for its lock sees it checked again.
+    # As a join Django would make it a subquery, which PostgreSQL does not evaluate anew.
+    updated = (
+        _live(held, now)
+        .filter(token_hash=_hash(refresh))
+        .update(token_hash=_hash(pair.refresh), last_used_at=now, expires_at=now + RefreshToken.lifetime)
+    )
+    if not updated:
+        _end_if_spent(held, refresh)
+        raise NotAuthenticated
+    return pair
+
+
+def end(*, refresh: str, everywhere: bool = False) -> None:
+    """Sign out: end the sign-in of this refresh token; with `everywhere`, all of the account's.
+
+    Quiet if that sign-in has ended already; `everywhere` takes the one good token. Raises NotAuthenticated.
+    """
+    held = _read(RefreshToken, refresh)
+    now = clock.now()
+    if not everywhere:
+        _not_ended(held).update(ended_at=now)
+        return
+    with transaction.atomic():
+        row = _live(held, now).filter(token_hash=_hash(refresh)).select_related("user").first()
+        if row is not None:
+            end_all(user=row.user)
+    if row is None:
+        _end_if_spent(held, refresh)
+        raise NotAuthenticated
+
+
+def end_all(*, user: User) -> None:
+    """End every sign-in of the account, and by its version every token that was ever issued for it."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+        SignIn.objects.filter(user_id=user.pk, ended_at__isnull=True).update(ended_at=clock.now())
+    user.refresh_from_db(fields=["token_version"])
+
+
+def _live(held: Credential, now: datetime) -> QuerySet[SignIn]:
+    active = User.objects.filter(pk=OuterRef("user_id"), is_active=True, token_version=held.version)
+    return _not_ended(held).filter(Exists(active), expires_at__gt=now)
+
+
+def _not_ended(held: Credential) -> QuerySet[SignIn]:
+    return SignIn.objects.filter(pk=held.sign_in_id, user_id=held.user_id, ended_at__isnull=True)
+
+
+def _end_if_spent(held: Credential, refresh: str) -> None:
+    with transaction.atomic():
+        row = (
+            _not_ended(held)
+            .exclude(token_hash=_hash(refresh))
+            .select_related("user")
+            .select_for_update(of=("self",), no_key=True)
+            .first()
+        )
+        if row is None:
+            return
+        row.ended_at = clock.now()
+        row.save(update_fields=["ended_at"])
+        refresh_reused.send(sender=SignIn, user=row.user)
+
+
+def _issue(credential: Credential) -> Pair:
+    return Pair(_signed(AccessToken(), credential), _signed(RefreshToken(), credential))
+
+
+def _signed(token: AccessToken | RefreshToken, credential: Credential) -> str:
+    token["sub"] = str(credential.user_id)
+    token["sid"] = str(credential.sign_in_id)
+    token["ver"] = credential.version
+    return str(token)
+
+
+def _read(kind: type[AccessToken | RefreshToken], token: str) -> Credential:
     try:
-        claims = AccessToken(token)
-        return Credential(int(claims["sub"]), UUID(claims["sid"]), int(claims["ver"]))
+        claims = kind(token)  # type: ignore[arg-type]  # simplejwt names the wrong type: it is the text
+        return Credential(int(claims["sub"]), UUID(str(claims["sid"])), int(claims["ver"]))
     except (TokenError, KeyError, ValueError, TypeError) as error:
         raise NotAuthenticated from error
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from auctioncraft import errors
+from auctioncraft.api.parsers import BodyTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def _translate(exception: Exception, context: dict[str, Any]) -> errors.DomainEr
     if isinstance(exception, PermissionDenied):
         return errors.PermissionDenied()
     if isinstance(exception, RequestDataTooBig):
-        return exceptions.APIException("The request body is too large.", "body_too_large")
+        return BodyTooLarge()
     if isinstance(exception, OperationalError | InterfaceError):
         # Away, restarting, busy, a lock waited for too long, a deadlock. Whether a COMMIT arrived is not known here:
         # the client's Idempotency-Key tells.

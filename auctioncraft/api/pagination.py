@@ -27,6 +27,7 @@ class PageNumberPagination(Base):
     page_size_query_param = "page_size"
     max_page_size = 100
 
+    request: Request
     count: int
     number: int
 

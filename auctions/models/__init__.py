@@ -4,7 +4,6 @@
 `AuctionEvent` are only ever inserted (ADR 0004).
 """
 
-
 from auctions.models.auction import Auction
 from auctions.models.history import AuctionEvent, Bid, EventOutbox
 from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, public_status

@@ -71,12 +71,11 @@ class Auction(models.Model):
     objects: ClassVar[Any] = AuctionQuerySet.as_manager()
 
     class Meta:
-        indexes = (
-            models.Index(fields=("ends_at", "product"), name="auction_open_by_end", condition=Q(status="open")),
-        )
+        indexes = (models.Index(fields=("ends_at", "product"), name="auction_open_by_end", condition=Q(status="open")),)
         constraints = (
             models.CheckConstraint(
-                condition=Q(starts_at__lt=F("ends_at")) & Q(ends_at__lte=F("hard_ends_at")), name="auction_times_in_order"
+                condition=Q(starts_at__lt=F("ends_at")) & Q(ends_at__lte=F("hard_ends_at")),
+                name="auction_times_in_order",
             ),
             models.CheckConstraint(
                 condition=Q(leader__isnull=True, price__isnull=True, maximum__isnull=True)

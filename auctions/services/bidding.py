@@ -100,9 +100,7 @@ def _try(request: _Request) -> dict[str, Any] | None:
 
 
 def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
-    look = store().look(
-        product_id=request.product_id, bidder_id=request.offer.bidder, credential=request.credential
-    )
+    look = store().look(product_id=request.product_id, bidder_id=request.offer.bidder, credential=request.credential)
     if look is None:
         raise NotFound
     if not (look.bidder_active and look.credential_good):

@@ -15,9 +15,7 @@ from auctions.models import Category, Product
 
 def open_products() -> dict[int, int]:
     """Return, for each category, how many products are open in it and below it: two queries for the whole tree."""
-    own = dict(
-        Product.objects.with_status("open").values_list("category_id").order_by().annotate(count=Count("pk"))
-    )
+    own = dict(Product.objects.with_status("open").values_list("category_id").order_by().annotate(count=Count("pk")))
     parents = dict(Category.objects.values_list("id", "parent_id"))
     total = dict.fromkeys(parents, 0)
     for category, count in own.items():

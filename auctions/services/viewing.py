@@ -50,7 +50,9 @@ def viewer(*, row: dict[str, Any], user: User) -> dict[str, Any]:
 
 
 def _reason_against(row: dict[str, Any], user: User) -> str | None:
-    status = public_status(row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"])
+    status = public_status(
+        row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
+    )
     if row["seller_id"] == user.pk:
         return SellerCannotBid.code
     if user.strikes >= settings.STRIKES_BEFORE_BAN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, OuterRef
 
 from accounts.models import SignIn, User
 from auctioncraft import clock
@@ -26,7 +26,8 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
     if auction is None:
         return None
-    user = User.objects.filter(pk=bidder_id).only("is_active", "strikes", "token_version").first()
+    live = SignIn.objects.filter(pk=credential and credential.sign_in_id, user_id=OuterRef("pk"), ended_at__isnull=True)
+    user = User.objects.filter(pk=bidder_id).annotate(signed_in=Exists(live)).first()
     return Look(
         terms=auction.product.terms(),
         state=auction.state(),
@@ -37,11 +38,7 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
         bidder_active=user is not None and user.is_active,
         bidder_strikes=user.strikes if user else 0,
         credential_good=credential is None
-        or (
-            user is not None
-            and user.token_version == credential.version
-            and SignIn.objects.filter(pk=credential.sign_in_id, user_id=bidder_id, ended_at__isnull=True).exists()
-        ),
+        or (user is not None and user.signed_in and user.token_version == credential.version),
     )
 
 
@@ -63,16 +60,15 @@ def commit(write: BidWrite) -> bool:
             ends_at=state.ends_at,
             last_bid_at=write.placed_at,
             seq=write.seq,
-            version=F("version") + 1,
+            version=write.version + 1,
         )
         if not moved:
             return False
-        version = Auction.objects.values_list("version", flat=True).get(pk=write.product_id)
         Bid.objects.bulk_create(
             Bid(
                 id=bid.id,
                 product_id=write.product_id,
-                version=version,
+                version=write.version + 1,
                 position=bid.position,
                 seq=bid.seq,
                 bidder_id=bid.row.bidder,

@@ -85,9 +85,7 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
         soft_close_extension=extension,
         cap=settings.MAX_AMOUNT,
     )
-    state = State(
-        starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at
-    )
+    state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
     return Look(terms, state, at_version, seq, salt, now, bool(active), strikes or 0, bool(credential_good))
 
 

@@ -1,0 +1,153 @@
+"""Accounts in the admin. No secret is shown: no hash, no nonce, no code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import Guard, OneTimeCode, SignIn, User
+from accounts.services import profile, tokens
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class AccountCreationForm(UserCreationForm):  # type: ignore[misc]
+    """A new account; the address takes the place of Django's username."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+class AccountChangeForm(UserChangeForm):  # type: ignore[misc]
+    """An account without Django's username."""
+
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
+    """A password set by staff: it ends every sign-in."""
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 (Django's signature)
+        """Save, and sign the account out."""
+        user = super().save(commit)
+        if commit:
+            tokens.end_all(user=user)
+        return user
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+    """People. They are disabled, not deleted: auctions and orders name them."""
+
+    form = AccountChangeForm
+    add_form = AccountCreationForm
+    change_password_form = AccountPasswordForm
+    list_display = ("email", "display_name", "is_active", "is_staff", "seller_state", "strikes", "created_at")
+    list_filter = ("is_active", "is_staff", "seller_state", "strikes", "created_at")
+    search_fields = ("email", "display_name")
+    search_help_text = "E-mail address or display name"
+    ordering = ("-id",)
+    date_hierarchy = "created_at"
+    actions = ("disable", "sign_out")
+    readonly_fields = ("created_at", "email_verified_at", "last_login")
+    fieldsets = (
+        (None, {"fields": ("email", "password", "display_name")}),
+        ("Standing", {"fields": ("is_active", "strikes", "seller_state")}),
+        ("Rights", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Times", {"fields": ("created_at", "email_verified_at", "last_login")}),
+    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    @admin.action(description="Disable, and sign out everywhere")
+    def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Close the chosen accounts to their owners."""
+        for user in users.exclude(pk=request.user.pk or 0):
+            profile.disable(user=user)
+
+    @admin.action(description="Sign out everywhere")
+    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:  # noqa: ARG002 (the admin's signature)
+        """End every sign-in of the chosen accounts."""
+        for user in users:
+            tokens.end_all(user=user)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Save; who has just been disabled is signed out as well."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            profile.disable(user=obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody: see the class."""
+        return False
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rows that only services write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody."""
+        return False
+
+
+@admin.register(SignIn)
+class SignInAdmin(ReadOnlyAdmin):
+    """Who is signed in, where, and since when."""
+
+    list_display = ("user", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__display_name", "ip")
+    fields = ("id", *list_display)
+    readonly_fields = fields
+
+
+@admin.register(OneTimeCode)
+class OneTimeCodeAdmin(ReadOnlyAdmin):
+    """When codes were asked for, never what they are."""
+
+    list_display = ("email", "ip", "created_at", "expires_at", "used_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("email", "ip")
+    fields = list_display
+    readonly_fields = fields
+
+
+@admin.register(Guard)
+class GuardAdmin(ReadOnlyAdmin):
+    """Failed tries. Deleting a row lets an address that is locked out try again at once."""
+
+    list_display = ("key", "streak")
+    search_fields = ("key",)
+    fields = ("key", "streak", "failures")
+    readonly_fields = fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Staff with Django's permission to."""
+        return bool(ModelAdmin.has_delete_permission(self, request, obj))
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Groups of staff, in the look of the rest."""

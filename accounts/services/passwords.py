@@ -1,0 +1,70 @@
+"""Passwords: fit to be set, and checked without becoming an oracle.
+
+Hashing is slow on purpose, so it never happens inside a transaction: a try is counted first, under the guard, and
+withdrawn if it was right. Of a thousand tries at once no more are compared than the guard lets through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.errors import InvalidCredentials, PasswordSignInDisabled, UnfitPassword
+from accounts.models import Guard, User, normalise_email
+from accounts.services import guards
+from auctioncraft import clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def authenticate_password(*, email: str, password: str) -> User:
+    """Return the account of an address and its password.
+
+    Raises PasswordSignInDisabled (a setting), InvalidCredentials, or TooManyRequests after 5 failures within 10 minutes
+    since the last success, or 10 within the hour. An unknown address costs the same time as a known one.
+    """
+    if not settings.PASSWORD_SIGN_IN:
+        raise PasswordSignInDisabled
+    email = normalise_email(email)
+    user = User.objects.filter(email=email).first()
+    if not is_right(user=user, email=email, password=password) or user is None or not user.is_active:
+        raise InvalidCredentials
+    return user
+
+
+def is_right(*, user: User | None, email: str, password: str) -> bool:
+    """Tell whether this is the account's password, and count it if not. Raises TooManyRequests without comparing."""
+    counted_at = _count_try(email)
+    if user is None:
+        make_password(password)
+        return False
+    right = user.check_password(password)
+    # A disabled account's success would end the row of failures, and show by that what nobody may learn.
+    if right and user.is_active:
+        with transaction.atomic():
+            guards.succeeded(guards.lock(Guard.Kind.PASSWORD, email), withdraw=counted_at)
+    return right
+
+
+def hashed_if_fit(password: str, user: User) -> str:
+    """Return the hash to store. Raises UnfitPassword with every reason of AUTH_PASSWORD_VALIDATORS."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise UnfitPassword(error.messages) from error
+    return make_password(password)
+
+
+def _count_try(email: str) -> datetime:
+    with transaction.atomic():
+        guard = guards.lock(Guard.Kind.PASSWORD, email)
+        now = clock.now()
+        guards.refuse_if_blocked(guard, now)
+        guards.failed(guard, now)
+    return now

@@ -1,0 +1,50 @@
+"""What people change about their own account, and what staff may do to it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.services import passwords, tokens
+from auctioncraft.errors import Invalid, NotAuthenticated
+
+
+def update_profile(
+    *, user: User, display_name: str | None = None, password: str | None = None, current_password: str | None = None
+) -> User:
+    """Change what is given; None leaves it. A new password ends every sign-in, this one included.
+
+    Raises Invalid if the current password is missing or wrong (where there is one), TooManyRequests if wrong too often,
+    UnfitPassword, and NotAuthenticated if the account was changed elsewhere meanwhile.
+    """
+    hashed = None if password is None else _new_hash(user, password, current_password)
+    with transaction.atomic():
+        account = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if not account.is_active or account.token_version != user.token_version:
+            raise NotAuthenticated
+        if display_name is not None:
+            account.display_name = display_name
+        if hashed is not None:
+            account.set_password_hash(hashed)
+        account.save(update_fields=["display_name", "password", "token_version"])
+        if hashed is not None:
+            tokens.end_all(user=account)
+    return account
+
+
+def disable(*, user: User) -> None:
+    """Close the account to its owner: its tokens are refused from now on, even if it is enabled again."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        tokens.end_all(user=user)
+    user.is_active = False
+
+
+def _new_hash(user: User, password: str, current: str | None) -> str:
+    hashed = passwords.hashed_if_fit(password, user)
+    if user.has_usable_password():
+        if current is None:
+            raise Invalid(current_password="To set a new password the current one is needed.")  # noqa: S106 (a sentence)
+        if not passwords.is_right(user=user, email=user.email, password=current):
+            raise Invalid(current_password="This is not the current password.")  # noqa: S106 (a sentence)
+    return hashed

@@ -1,0 +1,113 @@
+"""The admin of accounts."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import Guard, OneTimeCode, SignIn, User
+from accounts.services import otp, tokens
+from auctioncraft.tests import factories
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def operator(db):
+    operator = User.objects.create_superuser("operator@example.com", PASSWORD)
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def user(db):
+    return factories.user("mike@example.com")
+
+
+@pytest.fixture
+def rows(user):
+    otp.request_code(email="mike@example.com", ip="192.0.2.1", pending_password="a-pending-hash")
+    tokens.sign_in(user=user, user_agent="A browser", ip=None)
+
+
+def test_sign_in_by_address_however_it_is_written(operator):
+    form = {"username": "OPERATOR@example.com", "password": PASSWORD}
+    assert Client().post("/admin/login/?next=/admin/", form).status_code == 302
+
+
+@pytest.mark.parametrize("model", ["user", "signin", "onetimecode", "guard"])
+def test_lists_search_and_show_no_secret(operator, rows, model):
+    page = operator.get(f"/admin/accounts/{model}/", {"q": "mike"})
+    assert page.status_code == 200
+    assert b"mike" in page.content.lower() or model == "signin"
+    row = {"user": User, "signin": SignIn, "onetimecode": OneTimeCode, "guard": Guard}[model].objects.latest("pk")
+    url = f"/admin/accounts/{model}/{str(row.pk).replace('_', '_5F').replace(':', '_3A')}/change/"
+    shown = operator.get(url)
+    assert shown.status_code == 200
+    code, sign_in = OneTimeCode.objects.get(), SignIn.objects.get()
+    for secret in (code.nonce, otp.reveal(code), "a-pending-hash", sign_in.token_hash):
+        assert secret not in (page.content + shown.content).decode()
+
+
+@pytest.mark.parametrize("model", ["signin", "onetimecode", "guard"])
+def test_what_services_write_is_read_only(operator, rows, model):
+    assert operator.get(f"/admin/accounts/{model}/add/").status_code == 403
+
+
+def test_groups_are_listed(operator):
+    assert operator.get("/admin/auth/group/").status_code == 200
+
+
+def test_account_is_added_with_its_address_normalised(operator):
+    assert operator.get("/admin/accounts/user/add/").status_code == 200
+    form = {"email": "Rose@Example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    assert operator.post("/admin/accounts/user/add/", form).status_code == 302
+    assert User.objects.get(email="rose@example.com").check_password(PASSWORD)
+
+
+def test_doubled_address_is_refused_by_the_form(operator, user):
+    form = {"email": "MIKE@example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    assert operator.post("/admin/accounts/user/add/", form).status_code == 200
+    assert User.objects.count() == 2
+
+
+def test_password_set_by_staff_ends_every_sign_in(operator, user, as_user):
+    device = as_user(user)
+    url = f"/admin/accounts/user/{user.pk}/password/"
+    assert operator.get(url).status_code == 200
+    form = {"password1": "a new long password", "password2": "a new long password", "usable_password": "true"}
+    assert operator.post(url, form).status_code == 302
+    assert User.objects.get(pk=user.pk).check_password("a new long password")
+    assert device.get("/api/users/me/").status_code == 401
+
+
+def test_unticking_active_signs_out_for_good(operator, user, as_user):
+    device = as_user(user)
+    form = {"email": user.email, "display_name": user.display_name, "strikes": "0", "seller_state": "none"}
+    assert operator.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    assert device.get("/api/users/me/").status_code == 401
+
+
+@pytest.mark.parametrize(("action", "active"), [("disable", False), ("sign_out", True)])
+def test_actions(operator, user, as_user, action, active):
+    device = as_user(user)
+    form = {"action": action, "_selected_action": [user.pk, User.objects.get(email="operator@example.com").pk]}
+    assert operator.post("/admin/accounts/user/", form).status_code == 302
+    assert device.get("/api/users/me/").status_code == 401
+    assert User.objects.get(pk=user.pk).is_active is active
+    assert User.objects.get(email="operator@example.com").is_active
+
+
+def test_nobody_deletes_an_account(operator, user):
+    assert operator.get(f"/admin/accounts/user/{user.pk}/delete/").status_code == 403
+
+
+def test_deleting_a_guard_lets_an_address_try_again(operator, client):
+    body = {"email": "mike@example.com", "code": "nonsense"}
+    for _ in range(6):
+        answer = client.post("/api/auth/otp/verify/", body)
+    assert answer.status_code == 429
+    form = {"action": "delete_selected", "_selected_action": ["code:mike@example.com"], "post": "yes"}
+    operator.post("/admin/accounts/guard/", form)
+    assert client.post("/api/auth/otp/verify/", body).status_code == 400

@@ -1,0 +1,161 @@
+"""POST /api/auth/token/"""
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import Guard, SignIn, User
+from accounts.services import passwords, tokens
+from auctioncraft.tests import factories
+
+pytestmark = pytest.mark.django_db
+URL = "/api/auth/token/"
+EMAIL, PASSWORD = "mike@example.com", "correct horse battery"
+WRONG = {"code": "invalid_credentials", "detail": "The e-mail address or the password is wrong."}
+
+
+def sign_in(client, password=PASSWORD, email=EMAIL):
+    return client.post(URL, {"username": email, "password": password})
+
+
+@pytest.mark.parametrize("field", ["username", "email"])
+@pytest.mark.parametrize("email", [EMAIL, "MIKE@example.com", "\uff4dike@example.com"])
+def test_right_password_signs_in(client, field, email):
+    user = factories.user(EMAIL)
+    answer = client.post(URL, {field: email, "password": PASSWORD}, HTTP_USER_AGENT="x" * 300)
+    body = answer.json()
+    assert (answer.status_code, body) == (200, {"access": body["access"], "refresh": body["refresh"]})
+    assert answer.headers["Cache-Control"] == "no-store"
+    sign_in = SignIn.objects.get()
+    assert tokens.read_access(body["access"]) == tokens.Credential(user.pk, sign_in.pk, user.token_version)
+    assert sign_in.user_agent == "x" * 200
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
+    assert client.get("/api/users/me/").json()["id"] == user.pk
+
+
+@pytest.mark.parametrize("case", ["wrong", "unknown", "disabled", "no password", "empty-looking"])
+def test_whatever_is_wrong_the_answer_is_one(client, case):
+    if case != "unknown":
+        user = factories.user(EMAIL, is_active=case != "disabled")
+        if case == "no password":
+            user.set_password(None)
+            user.save()
+    answer = sign_in(client, {"wrong": "wrong", "empty-looking": " "}.get(case, PASSWORD))
+    assert (answer.status_code, answer.json()) == (401, WRONG)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert not SignIn.objects.exists()
+    assert Guard.objects.get().streak == 1
+
+
+def test_unknown_address_is_hashed_for_too(client, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(passwords, "make_password", hashed.append)
+    sign_in(client)
+    assert hashed == [PASSWORD]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"password"}),
+        ({"password": PASSWORD}, {"username"}),
+        ({"username": EMAIL}, {"password"}),
+        ({"username": EMAIL, "password": ""}, {"password"}),
+        ({"username": EMAIL, "password": 12345678}, {"password"}),
+        ({"username": EMAIL, "password": "x" * 129}, {"password"}),
+        ({"username": "mike", "password": PASSWORD}, {"username"}),
+        ({"email": ["a"], "password": PASSWORD}, {"email"}),
+        ({"username": None, "password": PASSWORD}, {"username"}),
+    ],
+)
+def test_malformed_body_names_the_field(client, body, fields):
+    answer = client.post(URL, body)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid"
+    assert answer.json()["errors"].keys() == fields
+
+
+def test_setting_switches_it_off(client, settings):
+    settings.PASSWORD_SIGN_IN = False
+    factories.user(EMAIL)
+    answer = sign_in(client)
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"code": "password_sign_in_disabled", "detail": "Passwords are not in use here. Sign in with a code."},
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_five_wrong_passwords_then_429_even_for_the_right_one(client, known):
+    if known:
+        factories.user(EMAIL)
+    assert [sign_in(client, "wrong").status_code for _ in range(5)] == [401] * 5
+    answer = sign_in(client)
+    assert (answer.status_code, answer.json()) == (
+        429,
+        {"code": "throttled", "detail": "Too many failed tries. Try again later."},
+    )
+    assert int(answer.headers["Retry-After"]) in range(595, 601)
+
+
+def test_after_ten_minutes_it_goes_on_and_after_ten_failures_waits_the_hour(client, wait):
+    factories.user(EMAIL)
+    for _ in range(5):
+        sign_in(client, "wrong")
+    wait(601)
+    assert [sign_in(client, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
+    wait(601)
+    assert sign_in(client).status_code == 429
+    wait(3600 - 1202)
+    assert sign_in(client).status_code == 200
+
+
+def test_success_ends_the_row_of_failures_and_counts_for_none(client):
+    factories.user(EMAIL)
+    assert [sign_in(client, "wrong").status_code for _ in range(4)] == [401] * 4
+    assert [sign_in(client).status_code for _ in range(12)] == [200] * 12
+    assert [sign_in(client, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
+    assert len(Guard.objects.get().failures) == 9
+
+
+def test_wrong_codes_do_not_lock_the_password_out(client):
+    factories.user(EMAIL)
+    for _ in range(6):
+        client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": "nonsense"})
+    assert sign_in(client).status_code == 200
+
+
+def test_hash_made_stronger_on_sign_in_leaves_tokens_good(client, settings, as_user):
+    user = factories.user(EMAIL)
+    device = as_user(user)
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.Argon2PasswordHasher",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    body = sign_in(client).json()
+    assert User.objects.get().password.startswith("argon2")
+    assert device.get("/api/users/me/").status_code == 200
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
+    assert client.get("/api/users/me/").status_code == 200
+    client.credentials()
+    assert sign_in(client).status_code == 200
+
+
+def test_password_changed_meanwhile_leaves_no_good_token(client):
+    user = factories.user(EMAIL)
+    stale = User.objects.get()
+    user.set_password("another long password")
+    user.save()
+    pair = tokens.sign_in(user=stale, user_agent="", ip=None)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+    assert client.get("/api/users/me/").status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_thirty_wrong_passwords_at_once_five_are_compared(together, monkeypatch):
+    factories.user(EMAIL)
+    compared = []
+    check = User.check_password
+    monkeypatch.setattr(User, "check_password", lambda self, raw: compared.append(raw) or check(self, raw))
+    answers = together(30, lambda _: sign_in(APIClient(), "wrong").status_code)
+    assert sorted(answers) == [401] * 5 + [429] * 25
+    assert len(compared) == 5

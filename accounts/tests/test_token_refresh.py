@@ -1,0 +1,271 @@
+"""POST /api/auth/token/refresh/, and what an access token must be."""
+
+import base64
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+import time_machine
+from django.conf import settings as live
+from django.db.models import F
+from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+
+from accounts.models import SignIn, User
+from accounts.services import profile, tokens
+from accounts.signals import refresh_reused
+from auctioncraft.errors import NotAuthenticated
+from auctioncraft.tests import factories
+
+pytestmark = pytest.mark.django_db
+URL = "/api/auth/token/refresh/"
+ENDED = {"code": "token_not_valid", "detail": "The token is not valid any more. Sign in again."}
+
+
+@pytest.fixture
+def user(db):
+    return factories.user("mike@example.com")
+
+
+@pytest.fixture
+def pair(user):
+    return tokens.sign_in(user=user, user_agent="tests", ip="192.0.2.1")
+
+
+@pytest.fixture
+def reused(alone):
+    users = []
+
+    def receive(user, **_):
+        users.append(user)
+
+    refresh_reused.connect(receive)
+    yield users
+    refresh_reused.disconnect(receive)
+
+
+def refresh(token):
+    return APIClient().post(URL, {"refresh": token})
+
+
+def me(access):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+    return client.get("/api/users/me/")
+
+
+def is_refused(answer):
+    return (answer.status_code, answer.json(), answer.headers["WWW-Authenticate"]) == (401, ENDED, "Bearer")
+
+
+def claims(user, **changes):
+    sign_in = SignIn.objects.get()
+    now = timezone.now()
+    return {
+        "token_type": "access",
+        "exp": now + timedelta(minutes=5),
+        "iat": now,
+        "jti": "1",
+        "sub": str(user.pk),
+        "sid": str(sign_in.pk),
+        "ver": user.token_version,
+        **changes,
+    }
+
+
+def signed(payload, key=None, algorithm="HS256"):
+    return jwt.encode(payload, live.JWT_SIGNING_KEY if key is None else key, algorithm=algorithm)
+
+
+def test_refresh_gives_new_tokens_and_moves_the_expiry(pair):
+    SignIn.objects.update(expires_at=F("expires_at") - timedelta(days=3))
+    before = SignIn.objects.get()
+    answer = refresh(pair.refresh)
+    body = answer.json()
+    assert (answer.status_code, body) == (200, {"access": body["access"], "refresh": body["refresh"]})
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert body["refresh"] != pair.refresh
+    after = SignIn.objects.get()
+    assert after.pk == before.pk
+    assert after.last_used_at > before.last_used_at
+    assert after.expires_at - before.expires_at > timedelta(days=2, hours=23)
+    assert me(body["access"]).status_code == 200
+    assert me(pair.access).status_code == 200
+    assert refresh(body["refresh"]).status_code == 200
+
+
+def test_claims_and_lifetimes(user, pair):
+    access = jwt.decode(pair.access, options={"verify_signature": False})
+    again = jwt.decode(pair.refresh, options={"verify_signature": False})
+    assert access.keys() == again.keys() == {"token_type", "exp", "iat", "jti", "sub", "sid", "ver"}
+    assert (access["sub"], access["sid"], access["ver"]) == (
+        str(user.pk),
+        str(SignIn.objects.get().pk),
+        user.token_version,
+    )
+    assert access["exp"] - access["iat"] == 15 * 60
+    assert again["exp"] - again["iat"] == 14 * 24 * 3600
+    assert user.email not in str(access)
+
+
+def test_no_token_is_stored(pair):
+    refresh(pair.refresh)
+    assert pair.refresh not in str(SignIn.objects.values())
+
+
+def test_spent_token_ends_the_family_and_is_told_once(user, pair, reused):
+    body = refresh(pair.refresh).json()
+    assert is_refused(refresh(pair.refresh))
+    assert is_refused(refresh(pair.refresh))
+    assert is_refused(refresh(body["refresh"]))
+    assert is_refused(me(body["access"]))
+    assert is_refused(me(pair.access))
+    assert reused == [user]
+
+
+def test_reuse_leaves_other_sign_ins_alone(user, pair, reused):
+    other = tokens.sign_in(user=user, user_agent="another device", ip=None)
+    refresh(pair.refresh)
+    refresh(pair.refresh)
+    assert refresh(other.refresh).status_code == 200
+
+
+@pytest.mark.parametrize("case", ["disabled", "password", "logged out", "everywhere", "expired row", "deleted"])
+def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
+    if case == "disabled":
+        profile.disable(user=user)
+    elif case == "password":
+        profile.update_profile(user=user, password="a new long password", current_password="correct horse battery")
+    elif case == "logged out":
+        tokens.end(refresh=pair.refresh)
+    elif case == "everywhere":
+        tokens.end_all(user=user)
+    elif case == "expired row":
+        SignIn.objects.update(expires_at=F("last_used_at") + timedelta(microseconds=1))
+    else:
+        user.delete()
+    assert is_refused(refresh(pair.refresh))
+    if case != "expired row":
+        assert is_refused(me(pair.access))
+    assert reused == []
+
+
+def test_account_enabled_again_does_not_bring_its_tokens_back(user, pair):
+    profile.disable(user=user)
+    User.objects.update(is_active=True)
+    assert is_refused(refresh(pair.refresh))
+    assert is_refused(me(pair.access))
+
+
+def test_tokens_run_out(pair):
+    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+        assert is_refused(me(pair.access))
+    with time_machine.travel(timezone.now() + timedelta(days=14, seconds=1)):
+        assert is_refused(refresh(pair.refresh))
+
+
+def test_one_kind_is_not_the_other(pair):
+    assert is_refused(me(pair.refresh))
+    assert is_refused(refresh(pair.access))
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda good: signed(good, key="another key of more than thirty-two bytes"),
+        lambda good: signed(good, key="", algorithm="none"),
+        lambda good: signed(good, algorithm="HS512", key=live.JWT_SIGNING_KEY * 2),
+        lambda good: signed({**good, "exp": timezone.now() - timedelta(seconds=1)}),
+        lambda good: signed({key: value for key, value in good.items() if key != "exp"}),
+        lambda good: signed({key: value for key, value in good.items() if key != "sid"}),
+        lambda good: signed({key: value for key, value in good.items() if key != "ver"}),
+        lambda good: signed({**good, "sub": "abc"}),
+        lambda good: signed({**good, "sid": "abc"}),
+        lambda good: signed({**good, "sid": 5}),
+        lambda good: signed({**good, "ver": None}),
+        lambda good: signed({**good, "ver": good["ver"] + 1}),
+        lambda good: signed({**good, "token_type": "refresh"}),
+        lambda good: signed(good)[:-2],
+        lambda good: signed(good).rsplit(".", 1)[0] + ".",
+        lambda good: good["sub"],
+        lambda good: "é.é.é",
+        lambda good: "a b",
+        lambda good: "",
+        lambda good: base64.urlsafe_b64encode(b"[" * 1500).decode() + ".e30.e30",
+        lambda good: base64.urlsafe_b64encode(json.dumps({"alg": ["HS256"]}).encode()).decode() + ".e30.e30",
+    ],
+)
+def test_forged_tokens_are_refused(user, pair, forge):
+    good = claims(user)
+    assert me(signed(good)).status_code == 200
+    forged = forge(good)
+    assert is_refused(me(forged))
+    if forged:
+        assert is_refused(refresh(forged))
+
+
+def test_sub_of_somebody_else_is_refused(user, pair):
+    other = factories.user("other@example.com")
+    other.token_version = user.token_version
+    other.save()
+    assert is_refused(me(signed(claims(user, sub=str(other.pk)))))
+
+
+def test_read_access_needs_no_query(user, pair, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert tokens.read_access(pair.access).user_id == user.pk
+        with pytest.raises(NotAuthenticated):
+            tokens.read_access(pair.refresh)
+
+
+def test_kinds_keep_their_settings():
+    assert (AccessToken.lifetime, RefreshToken.lifetime) == (timedelta(minutes=15), timedelta(days=14))
+
+
+@pytest.mark.parametrize("token", [None, True, [], {}, "", "x" * 2049])
+def test_malformed_body(token):
+    answer = APIClient().post(URL, {"refresh": token})
+    assert answer.status_code == 400
+    assert answer.json()["errors"].keys() == {"refresh"}
+
+
+def test_missing_token():
+    assert APIClient().post(URL, {}).json() == {
+        "code": "invalid",
+        "detail": "The input is not valid.",
+        "errors": {"refresh": ["This field is required."]},
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_refreshes_at_once_give_one_successor(pair, reused, together):
+    answers = together(10, lambda _: refresh(pair.refresh))
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 9
+    # Nine came back with a spent token: the family has ended, the winner's tokens with it.
+    (winner,) = (answer.json() for answer in answers if answer.status_code == 200)
+    assert is_refused(refresh(winner["refresh"]))
+    assert len(reused) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_condition_ten_refreshes_give_more(pair, reused, together, monkeypatch):
+    """The race is real: look first and write then, and more than one gets a successor."""
+    import threading
+
+    looked = threading.Barrier(10, timeout=20)
+
+    def look_then_write(*, refresh):
+        held = tokens._read(RefreshToken, refresh)
+        good = SignIn.objects.filter(pk=held.sign_in_id, token_hash=tokens._hash(refresh)).exists()
+        looked.wait()
+        if not good:
+            raise NotAuthenticated
+        new = tokens._issue(held)
+        SignIn.objects.filter(pk=held.sign_in_id).update(token_hash=tokens._hash(new.refresh))
+        return new
+
+    monkeypatch.setattr(tokens, "rotate", look_then_write)
+    answers = together(10, lambda _: refresh(pair.refresh).status_code)
+    assert answers.count(200) > 1

@@ -1,0 +1,140 @@
+"""Sign-in and accounts over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from accounts import serializers
+from accounts.origin import client_ip, user_agent
+from accounts.services import otp, passwords, profile, registration, tokens
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.serializers import Serializer
+
+    from accounts.models import User
+
+CODE_SENT = "If this address can receive mail, a code is on its way. It is good for 10 minutes."
+
+
+class PrivateViewSet(ViewSet):
+    """Answers that no cache may keep: they hold tokens or personal data (RFC 6749, 5.1)."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Mark every answer, refusals too."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+class OpenViewSet(PrivateViewSet):
+    """For callers who have no access token yet; a stale one in the header does not get in their way."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class OtpViewSet(OpenViewSet):
+    """Sign-in by a one-time code."""
+
+    @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
+    @action(detail=False, methods=["post"], url_path="request")
+    def request_code(self, request: Request) -> Response:
+        """Have a six-digit code mailed. The answer is the same whether or not there is an account.
+
+        One a minute and five an hour per address, twenty an hour per IP: else 429.
+        """
+        otp.request_code(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
+        return Response({"detail": CODE_SENT})
+
+    @extend_schema(request=serializers.VerifyCodeSerializer, responses=serializers.VerifiedSerializer)
+    @action(detail=False, methods=["post"])
+    def verify(self, request: Request) -> Response:
+        """Sign in with the code. A first verified address becomes an account.
+
+        400 `invalid_code` for whatever is wrong with it; 429 after five wrong ones.
+        """
+        given = _read(serializers.VerifyCodeSerializer, request)
+        verified = otp.verify_code(**given, user_agent=user_agent(request), ip=client_ip(request))
+        return Response(serializers.VerifiedSerializer(verified).data)
+
+
+class TokenViewSet(OpenViewSet):
+    """Tokens by password, and by refresh token."""
+
+    @extend_schema(request=serializers.PasswordSignInSerializer, responses=serializers.PairSerializer)
+    def create(self, request: Request) -> Response:
+        """Sign in with a password. `username` is the e-mail address; `email` is accepted too.
+
+        401 `invalid_credentials`; 403 `password_sign_in_disabled` where passwords are not in use; 429 after five
+        wrong ones.
+        """
+        user = passwords.authenticate_password(**_read(serializers.PasswordSignInSerializer, request))
+        pair = tokens.sign_in(user=user, user_agent=user_agent(request), ip=client_ip(request))
+        return Response(serializers.PairSerializer(pair).data)
+
+    @extend_schema(request=serializers.RefreshSerializer, responses=serializers.PairSerializer)
+    @action(detail=False, methods=["post"])
+    def refresh(self, request: Request) -> Response:
+        """Exchange a refresh token for new tokens. It is good once: coming a second time it ends the sign-in (401)."""
+        pair = tokens.rotate(**_read(serializers.RefreshSerializer, request))
+        return Response(serializers.PairSerializer(pair).data)
+
+
+class LogoutViewSet(OpenViewSet):
+    """Signing out."""
+
+    @extend_schema(
+        request=serializers.RefreshSerializer,
+        responses={204: OpenApiResponse(description="Signed out.")},
+        parameters=[OpenApiParameter("everywhere", bool, description="End every sign-in of the account.")],
+    )
+    def create(self, request: Request) -> Response:
+        """End the sign-in that the refresh token belongs to; its access token is refused from now on too."""
+        everywhere = request.query_params.get("everywhere", "").lower() in {"true", "1"}
+        tokens.end(**_read(serializers.RefreshSerializer, request), everywhere=everywhere)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UserViewSet(PrivateViewSet):
+    """Accounts: registering, and one's own."""
+
+    @extend_schema(auth=[], request=serializers.RegisterSerializer, responses={201: serializers.RegisteredSerializer})
+    @action(detail=False, methods=["post"], authentication_classes=(), permission_classes=(AllowAny,))
+    def register(self, request: Request) -> Response:
+        """Make an account with a password. 400 `email_taken` if the address has one.
+
+        Where the operator requires verification the answer is 201 for every address, a code goes out by mail, and the
+        password works once that code was verified.
+        """
+        user = registration.register(**_read(serializers.RegisterSerializer, request), ip=client_ip(request))
+        return Response(serializers.RegisteredSerializer(user).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses=serializers.ProfileSerializer)
+    @action(detail=False, methods=["get"])
+    def me(self, request: Request) -> Response:
+        """Show one's own account."""
+        return Response(serializers.ProfileSerializer(request.user).data)
+
+    @extend_schema(request=serializers.ProfileUpdateSerializer, responses=serializers.ProfileSerializer)
+    @me.mapping.patch
+    def update_me(self, request: Request) -> Response:
+        """Change the display name or the password. A new password ends every sign-in: sign in again with it."""
+        given = _read(serializers.ProfileUpdateSerializer, request)
+        user = profile.update_profile(user=cast("User", request.user), **given)
+        return Response(serializers.ProfileSerializer(user).data)
+
+
+def _read(shape: type[Serializer], request: Request) -> dict[str, Any]:
+    """Return the validated body; fields that the shape does not name are not there."""
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    given: dict[str, Any] = body.validated_data
+    return given

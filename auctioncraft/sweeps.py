@@ -1,0 +1,34 @@
+"""A job of the worker: a sweep over rows that say what is to be done (ADR 0003)."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from celery import shared_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def sweep(name: str) -> Callable[[Callable[[], Any]], Any]:
+    """Make a function a Celery task that a worker process never runs twice at once.
+
+    Beat sends each sweep every second; one that is held up (a mail server that hangs) must not fill the worker's
+    threads while auctions wait to be closed. Workers may run the same sweep side by side: they claim rows.
+    """
+
+    def decorate(work: Callable[[], Any]) -> Any:
+        running = threading.Lock()
+
+        def run() -> None:
+            if running.acquire(blocking=False):
+                try:
+                    work()
+                finally:
+                    running.release()
+
+        run.__doc__ = work.__doc__
+        return shared_task(name=name)(run)
+
+    return decorate

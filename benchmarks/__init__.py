@@ -1,0 +1,1 @@
+"""What the server does in a second, beside what its database could (README.md)."""

@@ -1,0 +1,79 @@
+"""Notices and mails for staff: to look at, not to touch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+
+from notifications.models import Delivery, Notification
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rows that only the services write."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody."""
+        return False
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    """What people were told."""
+
+    list_display = ("id", "kind", "recipient", "title", "product_id", "read_at", "created_at")
+    list_display_links = ("id", "title")
+    list_filter = ("kind", ("read_at", admin.EmptyFieldListFilter), "created_at")
+    list_select_related = ("recipient",)
+    search_fields = ("recipient__email", "title", "source")
+    ordering = ("-id",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """What is still to be mailed, and what was. A code is shown as "Code 12": its row's number, never its digits."""
+
+    list_display = ("id", "what", "to", "due_at", "attempts", "sent_at", "given_up_at", "error")
+    list_filter = (
+        "priority",
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("given_up_at", admin.EmptyFieldListFilter),
+        "due_at",
+    )
+    list_select_related = ("notification__recipient", "code")
+    search_fields = ("notification__recipient__email", "notification__source", "code__email", "error")
+    ordering = ("-id",)
+    fields = ("what", "to", "priority", "due_at", "attempts", "sent_at", "given_up_at", "error")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """Defer what a code is derived from: it has no business on a screen."""
+        rows: QuerySet[Delivery] = super().get_queryset(request)
+        return rows.defer("code__nonce", "code__pending_password")
+
+    @admin.display(description="of")
+    def what(self, delivery: Delivery) -> str:
+        """Return the notice's kind, or that it is a code."""
+        return delivery.notification.kind if delivery.notification else str(delivery.code)
+
+    @admin.display(description="to")
+    def to(self, delivery: Delivery) -> str:
+        """Return the address."""
+        if delivery.notification:
+            return delivery.notification.recipient.email
+        return delivery.code.email if delivery.code else ""

@@ -1,0 +1,27 @@
+"""A notice on the wire."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rest_framework import serializers
+
+from notifications.models import Notification
+
+
+class NotificationSerializer(serializers.ModelSerializer):
+    """One notice to the caller. `kind` is one of the public list in api.md; clients skip one they don't know."""
+
+    product = serializers.IntegerField(source="product_id", allow_null=True, read_only=True)
+    is_read = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = Notification
+        fields: ClassVar = ("id", "kind", "title", "message", "product", "is_read", "created_at")
+        read_only_fields: ClassVar = fields
+
+
+class UnreadCountSerializer(serializers.Serializer):
+    """How many notices are unread."""
+
+    unread_count = serializers.IntegerField(min_value=0)

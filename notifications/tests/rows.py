@@ -1,0 +1,83 @@
+"""Events as the auctions app writes them: the row of the log and the row of the outbox."""
+
+from decimal import Decimal
+
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
+from notifications.models import Delivery, Notification
+
+
+def product(seller, **fields):
+    return factories.product(seller, name=fields.pop("name", "A lamp"), **fields)
+
+
+def event(product, kind, data, private=None):
+    seq = AuctionEvent.objects.filter(product=product).count() + 1
+    row = AuctionEvent.objects.create(
+        product=product, seq=seq, kind=kind, data=data, private=private or {}, created_at=clock.now()
+    )
+    EventOutbox.objects.create(product_id=product.pk, seq=seq)
+    return row
+
+
+def bid(product, bidder):
+    version = Bid.objects.filter(product=product).count() + 1
+    return Bid.objects.create(
+        product=product, version=version, bidder=bidder, price=Decimal(5), outcome="leading", placed_at=clock.now()
+    )
+
+
+def outbid(product, *, bidder, displaced):
+    data = {
+        "bidder": product.alias_of(bidder.pk),
+        "amount": "12.00",
+        "current_price": "12.00",
+        "minimum_bid": "12.50",
+        "bid_count": 2,
+        "reserve_met": True,
+        "ends_at": "2030-01-01T00:00:00Z",
+        "currency": "USD",
+    }
+    private = {"bidder": bidder.pk, "leader": bidder.pk, "outbid": displaced and displaced.pk}
+    return event(product, "bid_placed", data, private)
+
+
+def closed(product, *, winner=None, result="sold"):
+    sold = result == "sold"
+    now = clock.now()
+    Auction.objects.filter(product=product).update(
+        status="sold" if sold else "unsold",
+        result=result,
+        winner=winner,
+        hammer_price=Decimal(12) if sold else None,
+        closed_at=now,
+    )
+    data = {
+        "result": result,
+        "final_price": "12.00" if sold else None,
+        "currency": "USD",
+        "winner": product.alias_of(winner.pk) if winner else None,
+    }
+    return event(product, "closed", data, {"winner": winner and winner.pk, "seller": product.seller_id})
+
+
+def sale(seller, winner, losers, **fields):
+    """A product on which all of them bid and which the winner got."""
+    sold = product(seller, **fields)
+    for bidder in (*losers, winner):
+        bid(sold, bidder)
+    closed(sold, winner=winner)
+    return sold
+
+
+def told(**filters):
+    """Who was told what, by display order of writing."""
+    rows = Notification.objects.filter(**filters).order_by("pk")
+    return [(row.recipient.email.split("@")[0], row.kind, row.source) for row in rows.select_related("recipient")]
+
+
+def mails():
+    """The deliveries: of what, to whom."""
+    rows = Delivery.objects.select_related("notification__recipient").order_by("pk")
+    return [(row.notification.recipient.email.split("@")[0], row.notification.kind) for row in rows if row.notification]

@@ -1,0 +1,59 @@
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import OneTimeCode
+from accounts.services import otp
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from notifications.models import Delivery, Notification
+from notifications.services import deliveries
+from notifications.services.events import write_notices
+from notifications.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin():
+    client = Client()
+    client.force_login(factories.user("root@example.com", is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.mark.parametrize("model", [Notification, Delivery])
+def test_staff_find_what_was_told_and_cannot_change_it(admin, seller, bidder, rival, model):
+    rows.sale(seller, bidder, [rival])
+    write_notices()
+    page = f"/admin/notifications/{model._meta.model_name}/"
+    one = model.objects.first().pk
+
+    for query, won, lost in (("", True, True), ("bidder@", True, False), ("rival@", False, True)):
+        listed = admin.get(page, {"q": query})
+        shown = listed.content.decode()
+        assert (listed.status_code, "auction_won</" in shown, "auction_lost</" in shown) == (200, won, lost)
+    assert admin.get(f"{page}{one}/change/").status_code == 200
+    assert [admin.get(f"{page}add/").status_code, admin.post(f"{page}{one}/delete/").status_code] == [403, 403]
+
+
+def test_the_list_of_deliveries_shows_no_code(admin):
+    now = clock.now()
+    code = OneTimeCode.objects.create(
+        email="new@example.com", nonce="5" * 32, created_at=now, expires_at=now + timedelta(minutes=10)
+    )
+    deliveries.request_code(code=code)
+    deliveries.deliver()
+
+    pages = [
+        admin.get(path).content.decode()
+        for path in (
+            "/admin/notifications/delivery/",
+            f"/admin/notifications/delivery/{code.delivery.pk}/change/",
+        )
+    ]
+
+    for page in pages:
+        assert "new@example.com" in page
+        assert otp.reveal(code) not in page
+        assert code.nonce not in page

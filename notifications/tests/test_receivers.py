@@ -1,0 +1,88 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+from accounts.models import OneTimeCode
+from accounts.services import otp
+from accounts.signals import refresh_reused
+from notifications.models import Delivery, Notification
+from notifications.tests import rows
+from payments.models import Order
+from payments.signals import order_opened, payment_failed, payment_succeeded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(seller, bidder):
+    return Order.objects.create(
+        product=rows.product(seller),
+        buyer=bidder,
+        seller=seller,
+        currency="USD",
+        hammer_price=Decimal(12),
+        total=Decimal(12),
+        due_at=datetime(2030, 1, 2, 3, 4, tzinfo=UTC),
+    )
+
+
+def send(signal, order):
+    with transaction.atomic():
+        signal.send(sender=Order, order=order)
+
+
+def test_an_order_asks_its_buyer_to_pay(order):
+    send(order_opened, order)
+
+    assert rows.told() == [("bidder", "payment_due", f"order:{order.pk}:opened")]
+    notice = Notification.objects.get()
+    assert (notice.title, notice.message, notice.product) == (
+        "Please pay for “A lamp”",
+        "12.00 USD is due for “A lamp” by 2030-01-02 03:04 UTC.",
+        order.product,
+    )
+    assert rows.mails() == [("bidder", "payment_due")]
+
+
+def test_a_payment_is_confirmed_to_both_sides_once(order):
+    send(payment_succeeded, order)
+    send(payment_succeeded, order)
+
+    source = f"order:{order.pk}:paid"
+    assert rows.told() == [("bidder", "payment_succeeded", source), ("seller", "payment_succeeded", source)]
+    assert rows.mails() == [("bidder", "payment_succeeded"), ("seller", "payment_succeeded")]
+
+
+def test_each_failed_payment_is_told_to_the_buyer(order):
+    send(payment_failed, order)
+    send(payment_failed, order)
+
+    assert [(name, kind) for name, kind, _ in rows.told()] == [("bidder", "payment_failed")] * 2
+
+
+def test_nothing_is_told_of_what_was_rolled_back(order):
+    with transaction.atomic():
+        payment_succeeded.send(sender=Order, order=order)
+        transaction.set_rollback(True)
+
+    assert (Notification.objects.count(), Delivery.objects.count()) == (0, 0)
+
+
+def test_a_code_that_is_asked_for_is_to_be_mailed_first():
+    code = otp.request_code(email="new@example.com", ip=None)
+
+    delivery = Delivery.objects.get()
+    assert (delivery.code, delivery.notification, delivery.priority, delivery.sent_at) == (code, None, 0, None)
+    assert OneTimeCode.objects.count() == 1
+
+
+def test_a_spent_token_that_comes_back_warns_its_owner_once_an_hour(bidder):
+    for _ in range(2):
+        refresh_reused.send(sender=None, user=bidder)
+
+    # Two, should the hour have turned in between.
+    assert {(name, kind) for name, kind, _ in rows.told()} == {("bidder", "new_login")}
+    assert Notification.objects.count() <= 2
+    assert Notification.objects.first().product is None

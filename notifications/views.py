@@ -1,0 +1,62 @@
+"""One's own notices over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from auctioncraft.errors import Invalid
+from notifications.models import Notification
+from notifications.pagination import NotificationPagination
+from notifications.serializers import NotificationSerializer, UnreadCountSerializer
+from notifications.services import inbox
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+    from accounts.models import User
+
+UNREAD = OpenApiParameter("unread", bool, description="`true`: only those that are not read. Else all.")
+
+
+@extend_schema_view(list=extend_schema(parameters=[UNREAD]))
+class NotificationViewSet(ListModelMixin, GenericViewSet):
+    """The caller's own notices, newest first. Another's is not found."""
+
+    queryset = Notification.objects.all()
+    serializer_class = NotificationSerializer
+    pagination_class = NotificationPagination
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_queryset(self) -> QuerySet[Notification]:
+        """Return what the caller may see."""
+        rows: QuerySet[Notification] = super().get_queryset().filter(recipient=self.request.user.pk)
+        if self.action == "list" and _unread(self.request):
+            rows = rows.filter(read_at__isnull=True)
+        return rows
+
+    @extend_schema(request=None, responses=NotificationSerializer)
+    @action(detail=True, methods=["post"])
+    def read(self, request: Request, **_: Any) -> Response:  # noqa: ARG002 (DRF's signature)
+        """Mark one notice read."""
+        return Response(self.get_serializer(inbox.mark_read(notification=self.get_object())).data)
+
+    @extend_schema(request=None, responses=UnreadCountSerializer)
+    @action(detail=False, methods=["post"])
+    def read_all(self, request: Request) -> Response:
+        """Mark all of the caller's notices read."""
+        inbox.mark_all_read(recipient=cast("User", request.user))
+        return Response({"unread_count": 0})
+
+
+def _unread(request: Request) -> bool:
+    raw = request.query_params.get("unread", "false").lower()
+    if raw not in {"true", "false"}:
+        raise Invalid(unread="true or false is needed.")
+    return raw == "true"

@@ -1,0 +1,156 @@
+"""Checkout: the winner's one live PaymentIntent."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from django.db import transaction
+
+from auctioncraft import idempotency
+from auctioncraft.errors import NotFound
+from auctioncraft.models import IdempotencyKey
+from auctions.models import Auction
+from payments import errors, stripe_gateway
+from payments.models import Order, Payment
+from payments.services import intents
+
+if TYPE_CHECKING:
+    from payments.stripe_gateway import Intent
+
+# Rounds of look, ask, record. Each ends in an answer unless somebody else moved the order meanwhile.
+_ROUNDS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What the buyer's browser needs to pay `order`; `status` is the intent's at Stripe."""
+
+    order: Order
+    payment_intent_id: str
+    client_secret: str = field(repr=False)
+    status: str
+
+
+def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str | None = None) -> Checkout:
+    """Return the live PaymentIntent of the winner's order, made on the first call; amount and currency are the order's.
+
+    Effects in order: the payment and its idempotency key are committed; Stripe is asked, outside any transaction;
+    the intent's id is committed. Whatever breaks in between, the next call finds the same intent by the same key.
+    An order stays payable past `due_at` until it is expired. The client's own key adds only that it must not have
+    been used for another request: the same intent comes back with it or without.
+
+    Raises NotFound, AuctionNotSold, NotTheWinner, OrderPaid, OrderNotPayable, AmountNotChargeable, PaymentRefused,
+    StripeUnavailable, IdempotencyKeyReused.
+    """
+    mark = idempotency.fingerprint("create_payment_intent", product=product_id)
+    if idempotency_key:
+        idempotency.earlier_answer(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    for round_ in range(_ROUNDS):
+        payment = _claim(product_id=product_id, user_id=user_id)
+        try:
+            intent = _ask_stripe(payment)
+        except errors.KeyInUse:
+            # A parallel call is creating it just now. Nothing is locked while we wait.
+            time.sleep(0.1 * 2**round_)
+            continue
+        except errors.KeySpent:
+            _change_key(payment)
+            continue
+        except errors.PaymentRefused:
+            _change_key(payment)
+            raise
+        if checkout := _record(claimed=payment, intent=intent):
+            if idempotency_key:
+                # What the key stands for; never the answer, which holds a client secret.
+                kept = IdempotencyKey(user_id=user_id, key=idempotency_key, fingerprint=mark, status=200, answer={})
+                IdempotencyKey.objects.bulk_create([kept], ignore_conflicts=True)
+            return checkout
+    raise errors.StripeUnavailable
+
+
+@transaction.atomic(durable=True)
+def _claim(*, product_id: int, user_id: int) -> Payment:
+    """Return the live payment of the order, or insert one: its idempotency key is committed before Stripe is asked."""
+    order = Order.objects.locked(_payable_order(product_id, user_id))
+    if order.status == Order.Status.PAID:
+        raise errors.OrderPaid
+    if order.status != Order.Status.AWAITING_PAYMENT:
+        raise errors.OrderNotPayable
+    payment = order.payments.live().first()
+    if payment is None:
+        payment = Payment.objects.create(order=order, amount=order.total, currency=order.currency)
+    payment.order = order
+    return payment
+
+
+def _payable_order(product_id: int, user_id: int) -> int:
+    """Return the id of the caller's order of this product: the live one, else the newest."""
+    status = Auction.objects.filter(pk=product_id).values_list("status", flat=True).first()
+    if status is None:
+        raise NotFound
+    if status != Auction.Status.SOLD:
+        raise errors.AuctionNotSold
+    mine = list(Order.objects.filter(product_id=product_id, buyer_id=user_id).values_list("pk", "status"))
+    if not mine:
+        raise errors.NotTheWinner
+    live = [pk for pk, status in mine if status in {Order.Status.AWAITING_PAYMENT, Order.Status.PAID}]
+    return live[0] if live else mine[0][0]
+
+
+def _ask_stripe(payment: Payment) -> Intent | None:
+    """Return the payment's intent as it is now, creating it if need be; None if Stripe knows it no more."""
+    if payment.intent_id is None:
+        return stripe_gateway.create_intent(
+            amount=payment.amount,
+            currency=payment.currency,
+            # For people in the dashboard; nothing is ever believed because of it.
+            metadata={
+                "order": str(payment.order_id),
+                "product": str(payment.order.product_id),
+                "payment": str(payment.pk),
+            },
+            idempotency_key=str(payment.idempotency_key),
+        )
+    try:
+        intent = stripe_gateway.retrieve_intent(payment.intent_id)
+    except errors.IntentNotFound:
+        return None
+    if intent.status.startswith("requires_") and not intent.charges(payment.amount, payment.currency):
+        # Somebody edited it at Stripe: nobody is to pay a wrong amount. The next round makes another.
+        return stripe_gateway.cancel_intent(intent.id)
+    return intent
+
+
+@transaction.atomic(durable=True)
+def _record(*, claimed: Payment, intent: Intent | None) -> Checkout | None:
+    """Store what Stripe answered. None if that is nothing to pay with: the next round finds out what is."""
+    order, payment = intents.lock(payment_id=claimed.pk, intent=intent)
+    if not payment.is_live or payment.idempotency_key != claimed.idempotency_key:
+        return None
+    if intent is None:
+        payment.status = Payment.Status.CANCELED
+        payment.save(update_fields=("status",))
+        return None
+    if payment.status == Payment.Status.CREATING:
+        payment.intent_id = intent.id
+        payment.status = Payment.Status.OPEN
+        payment.save(update_fields=("intent_id", "status"))
+    # A webhook that was lost or late: this retrieved intent says the same.
+    intents.apply(order=order, payment=payment, intent=intent)
+    if not payment.is_live or order.status != Order.Status.AWAITING_PAYMENT:
+        return None
+    return Checkout(order=order, payment_intent_id=intent.id, client_secret=intent.client_secret, status=intent.status)
+
+
+def _change_key(payment: Payment) -> None:
+    """Let the next try be a new request: for 24 hours Stripe answers the old key with what it remembers.
+
+    Should the failed request have made an intent all the same, nobody has its client secret, so nobody can pay it.
+    https://docs.stripe.com/error-low-level#idempotency
+    """
+    Payment.objects.filter(
+        pk=payment.pk, status=Payment.Status.CREATING, idempotency_key=payment.idempotency_key
+    ).update(idempotency_key=uuid.uuid4())

@@ -1,0 +1,75 @@
+"""What the state of a PaymentIntent means for our rows: the one place where money that arrived is believed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from auctioncraft import clock
+from auctions.models import Auction
+from payments import stripe_gateway
+from payments.models import Order, Payment
+from payments.services import orders
+
+if TYPE_CHECKING:
+    from payments.stripe_gateway import Intent
+
+logger = logging.getLogger(__name__)
+
+
+def lock(*, payment_id: int, intent: Intent | None) -> tuple[Order, Payment]:
+    """Lock and return an order and its payment, in the one order: (StripeEvent,) Auction, Order, Payment.
+
+    The auction only where money has come in, for paying an order settles its auction.
+    """
+    order_id, product_id = Payment.objects.values_list("order_id", "order__product_id").get(pk=payment_id)
+    if intent is not None and intent.status == "succeeded":
+        Auction.objects.select_for_update(no_key=True).only("pk").get(pk=product_id)
+    return Order.objects.locked(order_id), Payment.objects.locked(payment_id)
+
+
+def apply(*, order: Order, payment: Payment, intent: Intent) -> str:
+    """Bring a locked order and payment (see `lock`) forward to what Stripe says of the intent; never back.
+
+    `intent` was retrieved from Stripe just now, so it does not matter which event of it made us look, or in which
+    order they came. Returns a flag for staff, or nothing. https://docs.stripe.com/payments/paymentintents/lifecycle
+    """
+    if intent.livemode != stripe_gateway.live_mode():
+        return "wrong_mode"
+    if intent.status == "succeeded":
+        return _take_money(order, payment, intent)
+    if not payment.is_live:
+        return ""
+    payment.last_error = intent.last_error_code
+    if intent.status == "canceled":
+        payment.status = Payment.Status.CANCELED
+    payment.save(update_fields=("status", "last_error"))
+    return ""
+
+
+def _take_money(order: Order, payment: Payment, intent: Intent) -> str:
+    """Pay the order; or keep as surplus, to be refunded, what it cannot take."""
+    if payment.status == Payment.Status.SUCCEEDED:
+        return ""
+    if payment.status == Payment.Status.SURPLUS:
+        return "surplus"
+    problem = _problem(order, intent)
+    payment.status = Payment.Status.SURPLUS if problem else Payment.Status.SUCCEEDED
+    payment.succeeded_at = clock.now()
+    payment.last_error = ""
+    payment.save(update_fields=("status", "succeeded_at", "last_error"))
+    if problem:
+        logger.warning("money that order %s cannot take (%s): %s", order.pk, problem, intent.id)
+    else:
+        orders.mark_paid(order=order, at=payment.succeeded_at)
+    return problem
+
+
+def _problem(order: Order, intent: Intent) -> str:
+    if order.status != Order.Status.AWAITING_PAYMENT:
+        return f"surplus_order_{order.status}"
+    if intent.currency != order.currency:
+        return "currency_mismatch"
+    if not intent.charges(order.total, order.currency) or intent.received_minor != intent.amount_minor:
+        return "amount_mismatch"
+    return ""

@@ -1,0 +1,26 @@
+"""GET /api/payments/config/."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from auctioncraft import money
+
+
+def test_everybody_may_know_what_a_checkout_page_needs(client, settings):
+    settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(25)), (Decimal(1000), Decimal("12.5")))
+    answer = client.get("/api/payments/config/")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "publishable_key": "pk_test_double",
+            "currencies": sorted(money.CURRENCIES),
+            "buyers_premium": [{"from_price": "0", "percent": "25"}, {"from_price": "1000", "percent": "12.5"}],
+        },
+    )
+
+
+def test_it_holds_no_secret(client, settings):
+    text = client.get("/api/payments/config/").content.decode()
+    assert settings.STRIPE_SECRET_KEY not in text
+    assert settings.STRIPE_WEBHOOK_SECRET not in text

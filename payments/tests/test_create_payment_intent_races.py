@@ -1,0 +1,51 @@
+"""create-payment-intent from many connections, and its transactions."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection, transaction
+
+from payments import stripe_gateway
+from payments.models import Payment
+from payments.services import checkout
+from payments.tests.conftest import at_once, pay_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_ten_calls_at_once_are_one_intent(slow_double, winner, product):
+    before = len(slow_double.intents())
+    answers = at_once(10, lambda: pay_for(winner, product))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert len({answer.json()["client_secret"] for answer in answers}) == 1
+    assert (Payment.objects.count(), len(slow_double.intents())) == (1, before + 1)
+
+
+def test_stripe_is_asked_outside_any_transaction(double, product, bidder, monkeypatch):
+    seen = []
+    ask = stripe_gateway.create_intent
+
+    def spy(**given):
+        seen.append((connection.in_atomic_block, Payment.objects.get().status))
+        return ask(**given)
+
+    monkeypatch.setattr(stripe_gateway, "create_intent", spy)
+    checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk)
+    assert seen == [(False, "creating")]
+
+
+def test_it_refuses_to_run_inside_a_transaction(product, bidder):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk)
+
+
+def test_a_crash_between_stripe_and_the_commit_finds_the_same_intent(double, product, bidder, monkeypatch):
+    def crash(**_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkout, "_record", crash)
+        with pytest.raises(KeyboardInterrupt):
+            checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk)
+    made = double.intents()[0]["id"]
+    assert checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk).payment_intent_id == made

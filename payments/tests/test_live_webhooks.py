@@ -1,0 +1,50 @@
+"""The whole way, over real HTTP: the double delivers its events to a running server."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from payments import invariants
+from payments.models import Order, Payment, StripeEvent
+from payments.tests.conftest import pay_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, list(StripeEvent.objects.values())
+        time.sleep(0.05)
+
+
+def settled():
+    return StripeEvent.objects.exists() and not StripeEvent.objects.filter(processed_at=None).exists()
+
+
+def test_paying_at_stripe_pays_the_order(calling_double, winner, product, order):
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    calling_double.confirm(intent_id)
+    wait_for(lambda: Order.objects.get().status == "paid" and settled())
+    assert list(Payment.objects.values_list("intent_id", "status")) == [(intent_id, "succeeded")]
+    assert winner.get(f"/api/payments/orders/{order.pk}/").json()["status"] == "paid"
+    assert [line for check in invariants.CHECKS.values() for line in check()] == []
+
+
+def test_a_decline_then_a_good_card_pays_the_order(calling_double, winner, product):
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    calling_double.confirm(intent_id, "pm_card_chargeDeclined")
+    wait_for(lambda: Payment.objects.get().last_error == "generic_decline")
+    calling_double.confirm(intent_id)
+    wait_for(lambda: Order.objects.get().status == "paid" and settled())
+
+
+def test_3d_secure_pays_the_order_once_the_bank_agrees(calling_double, winner, product):
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    calling_double.confirm(intent_id, "pm_card_threeDSecure2Required")
+    wait_for(lambda: StripeEvent.objects.filter(type="payment_intent.requires_action").exists() and settled())
+    assert Order.objects.get().status == "awaiting_payment"
+    calling_double.post(f"/_double/payment_intents/{intent_id}/authenticate", outcome="succeed")
+    wait_for(lambda: Order.objects.get().status == "paid" and settled())

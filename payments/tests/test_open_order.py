@@ -1,0 +1,92 @@
+"""A sale opens an order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+from auctioncraft.tests import factories
+from auctions.models import Auction
+from auctions.services import bidding, closing
+from payments.models import Order
+from payments.services import orders
+from payments.signals import order_opened
+from payments.tests.conftest import sell
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_sale_opens_the_winners_order(seller, bidder):
+    product = sell(seller, bidder, "19.99", shipping=Decimal("4.50"))
+    auction = Auction.objects.get(pk=product.pk)
+    order = Order.objects.values().get()
+    assert order == {
+        "id": order["id"],
+        "product_id": product.pk,
+        "buyer_id": bidder.pk,
+        "seller_id": seller.pk,
+        "currency": "USD",
+        "hammer_price": Decimal("19.99"),
+        "buyers_premium": Decimal(0),
+        "shipping": Decimal("4.50"),
+        "total": Decimal("24.49"),
+        "status": "awaiting_payment",
+        "due_at": auction.closed_at + timedelta(hours=96),
+        "created_at": order["created_at"],
+        "paid_at": None,
+    }
+
+
+def test_the_premium_is_on_top(seller, bidder, settings):
+    settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(25)),)
+    order = Order.objects.get(product=sell(seller, bidder, "19.99"))
+    assert (order.buyers_premium, order.total) == (Decimal("5.00"), Decimal("24.99"))
+
+
+def test_no_sale_no_order(seller):
+    closing.close_auction(product_id=factories.product(seller).pk, actor=seller)
+    assert not Order.objects.exists()
+
+
+def test_opening_twice_is_one_order(order, product):
+    with transaction.atomic():
+        again = orders.open_order(auction=Auction.objects.select_related("product").get(pk=product.pk))
+    assert (again, Order.objects.count()) == (order, 1)
+
+
+def test_an_order_of_what_is_not_sold_is_a_mistake(seller):
+    with pytest.raises(ValueError, match="not sold"):
+        orders.open_order(auction=factories.product(seller).auction)
+
+
+def test_whoever_listens_hears_of_it_once(seller, bidder):
+    heard = []
+
+    def listen(order, **_):
+        heard.append(order.total)
+
+    order_opened.connect(listen)
+    try:
+        sell(seller, bidder)
+    finally:
+        order_opened.disconnect(listen)
+    assert heard == [Decimal("19.99")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_that_fails_takes_the_close_back(seller, bidder):
+    def fail(**_):
+        raise RuntimeError
+
+    product = factories.product(seller)
+    bidding.place_bid(product_id=product.pk, bidder_id=bidder.pk, amount=Decimal(5))
+    order_opened.connect(fail)
+    try:
+        with pytest.raises(RuntimeError):
+            closing.close_auction(product_id=product.pk, actor=seller)
+    finally:
+        order_opened.disconnect(fail)
+    assert (Auction.objects.get(pk=product.pk).status, Order.objects.count()) == ("open", 0)

@@ -1,0 +1,224 @@
+"""POST /api/stripe/webhook/: what events do."""
+
+from __future__ import annotations
+
+import pytest
+
+from auctions.models import Auction
+from payments import invariants, stripe_gateway
+from payments.models import Order, Payment, StripeEvent
+from payments.signals import payment_failed, payment_succeeded
+from payments.tests.conftest import an_event, deliver, pay_for
+
+pytestmark = pytest.mark.django_db
+
+SUCCEEDED = "payment_intent.succeeded"
+FAILED = "payment_intent.payment_failed"
+
+
+@pytest.fixture
+def intent_id(double, winner, product):
+    """The live intent of `order`."""
+    return pay_for(winner, product).json()["payment_intent_id"]
+
+
+@pytest.fixture
+def heard():
+    """What the apps above heard of."""
+    seen = []
+
+    def on_success(order, **_):
+        seen.append(("succeeded", order.pk))
+
+    def on_failure(order, **_):
+        seen.append(("failed", order.pk))
+
+    payment_succeeded.connect(on_success)
+    payment_failed.connect(on_failure)
+    yield seen
+    payment_succeeded.disconnect(on_success)
+    payment_failed.disconnect(on_failure)
+
+
+def tell(client, double, intent_id, kind, event_id="evt_1"):
+    answer = deliver(client, an_event(double.intent(intent_id), kind, event_id))
+    assert (answer.status_code, answer.json()) == (200, {"received": True})
+    return StripeEvent.objects.get(pk=event_id)
+
+
+def state(order):
+    order.refresh_from_db()
+    return order.status, *Payment.objects.order_by("pk").values_list("status", flat=True)
+
+
+def broken():
+    return [line for check in invariants.CHECKS.values() for line in check()]
+
+
+def test_a_success_pays_the_order(client, double, intent_id, order, heard):
+    double.confirm(intent_id)
+    event = tell(client, double, intent_id, SUCCEEDED)
+    assert state(order) == ("paid", "succeeded")
+    assert order.paid_at == Payment.objects.get().succeeded_at == Auction.objects.get().settled_at
+    assert (event.type, event.attempts, event.error, event.flag) == (SUCCEEDED, 1, "", "")
+    assert event.processed_at is not None
+    assert heard == [("succeeded", order.pk)]
+    assert broken() == []
+
+
+def test_the_client_secret_is_not_kept(client, double, intent_id):
+    event = tell(client, double, intent_id, SUCCEEDED)
+    assert event.payload["data"]["object"]["client_secret"] is None
+    assert "_secret_" not in str(event.payload)
+
+
+def test_a_repeated_event_has_one_effect(client, double, intent_id, order, heard):
+    double.confirm(intent_id)
+    first = tell(client, double, intent_id, SUCCEEDED)
+    again = tell(client, double, intent_id, SUCCEEDED)
+    assert (again.processed_at, again.attempts) == (first.processed_at, 1)
+    assert heard == [("succeeded", order.pk)]
+
+
+def test_another_event_of_the_same_success_has_no_second_effect(client, double, intent_id, order, heard):
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED)
+    assert tell(client, double, intent_id, SUCCEEDED, "evt_2").flag == ""
+    assert (state(order), heard) == (("paid", "succeeded"), [("succeeded", order.pk)])
+
+
+def test_a_success_that_stripe_does_not_confirm_pays_nothing(client, double, intent_id, order):
+    lie = {**double.intent(intent_id), "status": "succeeded", "amount_received": 1999}
+    assert deliver(client, an_event(lie, SUCCEEDED)).status_code == 200
+    assert state(order) == ("awaiting_payment", "open")
+
+
+def test_a_decline_is_told_and_the_order_stays_payable(client, double, intent_id, order, heard):
+    double.confirm(intent_id, "pm_card_visa_chargeDeclinedInsufficientFunds")
+    tell(client, double, intent_id, FAILED)
+    assert state(order) == ("awaiting_payment", "open")
+    assert Payment.objects.get().last_error == "insufficient_funds"
+    assert heard == [("failed", order.pk)]
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED, "evt_2")
+    assert (state(order), Payment.objects.get().last_error) == (("paid", "succeeded"), "")
+
+
+def test_a_decline_that_arrives_after_the_success_changes_nothing(client, double, intent_id, order, heard):
+    double.confirm(intent_id, "pm_card_chargeDeclined")
+    late = an_event(double.intent(intent_id), FAILED, "evt_late")
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED)
+    assert deliver(client, late).status_code == 200
+    assert (state(order), heard) == (("paid", "succeeded"), [("succeeded", order.pk)])
+
+
+def test_a_decline_delivered_first_but_overtaken_pays_at_once(client, double, intent_id, order, heard):
+    double.confirm(intent_id, "pm_card_chargeDeclined")
+    late = an_event(double.intent(intent_id), FAILED, "evt_late")
+    double.confirm(intent_id)
+    deliver(client, late)
+    assert (state(order), heard) == (("paid", "succeeded"), [("succeeded", order.pk)])
+
+
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [
+        ("pm_card_threeDSecure2Required", "payment_intent.requires_action"),
+        ("pm_usBankAccount_success", "payment_intent.processing"),
+    ],
+)
+def test_3d_secure_and_processing_leave_the_order_payable(client, double, intent_id, order, card, kind):
+    double.confirm(intent_id, card)
+    assert tell(client, double, intent_id, kind).flag == ""
+    assert state(order) == ("awaiting_payment", "open")
+
+
+def test_a_canceled_intent_frees_the_order_for_another(client, double, intent_id, order, winner, product):
+    double.cancel(intent_id)
+    tell(client, double, intent_id, "payment_intent.canceled")
+    assert state(order) == ("awaiting_payment", "canceled")
+    assert pay_for(winner, product).json()["payment_intent_id"] != intent_id
+
+
+def test_an_unknown_intent_is_kept_and_flagged(client, no_stripe):
+    assert deliver(client, an_event({"id": "pi_other"}, SUCCEEDED)).status_code == 200
+    event = StripeEvent.objects.get()
+    assert (event.flag, event.processed_at is None) == ("unknown_intent", False)
+
+
+def test_an_intent_that_stripe_knows_no_more_is_flagged(client, double, intent_id, order):
+    Payment.objects.update(intent_id="pi_gone")
+    assert deliver(client, an_event({"id": "pi_gone"}, SUCCEEDED)).status_code == 200
+    assert (StripeEvent.objects.get().flag, state(order)) == ("unknown_intent", ("awaiting_payment", "open"))
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {}, {"object": None}, {"object": []}, {"object": {"id": 7}}])
+def test_an_event_about_nothing_is_flagged(client, data):
+    assert deliver(client, an_event({}, SUCCEEDED, data=data)).status_code == 200
+    assert StripeEvent.objects.get().flag == "unknown_intent"
+
+
+def test_other_types_are_kept_and_do_nothing(client, no_stripe):
+    assert deliver(client, an_event({"id": "cus_1"}, "customer.created")).status_code == 200
+    event = StripeEvent.objects.get()
+    assert (event.type, event.flag, event.processed_at is None) == ("customer.created", "", False)
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"), [({"amount": 1998}, "amount_mismatch"), ({"currency": "eur"}, "currency_mismatch")]
+)
+def test_a_wrong_amount_or_currency_is_not_paid_and_flagged(client, double, intent_id, order, heard, change, flag):
+    double.post(f"/v1/payment_intents/{intent_id}", **change)
+    double.confirm(intent_id)
+    assert tell(client, double, intent_id, SUCCEEDED).flag == flag
+    assert (state(order), heard) == (("awaiting_payment", "surplus"), [])
+    assert broken() == []
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled"])
+def test_a_success_for_an_order_that_is_over_is_surplus(client, double, intent_id, order, heard, status):
+    Order.objects.update(status=status)
+    double.confirm(intent_id)
+    assert tell(client, double, intent_id, SUCCEEDED).flag == f"surplus_order_{status}"
+    assert (state(order), heard) == ((status, "surplus"), [])
+    assert broken() == []
+
+
+def test_a_second_success_is_surplus(client, double, intent_id, order, heard):
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED)
+    other = double.create()["id"]
+    Payment.objects.create(order=order, intent_id=other, amount=order.total, currency="USD", status="canceled")
+    double.confirm(other)
+    assert tell(client, double, other, SUCCEEDED, "evt_2").flag == "surplus_order_paid"
+    assert tell(client, double, other, SUCCEEDED, "evt_3").flag == "surplus"
+    assert (state(order), heard) == (("paid", "succeeded", "surplus"), [("succeeded", order.pk)])
+    assert broken() == []
+
+
+def test_money_on_a_canceled_payment_still_pays_the_order(client, double, intent_id, order):
+    Payment.objects.update(status="canceled")
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED)
+    assert state(order) == ("paid", "succeeded")
+
+
+def test_an_intent_of_the_other_mode_is_not_believed(client, double, intent_id, order, monkeypatch):
+    double.confirm(intent_id)
+    seen = stripe_gateway.retrieve_intent(intent_id)
+    fields = {name: getattr(seen, name) for name in seen.__slots__}
+    live = stripe_gateway.Intent(**{**fields, "livemode": True})
+    monkeypatch.setattr(stripe_gateway, "retrieve_intent", lambda _: live)
+    assert tell(client, double, intent_id, SUCCEEDED).flag == "wrong_mode"
+    assert state(order) == ("awaiting_payment", "open")
+
+
+@pytest.mark.parametrize(("price", "currency"), [("5000", "JPY"), ("5.120", "KWD"), ("500", "ISK")])
+def test_other_currencies_are_paid_exactly(client, double, winner, seller, bidder, price, currency):
+    from payments.tests.conftest import sell
+
+    intent_id = pay_for(winner, sell(seller, bidder, price, currency=currency)).json()["payment_intent_id"]
+    double.confirm(intent_id)
+    tell(client, double, intent_id, SUCCEEDED)
+    assert state(Order.objects.get()) == ("paid", "succeeded")
