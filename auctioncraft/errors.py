@@ -24,7 +24,7 @@ class DomainError(Exception):
         super().__init__(self.message)
 
     def answer(self) -> dict[str, Any]:
-        """The error's JSON body."""
+        """Return the error's JSON body."""
         return {"code": self.code, "detail": self.message, **self.extra}
 
 

@@ -8,7 +8,7 @@ import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """A UUID version 7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then randomness.
+    """Make a UUID version 7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then randomness.
 
     Unlike a sequence it tells nobody how many rows others wrote; unlike version 4 it lands at the end of an index.
     """

@@ -29,7 +29,8 @@ EXAMPLE_SECRET_KEY = "development-only-secret-key-do-not-use-this-in-production-
 SECRET_KEY = env.str("SECRET_KEY", env.str("DJANGO_SECRET_KEY", EXAMPLE_SECRET_KEY if DEBUG else ""))
 JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or (f"jwt:{SECRET_KEY}" if DEBUG else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
-SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+PORT = env.int("PORT", 8000)
+SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 
 INSTALLED_APPS = [
     "auctioncraft",
@@ -186,7 +187,7 @@ BUYERS_PREMIUM_BANDS = tuple(
 )
 PAYMENT_WINDOW = timedelta(hours=env.int("PAYMENT_WINDOW_HOURS", 96))
 # Without a key of your own, payments go to the Stripe double that `make run` starts (stripe_double/README.md).
-STRIPE_DOUBLE_PORT = env.int("STRIPE_DOUBLE_PORT", 8001)
+STRIPE_DOUBLE_PORT = env.int("STRIPE_DOUBLE_PORT", PORT + 1)
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")

@@ -17,8 +17,8 @@ os.environ.update(
 )
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
-from auctioncraft.settings import *  # noqa: E402, F403 (the environment first)
-from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, VAR_DIR  # noqa: E402
+from auctioncraft.settings import *  # noqa: F403 (the environment first)
+from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, VAR_DIR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed only: Argon2 is 50 ms a user
 if DATABASE_IS_SQLITE:

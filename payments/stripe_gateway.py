@@ -163,6 +163,26 @@ def intent_id_of(payload: dict[str, Any]) -> str:
     return intent_id if subject.get("object") == "payment_intent" and isinstance(intent_id, str) else ""
 
 
+def paid_intent_of(payload: dict[str, Any]) -> Intent:
+    """Return the PaymentIntent of a verified `payment_intent.succeeded` event, as the event states it.
+
+    `succeeded` is where a PaymentIntent ends (https://docs.stripe.com/payments/paymentintents/lifecycle), so unlike any
+    other state it need not be read again. An amount that is not a number counts as none, which matches no order.
+    """
+    subject = _subject(payload)
+    amount, received = subject.get("amount"), subject.get("amount_received", subject.get("amount"))
+    return Intent(
+        id=intent_id_of(payload),
+        client_secret="",
+        status="succeeded",
+        amount_minor=amount if type(amount) is int else 0,
+        received_minor=received if type(received) is int else 0,
+        currency=str(subject.get("currency", "")).upper(),
+        livemode=payload.get("livemode") is True,
+        metadata={},
+    )
+
+
 def _subject(payload: dict[str, Any]) -> dict[str, Any]:
     data = payload.get("data")
     subject = data.get("object") if isinstance(data, dict) else None

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -45,7 +46,7 @@ def _translate(exception: Exception, context: dict[str, Any]) -> errors.DomainEr
         logger.warning("database unavailable: %s", type(exception).__name__)
         return errors.Unavailable()
     logger.error("unhandled error in %s", context["request"].path, exc_info=exception)
-    got_request_exception.send(sender=type(context["view"]), request=context["request"]._request)
+    got_request_exception.send(sender=type(context["view"]), request=context["request"]._request)  # noqa: SLF001 (DRF's)
     return _ServerError()
 
 
@@ -92,16 +93,20 @@ def _sentences(problems: Any) -> Any:
     return [str(problems)]
 
 
-def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 (Django's)
     """Answer what never reached a view, like a Host header that is not ours. Django's handler400."""
     return JsonResponse({"code": "invalid", "detail": "The request is not valid."}, status=400)
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Answer an unknown route. Django's handler404, and the last route under /api/ (DEBUG has a page of its own)."""
+@csrf_exempt
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 (Django's)
+    """Answer an unknown route. Django's handler404, and the last route under /api/ (DEBUG has a page of its own).
+
+    Exempt, or a POST to an unknown route would be the CSRF middleware's 403 page.
+    """
     return JsonResponse(errors.NotFound().answer(), status=404)
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
+def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 (Django's)
     """Answer a failure outside any view. Django's handler500."""
     return JsonResponse(_ServerError().answer(), status=500)

@@ -64,8 +64,20 @@ class IdField(serializers.IntegerField):
         super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
 
     def to_internal_value(self, data: Any) -> int:
-        """Return the id; `true` and `1.0` are not ids."""
+        """Return the id; `true`, `1.0`, `1_000` and digits of other scripts are not ids."""
         if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("invalid")
+        if isinstance(data, str) and not (data.isascii() and data.isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TextField(serializers.CharField):
+    """Text that was sent as text: DRF's would take a number for its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text, without white space around it."""
+        if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
 

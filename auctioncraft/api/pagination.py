@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from auctioncraft.errors import NotFound
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from rest_framework.request import Request
 
 COUNTED_EXACTLY = 10_000
@@ -31,7 +30,7 @@ class PageNumberPagination(Base):
     count: int
     number: int
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:  # noqa: ARG002 (DRF's signature)
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:  # noqa: ARG002 (DRF's signature)
         """Return the rows of the page that was asked for. Raises NotFound for a page that is not there."""
         self.request = request
         size = self.get_page_size(request) or self.page_size
@@ -42,11 +41,11 @@ class PageNumberPagination(Base):
         rows = list(queryset[offset : offset + size + 1])
         if not rows and self.number > 1:
             raise NotFound("There is no such page.")
-        self.has_next = len(rows) > size
+        more = len(rows) > size
         # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
-        self.count = (
-            queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count() if self.has_next else offset + len(rows)
-        )
+        self.count = queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count() if more else offset + len(rows)
+        # Pages end where the count does, or `next` would lead to a page that is refused.
+        self.has_next = more and offset + size <= COUNTED_EXACTLY
         return rows[:size]
 
     def _page_number(self) -> int:

@@ -38,7 +38,7 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:  # noqa: ARG002 (DRF's signature)
         """Return the decoded body. Raises ParseError (400), BodyTooLarge (413), UnsupportedMediaType (415)."""
         charset = (stream.content_params if hasattr(stream, "content_params") else {}).get("charset", "utf-8")
         if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:

@@ -56,7 +56,7 @@ def receive(*, payload: bytes, signature: str) -> None:
 def process(*, event_id: str) -> None:
     """Act on a kept event, once. Quiet if that was done.
 
-    Effects in order: the intent is read again from Stripe, outside any transaction; then, in one transaction under
+    Effects in order: unless it has succeeded the intent is read again from Stripe, outside any transaction; then, in one transaction under
     the locks of StripeEvent, Auction, Order, Payment, the rows move forward and the event is marked. A failure is
     recorded on the event, outside the rollback, and raised.
     """
@@ -94,10 +94,15 @@ def process_pending(*, limit: int = 100) -> int:
 
 
 def _current_intent(event: StripeEvent) -> Intent | None:
-    """Return the intent as it is at Stripe now; None if it is none of ours, or none of Stripe's any more."""
+    """Return the intent as it is now; None if it is none of ours, or none of Stripe's any more.
+
+    Events may come in any order, so an intent is read again from Stripe; only `succeeded` is final and stands as it is.
+    """
     intent_id = stripe_gateway.intent_id_of(event.payload)
     if event.type not in HANDLED or not Payment.objects.filter(intent_id=intent_id).exists():
         return None
+    if event.type == "payment_intent.succeeded":
+        return stripe_gateway.paid_intent_of(event.payload)
     try:
         return stripe_gateway.retrieve_intent(intent_id)
     except errors.IntentNotFound:

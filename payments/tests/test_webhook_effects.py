@@ -87,10 +87,19 @@ def test_another_event_of_the_same_success_has_no_second_effect(client, double, 
     assert (state(order), heard) == (("paid", "succeeded"), [("succeeded", order.pk)])
 
 
-def test_a_success_that_stripe_does_not_confirm_pays_nothing(client, double, intent_id, order):
-    lie = {**double.intent(intent_id), "status": "succeeded", "amount_received": 1999}
-    assert deliver(client, an_event(lie, SUCCEEDED)).status_code == 200
-    assert state(order) == ("awaiting_payment", "open")
+def test_a_verified_success_is_final_and_needs_no_second_look(client, double, intent_id, order, settings):
+    paid = {**double.intent(intent_id), "status": "succeeded", "amount_received": 1999}
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    assert deliver(client, an_event(paid, SUCCEEDED)).status_code == 200
+    assert state(order) == ("paid", "succeeded")
+
+
+@pytest.mark.parametrize("amount", ["1999", 1999.0, True, None, [], -1999])
+def test_an_amount_that_is_no_amount_pays_nothing(client, double, intent_id, order, amount):
+    odd = {**double.intent(intent_id), "status": "succeeded", "amount": amount, "amount_received": amount}
+    assert deliver(client, an_event(odd, SUCCEEDED)).status_code == 200
+    assert StripeEvent.objects.get().flag == "amount_mismatch"
+    assert state(order) == ("awaiting_payment", "surplus")
 
 
 def test_a_decline_is_told_and_the_order_stays_payable(client, double, intent_id, order, heard):
@@ -149,7 +158,7 @@ def test_an_unknown_intent_is_kept_and_flagged(client, no_stripe):
 
 def test_an_intent_that_stripe_knows_no_more_is_flagged(client, double, intent_id, order):
     Payment.objects.update(intent_id="pi_gone")
-    assert deliver(client, an_event({"id": "pi_gone"}, SUCCEEDED)).status_code == 200
+    assert deliver(client, an_event({"id": "pi_gone"}, FAILED)).status_code == 200
     assert (StripeEvent.objects.get().flag, state(order)) == ("unknown_intent", ("awaiting_payment", "open"))
 
 
@@ -210,7 +219,7 @@ def test_an_intent_of_the_other_mode_is_not_believed(client, double, intent_id, 
     fields = {name: getattr(seen, name) for name in seen.__slots__}
     live = stripe_gateway.Intent(**{**fields, "livemode": True})
     monkeypatch.setattr(stripe_gateway, "retrieve_intent", lambda _: live)
-    assert tell(client, double, intent_id, SUCCEEDED).flag == "wrong_mode"
+    assert tell(client, double, intent_id, FAILED).flag == "wrong_mode"
     assert state(order) == ("awaiting_payment", "open")
 
 

@@ -110,7 +110,7 @@ def test_the_sweep_gives_up_after_a_week_and_stripe_can_still_try(client, paid_e
 
 def test_stripe_away_for_the_re_read_is_503_and_kept(client, paid_event, order, settings):
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
-    answer = deliver(client, paid_event)
+    answer = deliver(client, {**paid_event, "type": "payment_intent.processing"})
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "stripe_unavailable", "2")
     event = StripeEvent.objects.get()
     assert (event.attempts, event.processed_at) == (1, None)

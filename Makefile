@@ -1,0 +1,50 @@
+# make run   sets up and runs everything, with demo data      make test   sets up and passes the tests, on two databases
+# make check what CI checks beside the tests                   make bench  our speed beside the database's own limit
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUN_READY := .venv/.run-ready
+TEST_READY := .venv/.test-ready
+
+.PHONY: run test test-sqlite test-postgres check bench clean
+
+run: $(RUN_READY) .env
+	@exec $(BIN)/python manage.py start
+
+test: test-sqlite test-postgres
+
+test-sqlite: $(TEST_READY)
+	TEST_DATABASE_URL= $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-postgres: $(TEST_READY)
+	$(BIN)/python -m auctioncraft.tests.on_postgres -n 2 --dist loadfile
+
+check: $(TEST_READY) .env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	READ_DOT_ENV=off DEBUG=off ALLOWED_HOSTS=auctions.example.com DATABASE_URL=postgres://127.0.0.1/none \
+	  SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	  JWT_SIGNING_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	  STRIPE_SECRET_KEY=sk_test_check STRIPE_WEBHOOK_SECRET=whsec_check \
+	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(TEST_READY)
+	$(BIN)/python -m benchmarks
+
+$(RUN_READY): requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TEST_READY): $(RUN_READY) requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.env:
+	cp .env.example .env
+
+clean:
+	rm -rf .venv var staticfiles

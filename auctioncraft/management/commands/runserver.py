@@ -1,0 +1,46 @@
+"""`manage.py runserver`: Django's, with the worker and the Stripe double beside it.
+
+Codes are mailed and auctions closed by the worker: without it a newcomer who types the usual five commands would wait
+for a mail that never comes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.management.commands.runserver import Command as StaticFilesCommand
+from django.core.management.base import CommandParser
+
+from auctioncraft import processes
+
+
+class Command(StaticFilesCommand):
+    """Django's development server; in development with the worker and the Stripe double beside it."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--alone", action="store_true", help="Start neither worker nor Stripe double.")
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        # The autoreloader runs this twice: the helpers belong to the outer process, which lives on.
+        reloaded = os.environ.get("RUN_MAIN") == "true"
+        if options["alone"] or reloaded or not settings.DEBUG:
+            return super().handle(*args, **options)
+        port = int((options["addrport"] or self.default_port).rpartition(":")[2])
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        started = [
+            subprocess.Popen(process.command, env=os.environ | process.environment)  # noqa: S603 (our own command)
+            for process in processes.beside(port)
+        ]
+        try:
+            return super().handle(*args, **options)
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait()

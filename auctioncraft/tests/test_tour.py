@@ -1,0 +1,111 @@
+"""The README's tour, as written, against what `make run` starts, in an empty directory on free ports."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BLOCKS = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.servers
+
+
+def two_free_ports():
+    """A port whose next one is free too, as `make run` wants them."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def environment(var, port):
+    ours = (
+        "DATABASE_URL",
+        "TEST_DATABASE_URL",
+        "REDIS_URL",
+        "STRIPE_",
+        "EMAIL_",
+        "CELERY_",
+        "DJANGO_",
+        "PYTEST_",
+        "LOG_",
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {
+        "READ_DOT_ENV": "off",
+        "DEBUG": "on",
+        "PORT": str(port),
+        "VAR_DIR": str(var),
+        "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+    }
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Everything that `make run` starts; yields the port and the folder it writes to."""
+    var, port = tmp_path / "var", two_free_ports()
+    log = (tmp_path / "log").open("w")
+    start = [sys.executable, "manage.py", "start"]
+    process = subprocess.Popen(start, cwd=ROOT, env=environment(var, port), stdout=log, stderr=subprocess.STDOUT)
+    try:
+        await_answer(f"http://127.0.0.1:{port}/api/", process, tmp_path / "log")
+        await_answer(f"http://127.0.0.1:{port + 1}/_double/", process, tmp_path / "log")
+        yield port, var, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def await_answer(url, process, log, seconds=90):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"{url} does not answer:\n{log.read_text()}")
+
+
+def test_the_tour_of_the_readme(running):
+    port, var, process = running
+    script = "set -euo pipefail\n" + "\n".join(BLOCKS)
+    # What the README leaves to the eye is asserted here.
+    script += '\necho; echo "$PRODUCT $WON"\n'
+    here = script.replace(":8000", f":{port}").replace(":8001", f":{port + 1}").replace("var/mail", f"{var}/mail")
+    tour = subprocess.run(["bash", "-c", here], check=False, capture_output=True, text=True, timeout=120)
+    assert tour.returncode == 0, tour.stdout + tour.stderr
+    *_, status, title, _empty, _ids = tour.stdout.splitlines()
+    assert status == "paid"
+    assert title
+    assert '"outcome":"leading"' in tour.stdout
+    assert '"status":"succeeded"' in tour.stdout.replace(" ", "")
+    assert '"name":"Brass telescope"' in tour.stdout
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check_invariants"],
+        cwd=ROOT,
+        env=environment(var, port),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    with socket.socket() as again:
+        assert again.connect_ex(("127.0.0.1", port)) != 0, "the web server outlived Ctrl-C"
