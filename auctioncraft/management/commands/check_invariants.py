@@ -77,7 +77,7 @@ def _run(app: str, name: str, check: Callable[[], list[str]]) -> _Finding:
 
 @contextmanager
 def one_moment() -> Iterator[None]:
-    """Read all of it as it stands at one moment, unable to write. Inside a transaction that is open already: as it is."""
+    """Read everything as it stands at one moment, unable to write; in a transaction that is open, as it is."""
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":

@@ -22,7 +22,6 @@ AuctionCraft is starting. Open
   http://127.0.0.1:{port}/api/docs/    every call, to try out
   http://127.0.0.1:{port}/admin/       sign in as staff@example.com
 
-Demo accounts: staff@, seller@, buyer@ and bidder1@ … bidder8@example.com, all with the password auctioncraft-demo.
 Sign-in codes and other mail: {mail}
 Payments: {payments}
 Ctrl-C stops everything.

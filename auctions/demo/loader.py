@@ -1,0 +1,234 @@
+"""Loads the demo: through the services, so that all of it is as real as what people do.
+
+Nothing is made twice: accounts are known by their address, categories by their slug, products by seller and name. Each
+product is one transaction with its bids, so a load that is interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils.text import slugify
+
+from accounts.models import User
+from auctioncraft import clock
+from auctions.demo import catalogue
+from auctions.demo.pictures import stored_picture
+from auctions.models import Auction, Category, Product
+from auctions.services import bidding, categories, closing, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from auctions.demo.catalogue import Listing
+
+# How often load() calls `advance`.
+STEPS: Final = len(catalogue.PRODUCTS) + 1 + len(catalogue.ENDING_SOON)
+# The first of the short auctions ends after this, each further one a little later. Longer than the soft close's
+# window, or the demo's own bids would extend it.
+SHORTEST, APART = timedelta(seconds=150), timedelta(seconds=80)
+# How many bids a product has; one of these.
+BIDS, BIDS_ENDING_SOON = (0, 1, 2, 3, 3, 4, 4, 5, 6, 7), (2, 3, 4, 5)
+# The part of the products that the buyer follows.
+WATCHED = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did: how many products it added, and the one that its buyer has won and not paid, if any."""
+
+    added: int
+    won_product_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Who acts, and where."""
+
+    sellers: Sequence[User]
+    bidders: Sequence[User]
+    buyer: User
+    categories: dict[str, int]
+
+
+def load(*, advance: Callable[[str], None]) -> Loaded:
+    """Load what is missing; `advance` is told of each product as its turn comes, STEPS times in all.
+
+    The short auctions are listed anew once all of them have ended, and the won product once it was paid or its time
+    to be paid is over. A demo account that may not bid any more (suspended, disabled) does not.
+    """
+    stage = _stage()
+    known = _known(stage)
+    added = 0
+    for item in catalogue.PRODUCTS:
+        advance(item.name)
+        thumbnail = stored_picture(item.name)
+        if (stage.sellers[item.seller].pk, item.name) not in known:
+            _list_with_bids(stage, item, thumbnail)
+            added += 1
+    advance(catalogue.WON.name)
+    won = _won_and_unpaid(stage)
+    if won is None and _may_bid(stage.buyer):
+        won = _sell_to_buyer(stage)
+        added += 1
+    due = not _something_ends_soon(stage)
+    for place, item in enumerate(catalogue.ENDING_SOON):
+        advance(item.name)
+        thumbnail = stored_picture(item.name)
+        if due:
+            _list_with_bids(stage, item, thumbnail, ends_at=clock.now() + SHORTEST + place * APART)
+            added += 1
+    return Loaded(added, won)
+
+
+def _stage() -> _Stage:
+    users = _users()
+    return _Stage(
+        sellers=[users[email] for email in catalogue.SELLERS],
+        bidders=[users[email] for email in catalogue.BIDDERS if _may_bid(users[email])],
+        buyer=users[catalogue.BUYER],
+        categories=_categories(),
+    )
+
+
+def _may_bid(user: User) -> bool:
+    return user.is_active and user.strikes < settings.STRIKES_BEFORE_BAN
+
+
+def _users() -> dict[str, User]:
+    """Return the demo's accounts by address, those that are missing made; existing ones are left as they are."""
+    names = {catalogue.STAFF: "AuctionCraft staff", catalogue.BUYER: "Robin Buyer"}
+    names |= catalogue.SELLERS | catalogue.BIDDERS
+    found: dict[str, User] = {user.email: user for user in User.objects.filter(email__in=names)}
+    if missing := names.keys() - found:
+        # Slow on purpose, so once for all of them, and before the transaction.
+        hashed = make_password(catalogue.PASSWORD)
+        with transaction.atomic():
+            for email in (email for email in names if email in missing):
+                found[email] = _create_user(email, names[email], hashed)
+    return found
+
+
+def _create_user(email: str, display_name: str, hashed: str) -> User:
+    # Verified, or the first one-time code would drop the password (accounts.services.otp).
+    if email == catalogue.STAFF:
+        user = User.objects.create_superuser(email, display_name=display_name)
+    else:
+        user = User.objects.create_user(email, display_name=display_name, email_verified_at=clock.now())
+    user.set_password_hash(hashed)
+    user.save(update_fields=["password", "token_version"])
+    return user
+
+
+def _categories() -> dict[str, int]:
+    """Return the ids of the demo's categories by name, those that are missing made."""
+    known: dict[str, Category] = {category.slug: category for category in Category.objects.all()}
+
+    def ensure(name: str, parent: Category | None) -> Category:
+        slug = slugify(name)
+        return known.get(slug) or categories.save(category=Category(), name=name, slug=slug, parent=parent)
+
+    found: dict[str, int] = {}
+    for top, below in catalogue.CATEGORIES.items():
+        parent = ensure(top, None)
+        found |= {top: parent.pk} | {name: ensure(name, parent).pk for name in below}
+    return found
+
+
+def _known(stage: _Stage) -> set[tuple[int, str]]:
+    return set(Product.objects.filter(seller__in=stage.sellers).order_by().values_list("seller_id", "name"))
+
+
+def _list_with_bids(stage: _Stage, item: Listing, thumbnail: str, ends_at: datetime | None = None) -> None:
+    rng = Random(item.name)  # noqa: S311 (the same demo every time)
+    with transaction.atomic():
+        product = _list(stage, item, thumbnail, ends_at)
+        if item.starts_in is None:
+            # The buyer stays out of the short ones, or they would win what the tour does not expect.
+            crowd = stage.bidders if ends_at or not _may_bid(stage.buyer) else (*stage.bidders, stage.buyer)
+            _bid(product, crowd, rng, bids=rng.choice(BIDS_ENDING_SOON if ends_at else BIDS))
+        if rng.random() < WATCHED:
+            listing.watch(product_id=product.pk, user=stage.buyer)
+
+
+def _list(stage: _Stage, item: Listing, thumbnail: str, ends_at: datetime | None = None) -> Product:
+    starts_at = clock.now() + item.starts_in if item.starts_in else None
+    return listing.create_product(
+        seller=stage.sellers[item.seller],
+        name=item.name,
+        description=item.description,
+        category_id=stage.categories[item.category],
+        currency=item.currency,
+        starting_bid=item.starting_bid,
+        reserve_price=_amount(item.reserve),
+        buy_now_price=_amount(item.buy_now),
+        bid_increment=_amount(item.increment),
+        shipping=_amount(item.shipping),
+        starts_at=starts_at,
+        ends_at=ends_at or (starts_at or clock.now()) + item.runs,
+        thumbnail=thumbnail,
+    )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _bid(product: Product, crowd: Sequence[User], rng: Random, *, bids: int) -> None:
+    """Have `bids` bids placed, mostly by proxy, each by somebody who does not lead, at or above the minimum."""
+    terms = product.terms()
+    least, leader = terms.starting_bid, None
+    for _ in range(bids):
+        others = [user for user in crowd if user.pk != leader]
+        if not others:
+            return
+        bidder = rng.choice(others)
+        offer = least + terms.step(least) * rng.randint(0, 12)
+        proxy = rng.random() < 0.75
+        stands = bidding.place_bid(
+            product_id=product.pk,
+            bidder_id=bidder.pk,
+            amount=None if proxy else offer,
+            max_amount=offer if proxy else None,
+        )["product"]
+        least = Decimal(stands["minimum_bid"])
+        leader = bidder.pk if stands["is_leading"] else leader
+
+
+def _won_and_unpaid(stage: _Stage) -> int | None:
+    sold = Auction.objects.filter(
+        product__name=catalogue.WON.name,
+        product__seller=stage.sellers[0],
+        winner=stage.buyer,
+        settled_at__isnull=True,
+        closed_at__gt=clock.now() - settings.PAYMENT_WINDOW,
+    )
+    found: int | None = sold.order_by("-pk").values_list("pk", flat=True).first()
+    return found
+
+
+def _sell_to_buyer(stage: _Stage) -> int:
+    thumbnail = stored_picture(catalogue.WON.name)
+    rng = Random(catalogue.WON.name)  # noqa: S311 (the same demo every time)
+    with transaction.atomic():
+        product = _list(stage, catalogue.WON, thumbnail)
+        _bid(product, stage.bidders, rng, bids=5)
+        auction = Auction.objects.get(pk=product.pk)
+        # Above every hidden maximum: the earlier of two equal ones would win.
+        most = (auction.maximum or product.starting_bid) * 2
+        bidding.place_bid(product_id=product.pk, bidder_id=stage.buyer.pk, max_amount=most)
+        closing.close_auction(product_id=product.pk, actor=stage.sellers[0])
+    return product.pk
+
+
+def _something_ends_soon(stage: _Stage) -> bool:
+    names = [item.name for item in catalogue.ENDING_SOON]
+    return bool(Product.objects.filter(seller__in=stage.sellers, name__in=names).with_status("open").exists())

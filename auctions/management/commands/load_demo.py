@@ -1,0 +1,56 @@
+"""Loads the demo data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from auctions.demo import catalogue, loader
+
+
+class Command(BaseCommand):
+    """Fills a development database with people, products and bids; what is there already is left alone."""
+
+    help = "Load the demo data (development only). Run it again to have auctions that end within minutes."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
+        if not settings.DEBUG:
+            raise CommandError("load_demo makes accounts with a public password: it runs with DEBUG=on only.")
+        with Progress(
+            TextColumn("Demo data"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=Console(file=sys.stdout),
+            transient=True,
+            disable=not self.stdout.isatty(),
+        ) as progress:
+            task = progress.add_task("", total=loader.STEPS)
+
+            def advance(name: str) -> None:
+                progress.update(task, advance=1, description=name)
+
+            loaded = loader.load(advance=advance)
+        self._report(loaded)
+
+    def _report(self, loaded: loader.Loaded) -> None:
+        added = f"{loaded.added} products added" if loaded.added else "nothing to add"
+        sellers, bidders = list(catalogue.SELLERS), list(catalogue.BIDDERS)
+        won = "none, the buyer may not bid any more"
+        if loaded.won_product_id is not None:
+            won = f"product {loaded.won_product_id}, by {catalogue.BUYER}"
+        lines = (
+            f"Demo data: {added}.",
+            f"Staff: {catalogue.STAFF}",
+            f"Buyer: {catalogue.BUYER}",
+            f"Sellers: {', '.join(sellers)}",
+            f"Bidders: {bidders[0]} to {bidders[-1]}",
+            f"Password of each: {catalogue.PASSWORD}",
+            f"Won and unpaid: {won}",
+        )
+        self.stdout.write("\n".join(lines))
