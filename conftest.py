@@ -1,5 +1,6 @@
 """Fixtures of the whole suite."""
 
+# ruff: noqa: ARG001 (a fixture asks for the database by naming it)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client() -> APIClient:
-    """A caller without a token."""
+    """Return a caller without a token."""
     return APIClient()
 
 

@@ -13,6 +13,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.models import Guard, OneTimeCode, SignIn, User
 from accounts.services import profile, tokens
+from auctioncraft.admin import ReadOnlyAdmin
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -89,22 +90,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Nobody: see the class."""
-        return False
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows that only services write."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody."""
         return False
 
 

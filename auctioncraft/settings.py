@@ -96,10 +96,16 @@ if DATABASE_IS_SQLITE:
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
-        "options", "-c lock_timeout=3s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
-    )
+    # A health check would be one more round trip of every request. Without it a restarted database costs each thread
+    # one 503, and the client's retry finds a new connection.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+    DATABASES["default"]["OPTIONS"] = {
+        "options": "-c lock_timeout=3s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+        # What a connection has sent five times is parsed and planned no more. PREPARE_THRESHOLD=0: never, for a pooler
+        # that hands connections out by the transaction.
+        "server_side_binding": True,
+        "prepare_threshold": env.int("PREPARE_THRESHOLD", 5) or None,
+    } | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Time and text -----------------------------------------------------------------------------------------------

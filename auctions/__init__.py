@@ -1,0 +1,1 @@
+"""Products, bids and how an auction ends."""

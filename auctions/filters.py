@@ -8,15 +8,17 @@ import django_filters
 from django import forms
 from django.db.models import Exists, F, OuterRef, Q
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
-from auctioncraft import money
-from auctioncraft.api.fields import IdField, UTCDateTimeField
+from auctioncraft.api.fields import IdField, MoneyField, UTCDateTimeField
 from auctioncraft.errors import NotAuthenticated
 from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from django.db.models import QuerySet
     from rest_framework.request import Request
@@ -35,12 +37,32 @@ class _Parsed(forms.CharField):
             return None
         try:
             return self.parse(text)
-        except (money.BadAmount, ValidationError) as error:
+        except ValidationError as error:
             raise forms.ValidationError("Not a valid value.") from error
 
 
-class _ParsedFilter(django_filters.Filter):
+def _boolean(text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    except KeyError:
+        raise ValidationError("true or false is needed.") from None
+
+
+def _amount(text: str) -> Decimal:
+    amount: Decimal = MoneyField(zero=True).run_validation(text)
+    return amount
+
+
+class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = _Parsed
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class _YesOrNo(_ParsedFilter):
+    """django-filter's own takes what it does not know for no answer."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(parse=_boolean, **kwargs)
 
 
 ORDERINGS = {
@@ -51,8 +73,8 @@ ORDERINGS = {
 }
 
 
-class ProductFilter(django_filters.FilterSet):
-    """?search= ?category= ?status= ?seller= ?min_price= ?max_price= ?ends_before= ?has_bids= ?mine= ?watched= …"""
+class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
+    """The parameters of the product list."""
 
     search = django_filters.CharFilter(method="filter_search", max_length=200, label="words of name or description")
     category = _ParsedFilter(method="filter_category", parse=IdField().run_validation, label="with its subtree")
@@ -60,19 +82,15 @@ class ProductFilter(django_filters.FilterSet):
         method="filter_status", choices=[(status, status) for status in PUBLIC_STATUSES]
     )
     seller = _ParsedFilter(field_name="seller_id", parse=IdField().run_validation)
-    min_price = _ParsedFilter(
-        field_name="auction__price", lookup_expr="gte", parse=lambda text: money.parse(text, zero=True)
-    )
-    max_price = _ParsedFilter(
-        field_name="auction__price", lookup_expr="lte", parse=lambda text: money.parse(text, zero=True)
-    )
+    min_price = _ParsedFilter(field_name="auction__price", lookup_expr="gte", parse=_amount)
+    max_price = _ParsedFilter(field_name="auction__price", lookup_expr="lte", parse=_amount)
     ends_before = _ParsedFilter(
         field_name="auction__ends_at", lookup_expr="lt", parse=UTCDateTimeField().run_validation
     )
-    has_bids = django_filters.BooleanFilter(method="filter_has_bids")
-    mine = django_filters.BooleanFilter(method="filter_own", label="one's own products")
-    watched = django_filters.BooleanFilter(method="filter_own", label="products one follows")
-    bidding = django_filters.BooleanFilter(method="filter_own", label="products one has bid on")
+    has_bids = _YesOrNo(method="filter_has_bids")
+    mine = _YesOrNo(method="filter_own", label="one's own products")
+    watched = _YesOrNo(method="filter_own", label="products one follows")
+    bidding = _YesOrNo(method="filter_own", label="products one has bid on")
     ordering = django_filters.ChoiceFilter(
         method="filter_ordering",
         choices=[(sign + name, sign + name) for name in ORDERINGS for sign in ("", "-")],
@@ -83,25 +101,25 @@ class ProductFilter(django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_search(self, products: QuerySet[Product], _: str, words: str) -> QuerySet[Product]:
-        """Every word must stand in the name or the description."""
+        """Narrow to products with every word in the name or the description."""
         for word in words.split()[:10]:
             products = products.filter(Q(name__icontains=word) | Q(description__icontains=word))
         return products
 
     def filter_category(self, products: QuerySet[Product], _: str, category: int) -> QuerySet[Product]:
-        """The category and everything below it."""
+        """Narrow to the category and everything below it."""
         return products.filter(category_id__in=Category.objects.subtree(category))
 
     def filter_status(self, products: Any, _: str, status: str) -> Any:
-        """The public status, by the database's clock."""
+        """Narrow to a public status, by the database's clock."""
         return products.with_status(status)
 
     def filter_has_bids(self, products: QuerySet[Product], _: str, wanted: bool) -> QuerySet[Product]:  # noqa: FBT001 (django-filter's signature)
-        """With or without a bid."""
+        """Narrow to products with a bid, or without."""
         return products.filter(auction__bid_count__gt=0) if wanted else products.filter(auction__bid_count=0)
 
     def filter_own(self, products: QuerySet[Product], name: str, wanted: bool) -> QuerySet[Product]:  # noqa: FBT001 (as above)
-        """What concerns the caller. Raises NotAuthenticated without one."""
+        """Narrow to what concerns the caller. Raises NotAuthenticated without one."""
         user = self.request.user
         if not user.is_authenticated:
             raise NotAuthenticated("Sign in to ask for what is yours.")
@@ -113,14 +131,14 @@ class ProductFilter(django_filters.FilterSet):
         return products.filter(condition) if wanted else products.exclude(condition)
 
     def filter_ordering(self, products: QuerySet[Product], _: str, ordering: str) -> QuerySet[Product]:
-        """By one key; what has none comes last, and the id breaks ties so that pages do not overlap."""
+        """Order by one key; what has none comes last, and the id breaks ties so that pages do not overlap."""
         key = F(ORDERINGS[ordering.lstrip("-")])
         if ordering.startswith("-"):
             return products.order_by(key.desc(nulls_last=True), "-id")
         return products.order_by(key.asc(nulls_last=True), "id")
 
 
-class ProductFilterBackend(DjangoFilterBackend):
+class ProductFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # as above
     """django-filter's, without building its form for a plain page."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:

@@ -153,7 +153,9 @@ def _check_shape(terms: Terms, offer: Offer) -> tuple[Decimal | None, Decimal]:
     return amount, most
 
 
-def _accept(terms: Terms, state: State, bidder: int, amount: Decimal, most: Decimal, placed_at: datetime) -> Decision:
+def _accept(  # noqa: PLR0917 (terms, state and the offer, as decide has them)
+    terms: Terms, state: State, bidder: int, amount: Decimal, most: Decimal, placed_at: datetime
+) -> Decision:
     """Apply an offer that is good: `amount` is said aloud, `most` is the maximum behind it."""
     leader, maximum, price = state.leader, state.maximum, state.price
     automatic: Row | None = None

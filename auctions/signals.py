@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent by services.closing with `auction` (its row is locked and already closed). A receiver may write rows, nothing else.
+# Sent by services.closing with `auction`: its row is locked and already closed. A receiver may write rows, nothing
+# else.
 auction_closed = Signal()

@@ -33,13 +33,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with ExitStack() as stack:
-            text = _run(options, stack)
+            text, good = _run(options, stack)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     print(text)
     if options.results:
         path = report.save(text, Path(options.results))
-        print(f"\nWritten to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+        print(f"\nWritten to {path.name}")
+    if not good:
+        raise SystemExit(1)
 
 
 def _options() -> argparse.Namespace:
@@ -65,7 +67,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run(options: argparse.Namespace, stack: ExitStack) -> str:
+def _run(options: argparse.Namespace, stack: ExitStack) -> tuple[str, bool]:
     var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auctioncraft-bench-var-")))
     load_before = os.getloadavg()[0]
     _say("starting PostgreSQL")
@@ -86,9 +88,10 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> str:
     bench = Bench(options, plan, port, yardstick)
     rows = bench.measure()
     checks = [bench.check_counts(database), _check_invariants(env)]
-    return report.write(
+    text = report.write(
         options, rows, checks, ceiling=bench.ceiling(), database=database.version(), load_before=load_before
     )
+    return text, all(good for good, _ in checks)
 
 
 class Bench:

@@ -117,7 +117,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             now = time.perf_counter()
             answers[status] += 1
             if status >= 400:
-                refusals[f"{status} {connection.body[:60].decode()}"] += 1
+                code = connection.body.partition(b'"code":"')[2].partition(b'"')[0].decode()
+                refusals[f"{status} {code}"] += 1
             if begin <= now < end:
                 busy = busy or time.process_time()
                 counted[status] += 1

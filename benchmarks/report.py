@@ -95,9 +95,11 @@ def _line(cells: tuple[str, ...]) -> str:
 
 def _machine(cores: int, load_before: float) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    # Our own filling starts after this is read: what it shows is somebody else's work.
+    busy = "; **NOT QUIET: others were at work, do not quote these figures**" if load_before > cores / 4 else ""
     return (
         f"{_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.release()},"
-        f" Python {platform.python_version()}; load average before: {load_before:.2f}"
+        f" Python {platform.python_version()}; load average before: {load_before:.2f}{busy}"
     )
 
 

@@ -92,7 +92,7 @@ class Yardstick:
             with psycopg.connect(self.server.url(self.database), autocommit=True) as connection:
                 while time.perf_counter() < end:
                     values = {name: random.randint(*limits) for name, limits in ranges.items()}
-                    connection.execute(text, values)  # type: ignore[arg-type]
+                    connection.execute(text, values)
                     counts[number] += 1
 
         threads = [threading.Thread(target=client, args=(number,)) for number in range(self.clients)]

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin
 
+from auctioncraft.admin import ReadOnlyAdmin
 from notifications.models import Delivery, Notification
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows that only the services write."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
-        """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody."""
-        return False
 
 
 @admin.register(Notification)

@@ -5,31 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
+from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
 from payments.models import Order, Payment, StripeEvent
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class _ReadOnly:
-    """Nothing is added, changed or deleted by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's signature)
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Refuse; a field that cannot be changed is shown all the same."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Refuse."""
-        return False
-
-
-class PaymentInline(_ReadOnly, TabularInline):  # type: ignore[misc]
+class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
     """The payments of an order, on its page."""
 
     model = Payment
@@ -38,7 +23,7 @@ class PaymentInline(_ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Order)
-class OrderAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]
+class OrderAdmin(ReadOnlyAdmin):
     """Orders, with their payments."""
 
     list_display = ("id", "product", "buyer", "seller", "total", "currency", "status", "due_at", "paid_at")
@@ -50,7 +35,7 @@ class OrderAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Payment)
-class PaymentAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PaymentAdmin(ReadOnlyAdmin):
     """Payments; `surplus` ones are to be refunded."""
 
     list_display = ("id", "intent_id", "order", "amount", "currency", "status", "last_error", "succeeded_at")
@@ -78,7 +63,7 @@ class _Attention(admin.SimpleListFilter):
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]
+class StripeEventAdmin(ReadOnlyAdmin):
     """What Stripe sent, and what became of it."""
 
     list_display = ("id", "type", "received_at", "processed_at", "attempts", "flag", "error")

@@ -41,11 +41,8 @@ class PageNumberPagination(Base):
         rows = list(queryset[offset : offset + size + 1])
         if not rows and self.number > 1:
             raise NotFound("There is no such page.")
-        more = len(rows) > size
-        # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
-        self.count = queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count() if more else offset + len(rows)
-        # Pages end where the count does, or `next` would lead to a page that is refused.
-        self.has_next = more and offset + size <= COUNTED_EXACTLY
+        self.has_next = len(rows) > size
+        self.count = _count(queryset) if self.has_next else offset + len(rows)
         return rows[:size]
 
     def _page_number(self) -> int:
@@ -84,3 +81,11 @@ class PageNumberPagination(Base):
             "description": "Only there, and false, when there are more than 10,000 rows.",
         }
         return described
+
+
+def _count(queryset: Any) -> int:
+    """Return the count up to one more than is counted exactly. What is no queryset counts itself (`count_up_to`)."""
+    if hasattr(queryset, "count_up_to"):
+        return int(queryset.count_up_to(COUNTED_EXACTLY + 1))
+    # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
+    return int(queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +11,9 @@ from django.db.models import F, Q
 from auctioncraft.db import MoneyField
 from auctions import pricing
 from auctions.models.product import Product
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class AuctionQuerySet(models.QuerySet["Auction"]):

@@ -6,9 +6,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +17,9 @@ from django.db.models.functions import Now
 from auctioncraft.clock import DatabaseNow
 from auctioncraft.db import MoneyField
 from auctions import pricing
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class CategoryQuerySet(models.QuerySet["Category"]):
@@ -57,7 +59,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def rows(self, *more: str) -> models.QuerySet[Any]:
         """Return what a list shows of each product, as dicts from one query, with the clock that it was read by."""
-        return self.annotate(server_time=DatabaseNow()).values(*_ROW, *more)
+        found: models.QuerySet[Any] = self.annotate(server_time=DatabaseNow()).values(*_ROW, *more)
+        return found
 
     def with_status(self, status: str) -> ProductQuerySet:
         """Return the products of a public status: what is stored, seen by the clock."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rest_framework import serializers
 
 from auctioncraft import money
-from auctioncraft.api.fields import MoneyField, MoneyText, MoneyTextOrNull
+from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull
 from auctioncraft.clock import to_text
 from auctions.models import AuctionEvent
 from auctions.serializers.products import ProductListSerializer, SellerSummary, product_row
@@ -72,9 +72,15 @@ class EventSerializer(serializers.Serializer):
 
     seq = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=AuctionEvent.Kind.choices)
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]  # the column; DRF's own `data` is not used
     created_at = serializers.DateTimeField()
     server_time = serializers.DateTimeField()
+
+
+class EventQuerySerializer(serializers.Serializer):
+    """From where on the log is read."""
+
+    after = IdField(min_value=0, default=0, help_text="Only events with a greater seq.")
 
 
 class CloseAuctionSerializer(serializers.Serializer):

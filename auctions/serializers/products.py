@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from django.core.files.storage import default_storage
 from rest_framework import serializers
 
 from auctioncraft import money
-from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull, UTCDateTimeField
+from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
 from auctioncraft.clock import to_text
 from auctions import pricing
 from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
@@ -19,7 +21,7 @@ from auctions.serializers.history import HistoryRowSerializer, history_row
 class CategorySerializer(serializers.ModelSerializer):
     """A category; staff write it."""
 
-    parent = serializers.PrimaryKeyRelatedField(
+    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]  # the column; DRF's own is the instance's
         queryset=Category.objects.all(), allow_null=True, required=False, pk_field=IdField()
     )
     slug = serializers.SlugField(max_length=80, required=False)
@@ -111,7 +113,7 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _minimum_bid(row: dict[str, Any]) -> Decimal:
-    price = row["auction__price"]
+    price: Decimal | None = row["auction__price"]
     if price is None:
         minimum: Decimal = row["starting_bid"]
         return minimum
@@ -150,11 +152,11 @@ class ProductDetailSerializer(ProductListSerializer):
 class CreateProductSerializer(serializers.Serializer):
     """A product to list: name, category and starting_bid suffice."""
 
-    name = serializers.CharField(max_length=200)
+    name = TextField(max_length=200)
     category = IdField(source="category_id")
     starting_bid = MoneyField()
-    description = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    description = TextField(max_length=20_000, allow_blank=True, required=False)
+    currency = TextField(max_length=3, required=False)
     reserve_price = MoneyField(required=False, allow_null=True)
     buy_now_price = MoneyField(required=False, allow_null=True)
     bid_increment = MoneyField(required=False, allow_null=True)
@@ -188,3 +190,12 @@ def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) ->
             "reason": viewer["reason"],
         }
     return body
+
+
+def product_etag(body: dict[str, Any]) -> str:
+    """Return the ETag of an anonymous detail: of all that it says but the time, and of nothing that it hides.
+
+    The bids are in it by `seq`. Weak, for two answers of one ETag differ in `server_time`.
+    """
+    said = {key: value for key, value in body.items() if key not in {"server_time", "bids"}}
+    return f'W/"{hashlib.blake2b(orjson.dumps(said), digest_size=12).hexdigest()}"'

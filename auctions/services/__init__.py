@@ -1,0 +1,1 @@
+"""The use cases of auctions: whatever changes a row."""

@@ -13,7 +13,7 @@ from auctioncraft.clock import to_text
 from auctioncraft.errors import NotAuthenticated, NotFound, Unavailable
 from auctioncraft.ids import uuid7
 from auctions import pricing
-from auctions.errors import BidderSuspended
+from auctions.errors import AuctionNotOpen, BidderSuspended, BidTooLow, MaximumNotRaised
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
 from auctions.services.bid_store import store
@@ -69,11 +69,13 @@ def place_bid(
         else "",
     )
     if (answer := request.earlier_answer()) is not None:
+        _look(request)  # a token that has ended gets no answer of old either
         return answer
     try:
         return _place(request)
-    except IntegrityError:
-        # The same key at the same time, and the other request was faster: nothing of ours was written.
+    except (IntegrityError, AuctionNotOpen, BidTooLow, MaximumNotRaised):
+        # The same key at the same time, and the other request was faster: nothing of ours was written. Its bid may be
+        # what ours was refused for.
         if (answer := request.earlier_answer()) is None:
             raise
         return answer
@@ -99,12 +101,17 @@ def _try(request: _Request) -> dict[str, Any] | None:
     return answer if store().commit(write) else None
 
 
-def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
+def _look(request: _Request) -> Look:
     look = store().look(product_id=request.product_id, bidder_id=request.offer.bidder, credential=request.credential)
     if look is None:
         raise NotFound
     if not (look.bidder_active and look.credential_good):
         raise NotAuthenticated
+    return look
+
+
+def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
+    look = _look(request)
     if look.bidder_strikes >= settings.STRIKES_BEFORE_BAN:
         raise BidderSuspended
     return look, pricing.decide(look.terms, look.state, request.offer, look.now)

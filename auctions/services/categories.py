@@ -33,10 +33,12 @@ def save(*, category: Category, **fields: Any) -> Category:
     category.slug = category.slug or slugify(category.name)[:80]
     if not category.slug:
         raise Invalid(slug="The name gives none; one is needed.")
-    if category.pk and category.parent_id in Category.objects.subtree(category.pk):
-        raise Invalid(parent="A category cannot stand below itself.")
     try:
         with transaction.atomic():
+            # All of them: two moves at once could make a ring that neither sees.
+            list(Category.objects.select_for_update().order_by("pk").values_list("pk"))
+            if category.pk and category.parent_id in Category.objects.subtree(category.pk):
+                raise Invalid(parent="A category cannot stand below itself.")
             category.save()
     except IntegrityError as error:
         raise Invalid(slug="It is taken.") from error

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False) -> Auction:
     """Close an auction now, for its seller or staff; return it with its product.
 
-    Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends auction_closed inside the transaction.
+    Below the reserve only the seller may accept. Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends
+    auction_closed inside the transaction.
     """
     with transaction.atomic():
         auction = _lock(product_id)
@@ -34,6 +35,8 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
             raise NotFound
         if not (actor.is_staff or actor.pk == auction.product.seller_id):
             raise PermissionDenied
+        if accept_below_reserve and actor.pk != auction.product.seller_id:
+            raise PermissionDenied("Only the seller may accept a price below the reserve.")
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
         _close(auction, clock.now(), accept_below_reserve=accept_below_reserve)
@@ -81,6 +84,8 @@ def _lock(product_id: int, *, skip_locked: bool = False) -> Auction | None:
 def _close(auction: Auction, now: datetime, *, accept_below_reserve: bool) -> None:
     """Write the result of a locked, open auction."""
     product = auction.product
+    # A clock that steps back never makes the close look earlier than a bid.
+    now = max(now, auction.last_bid_at or now)
     met = pricing.reserve_met(product.reserve_price, auction.price)
     if auction.leader_id is None:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS

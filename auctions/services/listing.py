@@ -13,9 +13,12 @@ from django.db.models import F
 from auctioncraft import clock, money
 from auctioncraft.errors import Invalid, NotFound
 from auctions import pricing
-from auctions.models import Auction, Category, Product, Watch
+from auctions.models import Auction, AuctionEvent, Category, Product, Watch
+from auctions.services import events
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from accounts.models import User
 
 DURATION = timedelta(days=7)
@@ -120,6 +123,23 @@ def _increments(currency: str, flat: Decimal | None) -> list[list[str]]:
 
 def _seconds(given: int | None, default: timedelta) -> int:
     return int(default.total_seconds()) if given is None else given
+
+
+def correct_text(*, product: Product, fields: Collection[str], editor_id: int) -> None:
+    """Save what staff changed on `product`: some of name, description, category. An event of the log says what."""
+    if not fields:
+        return
+    with transaction.atomic():
+        auction = Auction.objects.select_for_update(no_key=True).get(pk=product.pk)
+        product.save(update_fields=fields)
+        events.record(
+            auction=auction,
+            kind=AuctionEvent.Kind.EDITED,
+            at=clock.now(),
+            data={"fields": sorted(fields)},
+            private={"editor": editor_id},
+        )
+        auction.save(update_fields=("seq", "version"))
 
 
 def watch(*, product_id: int, user: User) -> None:

@@ -137,9 +137,23 @@ def test_a_late_bid_extends_and_says_so_in_the_log(as_user, client, seller, bidd
 
 
 BAD_AMOUNTS = [
-    '"NaN"', "NaN", '"Infinity"', "-Infinity", "1e400", "1e30", "1e-400", "-1", "0", "-0.0", "0.001", "true", "[]", "{}",
-    '"１２"', '"1_000"', '" 12"', '"+12"', '"1e2"', '"0x10"', '""', "9" * 5000, '"' + "9" * 5000 + '"', "1e99999999999999999999",
-]  # fmt: skip
+    *(
+        '"NaN"',
+        "NaN",
+        '"Infinity"',
+        "-Infinity",
+        "1e400",
+        "1e30",
+        "1e-400",
+        "1e99999999999999999999",
+        "-1",
+        "0",
+        "-0.0",
+    ),
+    *("0.001", "true", "[]", "{}", '""', '"1_000"', '" 12"', '"+12"', '"1e2"', '"0x10"'),
+    '"１２"',  # noqa: RUF001 (full-width on purpose)
+    *("9" * 5000, '"' + "9" * 5000 + '"'),
+]
 
 
 @pytest.mark.parametrize("field", ["amount", "max_amount"])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.authentication import TokenAuthentication
-from auctioncraft.api.fields import IdField
+from accounts.authentication import TokenAuthentication, caller
 from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
 from auctions.models import AuctionEvent, Bid
 from auctions.serializers.bids import (
+    EventQuerySerializer,
     EventSerializer,
     MyBidSerializer,
     PlaceBidSerializer,
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from rest_framework.authentication import BaseAuthentication
     from rest_framework.request import Request
 
+    from accounts.services.tokens import Credential
+
 
 class ProductBidViewSet(GenericViewSet):
     """The bids on a product."""
@@ -41,7 +42,7 @@ class ProductBidViewSet(GenericViewSet):
         return [AllowAny() if self.request and self.request.method in SAFE_METHODS else IsAuthenticated()]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """A bid's token is checked against the database by the bid's own read, not by one more."""
+        """Defer a bid's: its token is checked against the database by the bid's own read, not by one more."""
         # The schema generator asks without a request.
         return [TokenAuthentication(deferred=self.request is not None and self.request.method == "POST")]
 
@@ -61,15 +62,12 @@ class ProductBidViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         answer = bidding.place_bid(
             product_id=int(product_id),
-            bidder_id=request.user.pk,
+            bidder_id=caller(request).pk,
             idempotency_key=idempotency_key(request),
-            credential=request.auth,
+            credential=cast("Credential | None", request.auth),
             **serializer.validated_data,
         )
         return Response(answer, status=201)
-
-
-AFTER = OpenApiParameter("after", OpenApiTypes.INT, description="Only events with a greater seq.")
 
 
 class ProductEventViewSet(GenericViewSet):
@@ -79,11 +77,12 @@ class ProductEventViewSet(GenericViewSet):
     permission_classes = (AllowAny,)
     serializer_class = EventSerializer
 
-    @extend_schema(parameters=[AFTER], responses=EventSerializer(many=True))
+    @extend_schema(parameters=[EventQuerySerializer], responses=EventSerializer(many=True))
     def list(self, request: Request, product_id: str) -> Response:
         """List the gap-free log, oldest first, from `?after=` on."""
-        after = IdField(min_value=0).run_validation(request.query_params.get("after", "0"))
-        events = viewing.events(product_id=int(product_id), after=after)
+        query = EventQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        events = viewing.events(product_id=int(product_id), **query.validated_data)
         return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
 
 
@@ -96,5 +95,5 @@ class MyBidViewSet(GenericViewSet):
     @extend_schema(responses=MyBidSerializer(many=True))
     def list(self, request: Request) -> Response:
         """List the products one has bid on, the latest bid first, and how one stands."""
-        rows = self.paginate_queryset(viewing.my_bids(user=request.user)) or []
-        return self.get_paginated_response([my_bid(row, request.user.pk) for row in rows])
+        rows = self.paginate_queryset(viewing.my_bids(user=caller(request))) or []
+        return self.get_paginated_response([my_bid(row, caller(request).pk) for row in rows])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class CategoryViewSet(ModelViewSet):
     """The tree of categories: each names its parent."""
 
-    queryset = Category.objects.all()
+    queryset = Category.objects.order_by("name", "id")
     serializer_class = CategorySerializer
     permission_classes = (ReadOnlyUnlessStaff,)
     lookup_value_regex = "[0-9]{1,18}"
@@ -26,8 +26,8 @@ class CategoryViewSet(ModelViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Count the open products of the whole tree at once."""
-        context = super().get_serializer_context()
-        if self.request and self.request.method == "GET":
+        context = {**super().get_serializer_context()}
+        if self.request and self.request.method != "POST":
             context["open_products"] = categories.open_products()
         return context
 
@@ -37,7 +37,8 @@ class CategoryViewSet(ModelViewSet):
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         """Rename or move a category."""
-        serializer.instance = categories.save(category=serializer.instance, **serializer.validated_data)
+        category: Any = serializer.instance
+        serializer.instance = categories.save(category=category, **serializer.validated_data)
 
     def perform_destroy(self, instance: Category) -> None:
         """Remove an empty category."""

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.authentication import caller
 from auctioncraft import clock, idempotency
 from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
 from auctioncraft.errors import NotFound
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
-from auctions.serializers.bids import ClosedAuctionSerializer, CloseAuctionSerializer, closed_auction
+from auctions.serializers.bids import CloseAuctionSerializer, ClosedAuctionSerializer, closed_auction
 from auctions.serializers.products import (
     CreateProductSerializer,
     ProductDetailSerializer,
     ProductListSerializer,
     product_detail,
+    product_etag,
     product_row,
 )
 from auctions.services import closing, listing, viewing
@@ -45,8 +48,9 @@ class ProductViewSet(GenericViewSet):
     @extend_schema(responses=ProductListSerializer(many=True))
     def list(self, request: Request) -> Response:  # noqa: ARG002 (DRF's signature)
         """List products, newest first."""
-        products = self.filter_queryset(self.get_queryset())
-        rows = self.paginate_queryset(products.rows())
+        every: Any = self.get_queryset()
+        products = self.filter_queryset(every)
+        rows = self.paginate_queryset(viewing.NewestProducts() if products is every else products.rows())
         return self.get_paginated_response([product_row(row) for row in rows or ()])
 
     @extend_schema(
@@ -58,12 +62,14 @@ class ProductViewSet(GenericViewSet):
         if row is None:
             raise NotFound
         if request.user.is_authenticated:
-            viewer = viewing.viewer(row=row, user=request.user)
-            return Response(product_detail(row, viewer), headers={"Cache-Control": "private, no-store"})
+            viewer = viewing.viewer(row=row, user=caller(request))
+            return Response(
+                product_detail(row, viewer), headers={"Cache-Control": "private, no-store", "Vary": "Authorization"}
+            )
         body = product_detail(row)
-        etag = f'W/"{body["id"]}-{body["seq"]}-{body["status"]}-{body["watch_count"]}"'
+        etag = product_etag(body)
         headers = {"ETag": etag, "Cache-Control": "public, no-cache", "Vary": "Authorization"}
-        if request.headers.get("If-None-Match") == etag:
+        if etag in parse_etags(request.headers.get("If-None-Match", "")):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
 
@@ -77,12 +83,12 @@ class ProductViewSet(GenericViewSet):
         fields: dict[str, Any] = serializer.validated_data
 
         def work() -> dict[str, Any]:
-            product = listing.create_product(seller=request.user, **fields)
+            product = listing.create_product(seller=caller(request), **fields)
             row = viewing.detail(product_id=product.pk)
-            return product_detail(row, viewing.viewer(row=row, user=request.user)) if row else {}
+            return product_detail(row, viewing.viewer(row=row, user=caller(request))) if row else {}
 
         answer = idempotency.run_once(
-            user_id=request.user.pk,
+            user_id=caller(request).pk,
             key=idempotency_key(request),
             fingerprint=idempotency.fingerprint("product", **fields),
             status=201,
@@ -96,19 +102,19 @@ class ProductViewSet(GenericViewSet):
         """Close an auction now: its seller or staff."""
         serializer = CloseAuctionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        auction = closing.close_auction(product_id=int(pk), actor=request.user, **serializer.validated_data)
+        auction = closing.close_auction(product_id=int(pk), actor=caller(request), **serializer.validated_data)
         return Response(closed_auction(auction, clock.now()))
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Followed.")})
     @action(detail=True, methods=["post"])
     def watch(self, request: Request, pk: str) -> Response:
         """Follow a product."""
-        listing.watch(product_id=int(pk), user=request.user)
+        listing.watch(product_id=int(pk), user=caller(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Not followed any more.")})
     @watch.mapping.delete
     def unwatch(self, request: Request, pk: str) -> Response:
         """Follow it no more."""
-        listing.unwatch(product_id=int(pk), user=request.user)
+        listing.unwatch(product_id=int(pk), user=caller(request))
         return Response(status=204)

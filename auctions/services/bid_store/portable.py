@@ -26,7 +26,8 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
     if auction is None:
         return None
-    live = SignIn.objects.filter(pk=credential and credential.sign_in_id, user_id=OuterRef("pk"), ended_at__isnull=True)
+    sign_in = credential.sign_in_id if credential else None
+    live = SignIn.objects.filter(pk__in=[sign_in] if sign_in else [], user_id=OuterRef("pk"), ended_at__isnull=True)
     user = User.objects.filter(pk=bidder_id).annotate(signed_in=Exists(live)).first()
     return Look(
         terms=auction.product.terms(),
@@ -73,8 +74,8 @@ def commit(write: BidWrite) -> bool:
                 seq=bid.seq,
                 bidder_id=bid.row.bidder,
                 price=bid.row.price,
-                amount=bid.offer and bid.offer.amount,
-                max_amount=bid.offer and bid.offer.max_amount,
+                amount=bid.offer.amount if bid.offer else None,
+                max_amount=bid.offer.max_amount if bid.offer else None,
                 outcome=bid.row.outcome,
                 placed_at=write.placed_at,
             )

@@ -98,8 +98,8 @@ def commit(write: BidWrite) -> bool:
             "seq": bid.seq,
             "bidder_id": bid.row.bidder,
             "price": str(bid.row.price),
-            "amount": _text(bid.offer and bid.offer.amount),
-            "max_amount": _text(bid.offer and bid.offer.max_amount),
+            "amount": _text(bid.offer.amount if bid.offer else None),
+            "max_amount": _text(bid.offer.max_amount if bid.offer else None),
             "outcome": bid.row.outcome,
         }
         for bid in write.bids

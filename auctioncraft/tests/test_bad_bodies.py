@@ -1,0 +1,153 @@
+"""What a body must be, at every address that takes one."""
+
+import pytest
+from django.urls import get_resolver
+
+from auctioncraft.tests import factories
+from auctions.models import Product
+
+pytestmark = pytest.mark.django_db
+
+# Each takes a JSON body and needs something in it.
+ADDRESSES = [
+    "/api/auth/otp/request/",
+    "/api/auth/otp/verify/",
+    "/api/auth/token/",
+    "/api/auth/token/refresh/",
+    "/api/auth/logout/",
+    "/api/users/register/",
+    "/api/categories/",
+    "/api/products/",
+    "/api/products/{product}/bids/",
+    "/api/products/{product}/close_auction/",
+    "/api/payments/create-payment-intent/",
+]
+OPTIONAL = {"/api/products/{product}/close_auction/"}
+# These read no body, or (Stripe's) have tests of their own.
+BODILESS = {
+    "/api/products/{product}/watch/",
+    "/api/auth/notifications/{product}/read/",
+    "/api/auth/notifications/read_all/",
+    "/api/stripe/webhook/",
+}
+BAD = {
+    "no JSON": b"name=Lamp",
+    "cut short": b'{"name": "La',
+    "1,100 deep": b"[" * 1100 + b"]" * 1100,
+    "100,000 deep": b'{"a":' * 100_000,
+    "65 deep": b'{"a":' * 65 + b"1" + b"}" * 65,
+    "an array": b'[{"name": "Lamp"}]',
+    "text": b'"Lamp"',
+    "a number": b"5",
+    "null": b"null",
+    "true": b"true",
+    "NaN": b'{"amount": NaN}',
+    "-Infinity": b'{"amount": -Infinity}',
+    "an exponent beyond reason": b'{"amount": 1e99999999999999999999}',
+    "too many digits": b'{"amount": ' + b"9" * 5000 + b"}",
+    "NUL": b'{"name": "a\\u0000b", "email": "a@example.com"}',
+    "NUL in a key": b'{"na\\u0000me": "a"}',
+    "raw control character": b'{"name": "a\x00b"}',
+    "lone surrogate": b'{"name": "\\ud800"}',
+    "surrogate the wrong way round": b'{"name": "\\udc00\\ud800"}',
+    "deep inside": b'{"name": {"a": [{"b": "\\udfff"}]}}',
+    "the same key twice": b'{"amount": 1, "amount": 2}',
+    "the same key twice below": b'{"a": {"b": 1, "b": 1}}',
+    "not UTF-8": b'{"name": "\xff\xfe"}',
+    "Latin-1": b'{"name": "caf\xe9"}',
+    "UTF-16": '{"name": "Lamp"}'.encode("utf-16"),
+    "a byte order mark": b'\xef\xbb\xbf{"name": "Lamp"}',
+    "trailing": b'{"name": "Lamp"} {}',
+}
+
+
+@pytest.fixture
+def send(as_user, staff, seller):
+    """Send a body to an address as staff, who may do all of it."""
+    product = factories.product(seller)
+    caller = as_user(staff)
+
+    def send(address, body, content_type="application/json"):
+        return caller.generic("POST", address.format(product=product.pk), body, content_type=content_type)
+
+    return send
+
+
+def test_no_address_is_forgotten():
+    def walk(patterns, prefix=""):
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if hasattr(pattern, "url_patterns"):
+                yield from walk(pattern.url_patterns, path)
+            elif "post" in getattr(pattern.callback, "actions", None) or {}:
+                yield path
+
+    api = next(
+        part for part in get_resolver().url_patterns if str(part.pattern) == "api/" and hasattr(part, "url_patterns")
+    )
+    found = {path.replace("^", "").replace("$", "") for path in walk(api.url_patterns, "/api/")}
+    known = {address.replace("{product}", "…") for address in {*ADDRESSES, *BODILESS}}
+    groups = ("(?P<product_id>[0-9]{1,18})", "(?P<pk>[0-9]{1,18})")
+    assert {path.replace(groups[0], "…").replace(groups[1], "…") for path in found} == known
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_a_bad_body_is_400(send, address, body):
+    answer = send(address, body)
+    assert answer.status_code == 400, answer.content
+    assert answer["Content-Type"] == "application/json"
+    assert set(answer.json()) == {"code", "detail"}
+    assert answer.json()["code"] == "invalid"
+    assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize("address", [address for address in ADDRESSES if address not in OPTIONAL])
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["nothing", "an empty object"])
+def test_an_empty_body_names_what_is_missing(send, address, body):
+    answer = send(address, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "text/json",
+            "nonsense",
+        ),
+        *(
+            "application/json; charset=latin-1",
+            "application/json; charset=utf-16",
+            "application/json; charset=nonsense",
+        ),
+    ],
+)
+def test_another_content_type_or_charset_is_415(send, address, content_type):
+    answer = send(address, b'{"name": "Lamp"}', content_type)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert set(answer.json()) == {"code", "detail"}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", 'application/json; charset="UTF-8"', "APPLICATION/JSON"]
+)
+def test_utf8_may_be_named(send, content_type):
+    assert send("/api/categories/", '{"name": "Café"}'.encode(), content_type).status_code == 201
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_body_over_two_and_a_half_megabytes_is_413(send, address):
+    answer = send(address, b'{"name": "' + b"a" * 2_621_440 + b'"}')
+    assert answer.status_code == 413
+    assert answer.json() == {"code": "body_too_large", "detail": "The request body is too large."}
+
+
+def test_sixty_four_levels_are_allowed(send):
+    answer = send("/api/products/", b'{"a":' * 63 + b"{}" + b"}" * 63)
+    assert "errors" in answer.json()

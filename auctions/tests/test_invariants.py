@@ -1,0 +1,259 @@
+"""Each check finds what it is for, and nothing in what the services wrote."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from auctioncraft import clock
+from auctioncraft.models import IdempotencyKey
+from auctioncraft.tests import factories
+from auctions.invariants import CHECKS
+from auctions.models import Auction, AuctionEvent, Bid
+from auctions.services.bidding import place_bid
+from auctions.services.closing import close_auction
+
+pytestmark = pytest.mark.django_db
+
+
+def findings():
+    return {name: lines for name, check in CHECKS.items() if (lines := check())}
+
+
+def bid(product, bidder, amount=None, most=None, key=None):
+    return place_bid(
+        product_id=product.pk,
+        bidder_id=bidder.pk,
+        amount=amount and Decimal(amount),
+        max_amount=most and Decimal(most),
+        idempotency_key=key,
+    )
+
+
+@pytest.fixture
+def lamp(seller, bidder, rival):
+    """Open, extended twice, with every kind of bid: led by the rival at 31.00."""
+    product = factories.product(seller, name="Lamp", ends_at=clock.now() + timedelta(seconds=60))
+    bid(product, bidder, "10", most="20", key="one")  # version 1, event 1; event 2 extends
+    bid(product, rival, "15")  # outbid by proxy: version 2, event 3; event 4 extends
+    bid(product, bidder, most="30")  # raised in silence: version 3
+    bid(product, rival, most="50")  # version 4, event 5; event 6 extends
+    return product
+
+
+@pytest.fixture
+def vase(seller, bidder):
+    """Sold to the bidder at 12.00."""
+    product = factories.product(seller, name="Vase")
+    bid(product, bidder, "12")
+    close_auction(product_id=product.pk, actor=seller)
+    return product
+
+
+def test_what_the_services_wrote_is_clean(lamp, vase, seller, bidder, rival):
+    unsold = factories.product(seller, reserve_price=Decimal(90))
+    bid(unsold, bidder, "5")
+    bid(unsold, rival, most="80")
+    close_auction(product_id=unsold.pk, actor=seller)
+    nothing = factories.product(seller)
+    close_auction(product_id=nothing.pk, actor=seller)
+    yen = factories.product(seller, currency="JPY", starting_bid=Decimal(100), reserve_price=Decimal(5000))
+    bid(yen, bidder, "150", most="6000")
+    bid(yen, rival, "5500")
+    dinar = factories.product(seller, currency="KWD", starting_bid=Decimal("0.005"))
+    bid(dinar, bidder, "1.234")
+    factories.product(seller)
+
+    assert findings() == {}
+
+
+def test_checks_cost_the_same_for_one_auction_and_for_many(lamp, seller, bidder):
+    def queries():
+        with CaptureQueriesContext(connection) as seen:
+            assert findings() == {}
+        return len(seen)
+
+    first = queries()
+    for _ in range(5):
+        bid(factories.product(seller), bidder, "5")
+    assert queries() == first
+
+
+def auction(product, **fields):
+    Auction.objects.filter(pk=product.pk).update(**fields)
+
+
+def bids(product, **where):
+    return Bid.objects.filter(product=product, **where)
+
+
+def events(product, **where):
+    return AuctionEvent.objects.filter(product=product, **where)
+
+
+REPLAY = "1 its bids, decided again, give each auction"
+HOUR = timedelta(hours=1)
+CORRUPTIONS = {
+    "a lost update": (REPLAY, lambda lamp, vase: auction(lamp, price=Decimal(30), maximum=Decimal(30))),
+    "another leader": (REPLAY, lambda lamp, vase: auction(lamp, leader=lamp.seller)),
+    "a higher maximum": (REPLAY, lambda lamp, vase: auction(lamp, maximum=Decimal(51))),
+    "an end that was moved in silence": (REPLAY, lambda lamp, vase: auction(vase, last_bid_at=clock.now() - HOUR)),
+    "a bid's price": (REPLAY, lambda lamp, vase: bids(lamp, version=2, position=0).update(price=Decimal("15.50"))),
+    "a bid's maximum": (REPLAY, lambda lamp, vase: bids(lamp, version=3).update(max_amount=Decimal(20))),
+    "a proxy's row made a person's": (
+        REPLAY,
+        lambda lamp, vase: bids(lamp, version=2, outcome="automatic").update(outcome="leading"),
+    ),
+    "a bid that is gone": (REPLAY, lambda lamp, vase: bids(lamp, version=3).delete()),
+    "a count": ("1 bid_count counts what people bid in public", lambda lamp, vase: auction(lamp, bid_count=9)),
+    "an event that is gone": (
+        "2 the log of each product is gap-free",
+        lambda lamp, vase: events(lamp, seq=3).delete(),
+    ),
+    "a log that begins at 0": (
+        "2 the log of each product is gap-free",
+        lambda lamp, vase: events(lamp, seq=1).update(seq=0),
+    ),
+    "a seq ahead of the log": ("2 the log of each product is gap-free", lambda lamp, vase: auction(lamp, seq=9)),
+    "a bid without its event": (
+        "2 every public bid has its event, every such event its bid",
+        lambda lamp, vase: events(vase, seq=1).update(kind="edited"),
+    ),
+    "an event without its bid": (
+        "2 every public bid has its event, every such event its bid",
+        lambda lamp, vase: bids(vase).delete(),
+    ),
+    "an event of another moment": (
+        "2 every public bid has its event, every such event its bid",
+        lambda lamp, vase: events(vase, seq=1).update(created_at=F("created_at") - HOUR),
+    ),
+    "a bid ahead of its auction": ("2 no bid is ahead of its auction", lambda lamp, vase: auction(lamp, version=3)),
+    "an auction that is gone": (
+        "2 no bid is ahead of its auction",
+        lambda lamp, vase: Auction.objects.filter(pk=lamp.pk).delete(),
+    ),
+    "a price that falls": (
+        "2 prices never fall",
+        lambda lamp, vase: bids(lamp, version=4, outcome="leading").update(price=Decimal(29)),
+    ),
+    "a fraction of a cent": (
+        "3 amounts are above zero, under the cap and fit their currency",
+        lambda lamp, vase: bids(vase).update(amount=Decimal("12.005")),
+    ),
+    "nothing": (
+        "3 amounts are above zero, under the cap and fit their currency",
+        lambda lamp, vase: bids(vase).update(amount=Decimal(0)),
+    ),
+    "more than the cap": (
+        "3 amounts are above zero, under the cap and fit their currency",
+        lambda lamp, vase: auction(lamp, maximum=Decimal(100_000_000)),
+    ),
+    "a seller's bid": (
+        "4 no seller bid on their own product",
+        lambda lamp, vase: bids(vase).update(bidder=lamp.seller),
+    ),
+    "a bid before the start": (
+        "4 every bid came between start and end",
+        lambda lamp, vase: auction(lamp, starts_at=F("starts_at") + timedelta(seconds=50)),
+    ),
+    "a bid at the end": (
+        "4 every bid came between start and end",
+        lambda lamp, vase: auction(vase, ends_at=bids(vase).get().placed_at),
+    ),
+    "a moment that falls": (
+        "4 the moments of bids never fall",
+        lambda lamp, vase: bids(lamp, version=1).update(placed_at=clock.now() + timedelta(seconds=5)),
+    ),
+    "an answer to no bid": (
+        "5 every kept answer has its bid",
+        lambda lamp, vase: IdempotencyKey.objects.update(
+            answer={"bid": {"id": "0190a000-0000-7000-8000-000000000000"}}
+        ),
+    ),
+    "an answer that is nonsense": (
+        "5 every kept answer has its bid",
+        lambda lamp, vase: IdempotencyKey.objects.update(answer={"bid": {"id": "x'"}}),
+    ),
+    "an end beyond the extensions": (
+        "7 extensions add up to the end",
+        lambda lamp, vase: auction(lamp, ends_at=F("ends_at") + timedelta(seconds=1)),
+    ),
+    "an extension of nothing": (
+        "7 extensions add up to the end",
+        lambda lamp, vase: events(lamp, seq=4).update(data={"from": "soon", "ends_at": None}),
+    ),
+    "an extension of another end": (
+        "7 extensions add up to the end",
+        lambda lamp, vase: events(lamp, seq=4).update(data=events(lamp, seq=2).get().data),
+    ),
+    "a bid after the end as it stood": (
+        "7 extensions add up to the end",
+        lambda lamp, vase: events(lamp, seq=2).update(created_at=F("created_at") + timedelta(seconds=90)),
+    ),
+    "a sale to another": ("8 results fit how the auctions stood", lambda lamp, vase: auction(vase, winner=lamp.seller)),
+    "a sale at another price": (
+        "8 results fit how the auctions stood",
+        lambda lamp, vase: auction(vase, hammer_price=Decimal(11)),
+    ),
+    "a status without its result": (
+        "8 results fit how the auctions stood",
+        lambda lamp, vase: auction(vase, status="unsold", winner=None, hammer_price=None),
+    ),
+    "a close without its event": (
+        "8 every closed auction was closed once",
+        lambda lamp, vase: events(vase, kind="closed").update(kind="edited"),
+    ),
+    "two closes": (
+        "8 every closed auction was closed once",
+        lambda lamp, vase: AuctionEvent.objects.create(
+            product=vase, seq=3, kind="closed", data={}, created_at=vase.created_at
+        ),
+    ),
+    "a close of what is open": (
+        "8 every closed auction was closed once",
+        lambda lamp, vase: events(lamp, seq=6).update(kind="closed"),
+    ),
+    "a bid after the close": (
+        "8 no bid came after the close",
+        lambda lamp, vase: bids(vase).update(placed_at=clock.now() + HOUR),
+    ),
+    "a bid after the close, in the log": ("8 no bid came after the close", lambda lamp, vase: bids(vase).update(seq=3)),
+    "an auction nobody closed": (
+        "9 no auction is overdue",
+        lambda lamp, vase: auction(
+            lamp, starts_at=clock.now() - HOUR, ends_at=clock.now() - timedelta(seconds=61), hard_ends_at=clock.now()
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CORRUPTIONS)
+def test_it_is_found(what, lamp, vase):
+    check, corrupt = CORRUPTIONS[what]
+    assert findings() == {}
+    corrupt(lamp, vase)
+    assert check in findings()
+
+
+def test_every_check_is_seen_failing():
+    assert {check for check, _ in CORRUPTIONS.values()} == set(CHECKS)
+
+
+def test_the_line_names_the_row_and_what_is_wrong(lamp, vase):
+    auction(lamp, price=Decimal(30))
+    assert findings() == {REPLAY: [f"product {lamp.pk}: price is 30.000, its bids give 31.00"]}
+
+
+def test_a_clock_that_steps_back_breaks_nothing(seller, bidder, rival):
+    product = factories.product(seller)
+    bid(product, bidder, "5")
+    auction(product, last_bid_at=clock.now() + timedelta(seconds=30))
+    Bid.objects.update(placed_at=Auction.objects.get().last_bid_at)
+    AuctionEvent.objects.update(created_at=Auction.objects.get().last_bid_at)
+    bid(product, rival, "8")
+    close_auction(product_id=product.pk, actor=seller)
+
+    assert findings() == {}
