@@ -62,7 +62,7 @@ class CompiledValues:
                 [column[0] for column in compiler.select]
             ).items()
         ]
-        return sql, parameters, list(query.selected), converters
+        return sql, parameters, list(query.selected or ()), converters
 
 
 def _converter(functions: list[Callable[..., Any]], expression: Any) -> Callable[[Any], Any]:

@@ -79,7 +79,7 @@ def test_no_address_is_forgotten():
             path = prefix + str(pattern.pattern)
             if hasattr(pattern, "url_patterns"):
                 yield from walk(pattern.url_patterns, path)
-            elif "post" in getattr(pattern.callback, "actions", None) or {}:
+            elif "post" in (getattr(pattern.callback, "actions", None) or {}):
                 yield path
 
     api = next(

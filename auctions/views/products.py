@@ -48,9 +48,10 @@ class ProductViewSet(GenericViewSet):
     @extend_schema(responses=ProductListSerializer(many=True))
     def list(self, request: Request) -> Response:  # noqa: ARG002 (DRF's signature)
         """List products, newest first."""
-        every: Any = self.get_queryset()
-        products = self.filter_queryset(every)
-        rows = self.paginate_queryset(viewing.NewestProducts() if products is every else products.rows())
+        every = self.get_queryset()
+        products: Any = self.filter_queryset(every)
+        pages: Any = viewing.NewestProducts() if products is every else products.rows()
+        rows = self.paginate_queryset(pages)
         return self.get_paginated_response([product_row(row) for row in rows or ()])
 
     @extend_schema(

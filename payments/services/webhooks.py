@@ -56,9 +56,9 @@ def receive(*, payload: bytes, signature: str) -> None:
 def process(*, event_id: str) -> None:
     """Act on a kept event, once. Quiet if that was done.
 
-    Effects in order: unless it has succeeded the intent is read again from Stripe, outside any transaction; then, in one transaction under
-    the locks of StripeEvent, Auction, Order, Payment, the rows move forward and the event is marked. A failure is
-    recorded on the event, outside the rollback, and raised.
+    Effects in order: unless it has succeeded the intent is read again from Stripe, outside any transaction; then, in
+    one transaction under the locks of StripeEvent, Auction, Order, Payment, the rows move forward and the event is
+    marked. A failure is recorded on the event, outside the rollback, and raised.
     """
     event = StripeEvent.objects.filter(pk=event_id, processed_at__isnull=True).first()
     if event is None:

@@ -10,13 +10,15 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as StaticFilesCommand
-from django.core.management.base import CommandParser
 
 from auctioncraft import processes
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
 
 
 class Command(StaticFilesCommand):

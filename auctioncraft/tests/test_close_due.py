@@ -104,7 +104,7 @@ def together(*jobs):
         try:
             start.wait(10)
             job()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (handed to whoever asked)
             raised.append(error)
         finally:
             connection.close()
