@@ -1,6 +1,6 @@
 """Reads of the hot paths: a queryset whose SQL is worked out once, not on every request.
 
-Django's compiler costs as much as PostgreSQL's work on a page of products (docs/scaling.md). The queryset stays the one
+Django's compiler costs more than PostgreSQL's work on a page of products (ADR 0008). The queryset stays the one
 definition of what is read; only the text of its SQL is kept.
 """
 
@@ -21,13 +21,13 @@ _MARKS = tuple(range(7_000_000_000_000_001, 7_000_000_000_000_006))
 
 
 class CompiledValues:
-    """A `values()` queryset of whole-number arguments, which may be slice bounds: `build(*arguments)`.
+    """A `values()` queryset of whole-number arguments: `build(*arguments)`.
 
     On PostgreSQL compiled at the first call and then sent as it is, so that it is prepared there too. Elsewhere built
     anew: on SQLite the time is a parameter of DatabaseNow's.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any]], arguments: int) -> None:
+    def __init__(self, build: Callable[..., QuerySet[Any]], *, arguments: int = 0) -> None:
         """`arguments`: how many `build` takes."""
         self.build = build
         self.arguments = arguments
@@ -38,31 +38,28 @@ class CompiledValues:
             return list(self.build(*arguments))
         sql, parameters, names, converters = self._compiled
         with connection.cursor() as cursor:
+            _read_times_natively(cursor.cursor)
             cursor.execute(sql, [arguments[value] if is_argument else value for is_argument, value in parameters])
-            found = [list(row) for row in cursor.fetchall()]
-        for position, convert in converters:
+            found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        for name, convert in converters:
             for row in found:
-                row[position] = convert(row[position])
-        return [dict(zip(names, row, strict=True)) for row in found]
+                row[name] = convert(row[name])
+        return found
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[tuple[bool, Any]], list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    def _compiled(self) -> tuple[str, list[tuple[bool, Any]], list[str], list[tuple[str, Callable[[Any], Any]]]]:
         marks = _MARKS[: self.arguments]
         query = self.build(*marks).query
         compiler = query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()
-        parameters = [(value in marks, marks.index(value) if value in marks else value) for value in values]
-        # Slice bounds are written into the SQL, at its end: limit, then offset.
-        for mark in sorted((mark for mark in marks if str(mark) in sql), key=lambda mark: sql.index(str(mark))):
-            sql = sql.replace(str(mark), "%s")
-            parameters.append((True, marks.index(mark)))
-        converters = [
-            (position, _converter(functions, expression))
-            for position, (functions, expression) in compiler.get_converters(
-                [column[0] for column in compiler.select]
-            ).items()
-        ]
-        return sql, parameters, list(query.selected or ()), converters
+        names = list(query.selected or ())
+        converters = compiler.get_converters([column[0] for column in compiler.select])
+        return (
+            sql,
+            [(value in marks, marks.index(value) if value in marks else value) for value in values],
+            names,
+            [(names[at], _converter(functions, expression)) for at, (functions, expression) in converters.items()],
+        )
 
 
 def _converter(functions: list[Callable[..., Any]], expression: Any) -> Callable[[Any], Any]:
@@ -72,3 +69,10 @@ def _converter(functions: list[Callable[..., Any]], expression: Any) -> Callable
         return value
 
     return convert
+
+
+def _read_times_natively(cursor: Any) -> None:
+    """Have this cursor read times in psycopg's own C: the connection's time zone is UTC, all that Django's adds."""
+    from psycopg.types.datetime import TimestamptzLoader  # noqa: PLC0415 (only where PostgreSQL is the database)
+
+    cursor.adapters.register_loader("timestamptz", TimestamptzLoader)

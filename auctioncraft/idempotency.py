@@ -54,11 +54,16 @@ def run_once(
     """
     if not key:
         return work()
+
+    def answered() -> dict[str, Any]:
+        # As it will be read from the database, times as text.
+        return orjson.loads(orjson.dumps(work(), option=orjson.OPT_UTC_Z))  # type: ignore[no-any-return]
+
     if (answer := earlier_answer(user_id=user_id, key=key, fingerprint=fingerprint)) is not None:
         return answer
     try:
         with transaction.atomic():
-            answer = work()
+            answer = answered()
             IdempotencyKey.objects.create(
                 user_id=user_id, key=key, fingerprint=fingerprint, status=status, answer=answer
             )

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -176,6 +177,7 @@ class Product(models.Model):
         return alias(self.alias_salt, user_id)
 
 
+@lru_cache(maxsize=16_384)
 def alias(salt: str, user_id: int) -> str:
     """As Product.alias_of, where only the salt was read."""
     digest = hmac.digest(salt.encode(), str(user_id).encode(), hashlib.sha256)

@@ -8,7 +8,6 @@ from rest_framework import serializers
 
 from auctioncraft import money
 from auctioncraft.api.fields import MoneyText
-from auctioncraft.clock import to_text
 from auctions import pricing
 from auctions.models import alias
 
@@ -33,6 +32,6 @@ def history_row(row: dict[str, Any], *, salt: str, currency: str) -> dict[str, A
         "amount": money.to_text(row["price"], currency),
         "currency": currency,
         "automatic": row["outcome"] == pricing.Outcome.AUTOMATIC,
-        "placed_at": to_text(row["placed_at"]),
-        "server_time": to_text(row["server_time"]),
+        "placed_at": row["placed_at"],
+        "server_time": row["server_time"],
     }

@@ -12,7 +12,6 @@ from rest_framework import serializers
 
 from auctioncraft import money
 from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
-from auctioncraft.clock import to_text
 from auctions import pricing
 from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
 from auctions.serializers.history import HistoryRowSerializer, history_row
@@ -82,7 +81,10 @@ class ProductListSerializer(serializers.Serializer):
 
 
 def product_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of ProductQuerySet.rows(). Written out, because every list is made of it."""
+    """Return the public side of a row of ProductQuerySet.rows(). Written out, because every list is made of it.
+
+    Times stay times: the renderer writes them.
+    """
     currency, price, reserve = row["currency"], row["auction__price"], row["reserve_price"]
     starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     status = public_status(row["auction__status"], starts_at, ends_at, now)
@@ -102,13 +104,13 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
         "reserve_met": met,
         "buy_now_price": money.to_text_or_none(row["buy_now_price"], currency) if buy_now_available else None,
         "status": status,
-        "starts_at": to_text(starts_at),
-        "ends_at": to_text(ends_at),
+        "starts_at": starts_at,
+        "ends_at": ends_at,
         "thumbnail": default_storage.url(row["thumbnail"]) if row["thumbnail"] else None,
         "watch_count": row["watch_count"],
-        "created_at": to_text(row["created_at"]),
+        "created_at": row["created_at"],
         "seq": row["auction__seq"],
-        "server_time": to_text(now),
+        "server_time": now,
     }
 
 
