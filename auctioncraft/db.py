@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import orjson
 from django.db import models
 
 from auctioncraft import money
+
+
+class JSONDecoder(json.JSONDecoder):
+    """For a JSONField that is read with every product of a list: orjson takes a tenth of the time."""
+
+    def decode(self, s: str, *_: Any) -> Any:
+        """Return the value."""
+        return orjson.loads(s)
 
 
 class MoneyField(models.DecimalField):

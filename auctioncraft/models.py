@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 class IdempotencyKey(models.Model):
     """The answer to a request that carried an Idempotency-Key, committed with its effect."""
 
-    # A number, not a foreign key: the kernel knows no app, and an erased account's answers go with the nightly sweep.
+    # A number, not a foreign key: the kernel knows no app.
     user_id = models.BigIntegerField()
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked.")

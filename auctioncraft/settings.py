@@ -137,6 +137,7 @@ NUM_PROXIES = env.int("NUM_PROXIES", 0)
 # --- API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["auctioncraft.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "auctioncraft.api.negotiation.JSONOnly",
     "DEFAULT_PARSER_CLASSES": ["auctioncraft.api.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

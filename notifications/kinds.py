@@ -1,6 +1,6 @@
 """What people are told: one kind of notice a line. The words are ours; `{…}` are filled from the event.
 
-The vocabulary is api.md's (Notifications); a kind stands here once something emits it.
+A kind stands here once something emits it; its name is public and never changes.
 """
 
 from __future__ import annotations

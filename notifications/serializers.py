@@ -10,7 +10,7 @@ from notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer):
-    """One notice to the caller. `kind` is one of the public list in api.md; clients skip one they don't know."""
+    """One notice to the caller. `kind` is one of a public, growing list; clients skip one they don't know."""
 
     product = serializers.IntegerField(source="product_id", allow_null=True, read_only=True)
     is_read = serializers.BooleanField(read_only=True)

@@ -63,7 +63,7 @@ def amounts_fit_their_currency() -> list[str]:
 
 
 def every_sale_has_an_order() -> list[str]:
-    """Invariant 11 and rules.md, Closing: the transaction that sold it opened an order at its hammer price."""
+    """Invariant 11 and docs/rules.md, Closing: the transaction that sold it opened an order at its hammer price."""
     order = Order.objects.filter(
         product_id=OuterRef("pk"), buyer_id=OuterRef("winner_id"), hammer_price=OuterRef("hammer_price")
     )

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ('reserve_price', auctioncraft.db.MoneyField(blank=True, decimal_places=3, help_text='Hidden: the public sees only whether it is met.', max_digits=14, null=True)),
                 ('buy_now_price', auctioncraft.db.MoneyField(blank=True, decimal_places=3, max_digits=14, null=True)),
                 ('bid_increment', auctioncraft.db.MoneyField(blank=True, decimal_places=3, help_text="A flat increment; else the currency's table.", max_digits=14, null=True)),
-                ('increments', models.JSONField(help_text='The increment table it was listed under: [[from price, step], …].')),
+                ('increments', models.JSONField(decoder=auctioncraft.db.JSONDecoder, help_text='The increment table it was listed under: [[from price, step], …].')),
                 ('soft_close_window', models.PositiveIntegerField(help_text='Seconds.')),
                 ('soft_close_extension', models.PositiveIntegerField(help_text='Seconds.')),
                 ('shipping', auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), max_digits=14)),

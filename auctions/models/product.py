@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from auctioncraft.clock import DatabaseNow
-from auctioncraft.db import MoneyField
+from auctioncraft.db import JSONDecoder, MoneyField
 from auctions import pricing
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ class Product(models.Model):
     reserve_price = MoneyField(null=True, blank=True, help_text="Hidden: the public sees only whether it is met.")
     buy_now_price = MoneyField(null=True, blank=True)
     bid_increment = MoneyField(null=True, blank=True, help_text="A flat increment; else the currency's table.")
-    increments = models.JSONField(help_text="The increment table it was listed under: [[from price, step], …].")
+    increments = models.JSONField(
+        decoder=JSONDecoder, help_text="The increment table it was listed under: [[from price, step], …]."
+    )
     soft_close_window = models.PositiveIntegerField(help_text="Seconds.")
     soft_close_extension = models.PositiveIntegerField(help_text="Seconds.")
     shipping = MoneyField(default=Decimal(0))

@@ -98,10 +98,10 @@ def _reason_against(row: dict[str, Any], user: User) -> str | None:
     status = public_status(
         row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     )
-    if row["seller_id"] == user.pk:
-        return SellerCannotBid.code
     if user.strikes >= settings.STRIKES_BEFORE_BAN:
         return BidderSuspended.code
+    if row["seller_id"] == user.pk:
+        return SellerCannotBid.code
     return None if status == "open" else AuctionNotOpen.code
 
 

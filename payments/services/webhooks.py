@@ -29,7 +29,7 @@ HANDLED: Final = frozenset(
     f"payment_intent.{change}"
     for change in ("succeeded", "payment_failed", "processing", "canceled", "requires_action")
 )
-# After the n-th try an event waits until it is 10 s x 2^n old; after the 16th, a week, only staff or Stripe start it.
+# After the n-th try an event waits until it is 10 s x 2^n old; after the 16th (3.8 days) only Stripe delivers it again.
 _FIRST_RETRY: Final = timedelta(seconds=10)
 _MOST_TRIES: Final = 16
 
