@@ -6,10 +6,8 @@ is one ordered pass over the bids beside one over the auctions.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby, pairwise
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -33,17 +31,13 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Lag, Replace, Round
 
 from auctioncraft import clock, money
-from auctioncraft.errors import DomainError
 from auctioncraft.models import IdempotencyKey
-from auctions import pricing
+from auctions import pricing, replay
 from auctions.models import Auction, AuctionEvent, Bid, Product
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
-_CHUNK: Final = 2000
-# All that a column holds: bids are held against today's cap by amounts_fit, replaying must not depend on it.
-_MOST: Final = 10 ** (money.MAX_DIGITS - money.DECIMAL_PLACES) - 1
 _OVERDUE: Final = timedelta(seconds=60)
 _CLOSING: Final = (AuctionEvent.Kind.CLOSED, AuctionEvent.Kind.CANCELLED)
 _MONEY: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
@@ -51,70 +45,6 @@ _MONEY: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     (Auction, ("price", "maximum", "hammer_price")),
     (Product, ("starting_bid", "reserve_price", "buy_now_price", "bid_increment")),
 )
-
-
-def replay() -> list[str]:
-    """1: the bids, decided again in their order, give the auction: its price, leader, maximum, count and end."""
-    first_move = AuctionEvent.objects.filter(product_id=OuterRef("pk"), kind=AuctionEvent.Kind.EXTENDED).order_by("seq")
-    auctions = (
-        Auction.objects.select_related("product")
-        .annotate(first_end=Subquery(first_move.values(text=KT("data__from"))[:1]))
-        .order_by("pk")
-    )
-    bids = (
-        Bid.objects.order_by("product_id", "version", "position")
-        .only("product_id", "version", "seq", "bidder_id", "price", "amount", "max_amount", "outcome", "placed_at")
-        .iterator(_CHUNK)
-    )
-    return [
-        f"product {auction.pk}{difference}"
-        for auction, rows in _side_by_side(auctions.iterator(_CHUNK), bids)
-        for difference in _differences(auction, rows)
-    ]
-
-
-def _side_by_side(auctions: Iterable[Any], bids: Iterable[Bid]) -> Iterator[tuple[Any, Iterable[Bid]]]:
-    """Yield every auction with its bids, which must be read before the next; both come in the products' order."""
-    by_product = groupby(bids, key=attrgetter("product_id"))
-    product_id, rows = next(by_product, (None, iter(())))
-    for auction in auctions:
-        while product_id is not None and product_id < auction.pk:
-            product_id, rows = next(by_product, (None, iter(())))
-        yield auction, rows if product_id == auction.pk else ()
-
-
-def _differences(auction: Any, rows: Iterable[Bid]) -> Iterator[str]:
-    terms = replace(auction.product.terms(), cap=_MOST)
-    ends_at = _moment(auction.first_end) or auction.ends_at
-    state = pricing.State(auction.starts_at, ends_at, max(ends_at, auction.hard_ends_at))
-    for version, written in groupby(rows, key=attrgetter("version")):
-        stored = list(written)
-        sent = [row for row in stored if not row.automatic]
-        if len(sent) != 1:
-            yield f", version {version}: {len(sent)} bids by people in one write"
-            return
-        own = sent[0]
-        offer = pricing.Offer(own.bidder_id, own.amount, own.max_amount)
-        try:
-            decision = pricing.decide(terms, state, offer, own.placed_at)
-        except DomainError as refusal:
-            yield f", version {version}: decided again it is refused ({refusal.code})"
-            return
-        wrote = [(row.bidder_id, row.price, row.outcome, row.seq is not None) for row in stored]
-        if wrote != [(row.bidder, row.price, row.outcome, decision.public) for row in decision.rows]:
-            yield f", version {version}: decided again it writes other rows"
-            return
-        state = decision.state
-    for field, stands, ought in (
-        ("leader", auction.leader_id, state.leader),
-        ("maximum", auction.maximum, state.maximum),
-        ("price", auction.price, state.price),
-        ("bid_count", auction.bid_count, state.bid_count),
-        ("last_bid_at", auction.last_bid_at, state.last_bid_at),
-        ("ends_at", auction.ends_at, state.ends_at),
-    ):
-        if stands != ought:
-            yield f": {field} is {stands}, its bids give {ought}"
 
 
 def counts() -> list[str]:
@@ -252,8 +182,10 @@ def extensions_add_up() -> list[str]:
         )
     )
     lines = []
-    for product, rows in groupby(moves.iterator(_CHUNK), key=lambda row: row[0]):
-        chain = [(seq, made_at, _moment(old), _moment(new), *ends) for _, seq, made_at, old, new, *ends in rows]
+    for product, rows in groupby(moves.iterator(replay.CHUNK), key=lambda row: row[0]):
+        chain = [
+            (seq, made_at, replay.moment(old), replay.moment(new), *ends) for _, seq, made_at, old, new, *ends in rows
+        ]
         lines += [
             f"event {seq} of product {product}: no extension of {old} to {new}"
             for seq, made_at, old, new, _, hard_end in chain
@@ -267,15 +199,6 @@ def extensions_add_up() -> list[str]:
         if chain[-1][3] != chain[-1][4]:
             lines.append(f"product {product}: ends_at is {chain[-1][4]}, its extensions end at {chain[-1][3]}")
     return lines
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Read a moment from an event; None if it is none: a check must not fail on what it finds."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def results_fit() -> list[str]:
@@ -332,7 +255,7 @@ def none_is_overdue() -> list[str]:
 
 
 CHECKS: Final[dict[str, Callable[[], list[str]]]] = {
-    "1 its bids, decided again, give each auction": replay,
+    "1 its bids, decided again, give each auction": replay.replay,
     "1 bid_count counts what people bid in public": counts,
     "2 the log of each product is gap-free": log_is_gap_free,
     "2 every public bid has its event, every such event its bid": bids_and_log_agree,
