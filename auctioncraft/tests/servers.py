@@ -196,7 +196,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(folder: Path, database_url: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PGHOST") if name in os.environ}
     return kept | {
         "DJANGO_SETTINGS_MODULE": "auctioncraft.settings",
         "READ_DOT_ENV": "off",
@@ -254,7 +254,7 @@ def _created(folder: Path, template: str | None) -> Iterator[str]:
 def _execute(statement: str) -> None:
     at = settings.DATABASES["default"]
     with psycopg.connect(
-        host=at["HOST"], port=at["PORT"] or None, user=at["USER"], password=at["PASSWORD"], dbname="postgres",
+        host=at["HOST"] or None, port=at["PORT"] or None, user=at["USER"], password=at["PASSWORD"], dbname="postgres",
         autocommit=True,
     ) as server:  # fmt: skip
         server.execute(statement)
