@@ -73,6 +73,8 @@ def caller(request: Request) -> User:
 
 def _credential(request: Request) -> Credential | None:
     parts = get_authorization_header(request).split()
+    if not parts and "HTTP_AUTHORIZATION" in request.META:
+        raise NotAuthenticated  # servers hand a header that is not ASCII on as an empty one
     if not parts or parts[0].lower() != b"bearer":
         return None
     if len(parts) != 2:

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.db import IntegrityError, transaction
 
-from auctioncraft.errors import IdempotencyKeyReused, Invalid
+from auctioncraft.errors import IdempotencyKeyReused
 from auctioncraft.models import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MAX_LENGTH = 255
 
 
 def fingerprint(what: str, **parameters: Any) -> str:
@@ -34,8 +32,6 @@ def _plain(value: Any) -> str:
 
 def earlier_answer(*, user_id: int, key: str, fingerprint: str) -> dict[str, Any] | None:
     """Return the answer kept under the key, or None. Raises IdempotencyKeyReused if it answers something else."""
-    if len(key) > MAX_LENGTH or not key.isprintable():
-        raise Invalid(idempotency_key=f"An Idempotency-Key has at most {MAX_LENGTH} printable characters.")
     kept = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
     if kept is None:
         return None

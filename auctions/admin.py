@@ -100,6 +100,10 @@ class ProductAdmin(_Discreet, ModelAdmin):  # type: ignore[misc]
         """Nobody: a product is listed with its auction, by its seller."""
         return False
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """With bids the text stands as it was bid on (docs/rules.md)."""
+        return self.fields if obj is not None and obj.auction.bid_count else self.readonly_fields
+
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         """One at a time, and only while nobody has bid."""
         return obj is not None and not obj.auction.bid_count and bool(super().has_delete_permission(request, obj))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
@@ -40,6 +40,9 @@ def _translate(exception: Exception, context: dict[str, Any]) -> errors.DomainEr
         return errors.PermissionDenied()
     if isinstance(exception, RequestDataTooBig):
         return BodyTooLarge()
+    if isinstance(exception, SuspiciousOperation):
+        # More fields than Django reads, a Host that is not ours: what only an odd client sends.
+        return exceptions.ParseError("The request is not valid.")
     if isinstance(exception, OperationalError | InterfaceError):
         # Away, restarting, busy, a lock waited for too long, a deadlock. Whether a COMMIT arrived is not known here:
         # the client's Idempotency-Key tells.

@@ -56,20 +56,24 @@ class MoneyTextOrNull(MoneyText):
     """As MoneyText, where there may be none."""
 
 
-class IdField(serializers.IntegerField):
-    """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Take IntegerField's arguments."""
-        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in plain digits."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Return the id; `true`, `1.0`, `1_000` and digits of other scripts are not ids."""
+        """Return the number; `true`, `1.0`, `1_000` and digits of other scripts are none."""
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("invalid")
         if isinstance(data, str) and not (data.isascii() and data.isdigit()):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class IdField(WholeNumberField):
+    """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take IntegerField's arguments."""
+        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
 
 
 class TextField(serializers.CharField):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from drf_spectacular.utils import OpenApiParameter
 
+from auctioncraft.errors import Invalid
+
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
@@ -13,10 +15,20 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="Any string up to 255 characters: the same key and body get the same answer again.",
+    description="1 to 255 printable ASCII characters: the same key and body get the same answer again.",
 )
 
 
+MAX_KEY = 255
+
+
 def idempotency_key(request: Request) -> str | None:
-    """Return the request's Idempotency-Key, if it has one."""
-    return request.headers.get("Idempotency-Key") or None
+    """Return the request's Idempotency-Key, None without the header.
+
+    Raises Invalid for one that is not 1 to 255 printable ASCII characters: servers hand a header that is not ASCII on
+    as an empty one, and to take that for no key would do twice what was to be done once.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (key.strip() and key.isascii() and key.isprintable() and len(key) <= MAX_KEY):
+        raise Invalid(idempotency_key=f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
+    return key

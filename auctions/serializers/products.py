@@ -11,7 +11,15 @@ from django.core.files.storage import default_storage
 from rest_framework import serializers
 
 from auctioncraft import money
-from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
+from auctioncraft.api.fields import (
+    IdField,
+    MoneyField,
+    MoneyText,
+    MoneyTextOrNull,
+    TextField,
+    UTCDateTimeField,
+    WholeNumberField,
+)
 from auctions import pricing
 from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
 from auctions.serializers.history import HistoryRowSerializer, history_row
@@ -165,8 +173,8 @@ class CreateProductSerializer(serializers.Serializer):
     shipping = MoneyField(required=False, allow_null=True, zero=True)
     starts_at = UTCDateTimeField(required=False, allow_null=True)
     ends_at = UTCDateTimeField(required=False, allow_null=True)
-    soft_close_window = serializers.IntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
-    soft_close_extension = serializers.IntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
+    soft_close_window = WholeNumberField(min_value=0, max_value=86_400, required=False, allow_null=True)
+    soft_close_extension = WholeNumberField(min_value=0, max_value=86_400, required=False, allow_null=True)
 
     def validate_currency(self, value: str) -> str:
         """Return the code in capitals."""

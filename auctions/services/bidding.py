@@ -112,9 +112,10 @@ def _look(request: _Request) -> Look:
 
 def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
     look = _look(request)
+    decision = pricing.decide(look.terms, look.state, request.offer, look.now)
     if look.bidder_strikes >= settings.STRIKES_BEFORE_BAN:
         raise BidderSuspended
-    return look, pricing.decide(look.terms, look.state, request.offer, look.now)
+    return look, decision
 
 
 def _compose(request: _Request, look: Look, decision: pricing.Decision) -> tuple[BidWrite, dict[str, Any]]:

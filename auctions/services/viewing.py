@@ -98,11 +98,12 @@ def _reason_against(row: dict[str, Any], user: User) -> str | None:
     status = public_status(
         row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     )
-    if user.strikes >= settings.STRIKES_BEFORE_BAN:
-        return BidderSuspended.code
+    # In the order in which a bid is refused.
     if row["seller_id"] == user.pk:
         return SellerCannotBid.code
-    return None if status == "open" else AuctionNotOpen.code
+    if status != "open":
+        return AuctionNotOpen.code
+    return BidderSuspended.code if user.strikes >= settings.STRIKES_BEFORE_BAN else None
 
 
 def history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:

@@ -31,8 +31,8 @@ def lock(*, payment_id: int, intent: Intent | None) -> tuple[Order, Payment]:
 def apply(*, order: Order, payment: Payment, intent: Intent) -> str:
     """Bring a locked order and payment (see `lock`) forward to what Stripe says of the intent; never back.
 
-    `intent` was retrieved from Stripe just now, so it does not matter which event of it made us look, or in which
-    order they came. Returns a flag for staff, or nothing. https://docs.stripe.com/payments/paymentintents/lifecycle
+    `intent` was retrieved from Stripe just now, or has succeeded, which is final: so it does not matter which event of
+    it made us look, or in which order they came. Returns a flag for staff, or nothing. https://docs.stripe.com/payments/paymentintents/lifecycle
     """
     if intent.livemode != stripe_gateway.live_mode():
         return "wrong_mode"
