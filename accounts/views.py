@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -12,14 +12,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts import serializers
+from accounts.authentication import caller
 from accounts.origin import client_ip, user_agent
 from accounts.services import otp, passwords, profile, registration, tokens
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.serializers import Serializer
-
-    from accounts.models import User
 
 CODE_SENT = "If this address can receive mail, a code is on its way. It is good for 10 minutes."
 
@@ -128,7 +127,7 @@ class UserViewSet(PrivateViewSet):
     def update_me(self, request: Request) -> Response:
         """Change the display name or the password. A new password ends every sign-in: sign in again with it."""
         given = _read(serializers.ProfileUpdateSerializer, request)
-        user = profile.update_profile(user=cast("User", request.user), **given)
+        user = profile.update_profile(user=caller(request), **given)
         return Response(serializers.ProfileSerializer(user).data)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -10,6 +10,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.authentication import caller
 from auctioncraft.errors import Invalid
 from notifications.models import Notification
 from notifications.pagination import NotificationPagination
@@ -19,8 +20,6 @@ from notifications.services import inbox
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
-
-    from accounts.models import User
 
 UNREAD = OpenApiParameter("unread", bool, description="`true`: only those that are not read. Else all.")
 
@@ -51,7 +50,7 @@ class NotificationViewSet(ListModelMixin, GenericViewSet):
     @action(detail=False, methods=["post"])
     def read_all(self, request: Request) -> Response:
         """Mark all of the caller's notices read."""
-        inbox.mark_all_read(recipient=cast("User", request.user))
+        inbox.mark_all_read(recipient=caller(request))
         return Response({"unread_count": 0})
 
 

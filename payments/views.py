@@ -13,6 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSet
 
+from accounts.authentication import caller
 from auctioncraft import clock, money
 from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
 from auctioncraft.api.parsers import read_body
@@ -41,7 +42,7 @@ class PaymentViewSet(ViewSet):
         asked.is_valid(raise_exception=True)
         result = checkout.create_payment_intent(
             product_id=asked.validated_data["product_id"],
-            user_id=_user_id(request),
+            user_id=caller(request).pk,
             idempotency_key=idempotency_key(request),
         )
         return Response(
@@ -127,9 +128,4 @@ class StripeViewSet(ViewSet):
 
 
 def _context(request: Request) -> dict[str, Any]:
-    return {"now": clock.now(), "user_id": _user_id(request)}
-
-
-def _user_id(request: Request) -> int:
-    user_id: Any = request.user.pk  # never None: IsAuthenticated has seen to it
-    return int(user_id)
+    return {"now": clock.now(), "user_id": caller(request).pk}
