@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Final
 
@@ -78,6 +78,11 @@ def fit(amount: Decimal, currency: str, cap: Decimal | int) -> Decimal:
         places = decimals(currency)
         raise BadAmount(f"{currency} has {places} decimals." if places else f"{currency} has no decimals.")
     return fitted
+
+
+def round_half_up(amount: Decimal, currency: str) -> Decimal:
+    """Round what was computed (never what was sent) to the currency's decimals."""
+    return amount.quantize(quantum(currency), ROUND_HALF_UP)
 
 
 def to_text(amount: Decimal, currency: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from auctioncraft import money
@@ -22,4 +22,4 @@ def buyers_premium(hammer: Decimal, currency: str, bands: Sequence[tuple[Decimal
     for i, (start, percent) in enumerate(bands):
         end = min(hammer, bands[i + 1][0]) if i + 1 < len(bands) else hammer
         premium += max(end - start, Decimal(0)) * percent / 100
-    return premium.quantize(money.quantum(currency), ROUND_HALF_UP)
+    return money.round_half_up(premium, currency)

@@ -1,4 +1,4 @@
-"""Fifty clients at once, over HTTP, against the running server: issue 2's "What to prove"."""
+"""Fifty clients at once, over HTTP, against the running server."""
 
 import random
 from collections import Counter
@@ -15,18 +15,6 @@ pytestmark = pytest.mark.servers
 
 CLIENTS = 50
 ACCEPTED_EACH, TRIES_EACH = 3, 8
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    with servers.migrated(tmp_path_factory.mktemp("template")) as name:
-        yield name
-
-
-@pytest.fixture
-def house(template, tmp_path, django_db_blocker):
-    with django_db_blocker.unblock(), servers.house(tmp_path, template) as made:
-        yield made
 
 
 @pytest.fixture

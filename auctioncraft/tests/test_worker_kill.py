@@ -21,18 +21,6 @@ from payments.models import Order
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    with servers.migrated(tmp_path_factory.mktemp("template")) as name:
-        yield name
-
-
-@pytest.fixture
-def house(template, tmp_path, django_db_blocker):
-    with django_db_blocker.unblock(), servers.house(tmp_path, template) as made:
-        yield made
-
-
 AUCTIONS = 8
 # Of each sale two were outbid; its winner, its seller and the two losers are told. The last has no bid.
 TOLD = {
