@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.db import IntegrityError, transaction
 
-from auctioncraft.errors import IdempotencyKeyReused
+from auctioncraft.errors import DomainError, IdempotencyKeyReused
 from auctioncraft.models import IdempotencyKey
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def run_once(
 ) -> dict[str, Any]:
     """Run `work` in a transaction and keep its answer under the key; run again, return that answer.
 
-    Two at once: both work, one commits, the other's effect is rolled back and it returns the first one's answer.
+    Two at once: both work, one commits, the other's effect is rolled back and it returns the first one's answer. So it
+    does if it was refused for what the first one did. Raises what `work` raises, and IdempotencyKeyReused.
     """
     if not key:
         return work()
@@ -63,7 +64,7 @@ def run_once(
             IdempotencyKey.objects.create(
                 user_id=user_id, key=key, fingerprint=fingerprint, status=status, answer=answer
             )
-    except IntegrityError:
+    except (IntegrityError, DomainError):
         if (answer := earlier_answer(user_id=user_id, key=key, fingerprint=fingerprint)) is None:
             raise
     return answer

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+logger = logging.getLogger(__name__)
 
 
 def sweep(name: str) -> Callable[[Callable[[], Any]], Any]:
@@ -32,3 +35,18 @@ def sweep(name: str) -> Callable[[Callable[[], Any]], Any]:
         return shared_task(name=name)(run)
 
     return decorate
+
+
+def one_by_one(work: Callable[..., bool], rows: Iterable[tuple[Any, ...]]) -> int:
+    """Do `work` with each row as its arguments; return for how many it was done.
+
+    A row that fails is logged and the others go on: the longest overdue comes first at every sweep, and would keep
+    them waiting for ever.
+    """
+    done = 0
+    for row in rows:
+        try:
+            done += work(*row)
+        except Exception:  # whatever is wrong with one row
+            logger.exception("%s failed for %s", work.__qualname__, row)
+    return done

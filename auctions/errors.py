@@ -56,3 +56,67 @@ class CategoryInUse(DomainError):
     code = "category_in_use"
     detail = "This category has products or categories below it."
     status = 409
+
+
+class AuctionHasBids(DomainError):
+    """What people have bid on stays as it is."""
+
+    code = "auction_has_bids"
+    detail = "This product has bids, so that cannot be changed any more."
+    status = 409
+
+
+class BuyNowUnavailable(DomainError):
+    """It has no buy-now price, or bidding has taken it away."""
+
+    code = "buy_now_unavailable"
+    detail = "This product cannot be bought now."
+    status = 409
+
+
+class ReserveNotAcceptable(DomainError):
+    """There is no offer below the reserve to accept, or not any more."""
+
+    code = "reserve_not_acceptable"
+    detail = "There is no price below the reserve to accept, or its 48 hours are over."
+    status = 409
+
+
+class BidAlreadyVoided(DomainError):
+    """A bid is voided once."""
+
+    code = "bid_already_voided"
+    detail = "This bid is void already."
+    status = 409
+
+
+class NotRelistable(DomainError):
+    """It is not unsold, or was listed again already, or is on offer to somebody."""
+
+    code = "not_relistable"
+    detail = "Only an unsold product that is on offer to nobody can be listed again, and only once."
+    status = 409
+
+
+class SecondChanceUnavailable(DomainError):
+    """No sale fell through, or there is nobody left to offer the product to."""
+
+    code = "second_chance_unavailable"
+    detail = "There is nobody to whom this product could be offered now."
+    status = 409
+
+
+class SecondChanceNotOpen(DomainError):
+    """The offer was answered, or has lapsed."""
+
+    code = "second_chance_not_open"
+    detail = "This offer is not open any more."
+    status = 409
+
+
+class TooManyImages(DomainError):
+    """A product has twelve pictures at most."""
+
+    code = "too_many_images"
+    detail = "This product has as many pictures as it may have."
+    status = 409

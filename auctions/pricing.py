@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from auctioncraft import money
-from auctioncraft.errors import Invalid
+from auctioncraft.errors import DomainError, Invalid
 from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised, SellerCannotBid
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NO_CAP = Decimal(10) ** (money.MAX_DIGITS - money.DECIMAL_PLACES) - 1  # all that a column holds
 Increments = tuple[tuple[Decimal, Decimal], ...]
 
 
@@ -51,7 +57,7 @@ class Terms:
     increments: Increments
     soft_close_window: int = 0
     soft_close_extension: int = 0
-    cap: Decimal | int = 10**11 - 1
+    cap: Decimal | int = NO_CAP
 
     def step(self, price: Decimal) -> Decimal:
         """Return the increment at a price."""
@@ -114,6 +120,11 @@ def reserve_met(reserve_price: Decimal | None, price: Decimal | None) -> bool:
     return price is not None and (reserve_price is None or price >= reserve_price)
 
 
+def buy_now_available(buy_now: Decimal | None, reserve_price: Decimal | None, price: Decimal | None) -> bool:
+    """Return whether an open auction at this price can be ended by buying: no bid yet, or its reserve is not met."""
+    return buy_now is not None and (price is None or (reserve_price is not None and price < reserve_price))
+
+
 def decide(terms: Terms, state: State, offer: Offer, now: datetime) -> Decision:
     """Decide a bid made at `now`, UTC.
 
@@ -133,6 +144,22 @@ def decide(terms: Terms, state: State, offer: Offer, now: datetime) -> Decision:
     elif min(amount or most, most) < minimum:
         raise BidTooLow(minimum_bid=money.to_text(minimum, terms.currency))
     return _accept(terms, state, offer.bidder, amount or minimum, most, placed_at)
+
+
+def redecide(terms: Terms, state: State, offers: Iterable[tuple[Offer, datetime]]) -> State:
+    """Return `state` as these offers alone would have made it, decided in their order from nothing.
+
+    For when a bid was voided (docs/rules.md, Voiding a bid). Each comes with the moment it was placed at, UTC. One that
+    would be refused without the voided bid has no effect; the auction's times stay as they are.
+    """
+    # The cap too was looked at when they were placed, and may be another by now.
+    calm = replace(terms, soft_close_window=0, soft_close_extension=0, cap=NO_CAP)
+    start, end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    found = State(starts_at=start, ends_at=end, hard_ends_at=end)
+    for offer, placed_at in offers:
+        with suppress(DomainError):
+            found = decide(calm, found, offer, placed_at).state
+    return replace(state, leader=found.leader, maximum=found.maximum, price=found.price, bid_count=found.bid_count)
 
 
 def _check_shape(terms: Terms, offer: Offer) -> tuple[Decimal | None, Decimal]:

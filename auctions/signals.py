@@ -2,6 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent by services.closing with `auction`: its row is locked and already closed. A receiver may write rows, nothing
-# else.
-auction_closed = Signal()
+# Sent for every sale, by the hammer or otherwise, with `auction`, whose row is locked and says who won and at what
+# price, and `at`, the moment of the sale (UTC). A receiver may write rows, nothing else.
+auction_sold = Signal()

@@ -6,6 +6,7 @@ from typing import Any
 
 from auctions.views.bids import MyBidViewSet, ProductBidViewSet, ProductEventViewSet
 from auctions.views.categories import CategoryViewSet
+from auctions.views.images import ProductImageViewSet
 from auctions.views.products import ProductViewSet
 
 routes: list[tuple[str, Any, str]] = [
@@ -13,5 +14,6 @@ routes: list[tuple[str, Any, str]] = [
     ("products", ProductViewSet, "product"),
     (r"products/(?P<product_id>[0-9]{1,18})/bids", ProductBidViewSet, "product-bid"),
     (r"products/(?P<product_id>[0-9]{1,18})/events", ProductEventViewSet, "product-event"),
+    (r"products/(?P<product_id>[0-9]{1,18})/images", ProductImageViewSet, "product-image"),
     ("bids", MyBidViewSet, "bid"),
 ]

@@ -1,11 +1,13 @@
 """What is sold and how the sale stands.
 
-`Product` is what the seller wrote and bids never touch; `Auction` is the one narrow row that they move; `Bid` and
-`AuctionEvent` are only ever inserted (ADR 0004).
+`Product` is what the seller wrote and bids never touch; `Auction` is the one narrow row that they move; `Bid`,
+`BidVoid` and `AuctionEvent` are only ever inserted (ADR 0004).
 """
 
 from auctions.models.auction import Auction
-from auctions.models.history import AuctionEvent, Bid, EventOutbox
+from auctions.models.history import AuctionEvent, Bid, BidVoid, EventOutbox
+from auctions.models.image import ProductImage
+from auctions.models.offer import SecondChanceOffer
 from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, public_status
 
 __all__ = [
@@ -13,9 +15,12 @@ __all__ = [
     "Auction",
     "AuctionEvent",
     "Bid",
+    "BidVoid",
     "Category",
     "EventOutbox",
     "Product",
+    "ProductImage",
+    "SecondChanceOffer",
     "Watch",
     "alias",
     "public_status",

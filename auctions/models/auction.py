@@ -47,6 +47,14 @@ class Auction(models.Model):
         NO_BIDS = "no_bids"
         CANCELLED = "cancelled"
 
+    class Sale(models.TextChoices):
+        """By which way it was sold: the hammer, or one of the other three (docs/rules.md)."""
+
+        HAMMER = "hammer"
+        BUY_NOW = "buy_now"
+        BELOW_RESERVE = "below_reserve"
+        SECOND_CHANCE = "second_chance"
+
     product = models.OneToOneField(Product, primary_key=True, on_delete=models.CASCADE, related_name="auction")
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     price = MoneyField(null=True, blank=True)
@@ -67,8 +75,10 @@ class Auction(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     hammer_price = MoneyField(null=True, blank=True)
+    sale = models.CharField(max_length=13, choices=Sale, blank=True, default="", help_text="How it was sold, if it is.")
     closed_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had paid.")
+    fell_through_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had not paid in time.")
 
     objects: ClassVar[Any] = AuctionQuerySet.as_manager()
 
@@ -90,14 +100,25 @@ class Auction(models.Model):
                 name="auction_result_iff_closed",
             ),
             models.CheckConstraint(
-                condition=Q(status="sold", winner__isnull=False, hammer_price__isnull=False)
-                | (~Q(status="sold") & Q(winner__isnull=True, hammer_price__isnull=True)),
+                condition=(Q(status="sold", winner__isnull=False, hammer_price__isnull=False) & ~Q(sale=""))
+                | (~Q(status="sold") & Q(winner__isnull=True, hammer_price__isnull=True, sale="")),
                 name="auction_winner_iff_sold",
+            ),
+            models.CheckConstraint(
+                condition=Q(settled_at__isnull=True, fell_through_at__isnull=True)
+                | Q(status="sold", settled_at__isnull=True)
+                | Q(status="sold", fell_through_at__isnull=True),
+                name="auction_paid_or_fallen_through",
             ),
         )
 
     def __str__(self) -> str:
         return f"Auction of product {self.product_id}"
+
+    @property
+    def is_unsold(self) -> bool:
+        """Whether nobody has it: it found no buyer, or its buyer did not pay."""
+        return self.status == self.Status.UNSOLD or self.fell_through_at is not None
 
     def state(self) -> pricing.State:
         """Return what the next bid is decided on."""

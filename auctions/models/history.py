@@ -23,12 +23,20 @@ class BidQuerySet(models.QuerySet["Bid"]):
             self.filter(product_id=product_id, seq__isnull=False)
             .order_by("-version", "-position")
             .annotate(server_time=DatabaseNow())
-            .values("seq", "bidder_id", "price", "outcome", "placed_at", "server_time")
+            .values("seq", "bidder_id", "price", "outcome", "placed_at", "server_time", "void__voided_at")
         )
 
+    def standing(self) -> BidQuerySet:
+        """Return the bids that were not voided."""
+        return self.filter(void__isnull=True)
+
+    def made_by_people(self) -> BidQuerySet:
+        """Return what people bid, without what their proxies did for them."""
+        return self.exclude(outcome=pricing.Outcome.AUTOMATIC)
+
     def made_by(self, user_id: int) -> BidQuerySet:
-        """Return what a person bid, without what their proxy did for them."""
-        return self.filter(bidder_id=user_id).exclude(outcome=pricing.Outcome.AUTOMATIC)
+        """Return what a person bid and was not voided, without what their proxy did for them."""
+        return self.made_by_people().standing().filter(bidder_id=user_id)
 
 
 class Bid(models.Model):
@@ -66,6 +74,25 @@ class Bid(models.Model):
         return self.outcome == pricing.Outcome.AUTOMATIC
 
 
+class BidVoid(models.Model):
+    """Staff declared a bid void. The bid itself stays as it was; what stands is what the others give."""
+
+    bid = models.OneToOneField(Bid, primary_key=True, on_delete=models.PROTECT, related_name="void")
+    # Again here, so that the voids of a product are found without its bids.
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="voids")
+    version = models.PositiveBigIntegerField(help_text="The auction's version that it made.")
+    reason = models.CharField(max_length=500, help_text="For those whom it concerns.")
+    voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+")
+    voided_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "voided bid"
+        constraints = (models.UniqueConstraint(fields=("product", "version"), name="void_order"),)
+
+    def __str__(self) -> str:
+        return f"Void of bid {self.bid_id}"
+
+
 class AuctionEvent(models.Model):
     """One public change of a product: `(product, seq)`, gap-free, written by the statement that made the change."""
 
@@ -78,10 +105,17 @@ class AuctionEvent(models.Model):
         CANCELLED = "cancelled"
         BID_VOIDED = "bid_voided"
         EDITED = "edited"
+        RESERVE_WAIVED = "reserve_waived"
+        SALE_FELL_THROUGH = "sale_fell_through"
+        SECOND_CHANCE_OFFERED = "second_chance_offered"
+        SECOND_CHANCE_ACCEPTED = "second_chance_accepted"
+        SECOND_CHANCE_DECLINED = "second_chance_declined"
+        SECOND_CHANCE_LAPSED = "second_chance_lapsed"
+        RELISTED = "relisted"
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, db_index=False, related_name="events")
     seq = models.PositiveBigIntegerField()
-    kind = models.CharField(max_length=12, choices=Kind)
+    kind = models.CharField(max_length=22, choices=Kind)
     data = models.JSONField(help_text="What everybody may know.")
     private = models.JSONField(default=dict, help_text="Whom it concerns, by user id: for notices and the audit.")
     created_at = models.DateTimeField()
@@ -89,6 +123,10 @@ class AuctionEvent(models.Model):
     class Meta:
         ordering = ("product", "seq")
         constraints = (models.UniqueConstraint(fields=("product", "seq"), name="event_order"),)
+        # Next to all events are of bids; check_invariants asks for the others, and a bid does not pay for it.
+        indexes = (
+            models.Index(fields=("kind", "product"), name="event_but_bids", condition=~models.Q(kind="bid_placed")),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.seq} of product {self.product_id}"

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from auctioncraft.clock import DatabaseNow
 from auctioncraft.db import JSONDecoder, MoneyField
 from auctions import pricing
+from auctions.premium import buyers_premium
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -133,9 +134,18 @@ class Product(models.Model):
     )
     soft_close_window = models.PositiveIntegerField(help_text="Seconds.")
     soft_close_extension = models.PositiveIntegerField(help_text="Seconds.")
+    premium_bands = models.JSONField(
+        decoder=JSONDecoder,
+        default=list,
+        blank=True,
+        help_text="The buyer's premium it was listed under: [[from price, percent], …].",
+    )
     shipping = MoneyField(default=Decimal(0))
     thumbnail = models.ImageField(upload_to="products/", blank=True)
     watch_count = models.PositiveIntegerField(default=0)
+    relisted_from = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relisting"
+    )
     alias_salt = models.CharField(max_length=32, default=_new_salt, editable=False)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -170,6 +180,11 @@ class Product(models.Model):
             soft_close_extension=self.soft_close_extension,
             cap=settings.MAX_AMOUNT,
         )
+
+    def premium_on(self, hammer_price: Decimal) -> Decimal:
+        """Return the buyer's premium on a hammer price, by the bands that it was listed under."""
+        bands = [(Decimal(start), Decimal(percent)) for start, percent in self.premium_bands]
+        return buyers_premium(hammer_price, self.currency, bands)
 
     def alias_of(self, user_id: int) -> str:
         """Return the name a bidder goes by in this product's public history.

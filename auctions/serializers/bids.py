@@ -1,8 +1,8 @@
-"""Bids, results and events on the wire."""
+"""Bids and events on the wire."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rest_framework import serializers
 
@@ -10,12 +10,7 @@ from auctioncraft import money
 from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull
 from auctioncraft.clock import to_text
 from auctions.models import AuctionEvent
-from auctions.serializers.products import ProductListSerializer, SellerSummary, product_row
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from auctions.models import Auction
+from auctions.serializers.products import ProductListSerializer, product_row
 
 
 class PlaceBidSerializer(serializers.Serializer):
@@ -58,6 +53,27 @@ class PlacedBidSerializer(serializers.Serializer):
     server_time = serializers.DateTimeField()
 
 
+class CostSerializer(serializers.Serializer):
+    """What winning would come to."""
+
+    hammer_price = MoneyText()
+    buyers_premium = MoneyText()
+    shipping = MoneyText()
+    total = MoneyText()
+
+
+class BidPreviewSerializer(serializers.Serializer):
+    """What a bid would come to. It binds nobody, and does not tell whether the bid would lead."""
+
+    acceptable = serializers.BooleanField()
+    code = serializers.CharField(allow_null=True, help_text="What the bid would be refused with.")
+    detail = serializers.CharField(allow_null=True)
+    minimum_bid = MoneyText()
+    at_most = CostSerializer(help_text="If it won at all that it offers.")
+    currency = serializers.CharField()
+    server_time = serializers.DateTimeField()
+
+
 class MyBidSerializer(serializers.Serializer):
     """A product that the caller has bid on."""
 
@@ -83,29 +99,11 @@ class EventQuerySerializer(serializers.Serializer):
     after = IdField(min_value=0, default=0, help_text="Only events with a greater seq.")
 
 
-class CloseAuctionSerializer(serializers.Serializer):
-    """How to close."""
-
-    accept_below_reserve = serializers.BooleanField(default=False)
-
-
-class ClosedAuctionSerializer(serializers.Serializer):
-    """A closed auction's result, for its seller and staff."""
-
-    product = serializers.IntegerField()
-    result = serializers.ChoiceField(choices=("sold", "reserve_not_met", "no_bids"))
-    winner = SellerSummary(allow_null=True)
-    final_price = MoneyTextOrNull()
-    currency = serializers.CharField()
-    closed_at = serializers.DateTimeField()
-    server_time = serializers.DateTimeField()
-
-
 def my_bid(row: dict[str, Any], user_id: int) -> dict[str, Any]:
     """Return the caller's side of a row of viewing.my_bids()."""
     if row["auction__status"] == "open":
         state = "leading" if row["auction__leader_id"] == user_id else "outbid"
-    elif row["auction__winner_id"] == user_id:
+    elif row["auction__winner_id"] == user_id and not row["auction__fell_through_at"]:
         state = "won" if row["auction__settled_at"] else "owing"
     else:
         state = "lost"
@@ -123,18 +121,4 @@ def event_row(row: dict[str, Any]) -> dict[str, Any]:
         **row,
         "created_at": to_text(row["created_at"]),
         "server_time": to_text(row["server_time"]),
-    }
-
-
-def closed_auction(auction: Auction, now: datetime) -> dict[str, Any]:
-    """Return the result of an auction just closed, for those who may close it."""
-    winner = auction.winner
-    return {
-        "product": auction.product_id,
-        "result": auction.result,
-        "winner": {"id": winner.pk, "display_name": winner.display_name} if winner else None,
-        "final_price": money.to_text_or_none(auction.hammer_price, auction.product.currency),
-        "currency": auction.product.currency,
-        "closed_at": to_text(auction.closed_at) if auction.closed_at else None,
-        "server_time": to_text(now),
     }

@@ -20,6 +20,7 @@ class HistoryRowSerializer(serializers.Serializer):
     amount = MoneyText()
     currency = serializers.CharField()
     automatic = serializers.BooleanField(help_text="Made by a proxy that answered or was overtaken.")
+    voided = serializers.BooleanField(help_text="Declared void by staff: it counts no more.")
     placed_at = serializers.DateTimeField()
     server_time = serializers.DateTimeField()
 
@@ -32,6 +33,7 @@ def history_row(row: dict[str, Any], *, salt: str, currency: str) -> dict[str, A
         "amount": money.to_text(row["price"], currency),
         "currency": currency,
         "automatic": row["outcome"] == pricing.Outcome.AUTOMATIC,
+        "voided": row["void__voided_at"] is not None,
         "placed_at": row["placed_at"],
         "server_time": row["server_time"],
     }

@@ -23,6 +23,7 @@ from auctioncraft.api.fields import (
 from auctions import pricing
 from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
 from auctions.serializers.history import HistoryRowSerializer, history_row
+from auctions.serializers.images import ImageSerializer, image_row
 
 
 class CategorySerializer(serializers.ModelSerializer):
@@ -97,7 +98,7 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
     starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     status = public_status(row["auction__status"], starts_at, ends_at, now)
     met = pricing.reserve_met(reserve, price)
-    buy_now_available = status == "open" and (price is None or (reserve is not None and not met))
+    buy_now_available = status == "open" and pricing.buy_now_available(row["buy_now_price"], reserve, price)
     return {
         "id": row["id"],
         "name": row["name"],
@@ -131,10 +132,11 @@ def _minimum_bid(row: dict[str, Any]) -> Decimal:
     return price + next(Decimal(step) for start, step in reversed(row["increments"]) if Decimal(start) <= price)
 
 
-class ImageSerializer(serializers.Serializer):
-    """A picture."""
+class ViewerOfferSerializer(serializers.Serializer):
+    """A second-chance offer that the caller may accept or decline."""
 
-    url = serializers.CharField()
+    amount = MoneyText()
+    expires_at = serializers.DateTimeField()
 
 
 class ViewerSerializer(serializers.Serializer):
@@ -147,6 +149,7 @@ class ViewerSerializer(serializers.Serializer):
     watching = serializers.BooleanField()
     can_bid = serializers.BooleanField()
     reason = serializers.CharField(allow_null=True, help_text="The code a bid would be refused with.")
+    second_chance = ViewerOfferSerializer(allow_null=True, help_text="What the product is offered to the caller for.")
 
 
 class ProductDetailSerializer(ProductListSerializer):
@@ -154,6 +157,7 @@ class ProductDetailSerializer(ProductListSerializer):
 
     description = serializers.CharField()
     shipping = MoneyText()
+    relisted_from = serializers.IntegerField(allow_null=True, help_text="The unsold product that this one is again.")
     images = ImageSerializer(many=True)
     bids = HistoryRowSerializer(many=True, help_text="The latest ten, newest first.")
     viewer = ViewerSerializer(required=False, help_text="Only with a token.")
@@ -181,15 +185,29 @@ class CreateProductSerializer(serializers.Serializer):
         return value.upper()
 
 
+class UpdateProductSerializer(CreateProductSerializer):
+    """What to change of a product: any of it, as far as nobody has bid."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take Serializer's arguments; nothing is required."""
+        super().__init__(*args, partial=True, **kwargs)
+
+
+class RelistProductSerializer(UpdateProductSerializer):
+    """What is to be otherwise than it was in the product that is listed again."""
+
+
 def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the public side of viewing.detail(), and `viewer` of viewing.viewer() where there is one."""
     salt, currency = row["alias_salt"], row["currency"]
     body = product_row(row)
     body["description"] = row["description"]
+    body["relisted_from"] = row["relisted_from_id"]
     body["shipping"] = money.to_text(row["shipping"], currency)
-    body["images"] = [{"url": body["thumbnail"]}] if body["thumbnail"] else []
+    body["images"] = [image_row(image) for image in row["images"]]
     body["bids"] = [history_row(bid, salt=salt, currency=currency) for bid in row["bids"]]
     if viewer is not None:
+        offer = viewer["second_chance"]
         body["viewer"] = {
             "alias": alias(salt, viewer["user_id"]),
             "is_leading": viewer["is_leading"],
@@ -198,6 +216,8 @@ def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) ->
             "watching": viewer["watching"],
             "can_bid": viewer["can_bid"],
             "reason": viewer["reason"],
+            "second_chance": offer
+            and {"amount": money.to_text(offer.amount, currency), "expires_at": offer.expires_at},
         }
     return body
 

@@ -1,45 +1,50 @@
-"""Closing an auction: under the row lock, once, with one result."""
+"""Ending an auction: under the row lock, once, with one result."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
+from accounts.services import standing
 from auctioncraft import clock, money
-from auctioncraft.errors import NotFound, PermissionDenied
+from auctioncraft.clock import to_text
+from auctioncraft.errors import Invalid, PermissionDenied
+from auctioncraft.sweeps import one_by_one
 from auctions import pricing
-from auctions.errors import AuctionAlreadyClosed
-from auctions.models import Auction, AuctionEvent
+from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
+from auctions.models import Auction, AuctionEvent, Product
 from auctions.services import events
-from auctions.signals import auction_closed
+from auctions.services.locking import lock_auction, require
+from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from accounts.models import User
 
-logger = logging.getLogger(__name__)
+# How long a seller may think about a price below the reserve (docs/rules.md, Closing).
+TIME_TO_ACCEPT: Final = timedelta(hours=48)
+# How far ahead staff may move an end.
+LONGEST_EXTENSION: Final = timedelta(days=31)
 
 
 def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False) -> Auction:
     """Close an auction now, for its seller or staff; return it with its product.
 
     Below the reserve only the seller may accept. Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends
-    auction_closed inside the transaction.
+    auction_sold inside the transaction if it is.
     """
     with transaction.atomic():
-        auction = _lock(product_id)
-        if auction is None:
-            raise NotFound
-        if not (actor.is_staff or actor.pk == auction.product.seller_id):
-            raise PermissionDenied
+        auction, now = require(product_id)
+        by = part_of(actor, auction.product)
         if accept_below_reserve and actor.pk != auction.product.seller_id:
             raise PermissionDenied("Only the seller may accept a price below the reserve.")
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
-        _close(auction, clock.now(), accept_below_reserve=accept_below_reserve)
+        _close(auction, now, by=by, accept_below_reserve=accept_below_reserve)
     return auction
 
 
@@ -49,63 +54,152 @@ def close_due(*, limit: int = 200) -> int:
     Any number of workers: a row that another one holds is skipped, one that it closed meanwhile is left alone. An
     auction that fails is logged and the others go on.
     """
-    closed = 0
-    for product_id in Auction.objects.due(clock.now()).values_list("pk", flat=True)[:limit]:
-        try:
-            closed += _close_if_due(product_id)
-        except Exception:  # one auction's failure must not keep the others open
-            logger.exception("could not close the auction of product %s", product_id)
-    return closed
+    return one_by_one(_close_if_due, list(Auction.objects.due(clock.now()).values_list("pk")[:limit]))
 
 
 def _close_if_due(product_id: int) -> bool:
     with transaction.atomic():
-        auction = _lock(product_id, skip_locked=True)
+        auction = lock_auction(product_id, skip_locked=True)
         if auction is None or auction.status != Auction.Status.OPEN:
             return False
         now = clock.now()
         if now < auction.ends_at:  # a bid extended it after we looked
             return False
-        _close(auction, now, accept_below_reserve=False)
+        _close(auction, max(now, auction.last_bid_at or now), by="time", accept_below_reserve=False)
     return True
 
 
-def _lock(product_id: int, *, skip_locked: bool = False) -> Auction | None:
-    # NO KEY, or inserting bids and events, which refer to the row's product, would wait as well.
-    found: Auction | None = (
-        Auction.objects.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
-        .select_related("product")
-        .filter(pk=product_id)
-        .first()
-    )
-    return found
+def cancel_auction(*, product_id: int, actor: User) -> Auction:
+    """Call an auction off: staff at any time before it has its result, the seller only while there is no bid.
+
+    Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        by = part_of(actor, auction.product)
+        if auction.status != Auction.Status.OPEN:
+            raise AuctionAlreadyClosed
+        if not actor.is_staff and auction.leader_id is not None:
+            raise AuctionHasBids("This auction has bids: only our staff can call it off.")
+        auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
+        auction.closed_at = now
+        events.record(
+            auction=auction, kind=AuctionEvent.Kind.CANCELLED, at=now, data={"by": by}, private={"actor": actor.pk}
+        )
+        auction.save()
+    return auction
 
 
-def _close(auction: Auction, now: datetime, *, accept_below_reserve: bool) -> None:
-    """Write the result of a locked, open auction."""
-    product = auction.product
-    # A clock that steps back never makes the close look earlier than a bid.
-    now = max(now, auction.last_bid_at or now)
-    met = pricing.reserve_met(product.reserve_price, auction.price)
-    if auction.leader_id is None:
-        auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS
-    elif met or accept_below_reserve:
-        auction.status, auction.result = Auction.Status.SOLD, Auction.Result.SOLD
-        auction.winner_id, auction.hammer_price = auction.leader_id, auction.price
-    else:
-        auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.RESERVE_NOT_MET
+def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auction:
+    """Move the end of an auction that is not closed yet to a later `ends_at`, UTC: staff, after an outage for instance.
+
+    The hard end moves by as much. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, Invalid.
+    """
+    if not actor.is_staff:
+        raise PermissionDenied
+    with transaction.atomic():
+        auction, now = require(product_id)
+        if auction.status != Auction.Status.OPEN:
+            raise AuctionAlreadyClosed
+        so_far = max(now, auction.ends_at)
+        if not so_far < ends_at <= so_far + LONGEST_EXTENSION:
+            raise Invalid(ends_at=f"It must be after now and the end so far, within {LONGEST_EXTENSION.days} days.")
+        before, auction.ends_at = auction.ends_at, ends_at
+        auction.hard_ends_at += ends_at - before
+        events.record(
+            auction=auction,
+            kind=AuctionEvent.Kind.EXTENDED,
+            at=now,
+            data={"from": to_text(before), "ends_at": to_text(ends_at), "by": "staff"},
+            private={"actor": actor.pk},
+        )
+        auction.save()
+    return auction
+
+
+def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
+    """Sell to the leader at the price an auction ended at below its reserve: its seller, within 48 hours of the close.
+
+    Raises NotFound, PermissionDenied, ReserveNotAcceptable, NotAuthenticated. Sends auction_sold inside the
+    transaction.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        product = auction.product
+        if actor.pk != product.seller_id:
+            raise PermissionDenied("Only the seller may accept a price below the reserve.")
+        waits = auction.result == Auction.Result.RESERVE_NOT_MET
+        in_time = auction.closed_at is not None and now < auction.closed_at + TIME_TO_ACCEPT
+        if not (waits and in_time) or was_relisted(product):
+            raise ReserveNotAcceptable
+        standing.hold(user_id=actor.pk)
+        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.BELOW_RESERVE)
+        events.record(
+            auction=auction,
+            kind=AuctionEvent.Kind.RESERVE_WAIVED,
+            at=now,
+            data=sale_of(auction),
+            private={"winner": auction.winner_id, "seller": product.seller_id},
+        )
+        auction.save()
+        auction_sold.send(sender=Auction, auction=auction, at=now)
+    return auction
+
+
+def finish(auction: Auction, now: datetime, *, by: str) -> None:
+    """Record the close of a locked auction whose result is set, save it and, if it is sold, say so."""
     auction.closed_at = now
+    sold = auction.status == Auction.Status.SOLD
     events.record(
         auction=auction,
         kind=AuctionEvent.Kind.CLOSED,
         at=now,
-        data={
-            "result": auction.result,
-            "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
-            "currency": product.currency,
-            "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
-        },
-        private={"winner": auction.winner_id, "seller": product.seller_id},
+        data={"result": auction.result, **sale_of(auction), "by": by},
+        private={"winner": auction.winner_id, "seller": auction.product.seller_id},
     )
     auction.save()
-    auction_closed.send(sender=Auction, auction=auction)
+    if sold:
+        auction_sold.send(sender=Auction, auction=auction, at=now)
+
+
+def sell(auction: Auction, *, to: int | None, price: Decimal | None, sale: Auction.Sale) -> None:
+    """Set who has won a locked auction, at which price and how; the caller records and saves it."""
+    auction.status, auction.result, auction.sale = Auction.Status.SOLD, Auction.Result.SOLD, sale
+    auction.winner_id, auction.hammer_price = to, price
+
+
+def sale_of(auction: Auction) -> dict[str, str | None]:
+    """Return what everybody may know of a sale: the winner by alias, the price in the product's currency."""
+    product = auction.product
+    return {
+        "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
+        "currency": product.currency,
+        "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
+    }
+
+
+def part_of(actor: User, product: Product) -> str:
+    """Return in which part `actor` acts on a product: its seller's or staff's. Raises PermissionDenied for others."""
+    if actor.pk == product.seller_id:
+        return "seller"
+    if actor.is_staff:
+        return "staff"
+    raise PermissionDenied
+
+
+def was_relisted(product: Product) -> bool:
+    """Return whether it was listed again, as another product."""
+    return Product.objects.filter(relisted_from=product).exists()
+
+
+def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool) -> None:
+    """Write the result of a locked, open auction."""
+    if auction.leader_id is None:
+        auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS
+    elif pricing.reserve_met(auction.product.reserve_price, auction.price):
+        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.HAMMER)
+    elif accept_below_reserve:
+        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.BELOW_RESERVE)
+    else:
+        auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.RESERVE_NOT_MET
+    finish(auction, now, by=by)

@@ -1,10 +1,11 @@
-"""What the sale comes to afterwards, as far as the auction knows: whether the winner has paid."""
+"""What the sale comes to afterwards, as far as the auction knows: whether the winner has paid, or has not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auctions.models import Auction
+from auctions.models import Auction, AuctionEvent
+from auctions.services import events
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,3 +14,19 @@ if TYPE_CHECKING:
 def settle(*, product_id: int, at: datetime) -> None:
     """Note that the winner has paid, at `at`, UTC. Called inside the transaction that marks the order paid."""
     Auction.objects.filter(pk=product_id, settled_at__isnull=True).update(settled_at=at)
+
+
+def fall_through(*, auction: Auction, at: datetime) -> None:
+    """Note that the winner of a locked auction did not pay in time, as of `at`, UTC: the seller may sell it otherwise.
+
+    Called inside the transaction that lets the order expire. Who did not pay is nobody else's business.
+    """
+    auction.fell_through_at = at
+    events.record(
+        auction=auction,
+        kind=AuctionEvent.Kind.SALE_FELL_THROUGH,
+        at=at,
+        data={},
+        private={"buyer": auction.winner_id, "seller": auction.product.seller_id},
+    )
+    auction.save(update_fields=("fell_through_at", "seq", "version"))

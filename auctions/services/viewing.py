@@ -15,7 +15,7 @@ from auctioncraft.clock import DatabaseNow
 from auctioncraft.compiled import CompiledValues
 from auctioncraft.errors import NotFound
 from auctions.errors import AuctionNotOpen, BidderSuspended, SellerCannotBid
-from auctions.models import AuctionEvent, Bid, Product, Watch, public_status
+from auctions.models import AuctionEvent, Bid, Product, ProductImage, SecondChanceOffer, Watch, public_status
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -29,11 +29,27 @@ _detail = CompiledValues(
     lambda product_id: (
         Product.objects.filter(pk=product_id)
         .order_by()
-        .rows("description", "shipping", "alias_salt", "auction__leader_id")
+        .rows(
+            "description",
+            "shipping",
+            "alias_salt",
+            "relisted_from_id",
+            "auction__leader_id",
+            "auction__winner_id",
+            "auction__fell_through_at",
+        )
     ),
     arguments=1,
 )
 _latest_bids = CompiledValues(lambda product_id: Bid.objects.history(product_id)[:LATEST_BIDS], arguments=1)
+_images = CompiledValues(
+    lambda product_id: (
+        ProductImage.objects.filter(product_id=product_id)
+        .order_by("position")
+        .values("id", "image", "thumbnail", "width", "height")
+    ),
+    arguments=1,
+)
 
 
 @lru_cache(maxsize=32)
@@ -43,11 +59,21 @@ def _newest(limit: int, offset: int) -> CompiledValues:
 
 
 def detail(*, product_id: int) -> dict[str, Any] | None:
-    """Return a product's row with description, shipping, and `bids`, its latest history; None if there is none."""
+    """Return a product's row with description, shipping, `images`, and `bids`, its latest history; None if none."""
     row = next(iter(_detail.rows(product_id)), None)
     if row is not None:
-        row["bids"] = _latest_bids.rows(product_id) if row["auction__bid_count"] else []
+        # Not by bid_count: what was voided is history too.
+        row["bids"] = _latest_bids.rows(product_id) if row["auction__seq"] else []
+        row["images"] = _images.rows(product_id) if row["thumbnail"] else []
     return row
+
+
+def images(*, product_id: int) -> QuerySet[Any]:
+    """Return the product's pictures in their order, as dicts. Raises NotFound."""
+    if not Product.objects.filter(pk=product_id).exists():
+        raise NotFound
+    found: QuerySet[Any] = _images.build(product_id)
+    return found
 
 
 class NewestProducts:
@@ -83,15 +109,35 @@ def viewer(*, row: dict[str, Any], user: User) -> dict[str, Any]:
     """Return how the product of a detail row stands for `user`; amounts are Decimals in the product's currency."""
     latest = Bid.objects.made_by(user.pk).filter(product_id=row["id"]).order_by("-version").first()
     reason = _reason_against(row, user)
+    # Once it is closed, whoever has won: a product that was bought at once had another leader.
+    ahead = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
     return {
-        "is_leading": row["auction__leader_id"] == user.pk,
+        "is_leading": ahead == user.pk,
         "my_maximum": latest and (latest.max_amount or latest.amount),
         "my_last_amount": latest and latest.price,
+        "second_chance": _offer_to(row, user),
         "watching": Watch.objects.filter(user=user, product_id=row["id"]).exists(),
         "can_bid": reason is None,
         "reason": reason,
         "user_id": user.pk,
     }
+
+
+def detail_for(*, product_id: int, user: User) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a product's detail and how it stands for `user`. Raises NotFound."""
+    row = detail(product_id=product_id)
+    if row is None:
+        raise NotFound
+    return row, viewer(row=row, user=user)
+
+
+def _offer_to(row: dict[str, Any], user: User) -> SecondChanceOffer | None:
+    """Return the second-chance offer that `user` may accept; asked only where there can be one."""
+    if row["auction__fell_through_at"] is None:
+        return None
+    mine = SecondChanceOffer.objects.open().filter(product_id=row["id"], bidder=user)
+    found: SecondChanceOffer | None = mine.filter(expires_at__gt=row["server_time"]).first()
+    return found
 
 
 def _reason_against(row: dict[str, Any], user: User) -> str | None:
@@ -127,13 +173,19 @@ def events(*, product_id: int, after: int) -> QuerySet[Any]:
 
 
 def my_bids(*, user: User) -> QuerySet[Any]:
-    """Return a row per product that `user` has bid on, the latest bid first, with `my_maximum` and `my_last_bid_at`."""
+    """Return a row per product that `user` has bid on, the latest bid first.
+
+    With `my_maximum`, `my_last_bid_at` and how the sale stands. What was voided does not count.
+    """
     own = Bid.objects.made_by(user.pk).filter(product_id=OuterRef("pk")).order_by().values("product_id")
     last = Subquery(own.annotate(last=Max("placed_at")).values("last"))
     most = Subquery(own.annotate(most=Max(Coalesce("max_amount", "amount"))).values("most"))
     return (
-        Product.objects.filter(pk__in=Bid.objects.filter(bidder=user).values("product_id"))
+        Product.objects.filter(pk__in=Bid.objects.made_by(user.pk).values("product_id"))
         .annotate(my_last_bid_at=last, my_maximum=most)
-        .rows("my_last_bid_at", "my_maximum", "auction__leader_id", "auction__winner_id", "auction__settled_at")
+        .rows(
+            *("my_last_bid_at", "my_maximum", "auction__leader_id", "auction__winner_id"),
+            *("auction__settled_at", "auction__fell_through_at"),
+        )
         .order_by(F("my_last_bid_at").desc(nulls_last=True), "-id")
     )

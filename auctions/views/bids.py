@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import TokenAuthentication, caller
+from auctioncraft import clock
 from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
 from auctions.models import AuctionEvent, Bid
 from auctions.serializers.bids import (
+    BidPreviewSerializer,
     EventQuerySerializer,
     EventSerializer,
     MyBidSerializer,
@@ -22,7 +26,8 @@ from auctions.serializers.bids import (
     my_bid,
 )
 from auctions.serializers.history import HistoryRowSerializer, history_row
-from auctions.services import bidding, viewing
+from auctions.serializers.lifecycle import StandingAfterVoidSerializer, VoidBidSerializer, standing_after_void
+from auctions.services import bidding, previewing, viewing, voiding
 
 if TYPE_CHECKING:
     from rest_framework.authentication import BaseAuthentication
@@ -36,6 +41,7 @@ class ProductBidViewSet(GenericViewSet):
 
     queryset = Bid.objects.none()
     serializer_class = HistoryRowSerializer
+    lookup_value_regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
     def get_permissions(self) -> list[BasePermission]:
         """Everybody reads the history; a bid needs a token."""
@@ -44,7 +50,8 @@ class ProductBidViewSet(GenericViewSet):
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Defer a bid's: its token is checked against the database by the bid's own read, not by one more."""
         # The schema generator asks without a request.
-        return [TokenAuthentication(deferred=self.request is not None and self.request.method == "POST")]
+        placing = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
+        return [TokenAuthentication(deferred=placing)]
 
     @extend_schema(responses=HistoryRowSerializer(many=True))
     def list(self, request: Request, product_id: str) -> Response:  # noqa: ARG002 (DRF's signature)
@@ -68,6 +75,27 @@ class ProductBidViewSet(GenericViewSet):
             **serializer.validated_data,
         )
         return Response(answer, status=201)
+
+    @extend_schema(request=PlaceBidSerializer, responses=BidPreviewSerializer)
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request, product_id: str) -> Response:
+        """Say what a bid would come to, without placing it."""
+        serializer = PlaceBidSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(
+            previewing.preview_bid(product_id=int(product_id), user=caller(request), **serializer.validated_data)
+        )
+
+    @extend_schema(request=VoidBidSerializer, responses=StandingAfterVoidSerializer)
+    @action(detail=True, methods=["post"])
+    def void(self, request: Request, product_id: str, pk: str) -> Response:
+        """Declare a bid void: staff, with a reason that those concerned will read."""
+        serializer = VoidBidSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        auction = voiding.void_bid(
+            product_id=int(product_id), bid_id=UUID(pk), actor=caller(request), **serializer.validated_data
+        )
+        return Response(standing_after_void(auction, clock.now()))
 
 
 class ProductEventViewSet(GenericViewSet):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.viewsets import ModelViewSet
 
+from auctioncraft.api.bodies import ReadsEveryBody
 from auctions.models import Category
 from auctions.permissions import ReadOnlyUnlessStaff
 from auctions.serializers.products import CategorySerializer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
 
-class CategoryViewSet(ModelViewSet):
+class CategoryViewSet(ReadsEveryBody, ModelViewSet):
     """The tree of categories: each names its parent."""
 
     queryset = Category.objects.order_by("name", "id")

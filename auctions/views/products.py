@@ -1,4 +1,4 @@
-"""Products: list, detail, create, close, watch."""
+"""Products: list, detail, create, change, withdraw, watch."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import caller
-from auctioncraft import clock, idempotency
-from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from auctioncraft.api.headers import IDEMPOTENCY_KEY
+from auctioncraft.api.once import answer_once
 from auctioncraft.errors import NotFound
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
-from auctions.serializers.bids import CloseAuctionSerializer, ClosedAuctionSerializer, closed_auction
 from auctions.serializers.products import (
     CreateProductSerializer,
     ProductDetailSerializer,
     ProductListSerializer,
+    UpdateProductSerializer,
     product_detail,
     product_etag,
     product_row,
 )
-from auctions.services import closing, listing, viewing
+from auctions.services import editing, listing, viewing, watching
+from auctions.views.lifecycle import LifecycleActions
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class ProductViewSet(GenericViewSet):
+class ProductViewSet(LifecycleActions):
     """Products under auction."""
 
     queryset = Product.objects.all()
@@ -85,37 +85,35 @@ class ProductViewSet(GenericViewSet):
 
         def work() -> dict[str, Any]:
             product = listing.create_product(seller=caller(request), **fields)
-            row = viewing.detail(product_id=product.pk)
-            return product_detail(row, viewing.viewer(row=row, user=caller(request))) if row else {}
+            return product_detail(*viewing.detail_for(product_id=product.pk, user=caller(request)))
 
-        answer = idempotency.run_once(
-            user_id=caller(request).pk,
-            key=idempotency_key(request),
-            fingerprint=idempotency.fingerprint("product", **fields),
-            status=201,
-            work=work,
-        )
-        return Response(answer, status=201)
+        return answer_once(request, what="product", status=201, work=work, **fields)
 
-    @extend_schema(request=CloseAuctionSerializer, responses=ClosedAuctionSerializer)
-    @action(detail=True, methods=["post"])
-    def close_auction(self, request: Request, pk: str) -> Response:
-        """Close an auction now: its seller or staff."""
-        serializer = CloseAuctionSerializer(data=request.data)
+    @extend_schema(request=UpdateProductSerializer, responses=ProductDetailSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change a product: its seller or staff. With bids only its description may grow, at its end."""
+        serializer = UpdateProductSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        auction = closing.close_auction(product_id=int(pk), actor=caller(request), **serializer.validated_data)
-        return Response(closed_auction(auction, clock.now()))
+        changes: dict[str, Any] = serializer.validated_data
+        editing.edit_product(product_id=int(pk), actor=caller(request), changes=changes)
+        return Response(product_detail(*viewing.detail_for(product_id=int(pk), user=caller(request))))
+
+    @extend_schema(responses={204: OpenApiResponse(description="Withdrawn.")})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Withdraw a product that nobody has bid on: its seller or staff."""
+        editing.delete_product(product_id=int(pk), actor=caller(request))
+        return Response(status=204)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Followed.")})
     @action(detail=True, methods=["post"])
     def watch(self, request: Request, pk: str) -> Response:
         """Follow a product."""
-        listing.watch(product_id=int(pk), user=caller(request))
+        watching.watch(product_id=int(pk), user=caller(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Not followed any more.")})
     @watch.mapping.delete
     def unwatch(self, request: Request, pk: str) -> Response:
         """Follow it no more."""
-        listing.unwatch(product_id=int(pk), user=caller(request))
+        watching.unwatch(product_id=int(pk), user=caller(request))
         return Response(status=204)

@@ -6,7 +6,7 @@ from decimal import Decimal as D  # noqa: N817
 
 import pytest
 
-from payments.premium import buyers_premium
+from auctions.premium import buyers_premium
 
 BANDS = ((D(0), D(25)), (D(1000), D(20)), (D(5000), D("12.5")))
 

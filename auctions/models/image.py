@@ -1,0 +1,26 @@
+"""Pictures of what is sold."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from auctions.models.product import Product
+
+
+class ProductImage(models.Model):
+    """A picture: what was sent, encoded anew by us, and a small one for lists. Written by services/images alone."""
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, db_index=False, related_name="images")
+    position = models.PositiveSmallIntegerField(help_text="Its place; the first one is the product's thumbnail.")
+    image = models.ImageField(upload_to="products/", width_field="width", height_field="height")
+    thumbnail = models.ImageField(upload_to="products/")
+    width = models.PositiveIntegerField(editable=False)
+    height = models.PositiveIntegerField(editable=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("product", "position")
+        constraints = (models.UniqueConstraint(fields=("product", "position"), name="image_order"),)
+
+    def __str__(self) -> str:
+        return f"Picture {self.position} of product {self.product_id}"

@@ -1,0 +1,41 @@
+"""Buying a product at once, at the seller's price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from accounts.services import standing
+from auctions import pricing
+from auctions.errors import AuctionNotOpen, BidderSuspended, BuyNowUnavailable, SellerCannotBid
+from auctions.models import Auction
+from auctions.services import closing
+from auctions.services.locking import require
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+def buy_now(*, product_id: int, buyer: User) -> Auction:
+    """Buy a product at its buy-now price: that closes the auction, sold at that price; return it with its product.
+
+    Possible while there is no bid, or while there is a reserve and it is not met (docs/rules.md, Buy now). Under the
+    auction's lock, so there is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen, BuyNowUnavailable,
+    BidderSuspended, NotAuthenticated. Sends auction_sold inside the transaction.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        product = auction.product
+        if buyer.pk == product.seller_id:
+            raise SellerCannotBid("You cannot buy your own product.")
+        if auction.status != Auction.Status.OPEN or not auction.starts_at <= now < auction.ends_at:
+            raise AuctionNotOpen
+        if not pricing.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
+            raise BuyNowUnavailable
+        standing.hold(user_id=buyer.pk)
+        if standing.is_suspended(user_id=buyer.pk):
+            raise BidderSuspended
+        closing.sell(auction, to=buyer.pk, price=product.buy_now_price, sale=Auction.Sale.BUY_NOW)
+        closing.finish(auction, now, by="buy_now")
+    return auction

@@ -1,0 +1,150 @@
+"""Second chance: the winner did not pay, so the next-highest bidder may have it at their own highest amount."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Coalesce
+
+from accounts.services import standing
+from auctioncraft import clock, money
+from auctioncraft.clock import to_text
+from auctioncraft.db import MoneyField
+from auctioncraft.errors import NotFound
+from auctioncraft.sweeps import one_by_one
+from auctions.errors import BidderSuspended, SecondChanceNotOpen, SecondChanceUnavailable
+from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
+from auctions.services import closing, events
+from auctions.services.locking import lock_auction, require
+from auctions.signals import auction_sold
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from accounts.models import User
+
+Kind = AuctionEvent.Kind
+Status = SecondChanceOffer.Status
+
+# How long the bidder may think about it (docs/rules.md, After the sale).
+LASTS: Final = timedelta(hours=24)
+
+
+def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
+    """Offer a product whose sale fell through to the next bidder, for 24 hours; its seller or staff.
+
+    The next is whoever went highest of those who have not had it yet; of two who went as high, the earlier. Nobody is
+    forced. Raises NotFound, PermissionDenied, SecondChanceUnavailable.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        product = auction.product
+        closing.part_of(actor, product)
+        pending = SecondChanceOffer.objects.open().filter(product=product).exists()
+        if auction.fell_through_at is None or pending or closing.was_relisted(product):
+            raise SecondChanceUnavailable
+        if not standing.hold_all(user_ids={product.seller_id}):
+            raise SecondChanceUnavailable("Its seller is not here any more.")
+        found = _next_bidder(product_id)
+        if found is None:
+            raise SecondChanceUnavailable
+        bidder_id, amount = found
+        made = SecondChanceOffer.objects.create(
+            product=product, bidder_id=bidder_id, amount=amount, offered_at=now, expires_at=now + LASTS
+        )
+        terms = {"amount": money.to_text(amount, product.currency), "expires_at": to_text(made.expires_at)}
+        _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **terms)
+    return made
+
+
+def accept(*, product_id: int, bidder: User) -> Auction:
+    """Take the offer: sold to `bidder` at its amount. Return the auction with its product.
+
+    Raises NotFound if nothing was offered to them, SecondChanceNotOpen, BidderSuspended, NotAuthenticated.
+    Sends auction_sold inside the transaction.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        found = _open_offer(product_id, bidder, now)
+        standing.hold(user_id=bidder.pk)
+        if standing.is_suspended(user_id=bidder.pk):
+            raise BidderSuspended
+        _answer(found, Status.ACCEPTED, now)
+        closing.sell(auction, to=bidder.pk, price=found.amount, sale=Auction.Sale.SECOND_CHANCE)
+        auction.fell_through_at = None
+        events.record(
+            auction=auction,
+            kind=Kind.SECOND_CHANCE_ACCEPTED,
+            at=now,
+            data=closing.sale_of(auction),
+            private={"winner": bidder.pk, "seller": auction.product.seller_id},
+        )
+        auction.save()
+        auction_sold.send(sender=Auction, auction=auction, at=now)
+    return auction
+
+
+def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
+    """Turn the offer down. Raises NotFound if nothing was offered to them, SecondChanceNotOpen."""
+    with transaction.atomic():
+        auction, now = require(product_id)
+        found = _open_offer(product_id, bidder, now)
+        _answer(found, Status.DECLINED, now)
+        _log(auction, Kind.SECOND_CHANCE_DECLINED, now, bidder=bidder.pk)
+    return found
+
+
+def lapse_due(*, limit: int = 200) -> int:
+    """Let the offers lapse whose time is up, each in its own transaction; return how many. A sweep."""
+    due = SecondChanceOffer.objects.lapsing(clock.now())
+    return one_by_one(_lapse, list(due.values_list("pk", "product_id")[:limit]))
+
+
+def _lapse(offer_id: int, product_id: int) -> bool:
+    with transaction.atomic():
+        auction = lock_auction(product_id, skip_locked=True)
+        now = clock.now()
+        found = SecondChanceOffer.objects.lapsing(now).filter(pk=offer_id).first()
+        if auction is None or found is None:  # held by somebody, or answered while we came
+            return False
+        _answer(found, Status.LAPSED, now)
+        _log(auction, Kind.SECOND_CHANCE_LAPSED, now, bidder=found.bidder_id)
+    return True
+
+
+def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
+    """Return who went highest of those who may still have it, and their own highest amount."""
+    had = set(SecondChanceOffer.objects.filter(product_id=product_id).values_list("bidder_id", flat=True))
+    sales = AuctionEvent.objects.filter(product_id=product_id, kind__in=(Kind.CLOSED, Kind.RESERVE_WAIVED))
+    had |= {private["winner"] for private in sales.values_list("private", flat=True)}
+    reach = Coalesce("max_amount", "amount", output_field=MoneyField())
+    bids = Bid.objects.made_by_people().standing().filter(product_id=product_id).exclude(bidder__in=had - {None})
+    may = bids.filter(bidder__is_active=True, bidder__strikes__lt=settings.STRIKES_BEFORE_BAN)
+    # Of two who went as high the earlier comes first.
+    rows = may.annotate(reach=reach).order_by("-reach", "version").values_list("bidder_id", "reach")
+    found: tuple[int, Decimal] | None = rows.first()
+    return found
+
+
+def _open_offer(product_id: int, bidder: User, now: datetime) -> SecondChanceOffer:
+    found: SecondChanceOffer | None = SecondChanceOffer.objects.filter(product_id=product_id, bidder=bidder).first()
+    if found is None:
+        raise NotFound
+    if found.status != Status.OFFERED or now >= found.expires_at:
+        raise SecondChanceNotOpen
+    return found
+
+
+def _answer(found: SecondChanceOffer, status: SecondChanceOffer.Status, now: datetime) -> None:
+    found.status, found.answered_at = status, now
+    found.save(update_fields=("status", "answered_at"))
+
+
+def _log(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **private: Any) -> None:
+    """Record what is between the seller and one bidder: the public learns that something happened, not to whom."""
+    events.record(auction=auction, kind=kind, at=now, data={}, private={**private, "seller": auction.product.seller_id})
+    auction.save(update_fields=("seq", "version"))

@@ -1,0 +1,94 @@
+"""Declaring a bid void: it stays on record, and what stands is what the others give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from auctioncraft import money
+from auctioncraft.clock import to_text
+from auctioncraft.errors import NotFound, PermissionDenied
+from auctions import pricing
+from auctions.errors import AuctionAlreadyClosed, BidAlreadyVoided
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid
+from auctions.services import events
+from auctions.services.locking import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from uuid import UUID
+
+    from accounts.models import User
+
+
+def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auction:
+    """Declare a bid void, for a `reason` that those concerned will read; return the auction as the others leave it.
+
+    Staff only, while the auction has no result. The surviving bids are decided again in their order (docs/rules.md,
+    Voiding a bid); the auction's end stays where it is. Raises NotFound (no such bid, or a proxy's), PermissionDenied,
+    AuctionAlreadyClosed, BidAlreadyVoided.
+    """
+    if not actor.is_staff:
+        raise PermissionDenied
+    with transaction.atomic():
+        auction, now = require(product_id)
+        bid = Bid.objects.made_by_people().filter(pk=bid_id, product_id=product_id).first()
+        if bid is None:
+            raise NotFound
+        if auction.status != Auction.Status.OPEN:
+            raise AuctionAlreadyClosed
+        if BidVoid.objects.filter(bid=bid).exists():
+            raise BidAlreadyVoided
+        former_leader = auction.leader_id
+        _stand_without(auction, bid)
+        events.record(
+            auction=auction,
+            kind=AuctionEvent.Kind.BID_VOIDED,
+            at=now,
+            data=_public(auction, bid),
+            private={
+                "bidder": bid.bidder_id,
+                "leader": auction.leader_id,
+                "former_leader": former_leader,
+                "reason": reason,
+                "actor": actor.pk,
+            },
+        )
+        BidVoid.objects.create(
+            bid=bid, product_id=product_id, version=auction.version, reason=reason, voided_by=actor, voided_at=now
+        )
+        auction.save()
+    return auction
+
+
+def _stand_without(auction: Auction, bid: Bid) -> None:
+    state = pricing.redecide(auction.product.terms(), auction.state(), _survivors(bid))
+    auction.leader_id, auction.maximum, auction.price = state.leader, state.maximum, state.price
+    auction.bid_count = state.bid_count
+
+
+def _survivors(voided: Bid) -> Iterator[tuple[pricing.Offer, datetime]]:
+    standing = Bid.objects.made_by_people().standing().filter(product_id=voided.product_id).exclude(pk=voided.pk)
+    rows = standing.order_by("version").values_list("bidder_id", "amount", "max_amount", "placed_at")
+    for bidder, amount, max_amount, placed_at in rows:
+        yield pricing.Offer(bidder, amount, max_amount), placed_at
+
+
+def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
+    product, price = auction.product, auction.price
+    terms, currency = product.terms(), product.currency
+    return {
+        "bidder": product.alias_of(bid.bidder_id),
+        # What nobody saw is not shown by being voided.
+        "amount": money.to_text(bid.price, currency) if bid.seq is not None else None,
+        "bid_seq": bid.seq,
+        "leader": product.alias_of(auction.leader_id) if auction.leader_id else None,
+        "currency": currency,
+        "current_price": money.to_text_or_none(price, currency),
+        "minimum_bid": money.to_text(pricing.minimum_bid(terms, price), currency),
+        "bid_count": auction.bid_count,
+        "reserve_met": pricing.reserve_met(product.reserve_price, price),
+        "ends_at": to_text(auction.ends_at),
+    }
