@@ -26,7 +26,10 @@ class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
 class OrderAdmin(ReadOnlyAdmin):
     """Orders, with their payments."""
 
-    list_display = ("id", "product", "buyer", "seller", "total", "currency", "status", "due_at", "paid_at")
+    list_display = (
+        *("id", "product", "buyer", "seller", "total", "currency", "status"),
+        *("due_at", "reminders", "paid_at", "expired_at"),
+    )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("product", "buyer", "seller")
     search_fields = ("=id", "product__name", "buyer__email", "seller__email", "payments__intent_id")

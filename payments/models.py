@@ -54,11 +54,16 @@ class Order(models.Model):
     due_at = models.DateTimeField()
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    reminders = models.PositiveSmallIntegerField(default=0, help_text="How many times its buyer was reminded to pay.")
 
     objects: ClassVar[Any] = OrderQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=("due_at",), name="order_unpaid_by_due", condition=Q(status="awaiting_payment")),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("product",),
@@ -73,6 +78,11 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
                 name="order_paid_at_iff_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="expired", expired_at__isnull=False)
+                | (~Q(status="expired") & Q(expired_at__isnull=True)),
+                name="order_expired_at_iff_expired",
             ),
         )
 

@@ -6,3 +6,5 @@ from django.dispatch import Signal
 order_opened = Signal()
 payment_succeeded = Signal()
 payment_failed = Signal()
+payment_reminded = Signal()
+order_expired = Signal()

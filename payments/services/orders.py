@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import Q
 
-from auctioncraft import clock
+from accounts.services import standing
 from auctions.services import settlement
 from payments.models import Order
-from payments.premium import buyers_premium
 from payments.signals import order_opened, payment_succeeded
 
 if TYPE_CHECKING:
@@ -18,19 +19,22 @@ if TYPE_CHECKING:
     from auctions.models import Auction
 
 
-def open_order(*, auction: Auction) -> Order:
-    """Open the winner's order of a sold auction, whose row the caller has locked; return it if it is there already.
+def open_order(*, auction: Auction, at: datetime) -> Order:
+    """Open the winner's order of an auction sold `at`, UTC, whose row is locked; return it if it is there already.
 
-    Total = hammer price + buyer's premium + shipping, in the product's currency. Due PAYMENT_WINDOW after the close
-    (UTC). Sends order_opened in the caller's transaction.
+    Total = hammer price + buyer's premium (by the bands the product was listed under) + shipping, in the product's
+    currency. Due PAYMENT_WINDOW after the sale; at once from a winner whose account was erased. Sends order_opened in
+    the caller's transaction.
     """
-    if auction.winner_id is None or auction.hammer_price is None or auction.closed_at is None:
+    if auction.winner_id is None or auction.hammer_price is None:
         raise ValueError(f"{auction} is not sold")
     existing = Order.objects.filter(product_id=auction.product_id, buyer_id=auction.winner_id).first()
     if existing is not None:
         return existing
     product = auction.product
-    premium = buyers_premium(auction.hammer_price, product.currency, settings.BUYERS_PREMIUM_BANDS)
+    # Nobody will pay for whoever came to lead by a void after they had left: the seller need not wait for that.
+    time_to_pay = timedelta(0) if standing.is_erased(user_id=auction.winner_id) else settings.PAYMENT_WINDOW
+    premium = product.premium_on(auction.hammer_price)
     order = Order.objects.create(
         product=product,
         buyer_id=auction.winner_id,
@@ -40,8 +44,8 @@ def open_order(*, auction: Auction) -> Order:
         buyers_premium=premium,
         shipping=product.shipping,
         total=auction.hammer_price + premium + product.shipping,
-        due_at=auction.closed_at + settings.PAYMENT_WINDOW,
-        created_at=clock.now(),
+        due_at=at + time_to_pay,
+        created_at=at,
     )
     order_opened.send(sender=Order, order=order)
     return order
@@ -59,3 +63,9 @@ def mark_paid(*, order: Order, at: datetime) -> None:
     order.save(update_fields=("status", "paid_at"))
     settlement.settle(product_id=order.product_id, at=at)
     payment_succeeded.send(sender=Order, order=order)
+
+
+def unpaid_of(*, user_id: int) -> list[int]:
+    """Return the ids of the orders that await payment and in which somebody buys or sells."""
+    unpaid = Order.objects.filter(Q(buyer_id=user_id) | Q(seller_id=user_id), status=Order.Status.AWAITING_PAYMENT)
+    return list(unpaid.order_by("pk").values_list("pk", flat=True))

@@ -21,6 +21,7 @@ from django.db import connection
 from auctioncraft.tests import factories
 from auctions.services import bidding, closing
 from payments.models import Order
+from payments.signals import order_expired, payment_reminded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +148,30 @@ def product(seller: User, bidder: User) -> Product:
 def order(product: Product) -> Order:
     """The order of `product`."""
     return Order.objects.get(product=product)
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, int, Any]]]:
+    """What the apps above are told of unpaid orders."""
+    seen: list[tuple[str, int, Any]] = []
+
+    def on_expired(order: Order, **_: Any) -> None:
+        seen.append(("expired", order.pk, order.status))
+
+    def on_reminded(order: Order, **_: Any) -> None:
+        seen.append(("reminded", order.pk, order.reminders))
+
+    order_expired.connect(on_expired)
+    payment_reminded.connect(on_reminded)
+    yield seen
+    order_expired.disconnect(on_expired)
+    payment_reminded.disconnect(on_reminded)
+
+
+@pytest.fixture
+def intent_id(double: Double, winner: APIClient, product: Product) -> str:
+    """The live intent of `order`."""
+    return pay_for(winner, product).json()["payment_intent_id"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from auctioncraft import clock
 from auctioncraft.tests import factories
 from payments.models import Order, Payment
 from payments.tests.conftest import pay_for, sell
@@ -135,7 +136,7 @@ def test_a_paid_order_is_409(winner, product):
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 def test_an_order_that_is_over_is_409(winner, product, status):
-    Order.objects.update(status=status)
+    Order.objects.update(status=status, expired_at=clock.now() if status == "expired" else None)
     answer = pay_for(winner, product)
     assert (answer.status_code, answer.json()["code"]) == (409, "order_not_payable")
     assert not Payment.objects.exists()

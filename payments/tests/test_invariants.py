@@ -10,12 +10,16 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import User
 from auctioncraft import clock
-from auctions.models import Auction
+from auctioncraft.tests import factories
+from auctions.models import Auction, Product
 from payments.invariants import CHECKS
 from payments.models import Order, Payment, StripeEvent
 
 pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -54,6 +58,26 @@ def breaks(order, payment, rival):
             lambda: Order.objects.update(hammer_price=Decimal("19.985"), shipping=Decimal("0.005")),
             [f"order {order.pk} owes a fraction in USD"],
         ),
+        "premiums_are_as_listed": (
+            lambda: Product.objects.update(premium_bands=[["0", "10"]]),
+            [f"order {order.pk} has a premium of 0.000, by its bands {order.hammer_price / 10:.2f}"],
+        ),
+        "sales_fall_through_with_their_order": (
+            lambda: Auction.objects.update(settled_at=None, fell_through_at=clock.now()),
+            [f"the sale of product {order.product_id} fell through, and its order did not expire"],
+        ),
+        "what_is_listed_again_is_not_owed": (
+            lambda: factories.product(order.seller, relisted_from=order.product),
+            [f"order {order.pk} is of a product that was listed again"],
+        ),
+        "strikes_are_of_expired_orders": (
+            lambda: User.objects.filter(pk=rival.pk).update(strikes=1),
+            [f"user {rival.pk} has 1 strikes, and let 0 orders expire"],
+        ),
+        "no_order_is_overdue": (
+            lambda: Order.objects.update(status="awaiting_payment", paid_at=None, due_at=payment.succeeded_at - DAY),
+            [f"order {order.pk} still awaits payment, due at {payment.succeeded_at - DAY}"],
+        ),
         "every_sale_has_an_order": (
             lambda: Order.objects.update(buyer=rival),
             [f"the sale of product {order.product_id} has no order"],
@@ -87,7 +111,7 @@ def test_a_check_finds_what_it_is_for(order, paid, rival, name):
 
 
 def test_a_payment_that_succeeded_for_an_unpaid_order_is_found(order, paid):
-    Order.objects.update(status="expired", paid_at=None)
+    Order.objects.update(status="expired", paid_at=None, expired_at=clock.now())
     assert f"payment {paid.pk} succeeded and its order is not paid" in findings()["paid_means_money"]
 
 

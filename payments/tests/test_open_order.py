@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
+from auctioncraft import clock
 from auctioncraft.tests import factories
 from auctions.models import Auction
 from auctions.services import bidding, closing
@@ -35,8 +36,10 @@ def test_a_sale_opens_the_winners_order(seller, bidder):
         "total": Decimal("24.49"),
         "status": "awaiting_payment",
         "due_at": auction.closed_at + timedelta(hours=96),
-        "created_at": order["created_at"],
+        "created_at": auction.closed_at,
         "paid_at": None,
+        "expired_at": None,
+        "reminders": 0,
     }
 
 
@@ -53,13 +56,14 @@ def test_no_sale_no_order(seller):
 
 def test_opening_twice_is_one_order(order, product):
     with transaction.atomic():
-        again = orders.open_order(auction=Auction.objects.select_related("product").get(pk=product.pk))
+        auction = Auction.objects.select_related("product").get(pk=product.pk)
+        again = orders.open_order(auction=auction, at=clock.now())
     assert (again, Order.objects.count()) == (order, 1)
 
 
 def test_an_order_of_what_is_not_sold_is_a_mistake(seller):
     with pytest.raises(ValueError, match="not sold"):
-        orders.open_order(auction=factories.product(seller).auction)
+        orders.open_order(auction=factories.product(seller).auction, at=clock.now())
 
 
 def test_whoever_listens_hears_of_it_once(seller, bidder):

@@ -9,6 +9,7 @@ from payments import invariants, stripe_gateway
 from payments.models import Order, Payment, StripeEvent
 from payments.signals import payment_failed, payment_succeeded
 from payments.tests.conftest import an_event, deliver, pay_for
+from payments.tests.unpaid import expire
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +135,7 @@ def test_a_decline_delivered_first_but_overtaken_pays_at_once(client, double, in
     ("card", "kind"),
     [
         ("pm_card_threeDSecure2Required", "payment_intent.requires_action"),
-        ("pm_usBankAccount_success", "payment_intent.processing"),
+        ("pm_usBankAccount_processing", "payment_intent.processing"),
     ],
 )
 def test_3d_secure_and_processing_leave_the_order_payable(client, double, intent_id, order, card, kind):
@@ -187,7 +188,10 @@ def test_a_wrong_amount_or_currency_is_not_paid_and_flagged(client, double, inte
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 def test_a_success_for_an_order_that_is_over_is_surplus(client, double, intent_id, order, heard, status):
-    Order.objects.update(status=status)
+    if status == "expired":
+        expire(order.product)
+    else:
+        Order.objects.update(status=status)
     double.confirm(intent_id)
     assert tell(client, double, intent_id, SUCCEEDED).flag == f"surplus_order_{status}"
     assert (state(order), heard) == ((status, "surplus"), [])

@@ -1,0 +1,173 @@
+"""Orders that nobody pays expire, and count as strikes on their buyers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import User
+from accounts.services import standing
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import nothing_written
+from auctioncraft.tests.times import pass_for
+from auctions.models import Auction, AuctionEvent
+from auctions.services.locking import lock_auction
+from payments import stripe_gateway
+from payments.models import Order
+from payments.services import expiry, intents
+from payments.signals import order_expired, payment_reminded
+from payments.tests.conftest import sell
+from payments.tests.unpaid import broken, expire, paid_event, state, strikes
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(seller, bidder, product, order, told):
+    before = Auction.objects.values().get()
+    expire(product)
+    order.refresh_from_db()
+    event = AuctionEvent.objects.get(seq=3)
+    assert (order.status, order.expired_at, order.paid_at) == ("expired", event.created_at, None)
+    assert (event.kind, event.data, event.private) == (
+        "sale_fell_through",
+        {},
+        {"buyer": bidder.pk, "seller": seller.pk},
+    )
+    after = Auction.objects.values().get()
+    moved = {"fell_through_at": event.created_at, "seq": 3, "version": before["version"] + 1}
+    times = ("starts_at", "ends_at", "hard_ends_at", "last_bid_at", "closed_at")
+    assert after == before | moved | {name: after[name] for name in times}
+    assert (strikes(bidder), strikes(seller)) == (1, 0)
+    assert told == [("expired", order.pk, "expired")]
+    assert broken() == []
+
+
+def test_not_a_moment_before_it_is_due(product, order):
+    pass_for(product, hours=95, minutes=59)
+    with nothing_written():
+        assert expiry.expire_due() == 0
+    pass_for(product, minutes=1)
+    assert expiry.expire_due() == 1
+
+
+def test_it_expires_once(product, bidder, told):
+    expire(product)
+    with nothing_written():
+        assert expiry.expire_due() == 0
+    assert (strikes(bidder), len(told)) == (1, 1)
+
+
+@pytest.mark.parametrize("status", ["paid", "cancelled"])
+def test_what_is_not_owed_does_not_expire(product, order, status):
+    Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
+    pass_for(product, hours=1000)
+    with nothing_written():
+        assert expiry.expire_due() == 0
+
+
+def test_each_in_its_own_time_the_longest_overdue_first(seller, bidder, told):
+    products = [sell(seller, bidder) for _ in range(3)]
+    for product, hours in zip(products, (97, 99, 95), strict=True):
+        pass_for(product, hours=hours)
+    assert expiry.expire_due(limit=1) == 1
+    assert expiry.expire_due() == 1
+    orders = [Order.objects.get(product=products[n]).pk for n in (1, 0)]
+    assert [pk for _, pk, _ in told] == orders
+
+
+def test_the_window_is_the_settings_of_the_day_of_the_sale(seller, bidder, settings):
+    settings.PAYMENT_WINDOW = timedelta(hours=2)
+    product = sell(seller, bidder)
+    settings.PAYMENT_WINDOW = timedelta(hours=96)
+    pass_for(product, hours=2)
+    assert expiry.expire_due() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("hours", [30, 96])
+def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller, bidder, caplog, hours):
+    first, second = (sell(seller, bidder) for _ in range(2))
+    for product in (first, second):
+        pass_for(product, hours=hours)
+
+    def fail(order, **_):
+        if order.product_id == first.pk:
+            raise RuntimeError
+
+    sweep, signal = (expiry.expire_due, order_expired) if hours == 96 else (expiry.remind_due, payment_reminded)
+    signal.connect(fail)
+    try:
+        assert sweep() == 1
+        assert f"failed for ({Order.objects.get(product=first).pk}" in caplog.text
+        with nothing_written():
+            assert sweep() == 0
+    finally:
+        signal.disconnect(fail)
+    assert Order.objects.get(product=first).status == "awaiting_payment"
+    assert sweep() == 1
+    assert strikes(bidder) == (2 if hours == 96 else 0)
+
+
+def test_what_was_paid_between_the_look_and_the_lock_is_left(double, intent_id, product, order, monkeypatch):
+    pass_for(product, hours=96)
+    double.confirm(intent_id)
+    intent = stripe_gateway.retrieve_intent(intent_id)
+
+    def paid_first(product_id, **how):
+        intents.apply(order=order, payment=order.payments.get(), intent=intent)
+        return lock_auction(product_id, **how)
+
+    monkeypatch.setattr(expiry, "lock_auction", paid_first)
+    assert expiry.expire_due() == 0
+    assert state(order) == ("paid", "succeeded")
+    assert (strikes(order.buyer), Auction.objects.get().fell_through_at) == (0, None)
+    assert broken() == []
+
+
+def test_an_auction_that_somebody_holds_is_left_for_the_next_sweep(product, order, monkeypatch):
+    pass_for(product, hours=96)
+    monkeypatch.setattr(expiry, "lock_auction", lambda *_, **__: None)
+    with nothing_written():
+        assert expiry.expire_due() == 0
+    monkeypatch.undo()
+    assert expiry.expire_due() == 1
+
+
+def test_three_strikes_and_one_may_not_bid_until_staff_lift_them(as_user, seller, bidder):
+    for number in (1, 2, 3):
+        open_now, caller = factories.product(seller), as_user(bidder)
+        assert caller.post(f"/api/products/{open_now.pk}/bids/", {"amount": "5"}).status_code == 201, number
+        expire(sell(seller, bidder))
+        assert strikes(bidder) == number
+    open_now = factories.product(seller, buy_now_price=Decimal(90))
+    address = f"/api/products/{open_now.pk}/"
+    answer = caller.post(f"{address}bids/", {"amount": "5"})
+    assert answer.status_code == 403
+    assert answer.json() == {
+        "code": "bidder_suspended",
+        "detail": "You may not bid until our staff have looked at your unpaid orders.",
+    }
+    assert caller.post(f"{address}buy_now/").json()["code"] == "bidder_suspended"
+    viewer = caller.get(address).json()["viewer"]
+    assert (viewer["can_bid"], viewer["reason"]) == (False, "bidder_suspended")
+    assert caller.get("/api/users/me/").json()["strikes"] == 3
+    bidder.refresh_from_db()
+    standing.lift_strikes(user=bidder)
+    assert (bidder.strikes, strikes(bidder)) == (0, 0)
+    assert caller.post(f"{address}bids/", {"amount": "5"}).status_code == 201
+
+
+def test_a_suspended_winner_may_still_pay(client, double, intent_id, order):
+    User.objects.update(strikes=3)
+    double.confirm(intent_id)
+    paid_event(client, double, intent_id)
+    assert state(order) == ("paid", "succeeded")
+
+
+def test_how_many_strikes_is_a_setting(settings, seller, bidder, product):
+    settings.STRIKES_BEFORE_BAN = 1
+    assert not standing.is_suspended(user_id=bidder.pk)
+    expire(product)
+    assert standing.is_suspended(user_id=bidder.pk)

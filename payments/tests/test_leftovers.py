@@ -1,0 +1,193 @@
+"""What could still be paid at Stripe for an order that is over."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import nothing_written
+from auctioncraft.tests.times import pass_for
+from auctions.models import Auction
+from auctions.services import bidding, closing, second_chance
+from payments import errors, stripe_gateway, tasks
+from payments.models import Order, Payment, StripeEvent
+from payments.services import expiry
+from payments.tests.conftest import an_event, deliver, pay_for
+from payments.tests.unpaid import SUCCEEDED, broken, expire, paid_event, state, strikes
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_intent_of_an_expired_order_is_canceled_at_stripe(double, intent_id, product, order):
+    expire(product)
+    assert state(order) == ("expired", "open")
+    assert expiry.cancel_leftovers() == 1
+    assert (state(order), double.intent(intent_id)["status"]) == (("expired", "canceled"), "canceled")
+    with nothing_written():
+        assert expiry.cancel_leftovers() == 0
+    assert broken() == []
+
+
+def test_an_order_that_can_be_paid_keeps_its_intent(double, intent_id, order):
+    with nothing_written():
+        tasks.cancel_leftovers()
+    assert (state(order), double.intent(intent_id)["status"]) == (
+        ("awaiting_payment", "open"),
+        "requires_payment_method",
+    )
+
+
+def test_money_that_came_before_we_could_cancel_is_surplus(double, intent_id, product, order):
+    expire(product)
+    double.confirm(intent_id)
+    expiry.cancel_leftovers()
+    assert state(order) == ("expired", "surplus")
+    assert Payment.objects.get().succeeded_at is not None
+    assert (strikes(order.buyer), Auction.objects.get().settled_at) == (1, None)
+    with nothing_written():
+        assert expiry.cancel_leftovers() == 0
+    assert broken() == []
+
+
+def test_money_that_a_webhook_tells_of_after_the_end_is_surplus_and_flagged(client, double, intent_id, product, order):
+    expire(product)
+    double.confirm(intent_id)
+    assert paid_event(client, double, intent_id).flag == "surplus_order_expired"
+    assert state(order) == ("expired", "surplus")
+    assert paid_event(client, double, intent_id, "evt_2").flag == "surplus"
+    assert state(order) == ("expired", "surplus")
+    assert broken() == []
+
+
+def test_money_on_a_canceled_intent_is_kept_too(client, double, intent_id, product, order):
+    expire(product)
+    expiry.cancel_leftovers()
+    odd = {**double.intent(intent_id), "status": "succeeded", "amount_received": 1999}
+    assert deliver(client, an_event(odd, SUCCEEDED)).status_code == 200
+    assert (StripeEvent.objects.get().flag, state(order)) == ("surplus_order_expired", ("expired", "surplus"))
+
+
+def test_money_in_time_pays_and_nothing_expires(client, double, intent_id, product, order):
+    pass_for(product, hours=97)  # past its time, with no worker about: an order is payable until it expires
+    double.confirm(intent_id)
+    paid_event(client, double, intent_id)
+    with nothing_written():
+        assert (expiry.expire_due(), expiry.cancel_leftovers()) == (0, 0)
+    assert (state(order), strikes(order.buyer)) == (("paid", "succeeded"), 0)
+    assert broken() == []
+
+
+def test_a_payment_under_way_can_be_canceled(double, intent_id, product, order):
+    double.confirm(intent_id, "pm_usBankAccount_processing")
+    expire(product)
+    expiry.cancel_leftovers()
+    assert (state(order), double.intent(intent_id)["status"]) == (("expired", "canceled"), "canceled")
+
+
+@pytest.mark.parametrize(("outcome", "ends"), [("succeed", "surplus"), ("fail", "canceled")])
+def test_or_is_left_until_stripe_knows(double, intent_id, product, order, monkeypatch, outcome, ends):
+    # Stripe cancels one that is processing "in rare cases": https://docs.stripe.com/api/payment_intents/cancel
+    def refuse(_):
+        raise errors.PaymentRefused
+
+    double.confirm(intent_id, "pm_usBankAccount_processing")
+    expire(product)
+    with monkeypatch.context() as stripe:
+        stripe.setattr(stripe_gateway, "cancel_intent", refuse)
+        assert expiry.cancel_leftovers() == 0
+    assert (state(order), double.intent(intent_id)["status"]) == (("expired", "open"), "processing")
+    double.post(f"/_double/payment_intents/{intent_id}/settle", outcome=outcome)
+    assert expiry.cancel_leftovers() == 1
+    assert state(order) == ("expired", ends)
+    assert broken() == []
+
+
+@pytest.mark.parametrize("fault", ["500", "429"])
+def test_stripe_failing_leaves_it_for_the_next_sweep(double, intent_id, product, order, fault):
+    expire(product)
+    double.fail_next(fault)
+    with nothing_written():
+        assert expiry.cancel_leftovers() == 0
+    assert expiry.cancel_leftovers() == 1
+    assert state(order) == ("expired", "canceled")
+
+
+def test_no_stripe_leaves_it_for_the_next_sweep(double, intent_id, product, order, settings):
+    expire(product)
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    with nothing_written():
+        assert expiry.cancel_leftovers() == 0
+
+
+def test_an_intent_that_stripe_knows_no_more_is_canceled_here(double, intent_id, product, order):
+    expire(product)
+    Payment.objects.update(intent_id="pi_gone")
+    assert expiry.cancel_leftovers() == 1
+    assert state(order) == ("expired", "canceled")
+
+
+def test_one_that_stripe_never_answered_is_canceled_without_asking(no_stripe, winner, product, order):
+    assert pay_for(winner, product).status_code == 503
+    expire(product)
+    assert expiry.cancel_leftovers() == 1
+    assert state(order) == ("expired", "canceled")
+
+
+def test_an_order_that_expires_while_stripe_is_asked_gives_no_secret(double, winner, product, order, monkeypatch):
+    create = stripe_gateway.create_intent
+
+    def expired_meanwhile(**fields):
+        intent = create(**fields)
+        monkeypatch.setattr(stripe_gateway, "create_intent", create)
+        expire(product)
+        expiry.cancel_leftovers()
+        return intent
+
+    monkeypatch.setattr(stripe_gateway, "create_intent", expired_meanwhile)
+    answer = pay_for(winner, product)
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_not_payable")
+    assert "client_secret" not in answer.json()
+    assert state(order) == ("expired", "canceled")
+
+
+def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch, transactional_db):
+    from django.db import connection
+
+    cancel, inside = stripe_gateway.cancel_intent, []
+
+    def watch(intent_id):
+        inside.append(connection.in_atomic_block)
+        return cancel(intent_id)
+
+    monkeypatch.setattr(stripe_gateway, "cancel_intent", watch)
+    expire(product)
+    expiry.cancel_leftovers()
+    assert inside == [False]
+
+
+def test_late_money_of_the_first_buyer_leaves_the_second_ones_order_alone(
+    client, double, intent_id, seller, bidder, rival, as_user
+):
+    product = factories.product(seller)
+    for user, amount in ((rival, "20"), (bidder, "30")):
+        bidding.place_bid(product_id=product.pk, bidder_id=user.pk, amount=Decimal(amount))
+    closing.close_auction(product_id=product.pk, actor=seller)
+    late = pay_for(as_user(bidder), product).json()["payment_intent_id"]
+    expire(product)
+    second_chance.offer(product_id=product.pk, actor=seller)
+    second_chance.accept(product_id=product.pk, bidder=rival)
+    double.confirm(late)
+    assert paid_event(client, double, late).flag == "surplus_order_expired"
+    mine = Order.objects.get(product=product, buyer=rival)
+    assert mine.status == "awaiting_payment"
+    body = pay_for(as_user(rival), product).json()
+    assert (body["amount"], body["payment_intent_id"] == late) == ("20.00", False)
+    double.confirm(body["payment_intent_id"])
+    paid_event(client, double, body["payment_intent_id"], "evt_2")
+    mine.refresh_from_db()
+    auction = Auction.objects.get(pk=product.pk)
+    assert (mine.status, auction.settled_at, auction.fell_through_at) == ("paid", mine.paid_at, None)
+    assert Order.objects.get(product=product, buyer=bidder).status == "expired"
+    assert broken() == []

@@ -1,0 +1,36 @@
+"""Orders that go unpaid, for the tests of what becomes of them."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from auctioncraft.tests.times import pass_for
+from payments import invariants
+from payments.models import StripeEvent
+from payments.services import expiry
+from payments.tests.conftest import an_event, deliver
+
+SUCCEEDED = "payment_intent.succeeded"
+
+
+def state(order):
+    order.refresh_from_db()
+    return order.status, *order.payments.order_by("pk").values_list("status", flat=True)
+
+
+def strikes(user):
+    return User.objects.values_list("strikes", flat=True).get(pk=user.pk)
+
+
+def broken():
+    return [line for check in invariants.CHECKS.values() for line in check()]
+
+
+def expire(product):
+    pass_for(product, hours=96)
+    assert expiry.expire_due() == 1
+
+
+def paid_event(client, double, intent_id, event_id="evt_1"):
+    answer = deliver(client, an_event(double.intent(intent_id), SUCCEEDED, event_id))
+    assert answer.status_code == 200
+    return StripeEvent.objects.get(pk=event_id)
