@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from auctioncraft.api.fields import IdField, MoneyField, UTCDateTimeField
 from auctioncraft.errors import NotAuthenticated
+from auctions import search
 from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
         fields: tuple[str, ...] = ()
 
     def filter_search(self, products: QuerySet[Product], _: str, words: str) -> QuerySet[Product]:
-        """Narrow to products with every word in the name or the description."""
-        for word in words.split()[:10]:
-            products = products.filter(Q(name__icontains=word) | Q(description__icontains=word))
-        return products
+        """Narrow to the products that the words find (auctions/search.py)."""
+        return search.matching(products, words)
 
     def filter_category(self, products: QuerySet[Product], _: str, category: int) -> QuerySet[Product]:
         """Narrow to the category and everything below it."""
@@ -139,10 +138,12 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
 
 
 class ProductFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # as above
-    """django-filter's, without building its form for a plain page."""
+    """django-filter's, without building its form for a plain page; what was searched for comes best first."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         """Return the products that were asked for. Raises ValidationError."""
         if request.query_params.keys() <= {"page", "page_size"}:
             return queryset
-        return super().filter_queryset(request, queryset, view)
+        products = super().filter_queryset(request, queryset, view)
+        words = request.query_params.get("search", "").strip()
+        return products if not words or request.query_params.get("ordering") else search.best_first(products, words)

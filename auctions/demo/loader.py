@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.text import slugify
 
 from accounts.models import User
 from auctioncraft import clock
 from auctions.demo import catalogue
-from auctions.demo.pictures import stored_picture
-from auctions.models import Auction, Category, Product
-from auctions.services import bidding, categories, closing, listing
+from auctions.demo.pictures import picture
+from auctions.models import Auction, Category, Product, ProductImage
+from auctions.services import bidding, categories, closing, images, listing, watching
+from auctions.services.locking import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,13 +69,13 @@ def load(*, advance: Callable[[str], None]) -> Loaded:
     to be paid is over. A demo account that may not bid any more (suspended, disabled) does not.
     """
     stage = _stage()
+    _draw_lost_pictures(stage)
     known = _known(stage)
     added = 0
     for item in catalogue.PRODUCTS:
         advance(item.name)
-        thumbnail = stored_picture(item.name)
         if (stage.sellers[item.seller].pk, item.name) not in known:
-            _list_with_bids(stage, item, thumbnail)
+            _list_with_bids(stage, item)
             added += 1
     advance(catalogue.WON.name)
     won = _won_and_unpaid(stage)
@@ -82,9 +85,8 @@ def load(*, advance: Callable[[str], None]) -> Loaded:
     due = not _something_ends_soon(stage)
     for place, item in enumerate(catalogue.ENDING_SOON):
         advance(item.name)
-        thumbnail = stored_picture(item.name)
         if due:
-            _list_with_bids(stage, item, thumbnail, ends_at=clock.now() + SHORTEST + place * APART)
+            _list_with_bids(stage, item, ends_at=clock.now() + SHORTEST + place * APART)
             added += 1
     return Loaded(added, won)
 
@@ -147,21 +149,35 @@ def _known(stage: _Stage) -> set[tuple[int, str]]:
     return set(Product.objects.filter(seller__in=stage.sellers).order_by().values_list("seller_id", "name"))
 
 
-def _list_with_bids(stage: _Stage, item: Listing, thumbnail: str, ends_at: datetime | None = None) -> None:
+def _draw_lost_pictures(stage: _Stage) -> None:
+    """Draw those anew whose file is gone, or which are from before products had pictures of their own."""
+    names = [item.name for item in (*catalogue.PRODUCTS, catalogue.WON, *catalogue.ENDING_SOON)]
+    shown = Product.objects.filter(seller__in=stage.sellers, name__in=names).exclude(thumbnail="").order_by("pk")
+    own = Exists(ProductImage.objects.filter(product=OuterRef("pk")))
+    for pk, name, thumbnail, has_own in shown.values_list("pk", "name", "thumbnail", own):
+        if has_own and default_storage.exists(thumbnail):
+            continue
+        with images.stored(picture(name)) as files, transaction.atomic():
+            auction, now = require(pk)
+            ProductImage.objects.filter(product=pk, thumbnail=thumbnail).delete()
+            images.attach(product=auction.product, files=files, at=now)
+
+
+def _list_with_bids(stage: _Stage, item: Listing, ends_at: datetime | None = None) -> None:
     rng = Random(item.name)  # noqa: S311 (the same demo every time)
-    with transaction.atomic():
-        product = _list(stage, item, thumbnail, ends_at)
+    with images.stored(picture(item.name)) as files, transaction.atomic():
+        product = _list(stage, item, files, ends_at)
         if item.starts_in is None:
             # The buyer stays out of the short ones, or they would win what the tour does not expect.
             crowd = stage.bidders if ends_at or not _may_bid(stage.buyer) else (*stage.bidders, stage.buyer)
             _bid(product, crowd, rng, bids=rng.choice(BIDS_ENDING_SOON if ends_at else BIDS))
         if rng.random() < WATCHED:
-            listing.watch(product_id=product.pk, user=stage.buyer)
+            watching.watch(product_id=product.pk, user=stage.buyer)
 
 
-def _list(stage: _Stage, item: Listing, thumbnail: str, ends_at: datetime | None = None) -> Product:
+def _list(stage: _Stage, item: Listing, files: images.Files, ends_at: datetime | None = None) -> Product:
     starts_at = clock.now() + item.starts_in if item.starts_in else None
-    return listing.create_product(
+    product = listing.create_product(
         seller=stage.sellers[item.seller],
         name=item.name,
         description=item.description,
@@ -174,8 +190,9 @@ def _list(stage: _Stage, item: Listing, thumbnail: str, ends_at: datetime | None
         shipping=_amount(item.shipping),
         starts_at=starts_at,
         ends_at=ends_at or (starts_at or clock.now()) + item.runs,
-        thumbnail=thumbnail,
     )
+    images.attach(product=product, files=files, at=clock.now())
+    return product
 
 
 def _amount(text: str | None) -> Decimal | None:
@@ -216,10 +233,9 @@ def _won_and_unpaid(stage: _Stage) -> int | None:
 
 
 def _sell_to_buyer(stage: _Stage) -> int:
-    thumbnail = stored_picture(catalogue.WON.name)
     rng = Random(catalogue.WON.name)  # noqa: S311 (the same demo every time)
-    with transaction.atomic():
-        product = _list(stage, catalogue.WON, thumbnail)
+    with images.stored(picture(catalogue.WON.name)) as files, transaction.atomic():
+        product = _list(stage, catalogue.WON, files)
         _bid(product, stage.bidders, rng, bids=5)
         auction = Auction.objects.get(pk=product.pk)
         # Above every hidden maximum: the earlier of two equal ones would win.

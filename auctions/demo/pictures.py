@@ -1,4 +1,4 @@
-"""Pictures for the demo's products: small, generated, the same for the same name."""
+"""Pictures for the demo's products: generated, the same for the same name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from io import BytesIO
 from random import Random
 from typing import Final
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.utils.text import slugify
 from PIL import Image, ImageDraw
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 480, 360
 # Drawn larger and reduced, which smooths the edges.
 _SCALE: Final = 2
 _W, _H = WIDTH * _SCALE, HEIGHT * _SCALE
@@ -20,16 +17,8 @@ _W, _H = WIDTH * _SCALE, HEIGHT * _SCALE
 Colour = tuple[int, int, int]
 
 
-def stored_picture(name: str) -> str:
-    """Return the path, in the default storage, of the picture of a product of this name; it is drawn if missing."""
-    path = f"products/demo-{slugify(name)}.jpg"
-    if default_storage.exists(path):
-        return path
-    saved: str = default_storage.save(path, ContentFile(_jpeg(name)))
-    return saved
-
-
-def _jpeg(name: str) -> bytes:
+def picture(name: str) -> bytes:
+    """Draw the picture of a product of this name: a JPEG."""
     rng = Random(name)  # noqa: S311 (a pattern, no secret)
     hue = rng.random()
     image = _gradient(_colour(hue, 0.30, 0.97), _colour(hue + 0.08, 0.45, 0.80))

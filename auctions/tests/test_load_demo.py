@@ -14,7 +14,7 @@ from accounts.models import User
 from auctioncraft import clock
 from auctions import pricing
 from auctions.demo import catalogue, loader
-from auctions.models import Auction, AuctionEvent, Bid, Category, Product
+from auctions.models import Auction, AuctionEvent, Bid, Category, Product, ProductImage
 from auctions.services import closing, settlement
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +172,8 @@ def test_what_is_on_sale():
     assert all(now + timedelta(minutes=2) < end < now + timedelta(minutes=10) for end in ends)
     for path in products.values_list("thumbnail", flat=True):
         with default_storage.open(path) as file, Image.open(file) as picture:
-            assert (picture.format, picture.size) == ("JPEG", (320, 240))
+            assert (picture.format, picture.size) == ("JPEG", (400, 300))
+    assert list(ProductImage.objects.values_list("width", "height").distinct().order_by()) == [(480, 360)]
 
 
 @pytest.mark.usefixtures("few")
@@ -207,7 +208,7 @@ def test_short_auctions_come_again_once_all_have_ended():
     close_all_short()
     assert run()[0] == "Demo data: 6 products added."
     assert Product.objects.filter(name__in=SHORT).with_status("open").count() == 6
-    assert len(default_storage.listdir("products")[1]) == 11
+    assert len(default_storage.listdir("products")[1]) == 2 * (11 + 6)
 
 
 @pytest.mark.usefixtures("few")
@@ -227,7 +228,32 @@ def test_a_suspended_account_is_passed_over():
 @pytest.mark.usefixtures("few")
 def test_a_lost_picture_is_drawn_again():
     run()
-    path = Product.objects.values_list("thumbnail", flat=True)[0]
-    default_storage.delete(path)
+    before = rows()
+    product = Product.objects.first()
+    default_storage.delete(product.thumbnail.name)
+    assert run()[0] == "Demo data: nothing to add."
+    product.refresh_from_db()
+    assert default_storage.exists(product.thumbnail.name)
+    assert added(before) == {}
+
+
+@pytest.mark.usefixtures("few")
+def test_a_picture_from_before_products_had_their_own_becomes_one():
     run()
-    assert default_storage.exists(path)
+    before = rows()
+    product = Product.objects.first()
+    product.images.all().delete()
+    run()
+    assert added(before) == {}
+    product.refresh_from_db()
+    assert product.thumbnail.name == product.images.get().thumbnail.name
+
+
+@pytest.mark.usefixtures("few")
+def test_a_picture_that_was_removed_stays_removed():
+    run()
+    product = Product.objects.first()
+    product.images.all().delete()
+    Product.objects.filter(pk=product.pk).update(thumbnail="")
+    run()
+    assert not product.images.exists()

@@ -1,0 +1,240 @@
+"""A product's pictures: added, removed, carried over to a relisting.
+
+Files are written before the rows that name them and deleted after the last such row is gone: a row always has its file.
+What can be left behind is a file that no row names, when a process is killed in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Max, Q
+
+from auctioncraft import clock, idempotency
+from auctioncraft.errors import Invalid, NotFound, Unavailable
+from auctions import pictures
+from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, TooManyImages
+from auctions.models import Auction, AuctionEvent, Bid, Product, ProductImage
+from auctions.services import events
+from auctions.services.closing import part_of
+from auctions.services.locking import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from typing import IO
+
+    from accounts.models import User
+
+logger = logging.getLogger(__name__)
+
+MOST: Final = 12
+
+
+@dataclass(slots=True)
+class Files:
+    """A picture's two files in the storage, by name. `named`: a row names them, or may."""
+
+    image: str
+    thumbnail: str
+    width: int
+    height: int
+    named: bool = False
+
+
+def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key: str | None = None) -> ProductImage:
+    """Add a picture to a product as its last one and return it; its seller or staff, until the auction has ended.
+
+    It is encoded anew and stored outside any transaction; whether it may be added is looked at before, to spare the
+    work, and decided under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, TooManyImages,
+    Invalid, Unavailable, IdempotencyKeyReused.
+    """
+    data = file.read()
+    fingerprint = idempotency.fingerprint("image", product=product_id, sha256=hashlib.sha256(data).hexdigest())
+    once: dict[str, Any] = {"user_id": actor.pk, "key": idempotency_key, "fingerprint": fingerprint}
+    if idempotency_key and (earlier := idempotency.earlier_answer(**once)):
+        return ProductImage(**earlier)
+    auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+    _check_changeable(auction, clock.now(), actor)
+    _check_room(product_id)
+
+    def work() -> dict[str, Any]:
+        image = _add(product_id, actor, files)
+        names = {"image": image.image.name, "thumbnail": image.thumbnail.name}
+        place = {"product_id": product_id, "position": image.position}
+        return {"id": image.pk, **place, **names, "width": image.width, "height": image.height}
+
+    with stored(data) as files:
+        answer = idempotency.run_once(**once, status=201, work=work)
+        # Of two requests with one key, the other one's picture may have been kept.
+        files.named = answer["image"] == files.image
+    return ProductImage(**answer)
+
+
+def _add(product_id: int, actor: User, files: Files) -> ProductImage:
+    with transaction.atomic():
+        auction, now = require(product_id)
+        _check_changeable(auction, now, actor)
+        _check_room(product_id)
+        image = attach(product=auction.product, files=files, at=now)
+        _record(auction, now, actor)
+    return image
+
+
+def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
+    """Remove a picture; its seller or staff, while nobody has bid. The next one becomes the thumbnail.
+
+    Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
+    """
+    with transaction.atomic():
+        auction, now = require(product_id)
+        _check_changeable(auction, now, actor)
+        image = ProductImage.objects.filter(product_id=product_id, pk=image_id).first()
+        if image is None:
+            raise NotFound
+        # Voided bids count: they were made on what these pictures show.
+        if Bid.objects.filter(product_id=product_id).exists():
+            raise AuctionHasBids
+        image.delete()
+        _show_first(product_id)
+        _forget(auction.product.seller_id, [str(image.image.name), str(image.thumbnail.name)])
+        _record(auction, now, actor)
+
+
+@contextmanager
+def stored(data: bytes) -> Iterator[Files]:
+    """Encode a picture and write its files; those that no row came to name within the block are deleted again.
+
+    Raises Invalid for what is no picture of ours, Unavailable if the storage is away.
+    """
+    files = _write(_encode(data))
+    try:
+        yield files
+    except Exception as error:
+        # Whether a COMMIT arrived is not known then, and a row without its file would be worse than the reverse.
+        if not (files.named and isinstance(error, OperationalError | InterfaceError)):
+            _delete((files.image, files.thumbnail))
+        raise
+    if not files.named:
+        _delete((files.image, files.thumbnail))
+
+
+def attach(*, product: Product, files: Files, at: datetime) -> ProductImage:
+    """Give a product its next picture, without an event.
+
+    The caller is in a transaction, and holds the auction's lock or has just made it.
+    """
+    last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
+    image = ProductImage.objects.create(
+        product=product,
+        position=0 if last is None else last + 1,
+        image=files.image,
+        thumbnail=files.thumbnail,
+        width=files.width,
+        height=files.height,
+        created_at=at,
+    )
+    files.named = True
+    _show_first(product.pk)
+    return image
+
+
+def copy(*, source: Product, target: Product) -> None:
+    """Show the pictures of `source` on `target` too, a product of the same seller: rows that name the same files.
+
+    The caller is in a transaction and holds the lock of `source`'s auction.
+    """
+    images = list(ProductImage.objects.filter(product=source).order_by("position"))
+    for image in images:
+        image.pk, image.product = None, target
+    ProductImage.objects.bulk_create(images)
+    _show_first(target.pk)
+
+
+def forget_files(*, product: Product) -> None:
+    """Have the files of a product that is being deleted deleted after the commit, but those that another one shows.
+
+    The caller is in a transaction and holds the auction's lock.
+    """
+    rows = ProductImage.objects.filter(product=product).values_list("image", "thumbnail")
+    _forget(product.seller_id, {name for row in rows for name in row} | {product.thumbnail.name or ""})
+
+
+def _check_changeable(auction: Auction | None, now: datetime, actor: User) -> None:
+    if auction is None:
+        raise NotFound
+    part_of(actor, auction.product)
+    if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
+        raise AuctionAlreadyClosed
+
+
+def _check_room(product_id: int) -> None:
+    if ProductImage.objects.filter(product_id=product_id).count() >= MOST:
+        raise TooManyImages
+
+
+def _show_first(product_id: int) -> None:
+    first = ProductImage.objects.filter(product_id=product_id).order_by("position").values_list("thumbnail", flat=True)
+    Product.objects.filter(pk=product_id).update(thumbnail=first.first() or "")
+
+
+def _record(auction: Auction, now: datetime, actor: User) -> None:
+    events.record(
+        auction=auction,
+        kind=AuctionEvent.Kind.EDITED,
+        at=now,
+        data={"fields": ["images"]},
+        private={"editor": actor.pk},
+    )
+    auction.save(update_fields=("seq", "version"))
+
+
+def _encode(data: bytes) -> pictures.Picture:
+    try:
+        return pictures.encode(data)
+    except pictures.BadPicture as error:
+        raise Invalid(image=str(error)) from error
+
+
+def _write(picture: pictures.Picture) -> Files:
+    """Write both files under names of our own, which nobody can guess and which are never used again."""
+    written: list[str] = []
+    name = f"products/{uuid4().hex}"
+    try:
+        for suffix, content in (("", picture.full), ("-small", picture.small)):
+            written.append(default_storage.save(f"{name}{suffix}.{pictures.EXTENSION}", ContentFile(content)))
+    except Exception as error:  # each storage has errors of its own
+        logger.exception("could not store a picture")
+        _delete(written)
+        raise Unavailable from error
+    return Files(written[0], written[1], picture.width, picture.height)
+
+
+def _forget(seller_id: int, names: Iterable[str]) -> None:
+    # Robust: by then it is committed, and a storage that is away must not make it look as if it were not.
+    transaction.on_commit(partial(_delete_unnamed, seller_id, {name for name in names if name}), robust=True)
+
+
+def _delete_unnamed(seller_id: int, names: set[str]) -> None:
+    """Delete files that no product shows any more. Only a relisting shares them, so only its seller's can."""
+    rows = ProductImage.objects.filter(product__seller=seller_id).filter(Q(image__in=names) | Q(thumbnail__in=names))
+    named = {name for row in rows.values_list("image", "thumbnail") for name in row}
+    named |= set(Product.objects.filter(seller=seller_id, thumbnail__in=names).values_list("thumbnail", flat=True))
+    _delete(names - named)
+
+
+def _delete(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            default_storage.delete(name)
+        except Exception:  # as above; a file too many harms nobody
+            logger.exception("could not delete the picture %s", name)

@@ -1,0 +1,237 @@
+import importlib
+
+import pytest
+from django.db import connection
+
+from auctioncraft.tests import factories
+from auctions import search
+from auctions.models import Auction, Product
+from auctions.services import watching
+
+pytestmark = pytest.mark.django_db
+URL = "/api/products/"
+
+on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="full text is PostgreSQL's")
+on_sqlite = pytest.mark.skipif("connection.vendor == 'postgresql'", reason="plain search is SQLite's")
+
+
+@pytest.fixture
+def found(client):
+    """Return the names that a search finds, in their order."""
+
+    def ask(words, **query):
+        answer = client.get(URL, {"search": words, **query})
+        assert answer.status_code == 200, answer.json()
+        return [row["name"] for row in answer.json()["results"]]
+
+    return ask
+
+
+@pytest.fixture
+def listed(seller):
+    """A camera, a lens for cameras, a lamp, and a record of a band named like nothing."""
+    for name, description in (
+        ("Folding camera", "With a leather case."),
+        ("Lens", "Fits most cameras. No fungus."),
+        ("Desk lamp", "Brass, with a shade."),
+        ("The Who", "A record."),
+    ):
+        factories.product(seller, name=name, description=description)
+
+
+def test_words_of_name_and_description(found, listed):
+    assert found("lamp") == ["Desk lamp"]
+    assert found("LEATHER") == ["Folding camera"]
+    assert found("lamp brass") == ["Desk lamp"]
+    assert found("lamp leather") == []
+
+
+def test_what_was_edited_is_found_anew(found, listed):
+    Product.objects.filter(name="Lens").update(name="Objective", description="")
+    assert found("objective") == ["Objective"]
+    assert found("fungus") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *('"', '""', "%", "%%", "_", "\\", "'", "-", "--", "- -", "()", "( & | ! :* <->", "' OR 1=1 --", "*", "!"),
+        *("-zebra", "-zebra -quagga", "-the", '-"no such thing"', "!zebra", "\u200b", "\ufffd", "🦓"),
+        *('"' * 200, "-" * 200),
+        *(
+            "-" * 199 + "z",
+            "- " * 99 + "z",
+            "-(" * 99 + "z",
+            '-""' * 60 + "z",
+            '"-' * 99,
+            "&|!" * 66,
+            "(" * 200,
+            "zebra " * 33,
+            "z" * 200,
+            "-z " * 66,
+            '"zebra',
+            "zebra:*",
+        ),
+    ],
+)
+def test_odd_words_find_nothing_and_break_nothing(found, listed, words):
+    assert found(words) == []
+
+
+@on_postgresql
+def test_other_forms_of_a_word(found, listed):
+    assert set(found("cameras")) == {"Folding camera", "Lens"}
+    assert found("fold") == ["Folding camera"]
+
+
+@on_postgresql
+def test_as_people_write_to_a_search_engine(found, listed):
+    assert found('"folding camera"') == ["Folding camera"]
+    assert found('"camera folding"') == []
+    assert found("camera -lens") == ["Folding camera"]
+    assert found("camera --lens") == ["Folding camera"]
+    assert found("lens - camera") == ["Lens"]
+    assert set(found("lamp or lens")) == {"Desk lamp", "Lens"}
+
+
+@on_postgresql
+def test_an_alternative_that_excludes_only_would_be_everything(found, listed):
+    assert found("lamp or -zebra") == []
+
+
+@on_postgresql
+def test_words_that_english_drops_are_looked_for_in_names(found, listed):
+    assert found("the who") == ["The Who"]
+    assert found("with") == []
+    # Beside a word that says something they are left out, as everywhere.
+    assert found("the lamp") == ["Desk lamp"]
+
+
+@on_postgresql
+def test_the_name_counts_more_than_the_description(found, listed):
+    assert found("camera") == ["Folding camera", "Lens"]
+    assert found("lens") == ["Lens"]
+
+
+@on_postgresql
+def test_an_ordering_that_was_asked_for_wins(found, listed):
+    assert found("camera", ordering="-created_at") == ["Lens", "Folding camera"]
+    assert found("camera", ordering="created_at") == ["Folding camera", "Lens"]
+    assert found("camera", ordering="") == ["Folding camera", "Lens"]
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "words", ["lamp%s", "lamp %(a)s", "lamp %%", "lamp'", "lamp\\", "lamp\\'", "{lamp}", "lamp %1 $1"]
+)
+def test_the_words_are_only_ever_words(found, listed, seller, words):
+    factories.product(seller, name=f"A {words} s a 1")
+    assert f"A {words} s a 1" in found(words)
+
+
+@on_postgresql
+def test_a_very_long_text_of_any_script_can_be_stored(found, seller):
+    words = " ".join(f"w{n}-x{n}.example.com/{n}" for n in range(900))[:20_000]
+    for number, text in enumerate(("a" * 20_000, "🦓" * 20_000, "é " * 10_000, "a-" * 10_000, words)):
+        factories.product(seller, name=f"Thing {number}", description=text)
+    assert len(found("thing")) == 5
+
+
+@on_sqlite
+def test_parts_of_words_where_there_is_no_full_text(found, listed):
+    assert found("cam") == ["Lens", "Folding camera"]
+    assert found("a m") == ["Desk lamp", "Lens", "Folding camera"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("sign", ["%", "_", '"', "'", "\\"])
+def test_signs_are_found_where_they_stand(found, listed, seller, sign):
+    factories.product(seller, name=f"a{sign}b")
+    assert found(sign) == [f"a{sign}b"]
+
+
+def test_with_other_filters(found, listed, seller):
+    assert found("lamp", seller=seller.pk, status="open", category=Product.objects.first().category_id) == ["Desk lamp"]
+    assert found("lamp", has_bids="true") == []
+
+
+def walk(client, words, size):
+    names, url = [], f"{URL}?search={words}&page_size={size}"
+    while url:
+        answer = client.get(url).json()
+        names += [row["name"] for row in answer["results"]]
+        url = answer["next"]
+    return names, answer["count"]
+
+
+@on_postgresql
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 12])
+def test_only_the_newest_are_ranked_and_pages_do_not_overlap(client, seller, monkeypatch, size):
+    monkeypatch.setattr(search, "RANKED", 4)
+    for number in range(7):
+        # The odd ones are the better ones.
+        better = {"name": f"Lamp {number}"} if number % 2 else {"name": f"Thing {number}", "description": "A lamp"}
+        factories.product(seller, **better)
+    ranked, by_age = ["Lamp 5", "Lamp 3", "Thing 6", "Thing 4"], ["Thing 2", "Lamp 1", "Thing 0"]
+    assert walk(client, "lamp", size) == (ranked + by_age, 7)
+
+
+@pytest.mark.parametrize("ordering", ["", "-bid_count"])
+def test_a_hundred_found_cost_the_queries_of_one(client, seller, django_assert_num_queries, ordering):
+    query = {"search": "thing", "status": "open", "page_size": 100, "ordering": ordering}
+    factories.product(seller)
+    with django_assert_num_queries(1):
+        client.get(URL, query)
+    for _ in range(99):
+        factories.product(seller)
+    with django_assert_num_queries(1):
+        assert len(client.get(URL, query).json()["results"]) == 100
+
+
+@on_postgresql
+def test_the_index_finds_it(seller):
+    factories.product(seller)
+    with connection.cursor() as cursor:
+        # With a handful of rows reading them all is cheaper.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+    plan = search.matching(Product.objects.order_by(), "thing").explain()
+    assert "product_search" in plan
+
+
+@on_postgresql
+def test_bids_and_followers_do_not_touch_the_index(seller, bidder):
+    product = factories.product(seller)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [Auction._meta.db_table])
+        assert not any("gin" in definition for (definition,) in cursor.fetchall())
+        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('auctions_product'::regclass)")
+        before = cursor.fetchone()[0]
+        # More than once: the first may have to move to a page with room.
+        for change in (watching.watch, watching.unwatch, watching.watch):
+            change(product_id=product.pk, user=bidder)
+        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('auctions_product'::regclass)")
+        assert cursor.fetchone()[0] > before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_migration_can_be_taken_back():
+    operations = importlib.import_module("auctions.migrations.0004_search").Migration.operations
+
+    def columns():
+        with connection.cursor() as cursor:
+            return {
+                column.name for column in connection.introspection.get_table_description(cursor, "auctions_product")
+            }
+
+    def run(direction, steps):
+        with connection.schema_editor() as editor:
+            for operation in steps:
+                getattr(operation, f"database_{direction}")("auctions", editor, None, None)
+
+    full_text = connection.vendor == "postgresql"
+    assert ("search" in columns()) == full_text
+    run("backwards", reversed(operations))
+    assert "search" not in columns()
+    run("forwards", operations)
+    assert ("search" in columns()) == full_text
