@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 MAX_ID = 2**63 - 1
+_JOINING = frozenset("\u200c\u200d\ufe0e\ufe0f")
+# Letters, marks and symbols to Unicode, but nothing to the eye: fillers, the empty braille cell, selectors.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
+    map(chr, [*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0)])
+)
 
 
 @extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}], "example": "150.00"})
@@ -68,6 +74,16 @@ class WholeNumberField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class FlagField(serializers.BooleanField):
+    """`true` or `false`."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return it; DRF's would take "off", "n" and 0 for false."""
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
 class IdField(WholeNumberField):
     """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
 
@@ -86,9 +102,32 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class NameField(TextField):
+    """One line that people read and tell things apart by: nothing in it is invisible or turns the text around.
+
+    In NFC; every kind of space is a plain one. Joiners (Persian, emoji) and emoji's variation selectors may stand
+    between what can be seen (Unicode UAX 31 and UTS 39 name what is confusing; look-alike letters are not refused).
+    """
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name."""
+        text = super().to_internal_value(data)
+        spaced = "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
+        name = unicodedata.normalize("NFC", spaced).strip()
+        if not all((char.isprintable() and char not in _BLANK) or char in _JOINING for char in name):
+            raise serializers.ValidationError("This holds a character that cannot be shown.")
+        if not any(char not in _JOINING and unicodedata.category(char)[0] in "LNPS" for char in name):
+            raise serializers.ValidationError("This holds nothing that can be seen.")
+        return name
+
+
 @extend_schema_field(OpenApiTypes.DATETIME)
 class UTCDateTimeField(serializers.DateTimeField):
-    """ISO 8601 with any offset in, UTC out."""
+    """ISO 8601 with any offset in, or none for UTC; UTC out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take DateTimeField's arguments. Without an offset it is not the server's zone that decides."""
+        super().__init__(**{"default_timezone": UTC, **kwargs})
 
     def to_internal_value(self, value: Any) -> datetime:
         """Return the moment in UTC; one beyond the calendar's ends is refused."""

@@ -8,7 +8,7 @@ from auctioncraft import clock
 from auctioncraft.tests import factories
 from auctions.models import Auction, AuctionEvent, EventOutbox
 from auctions.services import closing
-from auctions.signals import auction_closed
+from auctions.signals import auction_sold
 from auctions.tests import acts
 from payments.models import Order
 
@@ -21,11 +21,11 @@ def url(product):
 
 @contextmanager
 def listening(receiver):
-    auction_closed.connect(receiver, weak=False, dispatch_uid="test")
+    auction_sold.connect(receiver, weak=False, dispatch_uid="test")
     try:
         yield
     finally:
-        auction_closed.disconnect(dispatch_uid="test")
+        auction_sold.disconnect(dispatch_uid="test")
 
 
 def test_a_sale(as_user, client, seller, bidder):
@@ -43,7 +43,7 @@ def test_a_sale(as_user, client, seller, bidder):
         "closed_at": clock.to_text(auction.closed_at),
         "server_time": answer.json()["server_time"],
     }
-    assert (auction.status, auction.winner, auction.hammer_price) == ("sold", bidder, 150)
+    assert (auction.status, auction.winner, auction.hammer_price, auction.sale) == ("sold", bidder, 150, "hammer")
     order = Order.objects.get()
     assert (order.product, order.buyer, order.seller, order.total) == (product, bidder, seller, 155)
     event = AuctionEvent.objects.get(seq=2)
@@ -57,6 +57,7 @@ def test_a_sale(as_user, client, seller, bidder):
         "final_price": "150.00",
         "currency": "USD",
         "winner": product.alias_of(bidder.pk),
+        "by": "seller",
     }
     assert list(EventOutbox.objects.order_by("seq").values_list("product_id", "seq")) == [
         (product.pk, 1),
@@ -79,6 +80,7 @@ def test_nobody_bid(as_user, client, seller):
         "final_price": None,
         "currency": "USD",
         "winner": None,
+        "by": "seller",
     }
 
 
@@ -99,7 +101,7 @@ def test_the_seller_accepts_below_the_reserve(as_user, seller, bidder):
     acts.bid(product, bidder, "99")
     answer = as_user(seller).post(url(product), {"accept_below_reserve": True})
     assert (answer.json()["result"], answer.json()["final_price"]) == ("sold", "99.00")
-    assert Order.objects.get().total == 99
+    assert (Order.objects.get().total, Auction.objects.get().sale) == (99, "below_reserve")
 
 
 def test_only_the_seller_accepts_below_the_reserve(as_user, seller, bidder, staff):
@@ -121,6 +123,7 @@ def test_staff_close(as_user, seller, bidder, staff):
     product = factories.product(seller)
     acts.bid(product, bidder, "9")
     assert as_user(staff).post(url(product)).json()["result"] == "sold"
+    assert AuctionEvent.objects.get(seq=2).data["by"] == "staff"
 
 
 @pytest.mark.parametrize("who", ["bidder", "rival"])

@@ -1,8 +1,13 @@
 """What only an odd client sends, and what must not be mistaken for something else."""
 
+import json
+from io import BytesIO
+
 import pytest
+from django.test import RequestFactory
 
 from auctioncraft.tests import factories
+from auctioncraft.wsgi import application
 from auctions.models import Auction, Product
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +56,17 @@ def test_what_was_answered_to_a_token_is_kept_out_of_caches(as_user, client, sel
     assert as_user(seller).get("/api/users/me/")["Cache-Control"] == "no-store"
     assert as_user(seller).get("/api/payments/orders/")["Cache-Control"] == "private, no-store"
     assert "Cache-Control" not in client.get("/api/products/")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["x; a*=nonsense'en'x", "x; a*=utf-8'en", "application/json; a=" + "b" * 20_000]
+)
+def test_a_content_type_that_makes_no_sense_is_of_the_wrong_type(content_type):
+    """As the server sees it: Django fails on it before there is a request."""
+    answers = []
+    environ = RequestFactory()._base_environ(
+        PATH_INFO="/api/auth/otp/request/", REQUEST_METHOD="POST", CONTENT_TYPE=content_type, CONTENT_LENGTH="2"
+    )
+    body = application(environ | {"wsgi.input": BytesIO(b"{}")}, lambda status, headers: answers.append(status))
+    assert answers == ["415 Unsupported Media Type"]
+    assert json.loads(b"".join(body))["code"] == "unsupported_media_type"

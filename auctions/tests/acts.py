@@ -33,3 +33,8 @@ def postpone(product):
     Auction.objects.filter(pk=product.pk).update(
         starts_at=at, ends_at=at + timedelta(days=7), hard_ends_at=at + timedelta(days=8)
     )
+
+
+def end_at(product, ends_at):
+    """Move its end, as it was listed."""
+    Auction.objects.filter(pk=product.pk).update(ends_at=ends_at, hard_ends_at=ends_at + timedelta(days=1))

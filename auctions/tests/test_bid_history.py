@@ -27,6 +27,7 @@ def test_the_history_newest_first(client, seller, bidder, rival):
             "amount": amount,
             "currency": "GBP",
             "automatic": proxy,
+            "voided": False,
             "placed_at": clock.to_text(bid.placed_at),
             "server_time": server_time,
         }

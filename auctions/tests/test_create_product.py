@@ -49,6 +49,7 @@ def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal
         "seq": 0,
         "server_time": body["server_time"],
         "description": "",
+        "relisted_from": None,
         "shipping": "0.00",
         "images": [],
         "bids": [],
@@ -60,6 +61,7 @@ def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal
             "watching": False,
             "can_bid": False,
             "reason": "seller_cannot_bid",
+            "second_chance": None,
         },
     }
     assert clock.now() - auction.starts_at < timedelta(seconds=60)

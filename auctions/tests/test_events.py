@@ -56,6 +56,7 @@ def test_an_event_says_what_the_public_may_know(client, product, rival):
                     "final_price": "50.00",
                     "currency": "USD",
                     "winner": product.alias_of(rival.pk),
+                    "by": "seller",
                 },
                 "created_at": clock.to_text(event.created_at),
                 "server_time": body["results"][0]["server_time"],

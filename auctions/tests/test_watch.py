@@ -5,7 +5,7 @@ from django.db import connection
 
 from auctioncraft.tests import factories
 from auctions.models import Product, Watch
-from auctions.services import listing
+from auctions.services import watching
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def test_the_count_is_right_however_many_follow_at_once(seller):
     people = [factories.user(f"{number}@example.com") for number in range(4)]
 
     def run(person):
-        listing.watch(product_id=product.pk, user=person)
+        watching.watch(product_id=product.pk, user=person)
         connection.close()
 
     threads = [threading.Thread(target=run, args=(person,)) for person in people * 2]

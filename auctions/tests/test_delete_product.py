@@ -1,0 +1,127 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import broken, nothing_written
+from auctions.models import Auction, AuctionEvent, EventOutbox, Product, Watch
+from auctions.services import buying, closing, editing, relisting, voiding, watching
+from auctions.tests import acts
+
+pytestmark = pytest.mark.django_db
+
+
+def url(product):
+    return f"/api/products/{product.pk}/"
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("who", ["seller", "staff"])
+def test_what_nobody_bid_on_is_withdrawn_with_all_that_is_about_it(request, as_user, client, seller, bidder, who):
+    product, kept = factories.product(seller), factories.product(seller)
+    for one in (product, kept):
+        watching.watch(product_id=one.pk, user=bidder)
+        editing.edit_product(product_id=one.pk, actor=seller, changes={"name": "A lamp"})
+    answer = as_user(request.getfixturevalue(who)).delete(url(product))
+    assert (answer.status_code, answer.content) == (204, b"")
+    for path in ("", "bids/", "events/"):
+        assert refusal(client.get(f"{url(product)}{path}")) == (404, "not_found")
+    for model in (Product, Auction, AuctionEvent, EventOutbox, Watch):
+        assert model.objects.count() == 1, model
+    assert client.get("/api/products/").json()["count"] == 1
+    assert broken() == []
+
+
+@pytest.mark.parametrize("state", ["scheduled", "ended", "unsold", "cancelled"])
+def test_it_may_be_scheduled_or_over(as_user, seller, state):
+    product = factories.product(seller)
+    if state == "scheduled":
+        acts.postpone(product)
+    elif state == "ended":
+        acts.end(product, timedelta(days=2))
+    elif state == "unsold":
+        closing.close_auction(product_id=product.pk, actor=seller)
+    else:
+        closing.cancel_auction(product_id=product.pk, actor=seller)
+    assert as_user(seller).delete(url(product)).status_code == 204
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["open", "void", "ended", "sold", "reserve not met", "cancelled"])
+@pytest.mark.parametrize("who", ["seller", "staff"])
+def test_what_has_bids_cannot_be_deleted_by_anyone(request, as_user, seller, bidder, staff, state, who):
+    product = factories.product(seller, reserve_price=Decimal(50) if state == "reserve not met" else None)
+    caller = as_user(request.getfixturevalue(who))
+    made = acts.bid(product, bidder, "5")
+    if state == "void":
+        voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
+    elif state == "ended":
+        acts.end(product)
+    elif state == "cancelled":
+        closing.cancel_auction(product_id=product.pk, actor=staff)
+    elif state != "open":
+        closing.close_auction(product_id=product.pk, actor=seller)
+    with nothing_written():
+        answer = caller.delete(url(product))
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "code": "auction_has_bids",
+        "detail": "This product has bids, so that cannot be changed any more.",
+    }
+
+
+def test_what_was_bought_without_a_bid_cannot_either(as_user, seller, bidder, staff):
+    product, callers = factories.product(seller, buy_now_price=Decimal(9)), (as_user(seller), as_user(staff))
+    buying.buy_now(product_id=product.pk, buyer=bidder)
+    with nothing_written():
+        for caller in callers:
+            answer = caller.delete(url(product))
+            assert answer.status_code == 409
+            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+
+
+@pytest.mark.parametrize("with_bids", [True, False])
+def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
+    product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
+    if with_bids:
+        acts.bid(product, bidder, "5")
+    with nothing_written():
+        for caller in callers:
+            answer = caller.delete(url(product))
+            assert answer.status_code == 403
+            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+
+
+def test_it_needs_a_token_and_a_product(as_user, client, seller):
+    assert refusal(client.delete(url(factories.product(seller)))) == (401, "not_authenticated")
+    assert refusal(as_user(seller).delete("/api/products/999999/")) == (404, "not_found")
+
+
+def test_a_product_is_gone_once(as_user, seller):
+    product, caller = factories.product(seller), as_user(seller)
+    assert caller.delete(url(product)).status_code == 204
+    with nothing_written():
+        assert refusal(caller.delete(url(product))) == (404, "not_found")
+        assert refusal(caller.post(f"{url(product)}close_auction/")) == (404, "not_found")
+
+
+def test_a_relisting_that_is_withdrawn_leaves_the_old_one_to_be_listed_again(as_user, seller):
+    old = factories.product(seller)
+    closing.close_auction(product_id=old.pk, actor=seller)
+    new = relisting.relist(product_id=old.pk, actor=seller, changes={})
+    caller = as_user(seller)
+    assert caller.delete(url(new)).status_code == 204
+    again = caller.post(f"{url(old)}relist/")
+    assert (again.status_code, again.json()["relisted_from"]) == (201, old.pk)
+
+
+def test_the_old_one_that_is_deleted_leaves_its_relisting(as_user, client, seller):
+    old = factories.product(seller)
+    closing.close_auction(product_id=old.pk, actor=seller)
+    new = relisting.relist(product_id=old.pk, actor=seller, changes={})
+    assert as_user(seller).delete(url(old)).status_code == 204
+    assert client.get(url(new)).json()["relisted_from"] is None

@@ -1,0 +1,275 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import broken, nothing_written
+from auctions.models import Auction, AuctionEvent, EventOutbox, Product
+from auctions.services import closing, editing, events, watching
+from auctions.tests import acts
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+
+
+def url(product):
+    return f"/api/products/{product.pk}/"
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, seller):
+    product = factories.product(seller, description="Old.", reserve_price=Decimal(40))
+    other = factories.category("Lamps")
+    starts_at, ends_at = clock.now() + DAY, clock.now() + 3 * DAY
+    before = Auction.objects.get()
+    answer = as_user(seller).patch(
+        url(product),
+        {
+            "name": "A lamp",
+            "category": other.pk,
+            "description": "New.",
+            "currency": "gbp",
+            "starting_bid": "20.5",
+            "reserve_price": "60",
+            "buy_now_price": 90,
+            "bid_increment": "2.5",
+            "shipping": "4",
+            "starts_at": clock.to_text(starts_at),
+            "ends_at": clock.to_text(ends_at),
+            "soft_close_window": 0,
+            "soft_close_extension": 300,
+        },
+    )
+    product.refresh_from_db()
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": product.pk,
+        "name": "A lamp",
+        "category": {"id": other.pk, "name": "Lamps", "slug": "lamps"},
+        "seller": {"id": seller.pk, "display_name": seller.display_name},
+        "currency": "GBP",
+        "starting_bid": "20.50",
+        "current_price": None,
+        "minimum_bid": "20.50",
+        "bid_count": 0,
+        "has_reserve": True,
+        "reserve_met": False,
+        "buy_now_price": None,
+        "status": "scheduled",
+        "starts_at": clock.to_text(starts_at),
+        "ends_at": clock.to_text(ends_at),
+        "thumbnail": None,
+        "watch_count": 0,
+        "created_at": clock.to_text(product.created_at),
+        "seq": 1,
+        "server_time": answer.json()["server_time"],
+        "description": "New.",
+        "relisted_from": None,
+        "shipping": "4.00",
+        "images": [],
+        "bids": [],
+        "viewer": {
+            "alias": product.alias_of(seller.pk),
+            "is_leading": False,
+            "my_maximum": None,
+            "my_last_amount": None,
+            "watching": False,
+            "can_bid": False,
+            "reason": "seller_cannot_bid",
+            "second_chance": None,
+        },
+    }
+    assert (product.reserve_price, product.buy_now_price, product.bid_increment) == (60, 90, Decimal("2.5"))
+    assert product.increments == [["0", "2.50"]]
+    assert (product.soft_close_window, product.soft_close_extension) == (0, 300)
+    auction = Auction.objects.get()
+    assert auction.hard_ends_at - auction.ends_at == DAY
+    event = AuctionEvent.objects.get()
+    assert (event.seq, event.kind, event.private) == (1, "edited", {"editor": seller.pk})
+    assert event.data == {
+        "fields": [
+            "bid_increment",
+            "buy_now_price",
+            "category",
+            "currency",
+            "description",
+            "ends_at",
+            "name",
+            "reserve_price",
+            "shipping",
+            "soft_close_extension",
+            "soft_close_window",
+            "starting_bid",
+            "starts_at",
+        ],
+        "from": clock.to_text(before.ends_at),
+        "ends_at": clock.to_text(ends_at),
+    }
+    assert list(EventOutbox.objects.values_list("product_id", "seq")) == [(product.pk, 1)]
+    assert client.get(url(product)).json()["name"] == "A lamp"
+    assert broken() == []
+
+
+def test_one_field_at_a_time_leaves_the_others(as_user, seller):
+    product = factories.product(seller, description="Old.", reserve_price=Decimal(40), bid_increment=Decimal(2))
+    before = Product.objects.values().get()
+    assert as_user(seller).patch(url(product), {"name": "A lamp"}).json()["name"] == "A lamp"
+    assert Product.objects.values().get() == {**before, "name": "A lamp"}
+    assert AuctionEvent.objects.get().data == {"fields": ["name"]}
+
+
+def test_staff_change_it_too(as_user, seller, staff):
+    product = factories.product(seller)
+    assert as_user(staff).patch(url(product), {"name": "A lamp"}).status_code == 200
+    assert AuctionEvent.objects.get().private == {"editor": staff.pk}
+
+
+def test_what_is_the_same_is_no_change(as_user, seller):
+    product, caller = factories.product(seller, description="Old.", shipping=Decimal(5)), as_user(seller)
+    auction = product.auction
+    with nothing_written():
+        for body in (
+            {},
+            {"name": "A thing", "category": product.category_id, "starting_bid": 1, "shipping": "5.0"},
+            {"description": " Old. ", "currency": "usd", "soft_close_window": 120, "reserve_price": None},
+            {"starts_at": clock.to_text(auction.starts_at), "ends_at": clock.to_text(auction.ends_at)},
+            {"shipping": None, "starts_at": None, "ends_at": None, "soft_close_extension": None},
+        ):
+            assert caller.patch(url(product), body).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["reserve_price", "buy_now_price", "bid_increment"])
+def test_null_takes_an_optional_amount_away(as_user, seller, field):
+    product = factories.product(seller, **{field: Decimal(40)})
+    assert as_user(seller).patch(url(product), {field: None}).status_code == 200
+    product = Product.objects.get()
+    assert getattr(product, field) is None
+    assert product.increments[-1] == ["5000", "100"]
+
+
+def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival):
+    product, caller = factories.product(seller), as_user(seller)
+    with nothing_written():
+        answer = caller.patch(
+            url(product),
+            {
+                "id": 4242,
+                "seller": rival.pk,
+                "price": "1",
+                "status": "sold",
+                "winner": seller.pk,
+                "seq": 7,
+                "watch_count": 5,
+                "alias_salt": "known",
+                "increments": [["0", "0.01"]],
+                "premium_bands": [["0", "99"]],
+                "hard_ends_at": "2099-01-01T00:00:00Z",
+                "thumbnail": "/etc/passwd",
+                "relisted_from": 1,
+            },
+        )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("state", ["ended", "sold", "unsold", "cancelled"])
+@pytest.mark.parametrize("body", [{"name": "A lamp"}, {}, {"description": "More."}], ids=str)
+def test_what_is_over_stays_as_it_was(as_user, seller, bidder, staff, state, body):
+    product, callers = factories.product(seller), (as_user(seller), as_user(staff))
+    if state == "sold":
+        acts.bid(product, bidder, "5")
+    if state == "ended":
+        acts.end(product, timedelta(0))
+    elif state == "cancelled":
+        closing.cancel_auction(product_id=product.pk, actor=seller)
+    else:
+        closing.close_auction(product_id=product.pk, actor=seller)
+    with nothing_written():
+        for caller in callers:
+            answer = caller.patch(url(product), body)
+            assert answer.status_code == 409
+            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+
+
+@pytest.mark.parametrize("with_bids", [True, False])
+def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
+    product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
+    if with_bids:
+        acts.bid(product, bidder, "5")
+    with nothing_written():
+        for caller in callers:
+            answer = caller.patch(url(product), {"name": "Mine"})
+            assert answer.status_code == 403
+            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+
+
+def test_it_needs_a_token_and_a_product(as_user, client, seller):
+    assert refusal(client.patch(url(factories.product(seller)), {})) == (401, "not_authenticated")
+    assert refusal(as_user(seller).patch("/api/products/999999/", {})) == (404, "not_found")
+
+
+def test_another_currency_brings_its_own_increments(as_user, seller, bidder):
+    product = factories.product(seller, starting_bid="100")
+    as_user(seller).patch(url(product), {"currency": "JPY"})
+    product.refresh_from_db()
+    assert (product.increments[0], product.currency) == (["0", "5.00"], "JPY")
+    acts.bid(product, bidder, "100")
+    assert Auction.objects.get().price == 100
+
+
+def test_an_end_that_moves_takes_the_hard_end_along_and_is_logged(as_user, seller):
+    product = factories.product(seller)
+    before = product.auction.ends_at
+    for by in (DAY, -2 * DAY):
+        ends_at = Auction.objects.get().ends_at + by
+        assert as_user(seller).patch(url(product), {"ends_at": clock.to_text(ends_at)}).status_code == 200
+    auction = Auction.objects.get()
+    assert (auction.ends_at, auction.hard_ends_at) == (before - DAY, before)
+    assert [event.data for event in AuctionEvent.objects.order_by("seq")] == [
+        {"fields": ["ends_at"], "from": clock.to_text(before), "ends_at": clock.to_text(before + DAY)},
+        {"fields": ["ends_at"], "from": clock.to_text(before + DAY), "ends_at": clock.to_text(before - DAY)},
+    ]
+    assert broken() == []
+
+
+def test_a_scheduled_auction_may_begin_now(as_user, seller, bidder):
+    product = factories.product(seller)
+    acts.postpone(product)
+    answer = as_user(seller).patch(url(product), {"starts_at": clock.to_text(clock.now() - timedelta(seconds=5))})
+    assert (answer.status_code, answer.json()["status"]) == (200, "open")
+    acts.bid(product, bidder, "5")
+    assert broken() == []
+
+
+def test_the_public_hears_which_fields_changed_and_not_what_is_hidden(as_user, client, seller):
+    product = factories.product(seller, reserve_price=Decimal("43.21"))
+    as_user(seller).patch(url(product), {"reserve_price": "87.65"})
+    for path in ("", "events/", "bids/"):
+        text = client.get(f"{url(product)}{path}").content.decode()
+        assert "43.21" not in text
+        assert "87.65" not in text
+
+
+def test_whoever_follows_meanwhile_is_counted(monkeypatch, seller, bidder):
+    product = factories.product(seller)
+    record = events.record
+
+    def followed_first(**fields):
+        watching.watch(product_id=product.pk, user=bidder)
+        record(**fields)
+
+    monkeypatch.setattr(events, "record", followed_first)
+    editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})
+    product.refresh_from_db()
+    assert (product.name, product.watch_count) == ("A lamp", 1)
+
+
+def test_put_is_refused(as_user, seller):
+    product, caller = factories.product(seller), as_user(seller)
+    with nothing_written():
+        assert refusal(caller.put(url(product), {"name": "A lamp"})) == (405, "method_not_allowed")

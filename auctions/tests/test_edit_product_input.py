@@ -1,0 +1,96 @@
+"""PATCH /api/products/{id}/ with what will not do."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import nothing_written
+from auctions.tests.test_create_product import BAD, BAD_AMOUNTS
+
+pytestmark = pytest.mark.django_db
+
+
+def url(product):
+    return f"/api/products/{product.pk}/"
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("field", ["starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping"])
+@pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
+def test_a_bad_amount_is_refused(as_user, seller, field, amount):
+    if field == "shipping" and amount in {"0", "-0.0"}:
+        return
+    product, caller = factories.product(seller), as_user(seller)
+    with nothing_written():
+        body = f'{{"{field}": {amount}}}'
+        answer = caller.generic("PATCH", url(product), body, content_type="application/json")
+    assert refusal(answer) == (400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(field, value) for field, value in BAD if field != "buy_now_price"],
+    ids=lambda value: str(value)[:26].replace("\x00", "NUL"),
+)
+def test_bad_input_is_refused_and_named(as_user, seller, field, value):
+    product, caller = factories.product(seller), as_user(seller)
+    with nothing_written():
+        answer = caller.patch(url(product), {field: value})
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", [field])
+
+
+@pytest.mark.parametrize(
+    ("listed", "body", "errors"),
+    [
+        (
+            {"buy_now_price": Decimal(50)},
+            {"starting_bid": "50"},
+            {"buy_now_price": ["It must be above the starting bid."]},
+        ),
+        (
+            {"buy_now_price": Decimal(50)},
+            {"reserve_price": "50.01"},
+            {"buy_now_price": ["It must be at least the reserve."]},
+        ),
+        (
+            {"reserve_price": Decimal(50)},
+            {"buy_now_price": "49"},
+            {"buy_now_price": ["It must be at least the reserve."]},
+        ),
+        ({"shipping": Decimal("4.5")}, {"currency": "JPY"}, {"shipping": ["JPY has no decimals."]}),
+        ({"starting_bid": "1.50"}, {"currency": "JPY"}, {"starting_bid": ["JPY has no decimals."]}),
+        ({"bid_increment": Decimal("0.5")}, {"currency": "JPY"}, {"bid_increment": ["JPY has no decimals."]}),
+    ],
+)
+def test_the_whole_must_fit_with_what_was_there(as_user, seller, listed, body, errors):
+    product, caller = factories.product(seller, **listed), as_user(seller)
+    with nothing_written():
+        answer = caller.patch(url(product), body)
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (
+        400,
+        "invalid",
+        list(errors),
+    )
+
+
+def test_a_time_in_the_past_is_refused(as_user, seller):
+    product, caller = factories.product(seller), as_user(seller)
+    past = clock.to_text(clock.now() - timedelta(minutes=6))
+    with nothing_written():
+        for field in ("starts_at", "ends_at"):
+            answer = caller.patch(url(product), {field: past})
+            assert answer.status_code == 400
+            assert list(answer.json()["errors"]) == [field]
+
+
+def test_a_start_after_the_end_is_refused(as_user, seller):
+    product, caller = factories.product(seller), as_user(seller)
+    with nothing_written():
+        answer = caller.patch(url(product), {"starts_at": clock.to_text(product.auction.ends_at)})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["It must be after the start."]})

@@ -1,0 +1,176 @@
+"""The rules are told twice, by the engine and by a statement of SQL: they must say the same of whatever is damaged."""
+
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from auctioncraft.errors import DomainError
+from auctioncraft.ids import uuid7
+from auctioncraft.tests import factories
+from auctions import pricing
+from auctions.invariants import replay, replay_sql
+from auctions.models import Auction, Bid, BidVoid, Product
+from auctions.services.voiding import void_bid
+from auctions.tests.acts import bid
+
+pytestmark = pytest.mark.django_db
+only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one statement of PostgreSQL's")
+
+
+@pytest.fixture
+def crowd(db):
+    return [factories.user(f"bidder{number}@example.com") for number in range(4)]
+
+
+def market(chance, seller, crowd):
+    """Auctions of every kind of terms, with every kind of bid."""
+    kinds = [
+        {},
+        {"reserve_price": Decimal(60)},
+        {"reserve_price": Decimal(25), "bid_increment": Decimal("2.50")},
+        {"currency": "JPY", "starting_bid": Decimal(100), "reserve_price": Decimal(3000)},
+        {"currency": "KWD", "starting_bid": Decimal("0.005")},
+        {"currency": "GBP"},
+    ]
+    products = [factories.product(seller, **fields) for fields in kinds]
+    for product in products:
+        for _ in range(12):
+            minimum = pricing.minimum_bid(product.terms(), Auction.objects.get(pk=product.pk).price)
+            low, high = (minimum * chance.choice((1, 1, 2, 4)) for _ in range(2))
+            amount, most = chance.choice(((low, None), (None, high), (minimum, high)))
+            try:
+                bid(product, chance.choice(crowd), amount, most)
+            except DomainError:
+                continue
+    return products
+
+
+def forge(chance, products, crowd):
+    """Damage one thing, as a bug or a hand might."""
+    product = chance.choice([product for product in products if product.bids.exists()])
+    rows = Bid.objects.filter(product=product)
+    row = chance.choice(list(rows.order_by("version", "position")))
+    one = Bid.objects.filter(pk=row.pk)
+    by = Decimal(chance.choice(("0.001", "0.01", "1", "50", "-0.01", "-1")))
+    other = chance.choice(crowd)
+    auctions = Auction.objects.filter(pk=product.pk)
+    auction = auctions.get()
+    damages = [
+        lambda: one.update(price=row.price + by),
+        lambda: one.update(amount=(row.amount or row.price) + by),
+        lambda: one.update(max_amount=(row.max_amount or row.price) + by),
+        lambda: one.update(amount=None, max_amount=row.max_amount or row.price),
+        lambda: one.update(amount=0),
+        lambda: one.update(bidder=other),
+        lambda: one.update(bidder=product.seller_id),
+        lambda: one.update(outcome=chance.choice(list(pricing.Outcome))),
+        lambda: one.update(seq=None if row.seq else 999),
+        lambda: one.update(position=row.position + 2),
+        lambda: one.update(version=row.version + chance.choice((-1, 1, 30))),
+        lambda: one.update(placed_at=row.placed_at + timedelta(days=1)),
+        one.delete,
+        rows.filter(version=row.version).delete,
+        rows.filter(version__gte=row.version).delete,
+        rows.delete,
+        lambda: copy(row, outcome="automatic", position=7, seq=None),
+        lambda: copy(row, version=row.version + 40),
+        lambda: copy(row, version=row.version + 40, outcome="automatic"),
+        lambda: auctions.update(leader=other),
+        lambda: auctions.update(leader=None, price=None, maximum=None),
+        lambda: auctions.update(maximum=(auction.maximum or 0) + by),
+        lambda: auctions.update(price=(auction.price or 0) + by),
+        lambda: auctions.update(bid_count=auction.bid_count + 1),
+        lambda: auctions.update(last_bid_at=None),
+        lambda: Product.objects.filter(pk=product.pk).update(starting_bid=product.starting_bid + abs(by)),
+        lambda: Product.objects.filter(pk=product.pk).update(reserve_price=chance.choice((None, 2, 40, 5000))),
+        lambda: Product.objects.filter(pk=product.pk).update(increments=[["0", "3"], ["20", "7"]]),
+        lambda: Product.objects.filter(pk=product.pk).update(currency=chance.choice(("USD", "JPY", "KWD"))),
+    ]
+    chance.choice(damages)()
+
+
+def copy(row, **fields):
+    for name, value in {"pk": uuid7(), **fields}.items():
+        setattr(row, name, value)
+    row.save(force_insert=True)
+
+
+@only_postgresql
+@pytest.mark.parametrize("seed", range(4))
+def test_both_find_the_same_damage(seed, seller, crowd):
+    chance = random.Random(seed)
+    products = market(chance, seller, crowd)
+    assert replay_sql.doubtful() == set()
+    assert replay.replay() == []
+    found = 0
+    for _ in range(60):
+        undo = transaction.savepoint()
+        try:
+            with transaction.atomic():
+                for _ in range(chance.choice((1, 1, 2))):
+                    forge(chance, products, crowd)
+        except IntegrityError:
+            continue
+        engine = {pk for pk, _ in replay._explain({})}
+        assert replay_sql.doubtful() == engine
+        found += bool(engine)
+        transaction.savepoint_rollback(undo)
+    assert found > 30
+
+
+@only_postgresql
+def test_that_they_differ_is_a_finding(seller, crowd, monkeypatch):
+    product = factories.product(seller)
+    monkeypatch.setattr(replay_sql, "doubtful", lambda: {product.pk})
+    assert replay.replay() == [f"product {product.pk}: the engine finds nothing wrong, replay_sql.py does"]
+
+
+@pytest.fixture
+def voided(seller, staff, crowd):
+    """Three bids, of which the second, the highest, was voided; then one more."""
+    product = factories.product(seller)
+    bid(product, crowd[0], most="20")
+    bid(product, crowd[1], most="90")
+    bid(product, crowd[2], "30")
+    void_bid(product_id=product.pk, bid_id=of(product, crowd[1]).pk, actor=staff, reason="A mistake.")
+    bid(product, crowd[3], "40")
+    return product
+
+
+def of(product, bidder):
+    return Bid.objects.made_by_people().get(product=product, bidder=bidder)
+
+
+def test_what_was_voided_is_decided_without(voided, crowd):
+    stands = Auction.objects.get()
+    assert (stands.leader, stands.price, stands.bid_count) == (crowd[3], Decimal(40), 3)
+    assert replay.replay() == []
+
+
+def test_two_voids_are_decided_each_in_its_place(voided, staff, crowd):
+    void_bid(product_id=voided.pk, bid_id=of(voided, crowd[3]).pk, actor=staff, reason="Another.")
+    bid(voided, crowd[0], most="35")
+    assert replay.replay() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda: BidVoid.objects.all().delete(), ", version 5: decided again it writes other rows"),
+        (
+            lambda: BidVoid.objects.update(bid=Bid.objects.get(version=1)),
+            ", version 5: decided again it writes other rows",
+        ),
+        (lambda: BidVoid.objects.update(version=1), ", version 1: it voids no bid before it"),
+        (lambda: BidVoid.objects.update(version=9), ", version 5: decided again it writes other rows"),
+        (lambda: Auction.objects.update(bid_count=4), ": bid_count is 4, its bids give 3"),
+    ],
+)
+def test_a_void_that_does_not_fit_is_found(voided, damage, line):
+    damage()
+    found = replay.replay()
+    assert len(found) == 1
+    assert found[0].startswith(f"product {voided.pk}{line}")

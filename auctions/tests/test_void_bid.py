@@ -1,0 +1,295 @@
+from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctioncraft.tests.ledger import broken, nothing_written
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid, EventOutbox
+from auctions.services import closing, voiding
+from auctions.tests import acts
+
+pytestmark = pytest.mark.django_db
+
+REASON = {"reason": "The account was stolen."}
+
+
+def url(product, made):
+    bid_id = made["bid"]["id"] if isinstance(made, dict) else made
+    return f"/api/products/{product.pk}/bids/{bid_id}/void/"
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+def void(product, made, staff):
+    return voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="No.")
+
+
+def standing():
+    auction = Auction.objects.get()
+    return auction.leader, auction.price, auction.maximum, auction.bid_count
+
+
+def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, rival, staff):
+    product = factories.product(seller, reserve_price=Decimal(30))
+    acts.bid(product, bidder, "5", most="20")
+    voided = acts.bid(product, rival, most="60")
+    bid = Bid.objects.get(pk=voided["bid"]["id"])
+    rows_before, auction = list(Bid.objects.values()), Auction.objects.get()
+    assert standing() == (rival, 30, 60, 2)
+    answer = as_user(staff).post(url(product, voided), REASON)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "product": product.pk,
+        "current_price": "20.00",
+        "minimum_bid": "20.50",
+        "bid_count": 1,
+        "reserve_met": False,
+        "currency": "USD",
+        "ends_at": clock.to_text(auction.ends_at),
+        "seq": 3,
+        "server_time": answer.json()["server_time"],
+    }
+    after = Auction.objects.get()
+    assert standing() == (bidder, 20, 20, 1)
+    assert (after.ends_at, after.hard_ends_at, after.last_bid_at, after.status, after.seq) == (
+        auction.ends_at,
+        auction.hard_ends_at,
+        auction.last_bid_at,
+        "open",
+        3,
+    )
+    assert list(Bid.objects.values()) == rows_before
+    event = AuctionEvent.objects.get(seq=3)
+    assert event.kind == "bid_voided"
+    assert event.data == {
+        "bidder": product.alias_of(rival.pk),
+        "leader": product.alias_of(bidder.pk),
+        "amount": "30.00",
+        "bid_seq": 2,
+        "currency": "USD",
+        "current_price": "20.00",
+        "minimum_bid": "20.50",
+        "bid_count": 1,
+        "reserve_met": False,
+        "ends_at": clock.to_text(auction.ends_at),
+    }
+    assert event.private == {
+        "bidder": rival.pk,
+        "leader": bidder.pk,
+        "former_leader": rival.pk,
+        "reason": "The account was stolen.",
+        "actor": staff.pk,
+    }
+    assert BidVoid.objects.values().get() == {
+        "bid_id": bid.pk,
+        "product_id": product.pk,
+        "version": after.version,
+        "reason": "The account was stolen.",
+        "voided_by_id": staff.pk,
+        "voided_at": event.created_at,
+    }
+    assert list(EventOutbox.objects.order_by("seq").values_list("seq", flat=True)) == [1, 2, 3]
+    rows = client.get(f"/api/products/{product.pk}/bids/").json()["results"]
+    assert [(row["seq"], row["amount"], row["automatic"], row["voided"]) for row in rows] == [
+        (2, "30.00", False, True),
+        (1, "20.00", False, False),
+    ]
+    assert broken() == []
+
+
+def test_the_only_bid(as_user, client, seller, bidder, staff):
+    product = factories.product(seller, starting_bid="10")
+    made = acts.bid(product, bidder, "50")
+    answer = as_user(staff).post(url(product, made), REASON).json()
+    assert (answer["current_price"], answer["minimum_bid"], answer["bid_count"], answer["reserve_met"]) == (
+        None,
+        "10.00",
+        0,
+        False,
+    )
+    assert standing() == (None, None, None, 0)
+    data = AuctionEvent.objects.get(seq=2).data
+    assert (data["leader"], data["current_price"], data["minimum_bid"]) == (None, None, "10.00")
+    shown = client.get(f"/api/products/{product.pk}/").json()
+    assert (shown["current_price"], shown["bid_count"], [row["voided"] for row in shown["bids"]]) == (None, 0, [True])
+    assert broken() == []
+
+
+def test_bidding_goes_on_from_what_stands(seller, bidder, rival, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, "5")
+    void(product, acts.bid(product, rival, most="500"), staff)
+    again = acts.bid(product, rival, "5.50")
+    assert (again["outcome"], again["product"]["current_price"], again["product"]["bid_count"]) == (
+        "leading",
+        "5.50",
+        2,
+    )
+    assert broken() == []
+
+
+def test_one_that_never_led_takes_its_push_of_the_price_with_it(seller, bidder, rival, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, most="100")
+    made = acts.bid(product, rival, most="60")
+    assert standing() == (bidder, 61, 100, 2)
+    void(product, made, staff)
+    assert standing() == (bidder, 1, 100, 1)
+    event = AuctionEvent.objects.get(seq=3)
+    assert (event.data["amount"], event.data["bid_seq"]) == ("60.00", 2)
+    assert (event.private["leader"], event.private["former_leader"]) == (bidder.pk, bidder.pk)
+    assert broken() == []
+
+
+def test_a_tie_goes_to_whoever_is_now_the_earlier(seller, bidder, rival, staff):
+    third = factories.user("third@example.com")
+    product = factories.product(seller)
+    first = acts.bid(product, bidder, most="50")
+    acts.bid(product, rival, most="50")
+    acts.bid(product, third, most="60")
+    assert standing() == (third, 51, 60, 3)
+    void(product, first, staff)
+    assert standing() == (third, 51, 60, 2)
+    void(product, {"bid": {"id": Bid.objects.get(max_amount=60).pk}}, staff)
+    assert standing() == (rival, 1, 50, 1)
+    assert broken() == []
+
+
+def test_a_raised_maximum_can_be_voided_and_shows_no_amount(client, seller, bidder, rival, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, "5")
+    made = acts.bid(product, bidder, most="77.77")
+    void(product, made, staff)
+    assert standing() == (bidder, 5, 5, 1)
+    data = AuctionEvent.objects.get(seq=2).data
+    assert (data["amount"], data["bid_seq"], data["current_price"]) == (None, None, "5.00")
+    for path in ("", "bids/", "events/"):
+        assert "77.77" not in client.get(f"/api/products/{product.pk}/{path}").content.decode()
+    assert broken() == []
+
+
+def test_a_bid_that_without_it_is_refused_has_no_effect(seller, bidder, rival, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, most="20")
+    made = acts.bid(product, rival, most="30")
+    acts.bid(product, bidder, most="25")  # outbid; alone it raises nothing but a maximum
+    void(product, made, staff)
+    assert standing() == (bidder, 1, 25, 1)
+    assert broken() == []
+
+
+def test_the_end_stays_where_the_voided_bid_moved_it(seller, bidder, staff):
+    product = factories.product(seller, ends_at=timezone.now() + timedelta(seconds=60))
+    made = acts.bid(product, bidder, "5")
+    moved = Auction.objects.get().ends_at
+    assert moved > product.auction.ends_at
+    assert void(product, made, staff).ends_at == moved == Auction.objects.get().ends_at
+    assert broken() == []
+
+
+def test_each_is_voided_in_turn(seller, bidder, rival, staff):
+    product = factories.product(seller)
+    made = [acts.bid(product, (bidder, rival)[n % 2], str(10 * (n + 1))) for n in range(5)]
+    for n in (4, 0, 2, 3):
+        void(product, made[n], staff)
+    assert standing() == (rival, 20, 20, 1)
+    assert (Auction.objects.get().seq, BidVoid.objects.count(), Bid.objects.count()) == (9, 4, 5)
+    assert broken() == []
+
+
+def test_the_viewer_counts_what_stands(as_user, seller, bidder, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, "5", most="9")
+    void(product, acts.bid(product, bidder, most="40"), staff)
+    viewer = as_user(bidder).get(f"/api/products/{product.pk}/").json()["viewer"]
+    assert (viewer["is_leading"], viewer["my_maximum"], viewer["my_last_amount"]) == (True, "9.00", "5.00")
+
+
+def test_after_the_end_it_is_possible_until_there_is_a_result(as_user, seller, bidder, rival, staff):
+    product = factories.product(seller)
+    acts.bid(product, bidder, "5")
+    made = acts.bid(product, rival, "50")
+    acts.end(product)
+    assert as_user(staff).post(url(product, made), REASON).status_code == 200
+    closing.close_due()
+    auction = Auction.objects.get()
+    assert (auction.winner, auction.hammer_price) == (bidder, 5)
+
+
+@pytest.mark.parametrize("state", ["sold", "unsold", "cancelled"])
+def test_once_there_is_a_result_it_is_not(as_user, seller, bidder, staff, state):
+    product = factories.product(seller, reserve_price=Decimal(50) if state == "unsold" else None)
+    made, caller = acts.bid(product, bidder, "5"), as_user(staff)
+    if state == "cancelled":
+        closing.cancel_auction(product_id=product.pk, actor=staff)
+    else:
+        closing.close_auction(product_id=product.pk, actor=seller)
+    with nothing_written():
+        answer = caller.post(url(product, made), REASON)
+    assert answer.status_code == 409
+    assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+
+
+def test_a_bid_is_voided_once(as_user, seller, bidder, staff):
+    product, caller = factories.product(seller), as_user(staff)
+    made = acts.bid(product, bidder, "5")
+    caller.post(url(product, made), REASON)
+    with nothing_written():
+        answer = caller.post(url(product, made), REASON)
+    assert answer.status_code == 409
+    assert answer.json() == {"code": "bid_already_voided", "detail": "This bid is void already."}
+
+
+@pytest.mark.parametrize("who", ["seller", "bidder"])
+def test_only_staff_may_and_learn_nothing_of_which_bids_there_are(request, as_user, seller, bidder, who):
+    product, caller = factories.product(seller), as_user(request.getfixturevalue(who))
+    made = acts.bid(product, bidder, "5")
+    with nothing_written():
+        for bid in (made, uuid4()):
+            answer = caller.post(url(product, bid), REASON)
+            assert answer.status_code == 403
+            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+
+
+def test_what_a_proxy_did_and_anothers_bid_are_not_there(as_user, client, seller, bidder, rival, staff):
+    product, other, caller = factories.product(seller), factories.product(seller), as_user(staff)
+    acts.bid(product, bidder, most="50")
+    acts.bid(product, rival, "20")
+    elsewhere = acts.bid(other, bidder, "5")
+    automatic = Bid.objects.get(outcome="automatic")
+    with nothing_written():
+        for bid in (automatic.pk, elsewhere, uuid4()):
+            assert refusal(caller.post(url(product, bid), REASON)) == (404, "not_found")
+        for address in (f"/api/products/999999/bids/{uuid4()}/void/", f"/api/products/{product.pk}/bids/1/void/"):
+            assert refusal(caller.post(address, REASON)) == (404, "not_found")
+        assert refusal(client.post(url(other, elsewhere), REASON)) == (401, "not_authenticated")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": None}, {"reason": 5}, {"reason": "a" * 501}], ids=str
+)
+def test_a_reason_is_needed(as_user, seller, bidder, staff, body):
+    product, caller = factories.product(seller), as_user(staff)
+    made = acts.bid(product, bidder, "5")
+    with nothing_written():
+        answer = caller.post(url(product, made), body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["reason"])
+
+
+def test_the_reason_is_for_those_concerned_alone(as_user, client, seller, bidder, staff):
+    product = factories.product(seller)
+    as_user(staff).post(url(product, acts.bid(product, bidder, "5")), REASON)
+    for path in ("", "bids/", "events/"):
+        assert "stolen" not in client.get(f"/api/products/{product.pk}/{path}").content.decode()
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(as_user, seller, bidder, staff, method):
+    product = factories.product(seller)
+    assert getattr(as_user(staff), method)(url(product, acts.bid(product, bidder, "5"))).status_code == 405
