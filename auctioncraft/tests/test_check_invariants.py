@@ -73,9 +73,35 @@ def test_json_has_all_of_them(product):
     code, out, _ = run("--json")
     told = json.loads(out)
     assert (code, told["ok"]) == (1, False)
-    assert [check["check"] for check in told["checks"] if check["violations"]] == [
-        "2 the log of each product is gap-free"
+    assert [(check["app"], check["name"], check["findings"]) for check in told["checks"] if not check["ok"]] == [
+        (
+            "auctions",
+            "2 the log of each product is gap-free",
+            [f"product {product.pk}: seq is 3, its 1 events are 1..1"],
+        )
     ]
+    assert told.keys() == {"ok", "seconds", "checks"}
+    assert all(check.keys() == {"name", "app", "ok", "seconds", "findings"} for check in told["checks"])
+
+
+@pytest.mark.django_db
+def test_only_some_are_asked_for(product):
+    def names(*only):
+        told = json.loads(run("--json", "--only", *only)[1])["checks"]
+        return {(check["app"], check["name"].split()[0]) for check in told}
+
+    assert names("1") == {("auctions", "1")}
+    assert names("4", "9") == {("auctions", "4"), ("auctions", "4,"), ("auctions", "2,"), ("auctions", "9")}
+    assert {app for app, _ in names("payments", "16")} == {"payments", "notifications"}
+    assert run("--only", "77") == (1, "", "There is no check of 77.")
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_read_is_a_finding_and_the_others_go_on(product):
+    type(product).objects.update(increments=[["much", "more"]])
+    code, out, _ = run()
+    assert (code, len([line for line in out.splitlines() if line.endswith(": ok")])) == (1, ALL - 1)
+    assert "    cannot be checked: " in out
 
 
 @pytest.mark.django_db(transaction=True)
