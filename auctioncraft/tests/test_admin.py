@@ -5,76 +5,81 @@ from decimal import Decimal
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.services import otp, tokens
 from auctioncraft import clock
-from auctioncraft.tests import factories
-from auctions.models import Auction, AuctionEvent, Bid, Category, EventOutbox, Product, Watch
-from auctions.services import closing, listing
+from auctioncraft.tests import admin_pages, factories
+from auctioncraft.tests.admin_pages import ESCAPED, MARKUP, page
+from auctions.models import (
+    Auction,
+    AuctionEvent,
+    Bid,
+    BidVoid,
+    Category,
+    EventOutbox,
+    Product,
+    ProductImage,
+    SecondChanceOffer,
+    Watch,
+)
+from auctions.services import closing, second_chance, voiding, watching
 from auctions.tests import acts
 from notifications.services.events import write_notices
 from payments.models import Order, Payment, StripeEvent
+from payments.services import expiry
 
 pytestmark = pytest.mark.django_db
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-NAME = "<script>alert('name')</script>"
-
-
-def page(model, what="changelist", *args):
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
-
-
-def signed_in(**fields):
-    client = Client()
-    client.force_login(factories.user(f"{len(fields)}@house.example", is_staff=True, **fields))
-    return client
 
 
 @pytest.fixture
 def operator():
     """Somebody who may do everything."""
-    return signed_in(is_superuser=True)
+    return admin_pages.operator()
 
 
 @pytest.fixture
 def clerk():
     """Staff with every permission on auctions, and no superuser."""
-    client = signed_in()
-    user = client.get("/admin/").wsgi_request.user
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="auctions"))
-    return client
+    return admin_pages.clerk()
 
 
 @pytest.fixture
 def product(seller, bidder, rival):
     """A running auction with markup in its name, a reserve, a hidden maximum and a watcher."""
-    product = factories.product(seller, name=NAME, reserve_price=Decimal("43.21"))
+    product = factories.product(seller, name=MARKUP, reserve_price=Decimal("43.21"))
     acts.bid(product, bidder, "50", most="7654.32")
     acts.bid(product, rival, "60")
-    listing.watch(product_id=product.pk, user=rival)
+    watching.watch(product_id=product.pk, user=rival)
     return product
 
 
 @pytest.fixture
-def rows(product, seller, bidder):
+def rows(product, seller, bidder, rival, staff):
     """One row at least of every model."""
     sold = factories.product(seller, name="Sold")
+    acts.bid(sold, rival, "8")
     acts.bid(sold, bidder, "9")
     closing.close_auction(product_id=sold.pk, actor=seller)
+    Order.objects.update(due_at=clock.now())
+    assert expiry.expire_due() == 1
+    second_chance.offer(product_id=sold.pk, actor=seller)
+    order = Order.objects.get()
+    Payment.objects.create(order=order, amount=order.total, currency="USD")
     otp.request_code(email="new@example.com", ip=None)
     tokens.sign_in(user=bidder, user_agent="tests", ip=None)
     write_notices()
     acts.bid(product, bidder, most="8765.43")
-    EventOutbox.objects.create(product_id=product.pk, seq=1)
-    order = Order.objects.get()
-    Payment.objects.create(order=order, amount=order.total, currency="USD")
+    spoken = Bid.objects.get(product=product, amount="60")
+    voiding.void_bid(product_id=product.pk, bid_id=spoken.pk, actor=staff, reason=MARKUP)
     StripeEvent.objects.create(id="evt_1", type="a", payload={})
     Group.objects.create(name="Clerks")
+    TOTPDevice.objects.create(user=staff, name="Telephone")
     return {model: model.objects.first() for model in MODELS}
 
 
@@ -94,8 +99,10 @@ def test_the_index_names_every_model(operator, rows):
         assert page(model) in text
 
 
-@pytest.mark.parametrize("model", [Product, Auction, Bid, AuctionEvent, EventOutbox, Watch, Category])
-def test_a_list_costs_the_same_with_more_rows(operator, product, bidder, rival, model):
+@pytest.mark.parametrize(
+    "model", [Product, Auction, Bid, BidVoid, SecondChanceOffer, AuctionEvent, EventOutbox, Watch, Category]
+)
+def test_a_list_costs_the_same_with_more_rows(operator, rows, bidder, rival, staff, model):
     def queries():
         with CaptureQueriesContext(connection) as made:
             assert operator.get(page(model)).status_code == 200
@@ -107,11 +114,16 @@ def test_a_list_costs_the_same_with_more_rows(operator, product, bidder, rival, 
         person, category = factories.user(f"{number}@example.com"), factories.category(f"C{number}")
         another = factories.product(person, category_id=category.pk)
         acts.bid(another, (bidder, rival)[number % 2], "5")
-        listing.watch(product_id=another.pk, user=person)
+        void = another.bids.get()
+        voiding.void_bid(product_id=another.pk, bid_id=void.pk, actor=staff, reason="A slip.")
+        acts.bid(another, (bidder, rival)[number % 2], "6")
+        at = clock.now()
+        SecondChanceOffer.objects.create(product=another, bidder=person, amount=1, offered_at=at, expires_at=at)
+        watching.watch(product_id=another.pk, user=person)
     assert queries() == few
 
 
-@pytest.mark.parametrize("model", [Auction, Bid, AuctionEvent, EventOutbox, Watch])
+@pytest.mark.parametrize("model", [Auction, Bid, BidVoid, SecondChanceOffer, AuctionEvent, EventOutbox, Watch])
 def test_what_services_write_is_not_added_changed_or_deleted(operator, rows, model):
     pk, before = rows[model].pk, list(model.objects.order_by("pk").values())
     assert operator.get(page(model, "add")).status_code == 403
@@ -123,71 +135,19 @@ def test_what_services_write_is_not_added_changed_or_deleted(operator, rows, mod
     assert 'name="_save"' not in shown
 
 
-@pytest.mark.parametrize("model", [Product, Auction, Bid, AuctionEvent, Watch])
-def test_markup_in_a_name_is_escaped(operator, product, model):
-    for address in (page(model), page(model, "change", model.objects.first().pk)):
+@pytest.mark.parametrize("model", [Product, Auction, Bid, BidVoid, AuctionEvent, Watch])
+def test_markup_in_a_name_or_a_reason_is_escaped(operator, rows, product, model):
+    row = (
+        product.auction
+        if model is Auction
+        else product
+        if model is Product
+        else model.objects.filter(product=product)[0]
+    )
+    for address in (page(model), page(model, "change", row.pk)):
         text = operator.get(address).content.decode()
-        assert NAME not in text
-        assert "&lt;script&gt;alert" in text
-
-
-def test_the_text_of_a_product_is_corrected_and_its_money_is_not(operator, client, seller):
-    product = factories.product(seller)
-    other = factories.category("Other")
-    form = {
-        "name": "A lamp",
-        "description": "Bright.",
-        "category": other.pk,
-        "starting_bid": "0.01",
-        "shown_reserve": "0",
-        "currency": "EUR",
-        "seller": "1",
-        "reserve_price": "1",
-    }
-    before = Product.objects.values().get()
-    assert operator.post(page(Product, "change", product.pk), form).status_code == 302
-    assert Product.objects.values().get() == {
-        **before,
-        "name": "A lamp",
-        "description": "Bright.",
-        "category_id": other.pk,
-    }
-    event = AuctionEvent.objects.latest("seq")
-    assert (event.kind, event.data) == ("edited", {"fields": ["category", "description", "name"]})
-    assert (event.seq, EventOutbox.objects.latest("pk").seq) == (Auction.objects.get().seq, event.seq)
-    assert client.get(f"/api/products/{product.pk}/events/").json()["count"] == event.seq
-
-
-def test_saving_without_a_change_is_no_event(operator, seller):
-    product = factories.product(seller, name="Lamp")
-    form = {"name": "Lamp", "description": "", "category": product.category_id}
-    assert operator.post(page(Product, "change", product.pk), form).status_code == 302
-    assert not AuctionEvent.objects.exists()
-
-
-def test_with_bids_the_text_stands(operator, product):
-    before = (Product.objects.values().get(), Auction.objects.values().get())
-    form = {"name": "Another", "description": "Other.", "category": factories.category("Other").pk}
-    operator.post(page(Product, "change", product.pk), form)
-    assert (Product.objects.values().get(), Auction.objects.values().get()) == before
-
-
-def test_the_worker_passes_over_an_edit(operator, product):
-    write_notices()
-    listing.correct_text(product=product, fields=["name"], editor_id=1)
-    write_notices()
-    assert not EventOutbox.objects.exists()
-
-
-def test_a_product_is_deleted_only_while_nobody_has_bid(operator, product, seller, bidder):
-    fresh = factories.product(seller)
-    listing.watch(product_id=fresh.pk, user=bidder)
-    assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
-    assert operator.post(page(Product, "delete", fresh.pk), {"post": "yes"}).status_code == 302
-    both = {"action": "delete_selected", "_selected_action": [product.pk], "post": "yes"}
-    operator.post(page(Product), both)
-    assert list(Product.objects.all()) == [product]
-    assert Auction.objects.count() == 1
+        assert MARKUP not in text
+        assert ESCAPED in text
 
 
 def test_a_hidden_maximum_and_a_reserve_are_for_superusers_only(operator, clerk, product, bidder):
@@ -208,25 +168,29 @@ def test_a_hidden_maximum_and_a_reserve_are_for_superusers_only(operator, clerk,
         assert not any(number in text for number in ("9876.54", "7654.32", "43.21"))
 
 
-def test_close_now(operator, clerk, seller, bidder):
-    product, closed = factories.product(seller), factories.product(seller)
-    acts.bid(product, bidder, "9")
-    closing.close_auction(product_id=closed.pk, actor=seller)
-    form = {"action": "close_now", "_selected_action": [product.pk, closed.pk]}
-    answer = clerk.post(page(Auction), form, follow=True)
-    text = answer.content.decode()
-    assert f"Product {product.pk}: sold." in text
-    assert f"Product {closed.pk}: This auction is closed already." in text
-    assert (Auction.objects.get(pk=product.pk).status, Order.objects.count()) == ("sold", 1)
+def test_what_an_auction_and_a_product_have_come_to_is_shown(operator, settings, seller, bidder, rows):
+    settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(10)), (Decimal(1000), Decimal("2.5")))
+    product = factories.product(seller, relisted_from=rows[Order].product)
+    text = operator.get(page(Product, "change", product.pk)).content.decode()
+    assert "from 0: 10 %, from 1000: 2.5 %" in text
+    assert page(Product, "change", rows[Order].product_id) in text
+    text = operator.get(page(Auction, "change", rows[Order].product_id)).content.decode()
+    assert "Fell through at" in text
+    assert "Hammer" in text
 
 
-def test_who_may_only_look_may_not_close(seller):
-    product, client = factories.product(seller), signed_in()
-    user = client.get("/admin/").wsgi_request.user
-    user.user_permissions.set(Permission.objects.filter(codename="view_auction"))
-    assert client.get(page(Auction)).status_code == 200
-    client.post(page(Auction), {"action": "close_now", "_selected_action": [product.pk]})
-    assert Auction.objects.get().status == "open"
+def test_a_product_shows_its_pictures_and_they_are_not_touched(operator, seller):
+    product = factories.product(seller)
+    names = {"image": "products/large.jpg", "thumbnail": "products/small.jpg"}
+    ProductImage.objects.create(product=product, position=0, **names, width=800, height=600, created_at=clock.now())
+    address = page(Product, "change", product.pk)
+    text = operator.get(address).content.decode()
+    assert f'<img src="{ProductImage.objects.get().thumbnail.url}"' in text
+    assert 'name="images-0-image"' not in text
+    form = {"name": "Lamp", "description": "", "category": product.category_id}
+    inline = {"images-TOTAL_FORMS": 1, "images-INITIAL_FORMS": 1, "images-0-id": 1, "images-0-DELETE": "on"}
+    operator.post(address, {**form, **inline, "images-0-product": product.pk, "images-0-position": 7})
+    assert ProductImage.objects.get().position == 0
 
 
 def test_categories_are_edited_without_making_a_ring(operator):
@@ -253,7 +217,11 @@ def test_filters_of_the_lists(operator, rows):
         (page(Product), {"currency": "USD", "auction__status": "open"}),
         (page(Product), {"created_at__year": since.year}),
         (page(Auction), {"status": "sold", "settled_at__isempty": "1"}),
+        (page(Auction), {"sale": "hammer", "fell_through_at__isempty": "0"}),
         (page(Bid), {"outcome": "automatic"}),
+        (page(Bid), {"void__isempty": "0"}),
+        (page(BidVoid), {"q": "alert"}),
+        (page(SecondChanceOffer), {"status": "offered", "q": "bidder"}),
         (page(AuctionEvent), {"kind": "closed", "q": "1"}),
         (page(Auction), {"q": "bidder@example.com"}),
     ):

@@ -1,0 +1,113 @@
+"""Bids, and declaring one void."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from auctioncraft import money
+from auctioncraft.admin import ReadOnlyAdmin
+from auctioncraft.errors import NotFound
+from auctions.admin.acts import one_by_one
+from auctions.admin.shown import Discreet, amount
+from auctions.models import Bid, BidVoid
+from auctions.services import voiding
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class VoidForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(
+        max_length=BidVoid._meta.get_field("reason").max_length,  # noqa: SLF001 (Django's own door)
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        help_text="Those whom it concerns will read it.",
+    )
+
+
+@admin.register(Bid)
+class BidAdmin(Discreet, ReadOnlyAdmin):
+    """Bids, the latest first. What was sent can be a hidden maximum; what it stood at is public."""
+
+    hidden = ("shown_amount", "shown_max_amount")
+    list_display = ("id", "product", "bidder", "shown_price", "outcome", "is_void", "placed_at")
+    list_filter = ("outcome", ("void", admin.EmptyFieldListFilter))
+    list_select_related = ("product", "bidder", "void")
+    search_fields = ("=id", "=product__id", "bidder__email")
+    ordering = ("-id",)
+    actions = ("void",)
+    fields = (
+        *("id", "product", "version", "position", "seq", "bidder", "shown_price", "shown_amount"),
+        *("shown_max_amount", "outcome", "placed_at", "is_void"),
+    )
+    readonly_fields = fields
+    shown_price = amount("price")
+    shown_amount = amount("amount")
+    shown_max_amount = amount("max_amount")
+
+    @admin.display(description="void", boolean=True)
+    def is_void(self, bid: Bid) -> bool:
+        """Tell whether it was declared void."""
+        return hasattr(bid, "void")
+
+    def has_void_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to add voided bids."""
+        return request.user.has_perm("auctions.add_bidvoid")
+
+    @admin.action(description="Void, with a reason", permissions=["void"])
+    def void(self, request: HttpRequest, bids: QuerySet[Bid]) -> TemplateResponse | None:
+        """Ask why; then declare the chosen bids void in the order they were made, each in its own transaction."""
+        # The list has its own form: only the page that asks for the reason sends `confirmed`.
+        form = VoidForm(request.POST if "confirmed" in request.POST else None)
+        chosen = list(bids.select_related("product", "bidder").order_by("product_id", "version"))
+        if not form.is_valid():
+            return self._ask(request, form, chosen)
+        reason = form.cleaned_data["reason"]
+        one_by_one(
+            self, request, ((f"Bid {bid.pk}", partial(_void, bid, actor=request.user, reason=reason)) for bid in chosen)
+        )
+        return None
+
+    def _ask(self, request: HttpRequest, form: VoidForm, bids: list[Bid]) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Void bids",
+            "opts": self.opts,
+            "media": self.media,
+            "form": form,
+            "rows": [(bid.pk, bid.product, bid.bidder, self.shown_price(bid)) for bid in bids],
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/auctions/void_bids.html", context)
+
+
+def _void(bid: Bid, *, actor: Any, reason: str) -> str:
+    try:
+        auction = voiding.void_bid(product_id=bid.product_id, bid_id=bid.pk, actor=actor, reason=reason)
+    except NotFound as refusal:
+        raise NotFound("A proxy made it. Void the bid that its bidder made.") from refusal
+    currency = auction.product.currency
+    price = "no bid" if auction.price is None else f"{money.to_text(auction.price, currency)} {currency}"
+    return f"void. Product {auction.product_id} now stands at {price}."
+
+
+@admin.register(BidVoid)
+class BidVoidAdmin(ReadOnlyAdmin):
+    """Bids that were declared void: by whom, and why."""
+
+    list_display = ("bid", "product", "reason", "voided_by", "voided_at")
+    list_filter = ("voided_at",)
+    list_select_related = ("bid", "product", "voided_by")
+    search_fields = ("=bid__id", "=product__id", "reason", "voided_by__email")
+    ordering = ("-voided_at",)
+    fields = ("bid", "product", "version", "reason", "voided_by", "voided_at")
+    readonly_fields = fields

@@ -1,0 +1,194 @@
+"""Categories and products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from auctioncraft.admin import ReadOnly
+from auctioncraft.errors import DomainError
+from auctions.admin.acts import reason
+from auctions.admin.shown import NOTHING, Discreet, amount
+from auctions.models import Auction, Category, Product, ProductImage
+from auctions.services import categories, editing
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+class CategoryForm(forms.ModelForm):
+    """A category; it cannot stand below itself."""
+
+    class Meta:
+        model = Category
+        fields = ("name", "slug", "parent")
+
+    def clean_parent(self) -> Category | None:
+        """Refuse a ring. The service refuses it again, under its lock."""
+        parent: Category | None = self.cleaned_data["parent"]
+        if parent and self.instance.pk and parent.pk in Category.objects.subtree(self.instance.pk):
+            raise forms.ValidationError("A category cannot stand below itself.")
+        return parent
+
+
+@admin.register(Category)
+class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """The tree. A category with products or others below it cannot be deleted."""
+
+    form = CategoryForm
+    list_display = ("name", "slug", "parent")
+    list_select_related = ("parent",)
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 (Django's)
+
+    def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        """Save by the service."""
+        categories.save(category=obj)
+
+
+class DescriptionField(forms.CharField):
+    """Text of several lines. A browser sends every line's end as CRLF, which is no change of it."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def has_changed(self, initial: str | None, data: str | None) -> bool:
+        """Compare without regard to how lines end."""
+        return _lines(initial or "") != _lines(data or "")
+
+
+class ProductForm(forms.ModelForm):
+    """A product's text."""
+
+    description = DescriptionField(
+        required=False,
+        strip=False,
+        max_length=Product._meta.get_field("description").max_length,  # noqa: SLF001 (Django's own door)
+    )
+
+    def clean_description(self) -> str:
+        """Keep what stands there as it was written, and add to it what was added to its end."""
+        stands, sent = self.instance.description, _lines(self.cleaned_data["description"])
+        return stands + sent[len(_lines(stands)) :] if sent.startswith(_lines(stands)) else sent
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+class ProductImageInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """The pictures of a product, on its page."""
+
+    model = ProductImage
+    extra = 0
+    fields = ("position", "preview", "image", "width", "height", "created_at")
+    readonly_fields = fields
+
+    @admin.display(description="")
+    def preview(self, picture: ProductImage) -> str:
+        """Show the small one."""
+        return format_html('<img src="{}" alt="" style="max-height: 5rem">', picture.thumbnail.url)
+
+
+@admin.register(Product)
+class ProductAdmin(Discreet, ModelAdmin):  # type: ignore[misc]
+    """Products. Staff may correct the text until somebody bids; a seller lists by the API."""
+
+    form = ProductForm
+    hidden = ("shown_reserve",)
+    list_display = ("id", "name", "seller", "category", "shown_starting_bid", "created_at")
+    list_display_links = ("id", "name")
+    list_filter = ("category", "currency", "auction__status", "created_at")
+    list_select_related = ("seller", "category")
+    search_fields = ("=id", "name", "seller__email")
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    inlines = (ProductImageInline,)
+    fields = (
+        *("name", "description", "category", "seller", "currency"),
+        *("shown_starting_bid", "shown_reserve", "shown_buy_now", "shown_increment", "shown_shipping"),
+        *("shown_premium", "soft_close_window", "soft_close_extension", "thumbnail", "watch_count"),
+        *("relisted_from", "created_at"),
+    )
+    readonly_fields = fields[3:]
+    shown_starting_bid = amount("starting_bid")
+    shown_reserve = amount("reserve_price")
+    shown_buy_now = amount("buy_now_price")
+    shown_increment = amount("bid_increment")
+    shown_shipping = amount("shipping")
+
+    @admin.display(description="buyer's premium")
+    def shown_premium(self, product: Product) -> str:
+        """Show the bands it was listed under."""
+        bands = [f"from {start}: {percent} %" for start, percent in product.premium_bands]
+        return ", ".join(bands) or NOTHING
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
+        """Nobody: a product is listed with its auction, by its seller."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
+        """With bids only the description may grow, and after the close nothing (docs/rules.md).
+
+        Of what was sent nothing is dropped in silence: a bid may have come since the page was shown, and then it is for
+        the service to refuse.
+        """
+        text = self.fields[:3]
+        if request.method == "POST":
+            editable = {field for field in text if field in request.POST}
+        elif obj is None or obj.auction.status != Auction.Status.OPEN:
+            editable = set()
+        else:
+            editable = {"description"} if obj.bids.exists() else set(text)
+        return tuple(field for field in self.fields if field not in editable)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        """One at a time, and only while nobody has bid or bought."""
+        if obj is None or obj.auction.status == Auction.Status.SOLD or obj.bids.exists():
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let the auction, its log and the watches go with their product, though nobody deletes them alone.
+
+        What really stands in the way is for editing.delete_product to say.
+        """
+        found, counts, *_ = super().get_deleted_objects(objs, request)
+        return found, counts, set(), []
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Tell why an edit was refused."""
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
+        except DomainError as refusal:
+            return self._refused(request, object_id, refusal)
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001, ARG002
+        """Save by the service: an edit is an event of the log."""
+        columns = [{"category": "category_id"}.get(name, name) for name in form.changed_data]
+        changes = {name: getattr(obj, name) for name in columns}
+        editing.edit_product(product_id=obj.pk, actor=request.user, changes=changes)  # type: ignore[arg-type]
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Tell why it was not deleted."""
+        try:
+            return super().delete_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
+        except DomainError as refusal:
+            return self._refused(request, object_id, refusal)
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:
+        """Delete by the service."""
+        editing.delete_product(product_id=obj.pk, actor=request.user)  # type: ignore[arg-type]
+
+    def _refused(self, request: HttpRequest, object_id: str | None, refusal: DomainError) -> HttpResponse:
+        """Show the page again, with the reason. Django saves and deletes in a transaction: nothing was written."""
+        self.message_user(request, reason(refusal), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))

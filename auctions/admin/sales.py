@@ -1,0 +1,126 @@
+"""How sales stand, and what staff may do about them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.utils.formats import localize
+from django.utils.timezone import localtime
+
+from auctioncraft import clock, money
+from auctioncraft.admin import ReadOnlyAdmin
+from auctions.admin.acts import one_by_one
+from auctions.admin.shown import Discreet, amount
+from auctions.models import Auction, SecondChanceOffer
+from auctions.services import closing, second_chance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+@admin.register(Auction)
+class AuctionAdmin(Discreet, ReadOnlyAdmin):
+    """How sales stand. Each action is a use case of auctions/services, on one auction after the other."""
+
+    hidden = ("shown_maximum",)
+    list_display = ("product", "status", "result", "sale", "shown_price", "leader", "bid_count", "starts_at", "ends_at")
+    list_filter = (
+        *("status", "result", "sale"),
+        *(("settled_at", admin.EmptyFieldListFilter), ("fell_through_at", admin.EmptyFieldListFilter), "ends_at"),
+    )
+    list_select_related = ("product", "leader")
+    search_fields = ("=product__id", "product__name", "leader__email", "winner__email")
+    ordering = ("-product",)
+    actions = ("close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance")
+    fields = (
+        *("product", "status", "shown_price", "leader", "shown_maximum", "bid_count", "seq", "version"),
+        *("starts_at", "ends_at", "hard_ends_at", "last_bid_at"),
+        *("result", "sale", "winner", "shown_hammer_price", "closed_at", "settled_at", "fell_through_at"),
+    )
+    readonly_fields = fields
+    shown_price = amount("price")
+    shown_maximum = amount("maximum")
+    shown_hammer_price = amount("hammer_price")
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to change auctions."""
+        return request.user.has_perm("auctions.change_auction")
+
+    def has_offer_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to add second-chance offers."""
+        return request.user.has_perm("auctions.add_secondchanceoffer")
+
+    @admin.action(description="Close now", permissions=["act"])
+    def close_now(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+        """End the chosen auctions with the result that they have come to."""
+
+        def close(product_id: int) -> str:
+            return f"{closing.close_auction(product_id=product_id, actor=request.user).result}."  # type: ignore[arg-type]
+
+        self._each(request, auctions, close)
+
+    @admin.action(description="Cancel: no winner", permissions=["act"])
+    def cancel(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+        """Call the chosen auctions off."""
+
+        def cancel(product_id: int) -> str:
+            closing.cancel_auction(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
+            return "cancelled."
+
+        self._each(request, auctions, cancel)
+
+    @admin.action(description="Extend by an hour", permissions=["act"])
+    def extend_by_an_hour(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+        """Move the end of the chosen auctions on."""
+        self._extend(request, auctions, timedelta(hours=1))
+
+    @admin.action(description="Extend by a day", permissions=["act"])
+    def extend_by_a_day(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+        """Move the end of the chosen auctions on."""
+        self._extend(request, auctions, timedelta(days=1))
+
+    @admin.action(description="Offer to the next bidder (second chance)", permissions=["offer"])
+    def offer_second_chance(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+        """Offer what was not paid for to whoever went highest after its buyer."""
+
+        def offer(product_id: int) -> str:
+            made = second_chance.offer(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
+            currency = made.product.currency
+            return f"offered to {made.bidder} at {money.to_text(made.amount, currency)} {currency}."
+
+        self._each(request, auctions, offer)
+
+    def _extend(self, request: HttpRequest, auctions: QuerySet[Auction], by: timedelta) -> None:
+        ends = dict(auctions.values_list("pk", "ends_at"))
+
+        def extend(product_id: int) -> str:
+            # Of an auction whose time was up during an outage, people get all of the time that is added.
+            ends_at = max(ends[product_id], clock.now()) + by
+            auction = closing.extend_auction(product_id=product_id, actor=request.user, ends_at=ends_at)  # type: ignore[arg-type]
+            return f"ends {localize(localtime(auction.ends_at))}."
+
+        self._each(request, auctions, extend)
+
+    def _each(self, request: HttpRequest, auctions: QuerySet[Auction], act: Callable[[int], str]) -> None:
+        ids = list(auctions.values_list("pk", flat=True))
+        one_by_one(self, request, ((f"Product {product_id}", partial(act, product_id)) for product_id in ids))
+
+
+@admin.register(SecondChanceOffer)
+class SecondChanceOfferAdmin(ReadOnlyAdmin):
+    """What was offered to whom, because a winner did not pay."""
+
+    list_display = ("id", "product", "bidder", "shown_amount", "status", "offered_at", "expires_at", "answered_at")
+    list_filter = ("status", "offered_at")
+    list_select_related = ("product", "bidder")
+    search_fields = ("=id", "=product__id", "product__name", "bidder__email")
+    ordering = ("-id",)
+    fields = list_display
+    readonly_fields = fields
+    shown_amount = amount("amount")
