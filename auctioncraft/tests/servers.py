@@ -90,20 +90,24 @@ class Client:
         self.user = user
         self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
         """Return status and JSON. Raises OSError or HTTPException when there was no answer."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **headers}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        if key:
-            headers["Idempotency-Key"] = key
         try:
-            self.connection.request("POST", path, json.dumps(body), headers)
+            self.connection.request(method, path, json.dumps(body or {}), headers)
             answer = self.connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            return answer.status, json.loads(answer.read() or b"{}")
         except BaseException:
             self.connection.close()
             raise
+
+    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
+        """POST, under an Idempotency-Key if one is given."""
+        return self.send("POST", path, body, **({"Idempotency-Key": key} if key else {}))
 
     def bid(self, product: Any, key: str | None = None, **offer: Any) -> tuple[int, dict[str, Any]]:
         return self.post(f"/api/products/{product.pk}/bids/", offer, key)
@@ -140,12 +144,15 @@ class House:
         self.processes.append(process)
         return process
 
-    def serve(self, port: int) -> subprocess.Popen[bytes]:
-        """Start the web server, two processes of two threads, on either database; return when both can answer."""
+    def serve(
+        self, port: int, application: str = "auctioncraft.wsgi:application", workers: int = 2, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the web server, processes of two threads, on either database; return when it can answer."""
         process = self.start(
             "web",
-            *("granian", "--interface", "wsgi", "auctioncraft.wsgi:application", "--host", "127.0.0.1"),
-            *("--port", str(port), "--workers", "2", "--blocking-threads", "2", "--no-ws"),
+            *("granian", "--interface", "wsgi", application, "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers", str(workers), "--blocking-threads", "2", "--no-ws"),
+            **environment,
         )
 
         def answers() -> bool:
@@ -208,8 +215,10 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "VAR_DIR": str(folder),
         "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
         "EMAIL_FILE_PATH": str(folder / "mail"),
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": "INFO",
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Crowds from one address are what these tests are about.
+        **{f"THROTTLE_{scope.upper()}": "0" for scope in settings.THROTTLES},
     }
 
 

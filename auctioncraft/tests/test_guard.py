@@ -17,7 +17,7 @@ from auctioncraft.errors import DomainError
 from auctioncraft.tests import factories
 from auctions.invariants import CHECKS
 from auctions.models import Auction, AuctionEvent, Bid
-from auctions.services import bidding, closing
+from auctions.services import bidding, closing, locking
 from auctions.services.bid_store import portable, postgres, store
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction, close_due
@@ -208,7 +208,7 @@ def test_a_bid_that_looked_before_the_end_and_writes_after_it_is_refused(seller,
 
 def both_look_before_one_closes(monkeypatch, *, locked):
     """Hold each closer between its look and its writing until the other has looked too, or a second has gone by."""
-    barrier, lock = threading.Barrier(2, timeout=1), closing._lock
+    barrier, lock = threading.Barrier(2, timeout=1), locking.lock_auction
 
     def look_and_wait(product_id, *, skip_locked=False):
         if locked:
@@ -219,7 +219,7 @@ def both_look_before_one_closes(monkeypatch, *, locked):
             barrier.wait()
         return auction
 
-    monkeypatch.setattr(closing, "_lock", look_and_wait)
+    monkeypatch.setattr(locking, "lock_auction", look_and_wait)
 
 
 def two_closers(product, seller, staff):
@@ -267,7 +267,7 @@ def test_without_the_lock_a_bid_beside_a_close_is_lost(led, seller, rival, monke
         assert answer["outcome"] == "maximum_raised"
         return auction
 
-    monkeypatch.setattr(closing, "_lock", look_and_be_overtaken)
+    monkeypatch.setattr(locking, "lock_auction", look_and_be_overtaken)
     close_auction(product_id=led.pk, actor=seller)
     assert REPLAY in findings()
 

@@ -1,0 +1,1 @@
+"""The races, over running servers on either database, each with its guard and with the guard taken out."""
