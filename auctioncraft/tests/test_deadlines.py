@@ -7,7 +7,8 @@ import pytest
 
 from auctioncraft.simulated_clock import SimulatedClock
 from auctioncraft.tests import factories
-from auctions.models import Auction, Bid
+from auctions.invariants import CHECKS
+from auctions.models import Auction, Bid, Product
 from auctions.services import closing, second_chance
 from auctions.tests import acts
 from payments.models import Order
@@ -80,6 +81,17 @@ def test_the_soft_close_begins_under_its_window_and_ends_at_the_hard_end(clock, 
     clock.move_to(hard - TICK)
     acts.bid(product, rival, "8")
     assert Auction.objects.get().ends_at == hard
+
+
+def test_a_raise_that_nobody_saw_and_a_bid_that_extends_may_share_a_moment(clock, product, bidder, rival):
+    """Found by the state machine: check_invariants took the bid's extension for one before the raise."""
+    Product.objects.update(soft_close_window=120, soft_close_extension=120)
+    clock.move_to(START + DAY - timedelta(seconds=90))
+    acts.bid(product, bidder, "5")
+    clock.move_to(START + DAY - timedelta(seconds=60))
+    acts.bid(product, bidder, most="6")
+    acts.bid(product, rival, "7")
+    assert [finding for check in CHECKS.values() for finding in check()] == []
 
 
 def test_below_the_reserve_the_seller_has_48_hours_to_the_microsecond(clock, seller, bidder):

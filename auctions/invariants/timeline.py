@@ -127,7 +127,7 @@ def _walk(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[
     hard_end = bounds.hard_ends_at - sum((move.new - move.old for move in waiting if move.by != "bid"), timedelta())
     owed: _Move | None = None
     for bid in [*bids, None]:
-        while waiting and (bid is None or _is_before(waiting[0], bid)):
+        while waiting and (bid is None or _is_before(waiting[0], bid, owed)):
             move = waiting.popleft()
             if move != owed:
                 yield from _wrong(move, end)
@@ -146,9 +146,12 @@ def _walk(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[
         yield f"ends_at is {bounds.ends_at}, by what moved it {end}"
 
 
-def _is_before(move: _Move, bid: _Bid) -> bool:
-    # What nobody saw has no place in the log: of when it was only its moment tells.
-    return move.made_at <= bid.placed_at if bid.seq is None else move.seq < bid.seq
+def _is_before(move: _Move, bid: _Bid, owed: _Move | None) -> bool:
+    if bid.seq is not None:
+        return move.seq < bid.seq
+    # What nobody saw has no place in the log: of when it was only its moment tells. A bid of the same moment may have
+    # moved the end after it; one before it has owed its move.
+    return move == owed or (move.by != "bid" and move.made_at <= bid.placed_at)
 
 
 def _wrong(move: _Move, end: datetime) -> Iterator[str]:
