@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from auctioncraft.admin import ReadOnlyAdmin
-from notifications.models import Delivery, Notification
+from notifications.models import Delivery, Notification, Preference
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """What people were told."""
+    """What people were told, or would have been: what they had switched off is marked."""
 
-    list_display = ("id", "kind", "recipient", "title", "product_id", "read_at", "created_at")
+    list_display = ("id", "kind", "recipient", "title", "product_id", "in_app", "mailed", "read_at", "created_at")
     list_display_links = ("id", "title")
-    list_filter = ("kind", ("read_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = ("kind", "in_app", "mailed", ("read_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("recipient",)
     search_fields = ("recipient__email", "title", "source")
+    ordering = ("-id",)
+
+
+@admin.register(Preference)
+class PreferenceAdmin(ReadOnlyAdmin):
+    """How people want to be told, where it is not as the kind does by itself. Theirs alone to choose."""
+
+    list_display = ("id", "user", "kind", "in_app", "mail")
+    list_filter = ("kind", "in_app", "mail")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "kind")
     ordering = ("-id",)
 
 

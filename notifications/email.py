@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -11,28 +12,83 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.crypto import salted_hmac
 
+from accounts.models import FormerAddress, OneTimeCode, User
 from accounts.services import otp
+from notifications.kinds import KINDS
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
 
-    from accounts.models import OneTimeCode
     from notifications.models import Delivery, Notification
+
+# How the notice is called that goes to an address which its account has no longer: this, and the FormerAddress's id.
+FORMER_ADDRESS: Final = "former_address:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a code's mail says: `use` what it is for, `unasked` what to do if it was not asked for, `why` it came."""
+
+    subject: str
+    use: str
+    unasked: str
+    why: str
+
+
+_IGNORE: Final = "If it was not you who asked, ignore this mail."
+# No subject has the code: mail servers log subjects, and locked phones show them.
+_WORDS: Final = {
+    OneTimeCode.Purpose.SIGN_IN: _Words(
+        subject="Your code to sign in to AuctionCraft",
+        use="This is your code to sign in to AuctionCraft.",
+        unasked=f"{_IGNORE} Without the code nobody gets in.",
+        why="Somebody gave this address to sign in.",
+    ),
+    OneTimeCode.Purpose.RESET: _Words(
+        subject="Your code for a new AuctionCraft password",
+        use="This is your code to set a new password for AuctionCraft. Setting it signs you out everywhere.",
+        unasked=f"{_IGNORE} Your password stays as it is.",
+        why="Somebody asked for a new password for the account of this address.",
+    ),
+    OneTimeCode.Purpose.CHANGE_EMAIL: _Words(
+        subject="Your code to use this address with AuctionCraft",
+        use="This is your code to move your AuctionCraft account to this address. Enter it where you asked for it.",
+        unasked=f"{_IGNORE} Whoever gets this code from you gets your address for their account.",
+        why="Somebody asked to move their account to this address.",
+    ),
+}
+_TAKEN: Final = (
+    "Somebody asked to move their AuctionCraft account to this address. There is an account under it already, so there "
+    "is no code. If it was you who asked: sign in with this address, or give another one. If not, ignore this mail."
+)
+_MEMBER: Final = "You get this mail because you have an account at AuctionCraft."
+_OPTIONAL: Final = f"{_MEMBER} You can switch mails like this one off in its settings."
+_ALWAYS: Final = f"{_MEMBER} What concerns money or security is always sent."
+_FORMER: Final = "You get this mail because this was the address of an account at AuctionCraft."
 
 
 def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
     """Return the mail of a delivery, text and HTML. It may hold a code: never log it."""
-    if delivery.code:
+    if delivery.code and _is_taken(delivery.code):
+        template, recipient = "notice", delivery.code.email
+        subject = "There is an AuctionCraft account under this address"
+        context = {"message": _TAKEN, "why": _WORDS[OneTimeCode.Purpose.CHANGE_EMAIL].why}
+    elif delivery.code:
         template, subject, recipient, context = "code", *_code(delivery.code)
     else:
-        assert delivery.notification is not None  # noqa: S101 (the table's CHECK)
+        assert delivery.notification is not None  # noqa: S101 (the table's CHECK)  # nosec B101
         template, subject, recipient, context = "notice", *_notice(delivery.notification)
     context = {**context, "subject": subject, "site": settings.SITE_URL}
     mail = EmailMultiAlternatives(
         subject=subject,
         body=render_to_string(f"notifications/mail/{template}.txt", context),
         to=[recipient],
-        headers={"Message-ID": message_id(delivery), "Auto-Submitted": "auto-generated"},
+        # Out-of-office notes and the like stay away (RFC 3834, and what Exchange has instead).
+        headers={
+            "Message-ID": message_id(delivery),
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+        },
         connection=connection,
     )
     mail.attach_alternative(render_to_string(f"notifications/mail/{template}.html", context), "text/html")
@@ -45,18 +101,34 @@ def message_id(delivery: Delivery) -> str:
     Of the row's creation too: ids start anew with a new database, and a mail server drops what it believes to know.
     """
     thing = delivery.code or delivery.notification
-    assert thing is not None  # noqa: S101 (the table's CHECK)
+    assert thing is not None  # noqa: S101 (the table's CHECK)  # nosec B101
     value = f"{delivery.pk}:{thing.created_at.isoformat()}"
     digest = salted_hmac("notifications.message_id", value, algorithm="sha256").hexdigest()
     return f"<{digest[:32]}@{urlsplit(settings.SITE_URL).hostname or 'localhost'}>"
 
 
+def _is_taken(code: OneTimeCode) -> bool:
+    """Tell whether an address that is asked for has an account. Only its reader learns it, never who asked."""
+    change = code.purpose == OneTimeCode.Purpose.CHANGE_EMAIL
+    return change and User.objects.filter(email=code.email).exists()
+
+
 def _code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
-    digits = otp.reveal(code)
-    # First in the subject: a phone shows no more than its beginning.
-    subject = f"{digits} is your AuctionCraft code"
-    return subject, code.email, {"code": digits, "minutes": (code.expires_at - code.created_at) // timedelta(minutes=1)}
+    words = _WORDS[OneTimeCode.Purpose(code.purpose)]
+    minutes = (code.expires_at - code.created_at) // timedelta(minutes=1)
+    context = {"code": otp.reveal(code), "minutes": minutes, "words": words, "why": words.why}
+    return words.subject, code.email, context
 
 
 def _notice(notification: Notification) -> tuple[str, str, dict[str, Any]]:
-    return notification.title, notification.recipient.email, {"message": notification.message}
+    recipient, why = _address(notification)
+    return notification.title, recipient, {"message": notification.message, "why": why}
+
+
+def _address(notification: Notification) -> tuple[str, str]:
+    """Return where it goes, and why there: to the account's address; that it has another one, to the former."""
+    if notification.source.startswith(FORMER_ADDRESS):
+        former = FormerAddress.objects.filter(pk=notification.source.removeprefix(FORMER_ADDRESS)).first()
+        if former is not None:
+            return former.email, _FORMER
+    return notification.recipient.email, _OPTIONAL if KINDS[notification.kind].optional else _ALWAYS

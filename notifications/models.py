@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -19,13 +20,21 @@ if TYPE_CHECKING:
 class NotificationQuerySet(models.QuerySet["Notification"]):
     """Named reads."""
 
+    def shown(self, recipient_id: int | None) -> NotificationQuerySet:
+        """Return what somebody is told in the app."""
+        return self.filter(recipient=recipient_id, in_app=True)
+
     def unread(self, recipient_id: int | None) -> NotificationQuerySet:
-        """Return what somebody has not read yet."""
-        return self.filter(recipient=recipient_id, read_at__isnull=True)
+        """Return what somebody has not read yet of that."""
+        return self.shown(recipient_id).filter(read_at__isnull=True)
 
 
 class Notification(models.Model):
-    """A notice to one person about one event: exactly one per (recipient, kind, source)."""
+    """A notice to one person about one event: exactly one per (recipient, kind, source).
+
+    Also where its recipient has switched its kind off. Then it is not shown, or not mailed, for good: `in_app` and
+    `mailed` say how they wanted it when it was written.
+    """
 
     # Without an index of its own: both below and the constraint begin with it.
     recipient = models.ForeignKey(
@@ -36,6 +45,9 @@ class Notification(models.Model):
     message = models.TextField()
     product = models.ForeignKey(Product, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=64, help_text="The event it tells of: `product:12:7`, `order:3:paid`.")
+    in_app = models.BooleanField(default=True, db_default=True, help_text="Whether it is shown in the app.")
+    # With a default of the database the row's own value comes back from an insert that finds it there (store()).
+    mailed = models.BooleanField(default=True, db_default=True, help_text="Whether it goes out by mail too.")
     read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -44,9 +56,13 @@ class Notification(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("recipient", "-id"), name="notification_newest"),
+            models.Index(fields=("recipient", "-id"), name="notification_newest", condition=Q(in_app=True)),
             # Counted with every page of the list.
-            models.Index(fields=("recipient", "-id"), name="notification_unread", condition=Q(read_at__isnull=True)),
+            models.Index(
+                fields=("recipient", "-id"),
+                name="notification_unread",
+                condition=Q(in_app=True, read_at__isnull=True),
+            ),
         )
         constraints = (models.UniqueConstraint(fields=("recipient", "kind", "source"), name="one_notice_per_event"),)
 
@@ -57,6 +73,42 @@ class Notification(models.Model):
     def is_read(self) -> bool:
         """Whether its recipient has seen it."""
         return self.read_at is not None
+
+
+class Preference(models.Model):
+    """How somebody wants to be told of one kind of event. No row: as the kind does by itself."""
+
+    # Without an index of its own: the constraint begins with it.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="notification_preferences"
+    )
+    kind = models.CharField(max_length=32)
+    in_app = models.BooleanField()
+    mail = models.BooleanField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("user", "kind"), name="one_preference_per_kind"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.user_id}"
+
+
+class EndingTold(models.Model):
+    """Of this auction's end people were told beforehand, or need not be: inserted by the sweep that did so.
+
+    Deleted when somebody, not a bid, moves the end.
+    """
+
+    product = models.OneToOneField(Product, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    claim = models.UUIDField(default=uuid.uuid4, help_text="Tells apart what sweeps at once have claimed.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "endings told"
+
+    def __str__(self) -> str:
+        return f"Ending of product {self.product_id}"
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

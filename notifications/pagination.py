@@ -13,7 +13,7 @@ class NotificationPagination(PageNumberPagination):
 
     def wrap(self, data: Any) -> dict[str, Any]:
         """Return the page's body."""
-        assert self.request is not None  # noqa: S101 (paginate_queryset has set it)
+        assert self.request is not None  # noqa: S101 (paginate_queryset has set it)  # nosec B101
         return {**super().wrap(data), "unread_count": Notification.objects.unread(self.request.user.pk).count()}
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:

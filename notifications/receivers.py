@@ -7,14 +7,31 @@ from uuid import uuid4
 
 from django.dispatch import receiver
 
-from accounts.signals import code_requested, refresh_reused
+from accounts.devices import describe
+from accounts.signals import (
+    account_erased,
+    code_requested,
+    data_requested,
+    email_change_requested,
+    email_changed,
+    password_changed,
+    preferences_asked,
+    preferences_given,
+    refresh_reused,
+    signed_in_anew,
+)
 from auctioncraft import clock, money
+from notifications.email import FORMER_ADDRESS
+from notifications.kinds import moment
+from notifications.services import export, inbox, preferences
 from notifications.services.deliveries import request_code
 from notifications.services.notices import notify
-from payments.signals import order_opened, payment_failed, payment_succeeded
+from payments.signals import order_expired, order_opened, payment_failed, payment_reminded, payment_succeeded
 
 if TYPE_CHECKING:
-    from accounts.models import OneTimeCode, User
+    from collections.abc import Mapping
+
+    from accounts.models import FormerAddress, OneTimeCode, SignIn, User
     from payments.models import Order
 
 
@@ -28,6 +45,56 @@ def mail_code(*, code: OneTimeCode, **_: Any) -> None:
 def warn_of_reuse(*, user: User, **_: Any) -> None:
     """Warn the account, once an hour at most: whoever holds an old token could else flood its mailbox."""
     notify(recipient=user, kind="new_login", source=f"user:{user.pk}:reuse:{clock.now():%Y-%m-%dT%H}", context={})
+
+
+@receiver(signed_in_anew)
+def tell_of_new_device(*, user: User, sign_in: SignIn, **_: Any) -> None:
+    """Tell the account of a device that it has not seen before."""
+    context = {"device": describe(sign_in.user_agent), "at": moment(sign_in.created_at)}
+    notify(recipient=user, kind="new_login", source=f"sign_in:{sign_in.pk}", context=context, case="device")
+
+
+@receiver(password_changed)
+def tell_of_new_password(*, user: User, **_: Any) -> None:
+    """Tell the account, by the version that its tokens are of from then on."""
+    notify(recipient=user, kind="account_changed", source=f"user:{user.pk}:password:{user.token_version}", context={})
+
+
+@receiver(email_change_requested)
+def tell_of_asked_address(*, user: User, code: OneTimeCode, **_: Any) -> None:
+    """Tell the account, at its present address."""
+    notify(recipient=user, kind="account_changed", source=f"code:{code.pk}", context={}, case="email_asked")
+
+
+@receiver(email_changed)
+def tell_of_new_address(*, user: User, former: FormerAddress, **_: Any) -> None:
+    """Tell the account, at its former address."""
+    notify(recipient=user, kind="account_changed", source=f"{FORMER_ADDRESS}{former.pk}", context={}, case="email")
+
+
+@receiver(data_requested)
+def hand_out(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
+    """Add what they were told."""
+    return export.sections(user=user)
+
+
+@receiver(account_erased)
+def forget(*, user: User, **_: Any) -> None:
+    """Forget what they were told and how, and mail none of it any more."""
+    inbox.empty(recipient=user)
+    preferences.forget(user=user)
+
+
+@receiver(preferences_asked)
+def show_preferences(*, user: User, **_: Any) -> dict[str, preferences.Channels]:
+    """Say how they want to be told of what."""
+    return preferences.chosen(user=user)
+
+
+@receiver(preferences_given)
+def take_preferences(*, user: User, wanted: Mapping[str, Mapping[str, bool]], **_: Any) -> None:
+    """Tell them so from now on."""
+    preferences.choose(user=user, wanted=wanted)
 
 
 @receiver(order_opened)
@@ -49,11 +116,25 @@ def report_failed_payment(*, order: Order, **_: Any) -> None:
     _tell(order.buyer, "payment_failed", order, f"failed:{uuid4().hex[:16]}")
 
 
-def _tell(recipient: User, kind: str, order: Order, what: str) -> None:
+@receiver(payment_reminded)
+def remind_to_pay(*, order: Order, **_: Any) -> None:
+    """Remind the buyer, once per reminder, told apart by their number."""
+    _tell(order.buyer, "payment_reminder", order, f"reminder:{order.reminders}")
+
+
+@receiver(order_expired)
+def report_expired_order(*, order: Order, **_: Any) -> None:
+    """Tell both sides that nobody paid."""
+    _tell(order.buyer, "payment_expired", order, "expired")
+    _tell(order.seller, "payment_expired", order, "expired", case="seller")
+
+
+def _tell(recipient: User, kind: str, order: Order, what: str, case: str = "") -> None:
     context = {
         "product": order.product.name,
         "total": money.to_text(order.total, order.currency),
         "currency": order.currency,
-        "due_at": f"{order.due_at:%Y-%m-%d %H:%M} UTC",
+        "due_at": moment(order.due_at),
     }
-    notify(recipient=recipient, kind=kind, source=f"order:{order.pk}:{what}", context=context, product=order.product)
+    source = f"order:{order.pk}:{what}"
+    notify(recipient=recipient, kind=kind, source=source, context=context, product=order.product, case=case)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auctioncraft.sweeps import sweep
-from notifications.services import deliveries, events
+from notifications.services import deliveries, endings, events
 
 
 @sweep("notifications.write_notices")
@@ -16,3 +16,9 @@ def write_notices() -> None:
 def deliver() -> None:
     """Send the mails that are due."""
     deliveries.deliver()
+
+
+@sweep("notifications.tell_ending_soon")
+def tell_ending_soon() -> None:
+    """Tell people of the auctions that end within the hour."""
+    endings.tell_ending_soon()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import caller
+from auctioncraft.api.bodies import ReadsEveryBody
 from auctioncraft.errors import Invalid
 from notifications.models import Notification
 from notifications.pagination import NotificationPagination
@@ -25,7 +26,7 @@ UNREAD = OpenApiParameter("unread", bool, description="`true`: only those that a
 
 
 @extend_schema_view(list=extend_schema(parameters=[UNREAD]))
-class NotificationViewSet(ListModelMixin, GenericViewSet):
+class NotificationViewSet(ReadsEveryBody, ListModelMixin, GenericViewSet):
     """The caller's own notices, newest first. Another's is not found."""
 
     queryset = Notification.objects.all()
@@ -35,7 +36,7 @@ class NotificationViewSet(ListModelMixin, GenericViewSet):
 
     def get_queryset(self) -> QuerySet[Notification]:
         """Return what the caller may see."""
-        rows: QuerySet[Notification] = super().get_queryset().filter(recipient=self.request.user.pk)
+        rows: QuerySet[Notification] = Notification.objects.shown(self.request.user.pk)
         if self.action == "list" and _unread(self.request):
             rows = rows.filter(read_at__isnull=True)
         return rows

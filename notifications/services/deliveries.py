@@ -68,7 +68,7 @@ def _claim(limit: int) -> list[Delivery]:
         due = Delivery.objects.due(now).select_for_update(skip_locked=True, no_key=True, of=("self",))
         ids = list(due.values_list("pk", flat=True)[:limit])
         Delivery.objects.filter(pk__in=ids).update(due_at=now + LEASE, attempts=F("attempts") + 1)
-    claimed = Delivery.objects.filter(pk__in=ids).select_related("notification__recipient", "code")
+    claimed = Delivery.objects.filter(pk__in=ids).select_related("notification__recipient", "code__account")
     return list(claimed.order_by("priority", "pk"))
 
 
@@ -76,7 +76,7 @@ def _send(batch: list[Delivery]) -> int:
     until = time.monotonic() + SENDING
     connection: BaseEmailBackend = mail.get_connection()
     now = clock.now()
-    disabled = _disabled_addresses(batch)
+    active = _accounts(batch)
     sent = 0
     opened = False
     try:
@@ -84,7 +84,7 @@ def _send(batch: list[Delivery]) -> int:
             if time.monotonic() > until:
                 _hand_back(batch[done:])
                 break
-            if reason := _why_not(delivery, now, disabled):
+            if reason := _why_not(delivery, now, active):
                 _give_up(delivery, reason)
                 continue
             try:
@@ -116,25 +116,32 @@ def _close(connection: BaseEmailBackend) -> None:
         logger.info("closing the connection to the mail server: %s", type(error).__name__)
 
 
-def _disabled_addresses(batch: list[Delivery]) -> set[str]:
+def _accounts(batch: list[Delivery]) -> dict[str, bool]:
+    """Return which of the codes' addresses have an account, and whether it is active."""
     addresses = [delivery.code.email for delivery in batch if delivery.code]
     if not addresses:
-        return set()
-    return set(User.objects.filter(email__in=addresses, is_active=False).values_list("email", flat=True))
+        return {}
+    return dict(User.objects.filter(email__in=addresses).values_list("email", "is_active"))
 
 
-def _why_not(delivery: Delivery, now: datetime, disabled: set[str]) -> str:
+def _why_not(delivery: Delivery, now: datetime, active: dict[str, bool]) -> str:
     """Return why a mail should not go out at all; empty if it should."""
     if delivery.attempts > MOST_ATTEMPTS:
         return "too many attempts"  # also the one that kills every worker before it can be marked
     if code := delivery.code:
-        if code.email in disabled:
-            return "recipient disabled"
-        if code.used_at is not None:
-            return "code used or superseded"
-        return "code expired" if code.expires_at <= now else ""
+        return _why_no_code(code, now, active)
     notification = delivery.notification
     return "" if notification and notification.recipient.is_active else "recipient disabled"
+
+
+def _why_no_code(code: OneTimeCode, now: datetime, active: dict[str, bool]) -> str:
+    if not active.get(code.email, True) or (code.account and not code.account.is_active):
+        return "recipient disabled"
+    if code.purpose == OneTimeCode.Purpose.RESET and code.email not in active:
+        return "no account"  # a password for none; whoever asked cannot tell
+    if code.used_at is not None:
+        return "code used or superseded"
+    return "code expired" if code.expires_at <= now else ""
 
 
 def _failed(delivery: Delivery, error: Exception) -> None:

@@ -1,16 +1,17 @@
-"""From the event log to notices: whom an auction's events concern, and the sweep that tells them."""
+"""From the event log to notices: the sweep that tells people of what waits in the outbox."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
-from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
+from auctions.models import AuctionEvent, Bid, EventOutbox
+from notifications.services import audience, endings
 from notifications.services.notices import Notice, store
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 200  # events per transaction
 FULL: Final = 5_000  # notices, after which a transaction takes no further event: others wait for SQLite's one lock
 LOG_AGAIN: Final = 600  # seconds between two lines about the same event
-
-_UNSOLD: Final = {
-    Auction.Result.RESERVE_NOT_MET: "the reserve was not met",
-    Auction.Result.NO_BIDS: "nobody bid",
-}
 
 
 def source_of(product_id: int, seq: int) -> str:
@@ -91,6 +87,7 @@ def _write(ids: list[int]) -> tuple[int, int]:
             size += sum(len(notice.recipients) for notice in told)
             dealt_with.append(row.pk)
         store(notices)
+        endings.forget(event for event in events.values() if audience.moves_the_end(event))
         EventOutbox.objects.filter(pk__in=dealt_with).delete()
     return len(dealt_with), last
 
@@ -105,58 +102,37 @@ def _events(rows: list[EventOutbox]) -> dict[tuple[int, int], AuctionEvent]:
     for product_id, seqs in by_product.items():
         wanted |= Q(product_id=product_id, seq__in=seqs)
     events = AuctionEvent.objects.filter(wanted).order_by().select_related("product")
-    events = events.only("product_id", "seq", "kind", "data", "private", "product__name", "product__seller_id")
+    events = events.only(
+        "product_id", "seq", "kind", "data", "private", "product__name", "product__seller_id", "product__currency"
+    )
     return {(event.product_id, event.seq): event for event in events}
 
 
 def _bidders(events: list[AuctionEvent]) -> defaultdict[int, set[int]]:
-    """Return everybody who bid, for the products whose events concern them all."""
-    fan_out = {AuctionEvent.Kind.CLOSED, AuctionEvent.Kind.CANCELLED}
-    products = {event.product_id for event in events if event.kind in fan_out}
+    """Return everybody who has a bid, for the products whose events concern them all.
+
+    Not those whose bids were all voided: they were told so then, and what their proxies did for them counts no more.
+    """
+    products = {event.product_id for event in events if event.kind in audience.FOR_ALL_BIDDERS}
     found: defaultdict[int, set[int]] = defaultdict(set)
     if products:
-        pairs = Bid.objects.filter(product_id__in=products).order_by().values_list("product_id", "bidder_id").distinct()
-        for product_id, bidder_id in pairs.iterator():
+        bids = Bid.objects.made_by_people().standing().filter(product_id__in=products).order_by()
+        for product_id, bidder_id in bids.values_list("product_id", "bidder_id").distinct().iterator():
             found[product_id].add(bidder_id)
     return found
 
 
 def _notices(event: AuctionEvent, bidders: set[int]) -> Iterator[Notice]:
     """Yield what the event says to whom. Raises KeyError, TypeError or ValueError if it is not what auctions writes."""
-    for kind, recipients in _audience(event, bidders):
+    for words in audience.of(event, bidders):
         yield Notice.of(
-            kind,
+            words.kind,
+            case=words.case,
             source=source_of(event.product_id, event.seq),
-            context={**event.data, "product": event.product.name, "reason": _UNSOLD.get(event.data.get("result"))},
-            recipients=sorted(recipients),
+            context={**event.data, "product": event.product.name, **words.context},
+            recipients=sorted(words.recipients),
             product_id=event.product_id,
         )
-
-
-def _audience(event: AuctionEvent, bidders: set[int]) -> Iterator[tuple[str, set[int]]]:
-    seller = event.product.seller_id
-    if event.kind == AuctionEvent.Kind.BID_PLACED:
-        if event.private["outbid"] is not None:
-            yield "outbid", {_id(event.private["outbid"])}
-    elif event.kind == AuctionEvent.Kind.CANCELLED:
-        yield "auction_cancelled", {seller} | bidders
-    elif event.kind == AuctionEvent.Kind.CLOSED:
-        if event.data["result"] == Auction.Result.SOLD:
-            winner = _id(event.private["winner"])
-            yield "auction_won", {winner}
-            yield "auction_sold", {seller}
-            yield "auction_lost", bidders - {winner}
-        elif event.data["result"] in _UNSOLD:
-            yield "auction_unsold", {seller}
-            yield "auction_lost", bidders
-        else:
-            raise ValueError(f"an auction closed as {event.data['result']!r}")
-
-
-def _id(value: Any) -> int:
-    if not isinstance(value, int):
-        raise TypeError("a user id was expected")
-    return value
 
 
 _reported: dict[int, float] = {}

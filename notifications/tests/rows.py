@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from auctioncraft import clock
 from auctioncraft.tests import factories
-from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid, EventOutbox
 from notifications.models import Delivery, Notification
 
 
@@ -21,10 +21,17 @@ def event(product, kind, data, private=None):
     return row
 
 
-def bid(product, bidder):
+def bid(product, bidder, outcome="leading"):
     version = Bid.objects.filter(product=product).count() + 1
     return Bid.objects.create(
-        product=product, version=version, bidder=bidder, price=Decimal(5), outcome="leading", placed_at=clock.now()
+        product=product, version=version, bidder=bidder, price=Decimal(5), outcome=outcome, placed_at=clock.now()
+    )
+
+
+def void(bid, staff):
+    version = 1000 + BidVoid.objects.count()
+    return BidVoid.objects.create(
+        bid=bid, product=bid.product, version=version, reason="-", voided_by=staff, voided_at=clock.now()
     )
 
 
@@ -43,7 +50,7 @@ def outbid(product, *, bidder, displaced):
     return event(product, "bid_placed", data, private)
 
 
-def closed(product, *, winner=None, result="sold"):
+def closed(product, *, winner=None, result="sold", by="time"):
     sold = result == "sold"
     now = clock.now()
     Auction.objects.filter(product=product).update(
@@ -51,6 +58,7 @@ def closed(product, *, winner=None, result="sold"):
         result=result,
         winner=winner,
         hammer_price=Decimal(12) if sold else None,
+        sale=("buy_now" if by == "buy_now" else "hammer") if sold else "",
         closed_at=now,
     )
     data = {
@@ -58,6 +66,7 @@ def closed(product, *, winner=None, result="sold"):
         "final_price": "12.00" if sold else None,
         "currency": "USD",
         "winner": product.alias_of(winner.pk) if winner else None,
+        "by": by,
     }
     return event(product, "closed", data, {"winner": winner and winner.pk, "seller": product.seller_id})
 
@@ -75,6 +84,12 @@ def told(**filters):
     """Who was told what, by display order of writing."""
     rows = Notification.objects.filter(**filters).order_by("pk")
     return [(row.recipient.email.split("@")[0], row.kind, row.source) for row in rows.select_related("recipient")]
+
+
+def words(**filters):
+    """Everything but the recipient's address and the source, of each notice, by recipient."""
+    found = Notification.objects.filter(**filters).select_related("recipient")
+    return {row.recipient.email.split("@")[0]: (row.kind, row.title, row.message) for row in found}
 
 
 def mails():

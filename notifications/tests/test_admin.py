@@ -7,7 +7,7 @@ from accounts.models import OneTimeCode
 from accounts.services import otp
 from auctioncraft import clock
 from auctioncraft.tests import factories
-from notifications.models import Delivery, Notification
+from notifications.models import Delivery, Notification, Preference
 from notifications.services import deliveries
 from notifications.services.events import write_notices
 from notifications.tests import rows
@@ -35,6 +35,21 @@ def test_staff_find_what_was_told_and_cannot_change_it(admin, seller, bidder, ri
         assert (listed.status_code, "auction_won</" in shown, "auction_lost</" in shown) == (200, won, lost)
     assert admin.get(f"{page}{one}/change/").status_code == 200
     assert [admin.get(f"{page}add/").status_code, admin.post(f"{page}{one}/delete/").status_code] == [403, 403]
+
+
+def test_staff_see_what_people_chose_and_cannot_choose_for_them(admin, bidder, rival):
+    theirs = Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
+    Preference.objects.create(user=rival, kind="auction_lost", in_app=True, mail=False)
+    page = "/admin/notifications/preference/"
+
+    listed = admin.get(page, {"q": "bidder@"}).content.decode()
+    assert ("outbid</" in listed, "auction_lost</" in listed) == (True, False)
+    change = f"{page}{theirs.pk}/change/"
+    assert admin.get(change).status_code == 200
+    form = {"user": bidder.pk, "kind": "outbid", "in_app": "on", "mail": "on"}
+    refused = [admin.get(f"{page}add/"), admin.post(change, form), admin.post(f"{page}{theirs.pk}/delete/")]
+    assert [answer.status_code for answer in refused] == [403] * 3
+    assert Preference.objects.get(user=bidder).mail is False
 
 
 def test_the_list_of_deliveries_shows_no_code(admin):

@@ -62,7 +62,7 @@ def test_a_notice_goes_out_as_text_and_html_once(bidder):
     assert state(delivery) == (1, True, False, "")
 
 
-def test_a_code_comes_first_in_subject_and_text_and_before_older_notices(bidder):
+def test_a_code_comes_first_in_its_mail_and_before_older_notices(bidder):
     tell(bidder)
     made = code()
 
@@ -70,9 +70,9 @@ def test_a_code_comes_first_in_subject_and_text_and_before_older_notices(bidder)
 
     digits = otp.reveal(made)
     first = mail.outbox[0]
-    assert mailboxes.subjects() == [f"{digits} is your AuctionCraft code", "You did not win “A <b>lamp</b>”"]
+    assert mailboxes.subjects() == ["Your code to sign in to AuctionCraft", "You did not win “A <b>lamp</b>”"]
     assert first.to == ["new@example.com"]
-    assert first.body.startswith(f"{digits}\n\nThis is your code for AuctionCraft. It works once, for 10 minutes")
+    assert first.body.startswith(f"{digits}\n\nThis is your code to sign in to AuctionCraft. It works once, for 10")
     assert digits in first.alternatives[0].content
 
 

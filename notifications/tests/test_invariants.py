@@ -47,15 +47,43 @@ def test_each_notice_that_is_missing_is_named(seller, bidder, rival):
 def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidder, rival):
     rows.sale(seller, bidder, [rival])
     write_notices()
-    won, sold, _ = Notification.objects.order_by("pk")
+    won, sold, lost = Notification.objects.order_by("pk")
     Delivery.objects.filter(notification=won).delete()
     delivery = Delivery.objects.get(notification=sold)
     now = delivery.due_at
     Delivery.objects.filter(pk=delivery.pk).update(sent_at=now, given_up_at=now)
-    Notification.objects.create(recipient=bidder, kind="riddle", title="?", message="?", source="nowhere")
+    Notification.objects.filter(pk=sold.pk).update(in_app=False)
+    Notification.objects.filter(pk=lost.pk).update(in_app=False, mailed=False)
+    riddle = Notification.objects.create(
+        recipient=bidder, kind="riddle", title="?", message="?", source="nowhere", mailed=False
+    )
 
     assert found() == {
-        "16 every notice is of a known kind": [f"notification {won.pk + 3} is of unknown kind riddle"],
+        "16 every notice is of a known kind": [f"notification {riddle.pk} is of unknown kind riddle"],
         "17 every mailed notice has its delivery": [f"notification {won.pk} (auction_won) has no delivery"],
+        "17 nobody is mailed what they switched off": [
+            f"delivery {lost.delivery.pk} is of notification {lost.pk}, which is not mailed"
+        ],
+        "17 what concerns money and security is shown and mailed": [
+            f"notification {sold.pk} (auction_sold) is withheld"
+        ],
         "17 a mail is sent, or given up, or waits": [f"delivery {delivery.pk} is both sent and given up"],
     }
+
+
+def test_whoever_was_erased_need_not_have_been_told_and_is_not_to_have_notices(seller, bidder, rival):
+    lamp = rows.sale(seller, bidder, [rival])
+    rows.outbid(lamp, bidder=rival, displaced=bidder)
+    write_notices()
+    for user in (seller, bidder, rival):
+        user.email = f"erased-{user.pk}@invalid"
+        user.save()
+
+    kept = Notification.objects.order_by("pk")
+    assert {name: sorted(lines) for name, lines in found().items()} == {
+        "20 nobody who was erased has notices": sorted(
+            f"notification {row.pk} is kept of user {row.recipient_id}, who is erased" for row in kept
+        )
+    }
+    kept.delete()
+    assert found() == {}

@@ -1,13 +1,20 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core import mail
 
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctions.models import Bid, SecondChanceOffer
+from auctions.services import buying, closing, second_chance, voiding
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
 from notifications import tasks
 from notifications.invariants import CHECKS
 from notifications.tests import rows
+from payments.models import Order
+from payments.services import expiry
 
 pytestmark = pytest.mark.django_db
 
@@ -45,3 +52,105 @@ def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_th
         ("seller", "“A lamp” is sold"),
     ]
     assert {name: found for name, check in CHECKS.items() if (found := check())} == {}
+
+
+def tell():
+    """Sweep twice: what was told is told no second time."""
+    for _ in range(2):
+        tasks.write_notices()
+        tasks.tell_ending_soon()
+        tasks.deliver()
+
+
+def told_since(seen):
+    """Who was told what since `seen`, and everything so far."""
+    everything = {(name, kind) for name, kind, _ in rows.told()}
+    return sorted(everything - seen), everything
+
+
+def test_from_a_voided_bid_over_unpaid_orders_to_a_second_chance_everybody_is_told(seller, bidder, rival, staff):
+    third = factories.user("third@example.com")
+    lamp = rows.product(seller)
+    for user, amount in ((third, 5), (bidder, 10), (rival, 20), (staff, 30)):
+        bid(lamp, user, amount)
+    top = Bid.objects.get(product=lamp, bidder=staff)
+    voiding.void_bid(product_id=lamp.pk, bid_id=top.pk, actor=staff, reason="A slip.")
+    tell()
+    new, seen = told_since(set())
+    assert new == [
+        ("bidder", "outbid"),
+        ("rival", "bid_voided"),
+        ("rival", "outbid"),
+        ("seller", "bid_voided"),
+        ("staff", "bid_voided"),
+        ("third", "outbid"),
+    ]
+
+    close_auction(product_id=lamp.pk, actor=seller)
+    Order.objects.update(created_at=clock.now() - timedelta(hours=25))
+    expiry.remind_due()
+    tell()
+    new, seen = told_since(seen)
+    assert new == [
+        ("bidder", "auction_lost"),
+        ("rival", "auction_won"),
+        ("rival", "payment_due"),
+        ("rival", "payment_reminder"),
+        ("seller", "auction_sold"),
+        ("third", "auction_lost"),
+    ]
+
+    Order.objects.update(due_at=clock.now())
+    expiry.expire_due()
+    second_chance.offer(product_id=lamp.pk, actor=seller)
+    SecondChanceOffer.objects.update(expires_at=clock.now())
+    second_chance.lapse_due()
+    second_chance.offer(product_id=lamp.pk, actor=seller)
+    second_chance.accept(product_id=lamp.pk, bidder=third)
+    tell()
+    new, seen = told_since(seen)
+    assert new == [
+        ("bidder", "second_chance_offer"),
+        ("rival", "payment_expired"),
+        ("seller", "payment_expired"),
+        ("seller", "second_chance_ended"),
+        ("third", "auction_won"),
+        ("third", "payment_due"),
+        ("third", "second_chance_offer"),
+    ]
+    assert [kind for name, kind, _ in rows.told() if name == "seller"].count("auction_sold") == 2
+    assert len(mail.outbox) == len(rows.told())
+    assert {name: found for name, check in CHECKS.items() if (found := check())} == {}
+
+
+def test_a_reserve_that_is_waived_makes_losers_of_the_others_alone(seller, bidder, rival):
+    lamp = rows.product(seller, reserve_price=Decimal(50))
+    bid(lamp, rival, 5)
+    bid(lamp, bidder, 10)
+    close_auction(product_id=lamp.pk, actor=seller)
+    closing.accept_below_reserve(product_id=lamp.pk, actor=seller)
+    tell()
+
+    assert told_since(set())[0] == [
+        ("bidder", "auction_lost"),
+        ("bidder", "auction_won"),
+        ("bidder", "payment_due"),
+        ("rival", "auction_lost"),
+        ("rival", "outbid"),
+        ("seller", "auction_sold"),
+        ("seller", "auction_unsold"),
+    ]
+
+
+def test_a_product_bought_at_once_tells_buyer_seller_and_bidder(seller, bidder, rival):
+    lamp = rows.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(60))
+    bid(lamp, rival, 5)
+    buying.buy_now(product_id=lamp.pk, buyer=bidder)
+    tell()
+
+    assert told_since(set())[0] == [
+        ("bidder", "auction_won"),
+        ("bidder", "payment_due"),
+        ("rival", "auction_lost"),
+        ("seller", "auction_sold"),
+    ]

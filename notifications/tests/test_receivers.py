@@ -10,7 +10,7 @@ from accounts.signals import refresh_reused
 from notifications.models import Delivery, Notification
 from notifications.tests import rows
 from payments.models import Order
-from payments.signals import order_opened, payment_failed, payment_succeeded
+from payments.signals import order_expired, order_opened, payment_failed, payment_reminded, payment_succeeded
 
 pytestmark = pytest.mark.django_db
 
@@ -62,9 +62,56 @@ def test_each_failed_payment_is_told_to_the_buyer(order):
     assert [(name, kind) for name, kind, _ in rows.told()] == [("bidder", "payment_failed")] * 2
 
 
-def test_nothing_is_told_of_what_was_rolled_back(order):
+def test_each_reminder_is_told_to_the_buyer_once(order):
+    for order.reminders in (1, 1, 2):
+        send(payment_reminded, order)
+
+    assert rows.told() == [("bidder", "payment_reminder", f"order:{order.pk}:reminder:{n}") for n in (1, 2)]
+    assert rows.mails() == [("bidder", "payment_reminder")] * 2
+    assert rows.words() == {
+        "bidder": (
+            "payment_reminder",
+            "Please remember to pay for “A lamp”",
+            (
+                "12.00 USD for “A lamp” has not arrived yet. It is due by 2030-01-02 03:04 UTC; after that the sale "
+                "falls through, and it counts as a strike on your account."
+            ),
+        )
+    }
+
+
+def test_an_order_that_expired_is_told_to_both_sides_once_each_in_their_own_words(order):
+    send(order_expired, order)
+    send(order_expired, order)
+
+    source = f"order:{order.pk}:expired"
+    assert rows.told() == [("bidder", "payment_expired", source), ("seller", "payment_expired", source)]
+    assert rows.mails() == [("bidder", "payment_expired"), ("seller", "payment_expired")]
+    title = "“A lamp” was not paid in time"
+    assert rows.words() == {
+        "bidder": (
+            "payment_expired",
+            title,
+            (
+                "12.00 USD for “A lamp” was due by 2030-01-02 03:04 UTC and did not arrive. The sale has fallen "
+                "through, and it counts as a strike on your account. Please do not pay any more."
+            ),
+        ),
+        "seller": (
+            "payment_expired",
+            title,
+            (
+                "The buyer of “A lamp” did not pay 12.00 USD by 2030-01-02 03:04 UTC, so the sale has fallen through. "
+                "You can offer it to the next bidder, or list it again."
+            ),
+        ),
+    }
+
+
+@pytest.mark.parametrize("signal", [payment_succeeded, payment_reminded, order_expired])
+def test_nothing_is_told_of_what_was_rolled_back(order, signal):
     with transaction.atomic():
-        payment_succeeded.send(sender=Order, order=order)
+        signal.send(sender=Order, order=order)
         transaction.set_rollback(True)
 
     assert (Notification.objects.count(), Delivery.objects.count()) == (0, 0)

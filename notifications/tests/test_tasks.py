@@ -13,7 +13,7 @@ def test_beat_names_sweeps_that_exist():
 
     scheduled = {name for name in app.conf.beat_schedule if name.startswith("notifications.")}
 
-    assert scheduled == {tasks.write_notices.name, tasks.deliver.name}
+    assert scheduled == {tasks.write_notices.name, tasks.deliver.name, tasks.tell_ending_soon.name}
 
 
 def test_two_sweeps_bring_a_sale_to_three_mailboxes(seller, bidder, rival):

@@ -101,10 +101,10 @@ def test_a_cancelled_auction_tells_seller_and_bidders(seller, bidder, rival):
 
 def test_events_that_concern_nobody_leave_the_outbox_without_a_notice(seller):
     lamp = rows.product(seller)
-    for kind in ("extended", "edited", "bid_voided"):
+    for kind in ("extended", "edited", "relisted", "sale_fell_through"):
         rows.event(lamp, kind, {})
 
-    assert write_notices() == 3
+    assert write_notices() == 4
 
     assert (rows.told(), EventOutbox.objects.count()) == ([], 0)
 
@@ -209,10 +209,10 @@ def test_a_batch_costs_the_same_queries_however_many_events(seller, bidder, riva
     for _ in range(2):
         lamp = rows.sale(seller, bidder, [rival])
         rows.outbid(lamp, bidder=rival, displaced=bidder)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         write_notices()
     for _ in range(10):
         lamp = rows.sale(seller, bidder, [rival])
         rows.outbid(lamp, bidder=rival, displaced=bidder)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         write_notices()
