@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import Guard, OneTimeCode, SignIn, User
-from accounts.services import profile, tokens
+from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
+from accounts.services import profile, standing, tokens
 from auctioncraft.admin import ReadOnlyAdmin
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     search_help_text = "E-mail address or display name"
     ordering = ("-id",)
     date_hierarchy = "created_at"
-    actions = ("disable", "sign_out")
-    readonly_fields = ("created_at", "email_verified_at", "last_login")
+    actions = ("disable", "sign_out", "lift_strikes")
+    readonly_fields = ("strikes", "created_at", "email_verified_at", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "password", "display_name")}),
         ("Standing", {"fields": ("is_active", "strikes", "seller_state")}),
@@ -70,21 +72,36 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
 
-    @admin.action(description="Disable, and sign out everywhere")
+    @admin.action(description="Disable, and sign out everywhere", permissions=["change"])
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Close the chosen accounts to their owners."""
         for user in users.exclude(pk=request.user.pk or 0):
             profile.disable(user=user)
 
-    @admin.action(description="Sign out everywhere")
+    @admin.action(description="Sign out everywhere", permissions=["change"])
     def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:  # noqa: ARG002 (the admin's signature)
         """End every sign-in of the chosen accounts."""
         for user in users:
             tokens.end_all(user=user)
 
+    @admin.action(description="Lift strikes", permissions=["change"])
+    def lift_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let the chosen people bid again, and note on their pages who did that."""
+        for user in users.filter(strikes__gt=0):
+            had = user.strikes
+            with transaction.atomic():
+                standing.lift_strikes(user=user)
+                self.log_change(request, user, f"Strikes lifted: {had}.")
+            self.message_user(request, f"{user.email}: {had} lifted.", messages.SUCCESS)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Save; who has just been disabled is signed out as well."""
-        super().save_model(request, obj, form, change)
+        """Save what was changed and nothing else; who has just been disabled is signed out as well."""
+        if change:
+            # A strike that is counted meanwhile is not written over.
+            columns = {field.name for field in User._meta.concrete_fields}  # noqa: SLF001 (public by documentation)
+            obj.save(update_fields=columns & {*form.changed_data})
+        else:
+            super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
             profile.disable(user=obj)
 
@@ -109,9 +126,20 @@ class SignInAdmin(ReadOnlyAdmin):
 class OneTimeCodeAdmin(ReadOnlyAdmin):
     """When codes were asked for, never what they are."""
 
-    list_display = ("email", "ip", "created_at", "expires_at", "used_at")
-    list_filter = (("used_at", admin.EmptyFieldListFilter), "created_at")
+    list_display = ("email", "purpose", "ip", "created_at", "expires_at", "used_at")
+    list_filter = ("purpose", ("used_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("email", "ip")
+    fields = list_display
+    readonly_fields = fields
+
+
+@admin.register(FormerAddress)
+class FormerAddressAdmin(ReadOnlyAdmin):
+    """Which addresses an account had within the last 30 days: for whoever says that theirs was taken over."""
+
+    list_display = ("email", "user", "given_up_at")
+    list_select_related = ("user",)
+    search_fields = ("email", "user__email", "user__display_name")
     fields = list_display
     readonly_fields = fields
 
@@ -128,6 +156,25 @@ class GuardAdmin(ReadOnlyAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Staff with Django's permission to."""
         return bool(ModelAdmin.has_delete_permission(self, request, obj))
+
+
+admin.site.unregister(TOTPDevice)
+
+
+@admin.register(TOTPDevice)
+class TOTPDeviceAdmin(ReadOnlyAdmin):
+    """Who has an authenticator, never its key. Without the row its owner needs none, unless all do."""
+
+    list_display = ("user", "name", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
+    list_filter = ("confirmed",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__display_name")
+    fields = list_display
+    readonly_fields = fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
+        """Superusers: whoever could delete devices could open the door to a stolen password."""
+        return bool(request.user.is_superuser)
 
 
 admin.site.unregister(Group)

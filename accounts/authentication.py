@@ -13,6 +13,8 @@ from accounts.services.tokens import Credential, read_access
 from auctioncraft.errors import NotAuthenticated
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rest_framework.request import Request
 
     from accounts.models import User
@@ -69,6 +71,11 @@ class TokenAuthentication(BaseAuthentication):
 def caller(request: Request) -> User:
     """Return who is calling, where a permission has let nobody in who is not signed in."""
     return cast("User", request.user)
+
+
+def sign_in_of(request: Request) -> UUID:
+    """Return the id of the sign-in that the caller's token is of, where `caller` says who is calling."""
+    return cast("Credential", request.auth).sign_in_id
 
 
 def _credential(request: Request) -> Credential | None:

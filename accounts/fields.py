@@ -6,14 +6,15 @@ import re
 import unicodedata
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import normalise_email
+from auctioncraft.api.fields import FlagField, NameField
 
 MAX_LOCAL_PART = 64  # characters; RFC 5321, 4.5.3.1.1
 _PLAIN = re.compile(r"[!-~]+")  # ASCII without spaces and controls
-_JOINERS = {"\u200c", "\u200d"}  # in Persian, and within emoji
-_ADDRESS = re.compile(r"\S@\S+\.\S")
+_ADDRESS = re.compile("\\S@\\S+[.\u3002]\\S")  # the ideographic full stop parts a domain too
 
 
 class AddressField(serializers.EmailField):
@@ -37,19 +38,17 @@ class AddressField(serializers.EmailField):
         return address
 
 
-class DisplayNameField(serializers.CharField):
-    """A name that everybody sees: up to 60 characters, nothing invisible or turning the text around, no address."""
+class DisplayNameField(NameField):
+    """A name that everybody sees: up to 60 characters, nothing that does not show, no address."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take CharField's arguments but the length."""
         super().__init__(max_length=60, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the name in NFC."""
-        name = unicodedata.normalize("NFC", super().to_internal_value(data))
-        if any(not char.isprintable() and char not in _JOINERS for char in name):
-            raise serializers.ValidationError("This holds a character that cannot be shown.")
-        if _ADDRESS.search(name):
+        """Return the name in NFC; full-width, it would still be read as the address that it is."""
+        name = super().to_internal_value(data)
+        if _ADDRESS.search(unicodedata.normalize("NFKC", name)):
             raise serializers.ValidationError("Everybody sees this name: it should not be an e-mail address.")
         return name
 
@@ -66,3 +65,20 @@ class PasswordField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {"in_app": {"type": "boolean"}, "mail": {"type": "boolean"}},
+            "additionalProperties": False,
+        },
+        "example": {"outbid": {"mail": False}},
+    }
+)
+class PreferencesField(serializers.DictField):
+    """How one wants to be told, by kind. Which kinds there are is known to the app that tells."""
+
+    child = serializers.DictField(child=FlagField())

@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Func, IntegerField, Q
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db.models import Count, DurationField, Exists, ExpressionWrapper, F, Func, IntegerField, OuterRef, Q
 
-from accounts.models import Guard, OneTimeCode, SignIn, User, normalise_email
-from accounts.services import guards, otp
+from accounts.erased import NAME, erased
+from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User, normalise_email
+from accounts.services import guards, otp, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# Full-width signs and the ideographic full stop read the same.
+_ADDRESS = "\\S[@\uff20\ufe6b]\\S+[.\u3002\uff0e\uff61]\\S"
 
 
 def _addresses() -> list[str]:
@@ -82,10 +87,34 @@ def _sign_in_times() -> list[str]:
     return [f"sign-in {pk}: its times are out of order" for pk in rows.values_list("pk", flat=True)]
 
 
+def _sign_in_lives() -> list[str]:
+    """19: however often it was refreshed, a sign-in ends 90 days after its beginning."""
+    life = ExpressionWrapper(F("expires_at") - F("created_at"), output_field=DurationField())
+    rows = SignIn.objects.annotate(life=life).filter(life__gt=tokens.LONGEST)
+    return [f"sign-in {pk}: lasts longer than 90 days" for pk in rows.values_list("pk", flat=True)]
+
+
 def _display_names() -> list[str]:
     """20: what everybody sees holds no address."""
-    rows = User.objects.filter(Q(display_name=F("email")) | Q(display_name__regex=r"\S@\S+\.\S"))
+    rows = User.objects.filter(Q(display_name=F("email")) | Q(display_name__regex=_ADDRESS))
     return [f"user {pk}: the display name is an e-mail address" for pk in rows.values_list("pk", flat=True)]
+
+
+def _erased() -> list[str]:
+    """20: of an erased account nothing is left that says whose it was, or that lets anybody in."""
+    kept = Q(
+        is_active=False,
+        is_staff=False,
+        display_name=NAME,
+        password__startswith=UNUSABLE_PASSWORD_PREFIX,
+        email_verified_at__isnull=True,
+        last_login__isnull=True,
+    )
+    things = [model.objects.filter(user=OuterRef("pk")) for model in (SignIn, FormerAddress)]
+    codes = OneTimeCode.objects.filter(account=OuterRef("pk"))
+    left = ~kept | Q(Exists(things[0])) | Q(Exists(things[1])) | Q(Exists(codes))
+    rows = User.objects.filter(erased()).filter(left)
+    return [f"user {pk}: erased, but not all of it" for pk in rows.values_list("pk", flat=True)]
 
 
 CHECKS: dict[str, Callable[[], list[str]]] = {
@@ -96,5 +125,7 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
     "disabled_accounts_are_signed_out": _disabled,
     "refresh_tokens_are_not_shared": _successors,
     "sign_ins_have_ordered_times": _sign_in_times,
+    "sign_ins_end_within_ninety_days": _sign_in_lives,
     "display_names_are_no_addresses": _display_names,
+    "erased_accounts_are_empty": _erased,
 }

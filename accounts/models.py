@@ -111,12 +111,22 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class OneTimeCode(models.Model):
-    """A sign-in code that was asked for. The code itself is not stored: it is derived from the nonce under our key.
+    """A code that was asked for. The code itself is not stored: it is derived from the nonce under our key.
 
     Whoever reads the table without the key learns nothing; the worker, which has it, can mail the code.
     """
 
+    class Purpose(models.TextChoices):
+        """What it opens, and nothing else."""
+
+        SIGN_IN = "sign_in"
+        RESET = "reset", "new password"
+        CHANGE_EMAIL = "change_email", "new address"
+
     email = models.CharField(max_length=254, help_text="Normalised.")
+    purpose = models.CharField(max_length=16, choices=Purpose, default=Purpose.SIGN_IN)
+    # Which account is to have the address. Whose it is already, if anybody's, other codes do not even ask.
+    account = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     nonce = models.CharField(max_length=32)
     # Set by a registration that waits for its address to be verified: the password it asked for, hashed.
     pending_password = models.CharField(max_length=128, blank=True)
@@ -137,6 +147,11 @@ class OneTimeCode(models.Model):
             models.UniqueConstraint(
                 fields=("email",), condition=models.Q(used_at__isnull=True), name="one_live_code_per_address"
             ),
+            models.CheckConstraint(
+                condition=models.Q(purpose="change_email", account__isnull=False)
+                | (~models.Q(purpose="change_email") & models.Q(account__isnull=True)),
+                name="code_for_an_account_changes_its_address",
+            ),
         )
 
     def __str__(self) -> str:
@@ -153,12 +168,13 @@ class Guard(models.Model):
         """What is guarded."""
 
         CODE = "code"
-        PASSWORD = "password"  # noqa: S105 (a name)
+        PASSWORD = "password"  # noqa: S105 (a name)  # nosec B105
         NETWORK = "network"
 
     key = models.CharField(max_length=270, primary_key=True, help_text="The kind, a colon, the normalised address.")
     failures = models.JSONField(default=list, help_text="When tries failed in the last hour, in order: Unix seconds.")
     streak = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="The last failure: an hour later none counts.")
 
     def __str__(self) -> str:
         return f"Guard of {self.pk}"
@@ -172,6 +188,7 @@ class SignIn(models.Model):
     token_hash = models.CharField(max_length=64, help_text="SHA-256 of the one refresh token that is good.")
     user_agent = models.CharField(max_length=200, blank=True)
     ip = models.GenericIPAddressField(null=True, blank=True)
+    network = models.GenericIPAddressField(null=True, blank=True, help_text="The /24 of the IP; of IPv6 the /64.")
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -182,3 +199,18 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"Sign-in {self.pk}"
+
+
+class FormerAddress(models.Model):
+    """An address that an account had. It is told of the change, wherever the account's mail goes by then."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="former_addresses")
+    email = models.EmailField(max_length=254)
+    given_up_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "former addresses"
+
+    def __str__(self) -> str:
+        return f"Former address {self.pk}"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.fields import AddressField, DisplayNameField, PasswordField
-from accounts.models import User
+from accounts.authentication import sign_in_of
+from accounts.devices import describe
+from accounts.fields import AddressField, DisplayNameField, PasswordField, PreferencesField
+from accounts.models import SignIn, User
+from accounts.services import profile
 
 
 class RequestCodeSerializer(serializers.Serializer):
@@ -58,6 +62,26 @@ class ProfileUpdateSerializer(serializers.Serializer):
     display_name = DisplayNameField(required=False)
     password = PasswordField(required=False)
     current_password = PasswordField(required=False)
+    notifications = PreferencesField(required=False)
+
+
+class ResetPasswordSerializer(VerifyCodeSerializer):
+    """A new password, with the code of the mail. Any text is a try at the code."""
+
+    password = PasswordField()
+
+
+class ChangeEmailSerializer(serializers.Serializer):
+    """Another address. It takes the password, if there is one."""
+
+    email = AddressField()
+    password = PasswordField(required=False)
+
+
+class ConfirmEmailSerializer(serializers.Serializer):
+    """The code that went to it."""
+
+    code = serializers.CharField(max_length=16, help_text="The six digits of the mail.")
 
 
 class DetailSerializer(serializers.Serializer):
@@ -87,6 +111,27 @@ class ProfileSerializer(serializers.Serializer):
     strikes = serializers.IntegerField(read_only=True, help_text="Won auctions that were not paid in time.")
 
 
+class ChannelsSerializer(serializers.Serializer):
+    """How one is told of a kind of event."""
+
+    in_app = serializers.BooleanField(read_only=True)
+    mail = serializers.BooleanField(read_only=True)
+
+
+class AccountSerializer(ProfileSerializer):
+    """One's own account, and how one is told of what."""
+
+    notifications = serializers.SerializerMethodField(
+        help_text="By kind: all that can be switched off, a growing list. What concerns money and security always goes "
+        "out."
+    )
+
+    @extend_schema_field(serializers.DictField(child=ChannelsSerializer()))
+    def get_notifications(self, user: User) -> dict[str, dict[str, bool]]:
+        """Return it."""
+        return profile.preferences(user=user)
+
+
 class RegisteredSerializer(ProfileSerializer):
     """The account that was made; where a code must be verified first, it has no id yet, whoever's the address is."""
 
@@ -99,3 +144,24 @@ class VerifiedSerializer(PairSerializer):
     access = serializers.CharField(read_only=True, source="tokens.access")
     refresh = serializers.CharField(read_only=True, source="tokens.refresh")
     user = ProfileSerializer(read_only=True)
+
+
+class SignInSerializer(serializers.Serializer):
+    """One of one's own sign-ins. `last_used_at` moves with each refresh."""
+
+    id = serializers.UUIDField(read_only=True)
+    device = serializers.SerializerMethodField(help_text="Words for `user_agent`, such as “Firefox on Windows”.")
+    user_agent = serializers.CharField(read_only=True, help_text="What the device's software called itself.")
+    ip = serializers.IPAddressField(read_only=True, allow_null=True, help_text="From where it signed in.")
+    created_at = serializers.DateTimeField(read_only=True)
+    last_used_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True, help_text="Unless it is refreshed, and 90 days at most.")
+    current = serializers.SerializerMethodField(help_text="Whether it is the one of this request's token.")
+
+    def get_device(self, sign_in: SignIn) -> str:
+        """Return it."""
+        return describe(sign_in.user_agent)
+
+    def get_current(self, sign_in: SignIn) -> bool:
+        """Return it."""
+        return sign_in.pk == sign_in_of(self.context["request"])

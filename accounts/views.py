@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
+from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts import serializers
-from accounts.authentication import caller
+from accounts.authentication import caller, sign_in_of
+from accounts.models import SignIn
 from accounts.origin import client_ip, user_agent
-from accounts.services import otp, passwords, profile, registration, tokens
+from accounts.serializers_data import EraseSerializer
+from accounts.services import (
+    email_change,
+    erasure,
+    otp,
+    password_reset,
+    passwords,
+    profile,
+    registration,
+    sessions,
+    tokens,
+)
+from auctioncraft.api.bodies import ReadsEveryBody
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.serializers import Serializer
 
+# Of a sign-in's id. What is no UUID is no sign-in's: 404.
+UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 CODE_SENT = "If this address can receive mail, a code is on its way. It is good for 10 minutes."
 
 
@@ -87,6 +105,49 @@ class TokenViewSet(OpenViewSet):
         return Response(serializers.PairSerializer(pair).data)
 
 
+class PasswordViewSet(OpenViewSet):
+    """A new password for whoever has forgotten theirs."""
+
+    @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
+    @action(detail=False, methods=["post"])
+    def reset(self, request: Request) -> Response:
+        """Have a code mailed that sets a new password. The answer is the same whether or not there is an account.
+
+        Limits are those of sign-in codes. 403 `password_sign_in_disabled` where passwords are not in use.
+        """
+        password_reset.request_reset(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
+        return Response({"detail": CODE_SENT})
+
+    @extend_schema(request=serializers.ResetPasswordSerializer, responses=serializers.VerifiedSerializer)
+    @action(detail=False, methods=["post"], url_path="reset/confirm")
+    def confirm_reset(self, request: Request) -> Response:
+        """Set the password with that code, end every sign-in of the account, and sign in.
+
+        400 `invalid_code` for whatever is wrong with the code; 429 after five wrong ones.
+        """
+        given = _read(serializers.ResetPasswordSerializer, request)
+        verified = password_reset.reset(**given, user_agent=user_agent(request), ip=client_ip(request))
+        return Response(serializers.VerifiedSerializer(verified).data)
+
+
+class SessionViewSet(ReadsEveryBody, PrivateViewSet, ListModelMixin, GenericViewSet):
+    """Where the caller is signed in. Another's sign-ins are not found."""
+
+    queryset = SignIn.objects.all()
+    serializer_class = serializers.SignInSerializer
+    lookup_value_regex = UUID_PATTERN
+
+    def get_queryset(self) -> QuerySet[SignIn]:
+        """Return the caller's, the one used last first."""
+        return sessions.live_sign_ins(user=caller(self.request))
+
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out there.")})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """End one of them: its tokens are refused from now on. The caller's own may be ended too."""
+        sessions.end_sign_in(user=caller(request), sign_in_id=UUID(pk))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class LogoutViewSet(OpenViewSet):
     """Signing out."""
 
@@ -116,19 +177,57 @@ class UserViewSet(PrivateViewSet):
         user = registration.register(**_read(serializers.RegisterSerializer, request), ip=client_ip(request))
         return Response(serializers.RegisteredSerializer(user).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses=serializers.ProfileSerializer)
+    @extend_schema(responses=serializers.AccountSerializer)
     @action(detail=False, methods=["get"])
     def me(self, request: Request) -> Response:
         """Show one's own account."""
-        return Response(serializers.ProfileSerializer(request.user).data)
+        return Response(serializers.AccountSerializer(request.user).data)
 
-    @extend_schema(request=serializers.ProfileUpdateSerializer, responses=serializers.ProfileSerializer)
+    @extend_schema(request=serializers.ProfileUpdateSerializer, responses=serializers.AccountSerializer)
     @me.mapping.patch
     def update_me(self, request: Request) -> Response:
-        """Change the display name or the password. A new password ends every sign-in: sign in again with it."""
+        """Change the display name, the password, or how one is told of what.
+
+        A new password ends every sign-in: sign in again with it. 400 if `notifications` names a kind that cannot be
+        switched off; what it does not name stays.
+        """
         given = _read(serializers.ProfileUpdateSerializer, request)
         user = profile.update_profile(user=caller(request), **given)
-        return Response(serializers.ProfileSerializer(user).data)
+        return Response(serializers.AccountSerializer(user).data)
+
+    @extend_schema(request=EraseSerializer, responses={204: OpenApiResponse(description="Erased.")})
+    @me.mapping.delete
+    def erase_me(self, request: Request) -> Response:
+        """Erase one's account for good. It takes the password, if there is one.
+
+        Bids and sales stay on record, as those of a deleted member. 409 `account_in_use` while there is something
+        under way, with all `reasons`: `leading`, `has_bids` (an auction of one's own), `second_chance`, each with its
+        `product`; `unpaid_order`, on either side, with its `order`; `staff`.
+        """
+        erasure.erase_account(user=caller(request), **_read(EraseSerializer, request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=serializers.ChangeEmailSerializer, responses=serializers.DetailSerializer)
+    @action(detail=False, methods=["post"], url_path="me/email")
+    def change_email(self, request: Request) -> Response:
+        """Have a code mailed to another address. The answer is the same whether or not somebody has that one.
+
+        It takes the password, if there is one. The present address is told. Limits are those of sign-in codes.
+        """
+        given = _read(serializers.ChangeEmailSerializer, request)
+        email_change.request_change(user=caller(request), **given, ip=client_ip(request))
+        return Response({"detail": CODE_SENT})
+
+    @extend_schema(request=serializers.ConfirmEmailSerializer, responses=serializers.AccountSerializer)
+    @action(detail=False, methods=["post"], url_path="me/email/confirm")
+    def confirm_email(self, request: Request) -> Response:
+        """Take the address that was last asked for, with the code that went to it. Every other sign-in ends.
+
+        400 `invalid_code` for whatever is wrong with the code; 429 after five wrong ones.
+        """
+        given = _read(serializers.ConfirmEmailSerializer, request)
+        user = email_change.confirm_change(user=caller(request), **given, sign_in_id=sign_in_of(request))
+        return Response(serializers.AccountSerializer(user).data)
 
 
 def _read(shape: type[Serializer], request: Request) -> dict[str, Any]:

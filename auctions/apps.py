@@ -1,5 +1,7 @@
 """The auctions app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class AuctionsConfig(AppConfig):
     """Auctions."""
 
     name = "auctions"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        import_module("auctions.receivers")

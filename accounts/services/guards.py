@@ -24,11 +24,9 @@ def lock(kind: Guard.Kind, name: str) -> Guard:
     """Lock the guard of an address or a network until the transaction ends; read the clock after."""
     key = f"{kind.value}:{name}"
     locked = Guard.objects.select_for_update(no_key=True).filter(pk=key)
-    guard = locked.first()
-    if guard is None:
-        # Somebody may be creating it now: their row is waited for and taken.
+    while (guard := locked.first()) is None:
+        # Somebody may be creating it now: their row is waited for and taken. If it was purged between, once more.
         Guard.objects.bulk_create([Guard(key=key)], ignore_conflicts=True)
-        guard = locked.get()
     return guard
 
 
@@ -45,7 +43,8 @@ def failed(guard: Guard, now: datetime) -> None:
     since = (now - ALL_WINDOW).timestamp()
     guard.failures = [*(moment for moment in guard.failures if moment > since), now.timestamp()]
     guard.streak += 1
-    guard.save(update_fields=["failures", "streak"])
+    guard.failed_at = now
+    guard.save(update_fields=["failures", "streak", "failed_at"])
 
 
 def succeeded(guard: Guard, *, withdraw: datetime | None = None) -> None:

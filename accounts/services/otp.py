@@ -1,16 +1,15 @@
-"""Sign-in by a one-time code that is mailed (an out-of-band authenticator, NIST SP 800-63B section 5.1.3).
+"""One-time codes that are mailed, and sign-in by them: proof of reading a mailbox, no strong factor (NIST SP 800-63B-4).
 
 Lock order: the network's guard, the address's guard, the account. Under the address's guard everything that happens
-to its codes happens one after the other.
+to its codes happens one after the other, whatever they are for: all of them share its limits and its failures.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -18,12 +17,14 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.errors import InvalidCode
 from accounts.models import Guard, OneTimeCode, SignIn, User, normalise_email
+from accounts.networks import subscriber
 from accounts.services import guards, tokens
 from accounts.signals import code_requested
 from auctioncraft import clock
 from auctioncraft.errors import TooManyRequests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 LIFETIME = timedelta(minutes=10)
 PER_ADDRESS = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)))
 PER_NETWORK = (20, timedelta(hours=1))
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,21 @@ class Verified:
 
 
 def request_code(
-    *, email: str, ip: str | None, pending_password: str = "", pending_display_name: str = ""
+    *,
+    email: str,
+    ip: str | None,
+    purpose: OneTimeCode.Purpose = OneTimeCode.Purpose.SIGN_IN,
+    account: User | None = None,
+    pending_password: str = "",
+    pending_display_name: str = "",
 ) -> OneTimeCode:
     """Issue a code, good for 10 minutes; every older one of the address is void. `code_requested` has it mailed.
 
-    Whether there is an account is not even looked up: the same work for every address. `pending_password` is a hash.
-    Raises TooManyRequests: 1 a minute and 5 an hour per address, 20 an hour per IP (IPv6: per /64).
+    Whether there is an account is not even looked up: the same work for every address. `pending_password` is a hash;
+    `account`, to change its address, is who asks. Raises TooManyRequests: 1 a minute and 5 an hour per address, 20 an
+    hour per IP (IPv6: per /64), whatever the codes are for.
     """
-    email, network = normalise_email(email), _network(ip)
+    email, network = normalise_email(email), subscriber(ip)
     with transaction.atomic():
         if network:
             guards.lock(Guard.Kind.NETWORK, network)
@@ -59,6 +69,8 @@ def request_code(
         OneTimeCode.objects.filter(email=email, used_at__isnull=True).update(used_at=now)
         code = OneTimeCode.objects.create(
             email=email,
+            purpose=purpose,
+            account=account,
             nonce=secrets.token_hex(16),
             pending_password=pending_password,
             pending_display_name=pending_display_name,
@@ -75,7 +87,7 @@ def reveal(code: OneTimeCode) -> str:
 
     HMAC-SHA-256 of the nonce under a key derived from SECRET_KEY; the bias of the remainder is below 2^-230.
     """
-    value = f"{code.nonce}:{code.email}"
+    value = f"{code.nonce}:{code.purpose}:{code.email}"
     digest = salted_hmac("accounts.services.otp", value, algorithm="sha256").digest()
     return f"{int.from_bytes(digest) % 10**6:06d}"
 
@@ -83,33 +95,54 @@ def reveal(code: OneTimeCode) -> str:
 def verify_code(*, email: str, code: str, user_agent: str = "", ip: str | None = None) -> Verified:
     """Sign in by the address's live code, which is used up; a first verified address becomes an account.
 
+    Raises as use_code.
+    """
+
+    def sign_in(row: OneTimeCode, account: User | None, now: datetime) -> Verified:
+        user = _verified_account(account or _new_account(row, now), row, now)
+        return Verified(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
+
+    return use_code(email=email, code=code, purpose=OneTimeCode.Purpose.SIGN_IN, work=sign_in)
+
+
+def use_code(
+    *,
+    email: str,
+    code: str,
+    purpose: OneTimeCode.Purpose,
+    work: Callable[[OneTimeCode, User | None, datetime], Result | None],
+) -> Result:
+    """Do `work` if this is the address's live code for that purpose, which is used up; return what it returns.
+
+    `work` gets the code, its account (locked; the address's, or who asked for the address; None if there is none) and
+    the time, in this transaction. If it returns None the code opens nothing.
+
     Raises InvalidCode, one and the same for all that can be wrong; TooManyRequests after 5 wrong guesses within
     10 minutes since the last success, or 10 within the hour, without comparing.
     """
     email = normalise_email(email)
-    verified = None
+    result = None
     with transaction.atomic():
         guard = guards.lock(Guard.Kind.CODE, email)
         now = clock.now()
         guards.refuse_if_blocked(guard, now)
-        user = _redeem(email, code, now)
-        if user is None:
-            if not _was_issued(email, code, now):
-                guards.failed(guard, now)
-        else:
+        live = OneTimeCode.objects.filter(email=email, purpose=purpose, used_at__isnull=True, expires_at__gt=now)
+        row = live.first()
+        # Without a code the same work is done, on one that nobody has.
+        right = constant_time_compare(reveal(row or OneTimeCode(email=email)), code)
+        if row is not None and right:
+            account = _locked(row)
+            may = account is None or account.is_active
+            if may and live.filter(pk=row.pk).update(used_at=now):
+                result = work(row, account, now)
+        if result is not None:
             guards.succeeded(guard)
-            verified = Verified(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
+        elif not _was_issued(email, code, now):
+            guards.failed(guard, now)
     # Only now: raised inside, it would roll back the count.
-    if verified is None:
+    if result is None:
         raise InvalidCode
-    return verified
-
-
-def _network(ip: str | None) -> str | None:
-    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 one, since they have all 2^64 in it."""
-    if ip is None or ":" not in ip:
-        return ip
-    return str(ipaddress.IPv6Network(f"{ip}/64", strict=False).network_address)
+    return result
 
 
 def _refuse_flood(email: str, network: str | None, now: datetime) -> None:
@@ -127,27 +160,15 @@ def _wait(codes: QuerySet[OneTimeCode], limit: int, window: timedelta, now: date
     return guards.seconds_until(moments[0] + window, now) if moments else 0
 
 
-def _redeem(email: str, digits: str, now: datetime) -> User | None:
-    live = OneTimeCode.objects.filter(email=email, used_at__isnull=True, expires_at__gt=now)
-    code = live.first()
-    # Without a code the same work is done, on one that nobody has.
-    right = constant_time_compare(reveal(code or OneTimeCode(email=email)), digits)
-    user = _locked(email)
-    if code is None or not right or (user is not None and not user.is_active):
-        return None
-    if not live.filter(pk=code.pk).update(used_at=now):
-        return None
-    return _verified_account(user or _new_account(code, now), code, now)
-
-
 def _was_issued(email: str, digits: str, now: datetime) -> bool:
     """Tell a code of the last 10 minutes that was used or superseded from a guess: a double click is none."""
     codes = OneTimeCode.objects.filter(email=email, expires_at__gt=now)
-    return any(constant_time_compare(reveal(code), digits) for code in codes)
+    return any([constant_time_compare(reveal(code), digits) for code in codes])  # noqa: C419 (all: the time tells nothing)
 
 
-def _locked(email: str) -> User | None:
-    return User.objects.select_for_update(no_key=True).filter(email=email).first()
+def _locked(code: OneTimeCode) -> User | None:
+    accounts = User.objects.select_for_update(no_key=True)
+    return accounts.filter(pk=code.account_id).first() if code.account_id else accounts.filter(email=code.email).first()
 
 
 def _new_account(code: OneTimeCode, now: datetime) -> User:

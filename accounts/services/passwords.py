@@ -18,6 +18,7 @@ from accounts.errors import InvalidCredentials, PasswordSignInDisabled, UnfitPas
 from accounts.models import Guard, User, normalise_email
 from accounts.services import guards
 from auctioncraft import clock
+from auctioncraft.errors import Invalid
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,6 +51,20 @@ def is_right(*, user: User | None, email: str, password: str) -> bool:
         with transaction.atomic():
             guards.succeeded(guards.lock(Guard.Kind.PASSWORD, email), withdraw=counted_at)
     return right
+
+
+def confirm(*, user: User, password: str | None, field: str, purpose: str) -> None:
+    """Let whoever is signed in go on only with the account's password, if it has one: the token may be stolen.
+
+    Raises Invalid on the `field` if it is missing (`purpose` says what it is needed for) or wrong, and TooManyRequests
+    if wrong too often.
+    """
+    if not user.has_usable_password():
+        return
+    if password is None:
+        raise Invalid(**{field: f"{purpose} the current password is needed."})
+    if not is_right(user=user, email=user.email, password=password):
+        raise Invalid(**{field: "This is not the current password."})
 
 
 def hashed_if_fit(password: str, user: User) -> str:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import transaction
 
 from accounts.models import User
 from accounts.services import passwords, tokens
-from auctioncraft.errors import Invalid, NotAuthenticated
+from accounts.signals import password_changed, preferences_asked, preferences_given
+from auctioncraft.errors import NotAuthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def update_profile(
-    *, user: User, display_name: str | None = None, password: str | None = None, current_password: str | None = None
+    *,
+    user: User,
+    display_name: str | None = None,
+    password: str | None = None,
+    current_password: str | None = None,
+    notifications: Mapping[str, Mapping[str, bool]] | None = None,
 ) -> User:
     """Change what is given; None leaves it. A new password ends every sign-in, this one included.
 
-    Raises Invalid if the current password is missing or wrong (where there is one), TooManyRequests if wrong too often,
-    UnfitPassword, and NotAuthenticated if the account was changed elsewhere meanwhile.
+    Raises Invalid if the current password is missing or wrong (where there is one) or `notifications` names what cannot
+    be switched off, TooManyRequests if the password was wrong too often, UnfitPassword, and NotAuthenticated if the
+    account was changed elsewhere meanwhile.
     """
     hashed = None if password is None else _new_hash(user, password, current_password)
     with transaction.atomic():
@@ -29,7 +41,16 @@ def update_profile(
         account.save(update_fields=["display_name", "password", "token_version"])
         if hashed is not None:
             tokens.end_all(user=account)
+            password_changed.send(sender=User, user=account)
+        if notifications is not None:
+            preferences_given.send(sender=User, user=account, wanted=notifications)
     return account
+
+
+def preferences(*, user: User) -> dict[str, dict[str, bool]]:
+    """Return how somebody wants to be told of what, by kind, as the apps above know it."""
+    answers: Any = preferences_asked.send(sender=User, user=user)
+    return {kind: channels for _, some in answers for kind, channels in some.items()}
 
 
 def disable(*, user: User) -> None:
@@ -42,9 +63,5 @@ def disable(*, user: User) -> None:
 
 def _new_hash(user: User, password: str, current: str | None) -> str:
     hashed = passwords.hashed_if_fit(password, user)
-    if user.has_usable_password():
-        if current is None:
-            raise Invalid(current_password="To set a new password the current one is needed.")  # noqa: S106 (a sentence)
-        if not passwords.is_right(user=user, email=user.email, password=current):
-            raise Invalid(current_password="This is not the current password.")  # noqa: S106 (a sentence)
+    passwords.confirm(user=user, password=current, field="current_password", purpose="To set a new password")
     return hashed

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Least
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts.models import SignIn, User
-from accounts.signals import refresh_reused
+from accounts.networks import neighbourhood
+from accounts.services import standing
+from accounts.services.keys import AccessToken, RefreshToken
+from accounts.signals import refresh_reused, signed_in_anew
 from auctioncraft import clock
 from auctioncraft.errors import NotAuthenticated
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+# However often it is refreshed: then one proves again who one is (NIST SP 800-63B, 4.1.3: at least every 30 days is
+# advised at the lowest level; a marketplace that people visit now and then allows more, and docs/security.md says so).
+LONGEST = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +53,22 @@ class Pair:
 
 
 def sign_in(*, user: User, user_agent: str, ip: str | None) -> Pair:
-    """Open a sign-in and return its first tokens.
+    """Open a sign-in and return its first tokens; `signed_in_anew` tells of a device not seen before.
 
     They carry the `token_version` of the instance given: should the account change meanwhile, they never work.
+    Raises NotAuthenticated if it was erased.
     """
     now = clock.now()
     row = SignIn(user=user, user_agent=user_agent[:200], ip=ip, created_at=now, last_used_at=now)
+    row.network = neighbourhood(ip)
     pair = _issue(Credential(user.pk, row.pk, user.token_version))
     row.token_hash = _hash(pair.refresh)
     row.expires_at = now + RefreshToken.lifetime
-    row.save(force_insert=True)
+    with transaction.atomic():
+        standing.hold(user_id=user.pk)
+        row.save(force_insert=True)
+        if _is_new_device(row):
+            signed_in_anew.send(sender=SignIn, user=user, sign_in=row)
     return pair
 
 
@@ -64,7 +78,7 @@ def read_access(token: str) -> Credential:
 
 
 def rotate(*, refresh: str) -> Pair:
-    """Exchange a refresh token for new tokens; the sign-in lasts 14 days from now.
+    """Exchange a refresh token for new tokens; the sign-in lasts 14 days from now, but 90 from its beginning at most.
 
     However many come with the same token, one gets an answer. A spent token that comes back was copied, and nobody
     can tell which of the two holders is the thief: the family ends (RFC 9700 section 4.14.2). Raises NotAuthenticated.
@@ -77,7 +91,11 @@ def rotate(*, refresh: str) -> Pair:
     updated = (
         _live(held, now)
         .filter(token_hash=_hash(refresh))
-        .update(token_hash=_hash(pair.refresh), last_used_at=now, expires_at=now + RefreshToken.lifetime)
+        .update(
+            token_hash=_hash(pair.refresh),
+            last_used_at=now,
+            expires_at=Least(now + RefreshToken.lifetime, F("created_at") + LONGEST),
+        )
     )
     if not updated:
         _end_if_spent(held, refresh)
@@ -110,6 +128,18 @@ def end_all(*, user: User) -> None:
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
         SignIn.objects.filter(user_id=user.pk, ended_at__isnull=True).update(ended_at=clock.now())
     user.refresh_from_db(fields=["token_version"])
+
+
+def end_others(*, user: User, but: UUID) -> None:
+    """End every sign-in of the account but one. Their access tokens go with them, for each is held to its sign-in."""
+    SignIn.objects.filter(user_id=user.pk, ended_at__isnull=True).exclude(pk=but).update(ended_at=clock.now())
+
+
+def _is_new_device(row: SignIn) -> bool:
+    others = SignIn.objects.filter(user_id=row.user_id).exclude(pk=row.pk)
+    # A network is none on a Unix socket: then no network is the same one.
+    here = others.filter(network=row.network) if row.network else others.filter(network__isnull=True)
+    return not here.filter(user_agent=row.user_agent).exists() and others.exists()
 
 
 def _live(held: Credential, now: datetime) -> QuerySet[SignIn]:

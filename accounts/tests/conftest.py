@@ -14,17 +14,28 @@ from django.db.models import F
 from accounts import invariants
 from accounts.models import Guard, OneTimeCode
 from accounts.services import otp
-from accounts.signals import code_requested, refresh_reused
+from accounts.signals import (
+    code_requested,
+    email_change_requested,
+    email_changed,
+    password_changed,
+    refresh_reused,
+    signed_in_anew,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+SIGNALS = (
+    code_requested, email_change_requested, email_changed, password_changed, refresh_reused, signed_in_anew
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without whoever listens above: what they do is their tests' matter."""
-    monkeypatch.setattr(code_requested, "receivers", [])
-    monkeypatch.setattr(refresh_reused, "receivers", [])
+    for signal in SIGNALS:
+        monkeypatch.setattr(signal, "receivers", [])
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +91,7 @@ def wait() -> Callable[[float], None]:
         OneTimeCode.objects.update(created_at=F("created_at") - by, expires_at=F("expires_at") - by)
         for guard in Guard.objects.all():
             guard.failures = [moment - seconds for moment in guard.failures]
+            guard.failed_at = guard.failed_at and guard.failed_at - by
             guard.save()
 
     return move

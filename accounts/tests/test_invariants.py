@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.invariants import CHECKS
-from accounts.models import Guard, OneTimeCode, SignIn, User
-from accounts.services import otp, tokens
+from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
+from accounts.services import erasure, otp, tokens
 from auctioncraft.tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,28 @@ def test_times_out_of_order(user):
     assert found().keys() == {"sign_ins_have_ordered_times"}
 
 
+def test_sign_in_that_lasts_too_long(user):
+    tokens.sign_in(user=user, user_agent="", ip=None)
+    SignIn.objects.update(created_at=F("created_at") - timedelta(days=77))
+    assert found().keys() == {"sign_ins_end_within_ninety_days"}
+
+
+@pytest.mark.parametrize("name", ["mike\uff20example.com", "mike@example\u3002com"])
+def test_full_width_address_as_display_name(user, name):
+    User.objects.update(display_name=name)
+    assert found().keys() == {"display_names_are_no_addresses"}
+
+
 def test_address_as_display_name(user):
     User.objects.update(display_name="mike@example.com")
     assert found() == {"display_names_are_no_addresses": [f"user {user.pk}: the display name is an e-mail address"]}
+
+
+def test_erased_and_not_all_of_it(user):
+    erasure.erase_account(user=user, password="correct horse battery")
+    assert found() == {}
+    User.objects.update(display_name="Mike")
+    assert found() == {"erased_accounts_are_empty": [f"user {user.pk}: erased, but not all of it"]}
+    User.objects.update(display_name="deleted member")
+    FormerAddress.objects.create(user=user, email="mike@example.com", given_up_at=timezone.now())
+    assert found().keys() == {"erased_accounts_are_empty"}

@@ -8,6 +8,11 @@ from auctioncraft.tests import factories
 pytestmark = pytest.mark.django_db
 URL = "/api/users/me/"
 PASSWORD, NEW = "correct horse battery", "a new long password"
+# What one can choose not to be told; how, notifications/tests/test_preferences.py tells.
+KINDS = [
+    *("outbid", "auction_lost", "auction_unsold", "auction_cancelled", "auction_ending_soon"),
+    *("second_chance_offer", "second_chance_ended"),
+]
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def profile(user, **changes):
         "created_at": user.created_at.isoformat().replace("+00:00", "Z"),
         "seller": "none",
         "strikes": 1,
+        "notifications": {kind: {"in_app": True, "mail": True} for kind in KINDS},
         **changes,
     }
 
@@ -38,7 +44,7 @@ def refused(field, reason):
 
 
 def test_shows_ones_own_account(user, me, django_assert_num_queries):
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # who, and what they chose to be told
         answer = me.get(URL)
     assert (answer.status_code, answer.json()) == (200, profile(user))
     assert answer.headers["Cache-Control"] == "no-store"
@@ -97,7 +103,7 @@ def test_first_password_needs_no_current_one(user, as_user):
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
-        ({"password": NEW}, refused("current_password", "To set a new password the current one is needed.")),
+        ({"password": NEW}, refused("current_password", "To set a new password the current password is needed.")),
         (
             {"password": NEW, "current_password": "wrong", "display_name": "New"},
             refused("current_password", "This is not the current password."),
@@ -131,7 +137,7 @@ def test_guesses_at_the_current_password_are_limited(me):
     assert me.patch(URL, {"display_name": "Still possible"}).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["post", "put", "delete"])
+@pytest.mark.parametrize("method", ["post", "put"])
 def test_other_methods_are_not_there(me, method):
     answer = getattr(me, method)(URL)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

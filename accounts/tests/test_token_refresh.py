@@ -96,6 +96,29 @@ def test_refresh_gives_new_tokens_and_moves_the_expiry(pair):
     assert refresh(body["refresh"]).status_code == 200
 
 
+@pytest.mark.parametrize(("age", "left"), [(75, 14), (76, 14), (80, 10), (89, 1)])
+def test_however_often_it_is_refreshed_a_sign_in_lasts_ninety_days(pair, age, left):
+    # Its age in days but a minute; it was refreshed all the while.
+    began = timezone.now() - timedelta(days=age) + timedelta(minutes=1)
+    SignIn.objects.update(created_at=began)
+    assert refresh(pair.refresh).status_code == 200
+    row = SignIn.objects.get()
+    assert timedelta(0) <= row.expires_at - row.last_used_at - timedelta(days=left) < timedelta(minutes=2)
+    assert row.expires_at <= row.created_at + timedelta(days=90)
+
+
+def test_after_ninety_days_one_signs_in_again(pair):
+    SignIn.objects.update(created_at=timezone.now() - timedelta(days=89, hours=23, minutes=59, seconds=59))
+    body = refresh(pair.refresh).json()
+    ended = F("created_at") - timedelta(seconds=2)
+    SignIn.objects.update(
+        created_at=ended,
+        expires_at=F("expires_at") - timedelta(seconds=2),
+        last_used_at=F("last_used_at") - timedelta(seconds=2),
+    )
+    assert is_refused(refresh(body["refresh"]))
+
+
 def test_claims_and_lifetimes(user, pair):
     access = jwt.decode(pair.access, options={"verify_signature": False})
     again = jwt.decode(pair.refresh, options={"verify_signature": False})

@@ -122,7 +122,7 @@ def _compose(request: _Request, look: Look, decision: pricing.Decision) -> tuple
     """Return everything the bid writes, and its answer."""
     currency, state = look.terms.currency, decision.state
     price = state.price
-    assert price is not None  # noqa: S101 (an accepted bid has one)
+    assert price is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     standing = {
         "current_price": money.to_text(price, currency),
         "minimum_bid": money.to_text(pricing.minimum_bid(look.terms, price), currency),
@@ -177,7 +177,7 @@ def _events(
         return ()
     currency, bidder = look.terms.currency, request.offer.bidder
     leader = decision.state.leader
-    assert leader is not None  # noqa: S101 (an accepted bid has one)
+    assert leader is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     placed = EventRow(
         look.seq + 1,
         Event.Kind.BID_PLACED,

@@ -1,7 +1,8 @@
 """The seam behind which a bid meets the database: one read without a lock, one write that happens whole or not at all.
 
 PostgreSQL does each in a single statement; the portable store (SQLite) in the ORM's terms. Both keep one promise:
-`commit` writes nothing unless the auction is still at the version that `look` read and still open by the clock.
+`commit` writes nothing unless the auction is still at the version that `look` read and still open by the clock, and the
+bidder's account is neither disabled nor erased.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Store(Protocol):
         """Read the auction, the bidder's standing and the clock without a lock; None if there is no such product."""
 
     def commit(self, write: BidWrite) -> bool:
-        """Write all of it and return True, or nothing and return False because somebody was faster.
+        """Write all of it and return True, or nothing and return False because something moved.
 
         Raises django.db.IntegrityError when another request with the same Idempotency-Key was faster.
         """

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from accounts.services.tokens import Credential
     from auctions.services.bid_store.records import BidWrite
 
-# Whether the write insists on the version that was looked at; the test of the guard takes it out.
+# Whether the write insists on the version that was looked at; the test of the guard takes it out, and so the next.
 GUARDED = True
+# And on a bidder who is still here.
+BIDDER_GUARDED = True
 
 
 def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> Look | None:
@@ -50,6 +52,8 @@ def commit(write: BidWrite) -> bool:
         auctions = Auction.objects.filter(
             pk=write.product_id, status=Auction.Status.OPEN, starts_at__lte=now, ends_at__gt=now
         )
+        if BIDDER_GUARDED:
+            auctions = auctions.filter(Exists(User.objects.filter(pk=write.bidder_id, is_active=True)))
         if GUARDED:
             auctions = auctions.filter(version=write.version)
         state = write.state

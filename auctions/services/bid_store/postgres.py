@@ -32,6 +32,8 @@ WHERE a.product_id = %s
 # What makes the write safe without a lock: the row is still what was looked at. PostgreSQL evaluates it again after
 # it has waited for another writer, so of two bids decided on one version exactly one is written.
 GUARD = "a.version = %(version)s"
+# And the bidder is still here. Held until the commit, so an erasure waits for the bid, and sees it, or the bid for it.
+BIDDER = "EXISTS (SELECT FROM accounts_user u WHERE u.id = %(bidder)s AND u.is_active FOR KEY SHARE)"
 
 _COMMIT = """
 WITH moved AS (
@@ -39,7 +41,7 @@ WITH moved AS (
   SET leader_id = %(leader)s, maximum = %(maximum)s, price = %(price)s, bid_count = %(bid_count)s,
       ends_at = %(ends_at)s, last_bid_at = %(placed_at)s, seq = %(seq)s, version = a.version + 1
   WHERE a.product_id = %(product)s AND {guard} AND a.status = 'open'
-    AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp()
+    AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp() AND {bidder}
   RETURNING a.product_id, a.version
 ), bids AS (
   INSERT INTO auctions_bid
@@ -114,19 +116,19 @@ def commit(write: BidWrite) -> bool:
         "placed_at": write.placed_at,
         "seq": write.seq,
         "product": write.product_id,
+        "bidder": write.bidder_id,
         "version": write.version,
         "bids": orjson.dumps(bids).decode(),
         "events": orjson.dumps(events).decode(),
     }
     if write.key:
         parameters |= {
-            "bidder": write.bidder_id,
             "key": write.key.key,
             "fingerprint": write.key.fingerprint,
             "answer": orjson.dumps(write.key.answer).decode(),
         }
     with connection.cursor() as cursor:
-        cursor.execute(_COMMIT.format(guard=GUARD, key=_KEY if write.key else ""), parameters)
+        cursor.execute(_COMMIT.format(guard=GUARD, bidder=BIDDER, key=_KEY if write.key else ""), parameters)
         return bool(cursor.fetchone()[0])
 
 

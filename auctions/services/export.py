@@ -1,0 +1,97 @@
+"""What this app keeps about somebody, for themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.files.storage import default_storage
+
+from auctioncraft import money
+from auctions.models import Bid, Product, ProductImage, SecondChanceOffer, Watch
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+_LISTED: Final = ("starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping")
+
+
+def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
+    """Return what they listed, their own bids and maxima, what they follow, and their second chances.
+
+    A query a section, and one for pictures.
+    """
+    followed = Watch.objects.filter(user=user).order_by("product")
+    return {
+        "products": _products(user),
+        "bids": _bids(user),
+        "watches": [{"product": pk, "name": name} for pk, name in followed.values_list("product", "product__name")],
+        "second_chances": _second_chances(user),
+    }
+
+
+def _products(user: User) -> list[dict[str, Any]]:
+    pictures: defaultdict[int, list[str]] = defaultdict(list)
+    images = ProductImage.objects.filter(product__seller=user).order_by("product", "position")
+    for product_id, name in images.values_list("product", "image"):
+        pictures[product_id].append(default_storage.url(name))
+    return [
+        {
+            "id": product.pk,
+            "name": product.name,
+            "description": product.description,
+            "category": product.category.name,
+            "currency": product.currency,
+            **{field: money.to_text_or_none(getattr(product, field), product.currency) for field in _LISTED},
+            "images": pictures[product.pk],
+            "relisted_from": product.relisted_from_id,
+            "created_at": product.created_at,
+            "starts_at": product.auction.starts_at,
+            "ends_at": product.auction.ends_at,
+            "status": product.auction.status,
+            "result": product.auction.result or None,
+            "final_price": money.to_text_or_none(product.auction.hammer_price, product.currency),
+            "closed_at": product.auction.closed_at,
+        }
+        for product in Product.objects.filter(seller=user).select_related("category", "auction").order_by("pk")
+    ]
+
+
+def _bids(user: User) -> list[dict[str, Any]]:
+    rows = Bid.objects.filter(bidder=user).order_by("placed_at", "product", "version", "position")
+    names = ("id", "product", "product__name", "product__currency", "price", "amount", "max_amount", "outcome")
+    return [
+        {
+            "id": pk,
+            "product": product,
+            "name": name,
+            "currency": currency,
+            "price": money.to_text(price, currency),
+            "amount": money.to_text_or_none(amount, currency),
+            "max_amount": money.to_text_or_none(max_amount, currency),
+            "outcome": outcome,
+            "placed_at": placed_at,
+            "voided_at": voided_at,
+            "void_reason": reason,
+        }
+        for pk, product, name, currency, price, amount, max_amount, outcome, placed_at, voided_at, reason in (
+            rows.values_list(*names, "placed_at", "void__voided_at", "void__reason").iterator()
+        )
+    ]
+
+
+def _second_chances(user: User) -> list[dict[str, Any]]:
+    offers = SecondChanceOffer.objects.filter(bidder=user).select_related("product").order_by("pk")
+    return [
+        {
+            "product": offer.product_id,
+            "name": offer.product.name,
+            "amount": money.to_text(offer.amount, offer.product.currency),
+            "currency": offer.product.currency,
+            "status": offer.status,
+            "offered_at": offer.offered_at,
+            "expires_at": offer.expires_at,
+            "answered_at": offer.answered_at,
+        }
+        for offer in offers
+    ]
