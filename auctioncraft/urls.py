@@ -8,11 +8,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.static import serve
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.permissions import AllowAny
 
 from auctioncraft.api import exceptions
+from auctioncraft.api.documents import DocsView, SchemaView
 from auctioncraft.api.routers import Router
 
 router = Router()
@@ -20,15 +18,9 @@ for app in ("accounts", "auctions", "payments", "notifications"):
     for prefix, viewset, basename in import_module(f"{app}.urls").routes:
         router.register(prefix, viewset, basename)
 
-# The schema comes as YAML or JSON, the docs as HTML.
-_documents = {
-    "authentication_classes": (),
-    "permission_classes": (AllowAny,),
-    "content_negotiation_class": DefaultContentNegotiation,
-}
 urlpatterns = [
-    path("api/schema/", SpectacularAPIView.as_view(**_documents), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(**_documents), name="docs"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
     path("api/", include(router.urls)),
     re_path(r"^api/", exceptions.not_found),
     path("admin/", admin.site.urls),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 MAX_ID = 2**63 - 1
+# What money.parse reads, for the schema.
+AMOUNT_AS_TEXT = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,15})?$"}
 _JOINING = frozenset("\u200c\u200d\ufe0e\ufe0f")
 # Letters, marks and symbols to Unicode, but nothing to the eye: fillers, the empty braille cell, selectors.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
@@ -24,7 +26,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 )
 
 
-@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}], "example": "150.00"})
+@extend_schema_field({"oneOf": [{"type": "number", "minimum": 0}, AMOUNT_AS_TEXT], "example": "150.00"})
 class MoneyField(serializers.Field):
     """An amount as a client may send it: a JSON number or a string. How many decimals fit is the currency's to say."""
 

@@ -11,15 +11,13 @@ from auctioncraft.errors import Invalid
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
+MAX_KEY = 255
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": MAX_KEY},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters: the same key and body get the same answer again.",
 )
-
-
-MAX_KEY = 255
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -72,10 +72,21 @@ class PageNumberPagination(Base):
         query[self.page_query_param] = str(number)
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe the parameters for the OpenAPI schema: both count from one."""
+        described: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in described:
+            parameter["schema"]["minimum"] = 1
+        return described
+
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe the page for the OpenAPI schema."""
         described = super().get_paginated_response_schema(schema)
         described["required"] = ["count", "next", "previous", "results"]
+        for link in ("next", "previous"):
+            # As OpenAPI 3.1 says it; DRF's `nullable` is 3.0's, and means nothing any more.
+            described["properties"][link].pop("nullable")
+            described["properties"][link]["type"] = ["string", "null"]
         described["properties"]["count_exact"] = {
             "type": "boolean",
             "description": "Only there, and false, when there are more than 10,000 rows.",

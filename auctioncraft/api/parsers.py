@@ -9,9 +9,11 @@ from typing import IO, Any, NoReturn
 from django.conf import settings
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 MAX_DEPTH = 64
+# Boundaries, headers and small fields around a file, in bytes.
+FORM_OVERHEAD = 65_536
 
 
 class BodyTooLarge(APIException):
@@ -57,6 +59,31 @@ class StrictJSONParser(BaseParser):
         if not isinstance(data, dict):
             raise ParseError("The body must be a JSON object.")
         return data
+
+
+class UploadParser(MultiPartParser):
+    """A form with a file, for the one view that takes one; a field stands in it once.
+
+    The body may be larger than elsewhere: UPLOAD_MAX_SIZE for the file, and a little for the form around it.
+    """
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """Return fields and files. Raises ParseError (400), BodyTooLarge (413), UnsupportedMediaType (415)."""
+        request = parser_context["request"]
+        if request.content_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise UnsupportedMediaType(media_type or self.media_type, "The form must be UTF-8.")
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.UPLOAD_MAX_SIZE + FORM_OVERHEAD:
+            raise BodyTooLarge
+        try:
+            form: Any = super().parse(stream, media_type, {**parser_context, "encoding": "utf-8"})
+        except ParseError as error:
+            raise ParseError("The body is not a valid form.") from error
+        for part in (form.data, form.files):
+            if any(len(values) > 1 for _, values in part.lists()):
+                raise ParseError("A field stands twice in the form.")
+        if any(file.size > settings.UPLOAD_MAX_SIZE for file in form.files.values()):
+            raise BodyTooLarge
+        return form
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import FormerAddress
 from accounts.services import otp, tokens
 from auctioncraft import clock
 from auctioncraft.tests import admin_pages, factories
@@ -29,6 +30,7 @@ from auctions.models import (
 )
 from auctions.services import closing, second_chance, voiding, watching
 from auctions.tests import acts
+from notifications.models import Preference
 from notifications.services.events import write_notices
 from payments.models import Order, Payment, StripeEvent
 from payments.services import expiry
@@ -73,11 +75,13 @@ def rows(product, seller, bidder, rival, staff):
     Payment.objects.create(order=order, amount=order.total, currency="USD")
     otp.request_code(email="new@example.com", ip=None)
     tokens.sign_in(user=bidder, user_agent="tests", ip=None)
+    FormerAddress.objects.create(user=bidder, email="former@example.com", given_up_at=clock.now())
     write_notices()
     acts.bid(product, bidder, most="8765.43")
     spoken = Bid.objects.get(product=product, amount="60")
     voiding.void_bid(product_id=product.pk, bid_id=spoken.pk, actor=staff, reason=MARKUP)
     StripeEvent.objects.create(id="evt_1", type="a", payload={})
+    Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
     Group.objects.create(name="Clerks")
     TOTPDevice.objects.create(user=staff, name="Telephone")
     return {model: model.objects.first() for model in MODELS}

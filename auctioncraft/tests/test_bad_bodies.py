@@ -50,6 +50,7 @@ OPTIONAL = [
     "DELETE /api/categories/{category}/",
     "DELETE /api/auth/sessions/{session}/",
     "PATCH /api/users/me/",
+    "DELETE /api/users/me/",
     "POST /api/auth/notifications/{notice}/read/",
     "POST /api/auth/notifications/read_all/",
 ]

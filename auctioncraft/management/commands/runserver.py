@@ -36,7 +36,7 @@ class Command(StaticFilesCommand):
         port = int((options["addrport"] or self.default_port).rpartition(":")[2])
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         started = [
-            subprocess.Popen(process.command, env=os.environ | process.environment)  # noqa: S603 (our own command)
+            subprocess.Popen(process.command, env=os.environ | process.environment)  # noqa: S603 (our own command)  # nosec B603
             for process in processes.beside(port)
         ]
         try:

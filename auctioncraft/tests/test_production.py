@@ -1,0 +1,67 @@
+"""Production starts with settings of its own, and on nothing else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+GOOD = {
+    "READ_DOT_ENV": "off",
+    "DEBUG": "off",
+    "SECRET_KEY": "s3cr3t-" * 10,
+    "JWT_SIGNING_KEY": "another-" * 10,
+    "ALLOWED_HOSTS": "auctions.example.com",
+    "DATABASE_URL": "postgres://127.0.0.1/none",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
+EXAMPLE = "development-only-secret-key-do-not-use-this-in-production-0000"
+
+
+def run(tmp_path, *command, **changes):
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env=environment | GOOD | {"VAR_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"} | changes,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY must be set"),
+        ({"SECRET_KEY": "x" * 49}, "SECRET_KEY must be set"),
+        ({"SECRET_KEY": EXAMPLE}, "not the example"),
+        ({"JWT_SIGNING_KEY": ""}, "JWT_SIGNING_KEY must be set"),
+        ({"JWT_SIGNING_KEY": "x" * 31}, "JWT_SIGNING_KEY must be set"),
+        ({"JWT_SIGNING_KEY": GOOD["SECRET_KEY"]}, "not SECRET_KEY"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
+        ({"ALLOWED_HOSTS": "auctions.example.com,*"}, "ALLOWED_HOSTS"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL must be PostgreSQL"),
+        ({"STRIPE_SECRET_KEY": ""}, "STRIPE_SECRET_KEY"),
+        ({"STRIPE_WEBHOOK_SECRET": ""}, "STRIPE_WEBHOOK_SECRET"),
+        ({"DEBUG": "on", "STRIPE_SECRET_KEY": "sk_live_1"}, "DEBUG=on"),
+        ({"DEBUG": "on", "STRIPE_SECRET_KEY": "rk_live_1"}, "DEBUG=on"),
+    ],
+)
+def test_it_does_not_start(tmp_path, changes, sentence):
+    started = run(tmp_path, "-c", "import auctioncraft.settings", **changes)
+    assert started.returncode == 1
+    assert "ImproperlyConfigured" in started.stderr
+    assert sentence in started.stderr
+    for name in ("SECRET_KEY", "JWT_SIGNING_KEY"):
+        assert not changes.get(name) or changes[name] not in started.stderr.partition("ImproperlyConfigured")[2]
+
+
+def test_it_starts_with_settings_of_its_own_and_the_deployment_check_is_clean(tmp_path):
+    checked = run(tmp_path, "manage.py", "check", "--deploy", "--fail-level", "DEBUG")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "no issues" in checked.stdout
+    quick = run(tmp_path, "-c", "import auctioncraft.settings", DATABASE_URL="", ALLOW_SQLITE="on")
+    assert quick.returncode == 0, quick.stderr
