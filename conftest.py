@@ -3,6 +3,7 @@
 # ruff: noqa: ARG001 (a fixture asks for the database by naming it)
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,30 @@ from rest_framework.test import APIClient
 
 from accounts.services import tokens
 from auctioncraft.tests import factories
+from auctioncraft.tests.leaks import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from accounts.models import User
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_watch() -> Iterator[Watch]:
+    """Read what all the tests log, down to DEBUG; at the end fail if a line held a code, a token or a secret."""
+    watch, root = Watch(), logging.getLogger()
+    level = root.level
+    for handler in root.handlers:
+        handler.setLevel(level)  # the watch sees more, the output stays as it is
+    root.addHandler(watch)
+    root.setLevel(logging.DEBUG)
+    with pytest.MonkeyPatch.context() as patch:
+        watch.collect(patch)
+        yield watch
+    root.setLevel(level)
+    root.removeHandler(watch)
+    if watch.leaks:
+        pytest.fail("Secrets were logged:\n" + "\n".join(watch.leaks), pytrace=False)
 
 
 @pytest.fixture

@@ -7,8 +7,12 @@ a second, never a mail.
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.conf import settings
+from django.utils.log import configure_logging
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auctioncraft.settings")
 
@@ -22,6 +26,28 @@ app.conf.beat_schedule = {
         "auctions.close_due": 1.0,
         "notifications.write_notices": 1.0,
         "notifications.deliver": 1.0,
+        "auctions.lapse_offers": 5.0,
         "payments.process_events": 5.0,
+        "payments.follow_up_orders": 5.0,
+        "notifications.tell_ending_soon": 30.0,
+        "payments.cancel_leftovers": 60.0,
+        "accounts.purge": 3600.0,
     }.items()
 }
+
+
+@signals.setup_logging.connect
+def _log_as_everybody(**_: Any) -> None:
+    """Leave the log to Django's settings. Without this Celery sets a level and formats of its own."""
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+
+
+@signals.task_prerun.connect
+def _name_task(task_id: str, task: Any, **_: Any) -> None:
+    """Have every line from here on say which task it is of."""
+    bind_contextvars(task=task.name, task_id=task_id)
+
+
+@signals.task_postrun.connect
+def _forget_task(**_: Any) -> None:
+    clear_contextvars()

@@ -33,7 +33,7 @@ def _workers() -> str:
 def worker() -> Process:
     """Return the Celery worker with its beat."""
     command = ("celery", "--quiet", "--app", "auctioncraft", "worker", "--beat", "--pool", "threads")
-    options = ("--concurrency", "4", "--loglevel", "warning", "--without-gossip", "--without-mingle")
+    options = ("--concurrency", "4", "--without-gossip", "--without-mingle")
     return Process("worker", (sys.executable, "-m", *command, *options), {})
 
 
