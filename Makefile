@@ -1,11 +1,12 @@
 # make run   sets up and runs everything, with demo data      make test   sets up and passes the tests, on two databases
 # make check what CI checks beside the tests                   make bench  our speed beside the database's own limit
+# make fuzz  20,000 hostile requests at a server of its own    make enumeration  can an account be told from its absence?
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN_READY := .venv/.run-ready
 TEST_READY := .venv/.test-ready
 
-.PHONY: run test test-sqlite test-postgres check bench clean
+.PHONY: run test test-sqlite test-postgres check bench enumeration fuzz clean
 
 run: $(RUN_READY) .env
 	@exec $(BIN)/python manage.py start
@@ -23,6 +24,8 @@ check: $(TEST_READY) .env
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
+	$(BIN)/python -m auctioncraft.tests.advisories
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	READ_DOT_ENV=off DEBUG=off ALLOWED_HOSTS=auctions.example.com DATABASE_URL=postgres://127.0.0.1/none \
@@ -31,8 +34,14 @@ check: $(TEST_READY) .env
 	  STRIPE_SECRET_KEY=sk_test_check STRIPE_WEBHOOK_SECRET=whsec_check \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+fuzz: $(TEST_READY)
+	DJANGO_SETTINGS_MODULE=auctioncraft.settings_test $(BIN)/python -m auctioncraft.tests.fuzz
+
 bench: $(TEST_READY)
 	$(BIN)/python -m benchmarks
+
+enumeration: $(TEST_READY)
+	$(BIN)/python -m benchmarks.enumeration
 
 $(RUN_READY): requirements.txt
 	$(PYTHON) -m venv .venv

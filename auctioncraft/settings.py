@@ -14,6 +14,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from auctioncraft import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -25,21 +27,26 @@ DEBUG = env.bool("DEBUG", False)
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-EXAMPLE_SECRET_KEY = "development-only-secret-key-do-not-use-this-in-production-0000"  # noqa: S105 (refused below)
+EXAMPLE_SECRET_KEY = "development-only-secret-key-do-not-use-this-in-production-0000"  # noqa: S105 (refused below)  # nosec B105
 SECRET_KEY = env.str("SECRET_KEY", env.str("DJANGO_SECRET_KEY", EXAMPLE_SECRET_KEY if DEBUG else ""))
 JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or (f"jwt:{SECRET_KEY}" if DEBUG else "")
+# Earlier ones that still verify: while keys are rotated (docs/operations.md, Changing the signing key).
+JWT_SIGNING_KEYS_OLD = env.list("JWT_SIGNING_KEYS_OLD", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 PORT = env.int("PORT", 8000)
 SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 
 INSTALLED_APPS = [
+    # Before accounts, which shows its devices in the admin in a way of its own.
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "auctioncraft",
     "accounts",
     "auctions",
     "payments",
     "notifications",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "auctioncraft.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -54,6 +61,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "auctioncraft.access.log_requests",
+    "auctioncraft.middleware.security_headers",
+    "auctioncraft.middleware.one_shape_for_hosts",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -63,6 +73,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -133,6 +144,9 @@ SIMPLE_JWT = {
     # Seconds by which our own servers' clocks may differ.
     "LEEWAY": 5,
 }
+# On: staff come into the admin with a code of their authenticator only; off: whoever has set one up does.
+ADMIN_REQUIRES_TOTP = env.bool("ADMIN_REQUIRES_TOTP", False)
+OTP_TOTP_ISSUER = "AuctionCraft"
 # How many proxies of ours stand in front: only that many entries of X-Forwarded-For are believed. 0: none.
 NUM_PROXIES = env.int("NUM_PROXIES", 0)
 
@@ -147,9 +161,17 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_SCHEMA_CLASS": "auctioncraft.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "auctioncraft.api.exceptions.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["auctioncraft.throttling.Throttle"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": NUM_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+# Requests a minute (auctioncraft/throttling.py); 0: no limit.
+THROTTLES = {
+    "sign_in": env.int("THROTTLE_SIGN_IN", 10),
+    "bids": env.int("THROTTLE_BIDS", 60),
+    "writes": env.int("THROTTLE_WRITES", 120),
+    "reads": env.int("THROTTLE_READS", 600),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "AuctionCraft",
@@ -160,6 +182,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Swagger UI would have a server of others check the schema.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
     "ENUM_NAME_OVERRIDES": {
@@ -172,11 +196,15 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# A picture that is sent, in bytes; every other body is held to the line above.
+UPLOAD_MAX_SIZE = 5_242_880
 CORS_ALLOWED_ORIGINS = env.list(
     "CORS_ALLOWED_ORIGINS", default=["http://localhost:3000", "http://localhost:5173"] if DEBUG else []
 )
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id"]
-CORS_EXPOSE_HEADERS = ["ETag", "Retry-After"]
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Request-ID"]
 CORS_URLS_REGEX = r"^/api/"
 
 # --- Auctions ----------------------------------------------------------------------------------------------------
@@ -204,7 +232,7 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
 STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", 10.0)
 STRIPE_IS_DOUBLE = DEBUG and not STRIPE_SECRET_KEY
 if STRIPE_IS_DOUBLE:
-    STRIPE_SECRET_KEY = "sk_test_double"  # noqa: S105 (the double takes any test key)
+    STRIPE_SECRET_KEY = "sk_test_double"  # noqa: S105 (the double takes any test key)  # nosec B105
     STRIPE_PUBLISHABLE_KEY = STRIPE_PUBLISHABLE_KEY or "pk_test_double"
     STRIPE_API_BASE = STRIPE_API_BASE or f"http://127.0.0.1:{STRIPE_DOUBLE_PORT}"
     STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or "whsec_double"
@@ -221,10 +249,16 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "AuctionCraft <auctions@localhost>")
 
 REDIS_URL = env.str("REDIS_URL", "")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "auctioncraft.caches.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Seconds. What is only for speed or for limits is not worth a longer wait.
+        "OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25},
+    }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    # Each process its own; past so many keys it forgets the oldest.
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
 }
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL or f"sqla+sqlite:///{VAR_DIR / 'broker.sqlite3'}"
 CELERY_TASK_IGNORE_RESULT = True
@@ -239,30 +273,49 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
-UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft"}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # One line a refused request is the access log's work, not the error log's.
-        "django.request": {"level": "ERROR"},
-        # The SDK logs request bodies at INFO.
-        "stripe": {"level": "WARNING"},
+# Pictures: `files` in MEDIA_ROOT, or `s3`, a bucket that every web server shares (docs/operations.md, Pictures).
+MEDIA_STORAGE = env.str("MEDIA_STORAGE", "files")
+MEDIA_BUCKET = env.str("MEDIA_BUCKET", "")
+_MEDIA_STORAGES: dict[str, dict[str, Any]] = {
+    "files": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "s3": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_BUCKET,
+            "region_name": env.str("MEDIA_REGION", "") or None,
+            "endpoint_url": env.str("MEDIA_ENDPOINT_URL", "") or None,
+            "custom_domain": env.str("MEDIA_DOMAIN", "") or None,
+            # Pictures are public and their addresses cacheable: a signed one would change with every answer.
+            "querystring_auth": False,
+            "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        },
     },
 }
+if MEDIA_STORAGE not in _MEDIA_STORAGES or (MEDIA_STORAGE == "s3" and not MEDIA_BUCKET):
+    raise ImproperlyConfigured("MEDIA_STORAGE is `files`, or `s3` with MEDIA_BUCKET set.")
+STORAGES = {
+    "default": _MEDIA_STORAGES[MEDIA_STORAGE],
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft"}
 
-# --- Production refuses to start on a default --------------------------------------------------------------------
+LOGGING = logs.configuration(
+    form=env.str("LOG_FORMAT", "text" if DEBUG else "json"), level=env.str("LOG_LEVEL", "INFO").upper()
+)
+
+# --- Development refuses what only production has, and production to start on a default --------------------------
+if DEBUG and STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_")):
+    # DEBUG shows stack traces to whoever causes an error, and leaves the refusals below out.
+    raise ImproperlyConfigured("DEBUG=on is for development, and a live Stripe key is not.")
 if not DEBUG:
     _refusals = {
         "SECRET_KEY must be set, 50 characters or more, and not the example": len(SECRET_KEY) < 50
         or SECRET_KEY == EXAMPLE_SECRET_KEY,
         "JWT_SIGNING_KEY must be set, 32 characters or more, and not SECRET_KEY": len(JWT_SIGNING_KEY) < 32
         or JWT_SIGNING_KEY == SECRET_KEY,
+        "JWT_SIGNING_KEYS_OLD must hold keys of 32 characters or more, and not SECRET_KEY": any(
+            len(key) < 32 or key == SECRET_KEY for key in JWT_SIGNING_KEYS_OLD
+        ),
         "ALLOWED_HOSTS must name the hosts, without *": not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS,
         "DATABASE_URL must be PostgreSQL (or say ALLOW_SQLITE=on)": DATABASE_IS_SQLITE
         and not env.bool("ALLOW_SQLITE", False),

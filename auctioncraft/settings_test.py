@@ -18,9 +18,11 @@ os.environ.update(
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from auctioncraft.settings import *  # noqa: F403 (the environment first)
-from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, VAR_DIR
+from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, THROTTLES, VAR_DIR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed only: Argon2 is 50 ms a user
+# A test of a limit sets it.
+THROTTLES = dict.fromkeys(THROTTLES, 0)
 if DATABASE_IS_SQLITE:
     # Threads and server processes must see one database: a file, not memory.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}

@@ -12,7 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
-from auctioncraft.api.fields import IdField, MoneyField, UTCDateTimeField
+from auctioncraft.api.fields import AMOUNT_AS_TEXT, MAX_ID, IdField, MoneyField, UTCDateTimeField
 from auctioncraft.errors import NotAuthenticated
 from auctions import search
 from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
@@ -58,6 +58,35 @@ class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library
     field_class = _Parsed
 
 
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
+class _Id(_ParsedFilter):
+    """Of a row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(parse=IdField().run_validation, **kwargs)
+
+
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID, "description": "with its subtree"})
+class _Subtree(_Id):
+    """Of a category, and all that is below it."""
+
+
+@extend_schema_field({**AMOUNT_AS_TEXT, "example": "150.00"})
+class _Amount(_ParsedFilter):
+    """In whatever currency the product has."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(parse=_amount, **kwargs)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class _Moment(_ParsedFilter):
+    """As the API's own fields read it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(parse=UTCDateTimeField().run_validation, **kwargs)
+
+
 @extend_schema_field(OpenApiTypes.BOOL)
 class _YesOrNo(_ParsedFilter):
     """django-filter's own takes what it does not know for no answer."""
@@ -78,16 +107,14 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
     """The parameters of the product list."""
 
     search = django_filters.CharFilter(method="filter_search", max_length=200, label="words of name or description")
-    category = _ParsedFilter(method="filter_category", parse=IdField().run_validation, label="with its subtree")
+    category = _Subtree(method="filter_category")
     status = django_filters.ChoiceFilter(
         method="filter_status", choices=[(status, status) for status in PUBLIC_STATUSES]
     )
-    seller = _ParsedFilter(field_name="seller_id", parse=IdField().run_validation)
-    min_price = _ParsedFilter(field_name="auction__price", lookup_expr="gte", parse=_amount)
-    max_price = _ParsedFilter(field_name="auction__price", lookup_expr="lte", parse=_amount)
-    ends_before = _ParsedFilter(
-        field_name="auction__ends_at", lookup_expr="lt", parse=UTCDateTimeField().run_validation
-    )
+    seller = _Id(field_name="seller_id")
+    min_price = _Amount(field_name="auction__price", lookup_expr="gte")
+    max_price = _Amount(field_name="auction__price", lookup_expr="lte")
+    ends_before = _Moment(field_name="auction__ends_at", lookup_expr="lt")
     has_bids = _YesOrNo(method="filter_has_bids")
     mine = _YesOrNo(method="filter_own", label="one's own products")
     watched = _YesOrNo(method="filter_own", label="products one follows")

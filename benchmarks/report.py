@@ -69,7 +69,7 @@ def write(
         [
             f"# {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_revision()}",
             "",
-            _machine(options.cores, load_before),
+            machine(options.cores, load_before),
             "",
             *lines,
             "",
@@ -93,7 +93,8 @@ def _line(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _machine(cores: int, load_before: float) -> str:
+def machine(cores: int, load_before: float) -> str:
+    """Return what it was measured on, and whether that was quiet."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     # Our own filling starts after this is read: what it shows is somebody else's work.
     busy = "; **NOT QUIET: others were at work, do not quote these figures**" if load_before > cores / 4 else ""

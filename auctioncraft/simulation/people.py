@@ -44,7 +44,7 @@ class Offer:
     def most(self) -> Decimal:
         """What it may cost."""
         most = self.max_amount or self.amount
-        assert most is not None  # noqa: S101 (one of them is given)
+        assert most is not None  # noqa: S101 (one of them is given)  # nosec B101
         return most
 
 

@@ -164,7 +164,7 @@ def _draw_lost_pictures(stage: _Stage) -> None:
 
 
 def _list_with_bids(stage: _Stage, item: Listing, ends_at: datetime | None = None) -> None:
-    rng = Random(item.name)  # noqa: S311 (the same demo every time)
+    rng = Random(item.name)  # noqa: S311 (the same demo every time)  # nosec B311
     with images.stored(picture(item.name)) as files, transaction.atomic():
         product = _list(stage, item, files, ends_at)
         if item.starts_in is None:
@@ -233,7 +233,7 @@ def _won_and_unpaid(stage: _Stage) -> int | None:
 
 
 def _sell_to_buyer(stage: _Stage) -> int:
-    rng = Random(catalogue.WON.name)  # noqa: S311 (the same demo every time)
+    rng = Random(catalogue.WON.name)  # noqa: S311 (the same demo every time)  # nosec B311
     with images.stored(picture(catalogue.WON.name)) as files, transaction.atomic():
         product = _list(stage, catalogue.WON, files)
         _bid(product, stage.bidders, rng, bids=5)

@@ -16,6 +16,7 @@ from auctioncraft.api.fields import (
     MoneyField,
     MoneyText,
     MoneyTextOrNull,
+    NameField,
     TextField,
     UTCDateTimeField,
     WholeNumberField,
@@ -166,7 +167,7 @@ class ProductDetailSerializer(ProductListSerializer):
 class CreateProductSerializer(serializers.Serializer):
     """A product to list: name, category and starting_bid suffice."""
 
-    name = TextField(max_length=200)
+    name = NameField(max_length=200)
     category = IdField(source="category_id")
     starting_bid = MoneyField()
     description = TextField(max_length=20_000, allow_blank=True, required=False)

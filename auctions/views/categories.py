@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.viewsets import ModelViewSet
 
 from auctioncraft.api.bodies import ReadsEveryBody
@@ -21,7 +22,8 @@ class CategoryViewSet(ReadsEveryBody, ModelViewSet):
 
     queryset = Category.objects.order_by("name", "id")
     serializer_class = CategorySerializer
-    permission_classes = (ReadOnlyUnlessStaff,)
+    # The first is what the schema knows to be open to readers.
+    permission_classes = (IsAuthenticatedOrReadOnly, ReadOnlyUnlessStaff)
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 

@@ -1,0 +1,69 @@
+"""The short runs of what `make fuzz` does at length: whatever is sent, no 5xx and no answer outside the schema."""
+
+import pytest
+
+from auctioncraft.tests import attacked, by_schema, fuzz
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def at(house):
+    with attacked.attacked(house) as made:
+        yield made
+
+
+def test_what_the_schema_says_is_so_for_every_role(at):
+    runs = {
+        role: by_schema.run(at, role, examples=1, seed=1, phases="examples,fuzzing,stateful")
+        for role in attacked.CALLERS
+    }
+    assert {role: found for role, (_, found) in runs.items() if found} == {}
+    assert at.damage() == []
+    assert all(sent > 50 for sent, _ in runs.values()), runs
+
+
+def test_bytes_that_no_client_would_send(at):
+    found = fuzz.attack(at, requests=640, seed=1)
+    assert found.faults == []
+    assert found.sent == 640
+    assert {200, 400, 401, 404} <= found.statuses.keys()
+
+
+OPERATION = ("GET", "/a/", [])
+JSON = {b"content-security-policy": b"a", b"content-type": b"application/json"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, JSON, b'{"code": "server_error", "detail": "a"}'),
+        (200, JSON, b'{"id": "1"}'),
+        (200, JSON, b'{"id": 1, "secret": 2}'),
+        (200, JSON, b"{}"),
+        (200, JSON, b"no JSON"),
+        (201, JSON, b'{"id": 1}'),
+        (400, JSON, b'{"detail": "a"}'),
+        (400, JSON, b'{"code": "a", "detail": "Traceback (most recent call last)"}'),
+        (404, {**JSON, b"content-type": b"text/html"}, b"<h1>Not found</h1>"),
+        (200, {}, b""),
+    ],
+)
+def test_the_verdict_can_be_bad(status, headers, body):
+    shape = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}
+    schema = {
+        "components": {"schemas": {"Thing": shape}},
+        "paths": {"/a/": {"get": {"responses": {"200": {"content": content}}}}},
+    }
+    verdict = fuzz.Verdict(schema)
+    assert verdict.on(fuzz.Answer(200, JSON, b'{"id": 1}'), OPERATION) == ""
+    assert verdict.on(fuzz.Answer(status, headers, body), OPERATION) != ""
+
+
+def test_answers_are_told_apart():
+    sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 100 Continue\r\n\r\n"
+    chunked = b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+    whole, rest = fuzz.answers(sized + chunked + b"HTTP/1.1", head=False)
+    assert [(answer.status, answer.body) for answer in whole] == [(200, b"{}"), (404, b"[]")]
+    assert rest == b"HTTP/1.1"

@@ -1,0 +1,151 @@
+"""One world with everybody in it: the seven roles, and their products in every state that an endpoint asks about.
+
+Made once for a module; `again` gives each case the world as it was made, by a savepoint.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from PIL import Image
+from rest_framework.test import APIClient
+
+from accounts.models import OneTimeCode
+from accounts.services import otp, profile, tokens
+from auctioncraft import clock
+from auctioncraft.tests import factories
+from auctioncraft.tests.times import go_unpaid
+from auctions.models import Auction
+from auctions.services import closing, images, second_chance
+from auctions.tests import acts
+from notifications.services.notices import notify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from accounts.models import User
+    from auctions.models import Product
+
+ROLES = ("anonymous", "stranger", "seller", "bidder", "winner", "staff", "disabled")
+PASSWORD = "correct horse battery"
+
+
+class World:
+    """Its people by role, and `ids`: what stands in braces in a path or a body.
+
+    Of the products, all the seller's: `fresh` has no bid; `open` was bid on, by the bidder and then the winner; `below`
+    ended under its reserve; `won` is the winner's, unpaid; `fell` was not paid for, and the bidder comes next;
+    `offered` is that, offered to the bidder.
+    """
+
+    def __init__(self) -> None:
+        self.people: dict[str, User] = {
+            role: factories.user(f"{role}@example.com", display_name=f"the {role}", is_staff=role == "staff")
+            for role in ROLES[1:]
+        }
+        self.pairs = {
+            role: tokens.sign_in(user=person, user_agent="tests", ip=None) for role, person in self.people.items()
+        }
+        profile.disable(user=self.people["disabled"])
+        self.ids: dict[str, Any] = {role: person.pk for role, person in self.people.items()}
+        self._list()
+        self._sell()
+        winner = self.people["winner"]
+        notify(recipient=winner, kind="new_login", source="the world", context={})
+        self.ids |= {
+            "category": factories.category().pk,
+            "empty": factories.category("Empty").pk,
+            "order": winner.purchases.get().pk,
+            "notice": winner.notifications.get(kind="new_login").pk,
+            "session": tokens.read_access(self.pairs["winner"].access).sign_in_id,
+            "refresh": self.pairs["winner"].refresh,
+            "password": PASSWORD,
+            "later": clock.to_text(clock.now() + timedelta(days=30)),
+        }
+        self._mail()
+
+    def _list(self) -> None:
+        image = images.add_image(
+            product_id=self._product("fresh", buy_now_price=Decimal(70)).pk, actor=self.people["seller"], file=picture()
+        )
+        self.ids["image"] = image.pk
+        opened = self._product("open")
+        self.ids["bid"] = acts.bid(opened, self.people["bidder"], "10")["bid"]["id"]
+        acts.bid(opened, self.people["winner"], "20")
+
+    def _sell(self) -> None:
+        seller, bidder, winner = (self.people[role] for role in ("seller", "bidder", "winner"))
+        defaulter = factories.user("defaulter@example.com")
+        for name in ("fell", "offered"):
+            product = self._product(name)
+            acts.bid(product, bidder, "20")
+            acts.bid(product, defaulter, "50")
+            go_unpaid(product, seller)
+        second_chance.offer(product_id=self.ids["offered"], actor=seller)
+        for name, fields in (("below", {"reserve_price": Decimal(100)}), ("won", {})):
+            product = self._product(name, **fields)
+            acts.bid(product, bidder, "10")
+            acts.bid(product, winner, "20")
+            closing.close_auction(product_id=product.pk, actor=seller)
+        assert Auction.objects.filter(winner=winner).count() == 1
+
+    def _mail(self) -> None:
+        """Have a live code of each purpose, as if everybody had asked."""
+        new, purposes = "new@example.com", OneTimeCode.Purpose
+        self.ids["code"] = otp.reveal(otp.request_code(email=new, ip=None))
+        reset = otp.request_code(email="winner@example.com", ip=None, purpose=purposes.RESET)
+        self.ids["reset_code"] = otp.reveal(reset)
+        for role, person in self.people.items():
+            change = otp.request_code(
+                email=f"{role}.new@example.com", ip=None, purpose=purposes.CHANGE_EMAIL, account=person
+            )
+            self.ids[f"{role}_code"] = otp.reveal(change)
+
+    def _product(self, name: str, **fields: Any) -> Product:
+        product = factories.product(self.people["seller"], name=f"The {name} thing", description="Old.", **fields)
+        self.ids[name] = product.pk
+        return product
+
+    def caller(self, role: str) -> APIClient:
+        """Return who calls with that role's token; without any for nobody."""
+        caller = APIClient(raise_request_exception=False)
+        if role != "anonymous":
+            caller.credentials(HTTP_AUTHORIZATION=f"Bearer {self.pairs[role].access}")
+        return caller
+
+    def send(self, role: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send as that role; what stands in braces is looked up, `{own_code}` being the role's own."""
+        ids = self.ids | {"own_code": self.ids.get(f"{role}_code", "000000")}
+        sent: Any = {
+            key: value.format(**ids) if isinstance(value, str) else value for key, value in (body or {}).items()
+        }
+        form = {"format": "multipart"} if "image" in sent else {}
+        if form:
+            sent["image"] = SimpleUploadedFile("a.png", picture().read(), "image/png")
+        return getattr(self.caller(role), method.lower())(path.format(**ids), sent or None, **form)
+
+
+def picture() -> io.BytesIO:
+    """Return a small picture, as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Undo whatever happens inside. As in Django's TestCase, services may open their durable transactions in it."""
+    atomic = transaction.atomic()
+    atomic._from_testcase = True
+    with atomic:
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
