@@ -7,7 +7,7 @@ only when all of it was right: what a password alone was worth cannot be told fr
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -19,11 +19,8 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.models import Guard, User, normalise_email
 from accounts.services import guards
-from auctioncraft import clock, throttling
+from auctioncraft import throttling
 from auctioncraft.errors import TooManyRequests
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +70,7 @@ def staff_member(*, address: str, password: str, token: str) -> User | None:
     email = normalise_email(address)
     if not email.isascii() or len(email) > 254 or len(password) > MAX_PASSWORD:
         return None  # no account is called that, and no password is that long
-    counted_at = _count_try(email)
+    counted_at = guards.count_try(Guard.Kind.PASSWORD, email)
     user = User.objects.filter(email=email).first()
     if user is None:
         make_password(password)
@@ -87,15 +84,6 @@ def staff_member(*, address: str, password: str, token: str) -> User | None:
         guards.succeeded(guards.lock(Guard.Kind.PASSWORD, email), withdraw=counted_at)
     user.otp_device = device  # type: ignore[attr-defined]  # django-otp keeps it in the session
     return user
-
-
-def _count_try(email: str) -> datetime:
-    with transaction.atomic():
-        guard = guards.lock(Guard.Kind.PASSWORD, email)
-        now = clock.now()
-        guards.refuse_if_blocked(guard, now)
-        guards.failed(guard, now)
-    return now
 
 
 def _devices(user: User) -> Any:

@@ -72,7 +72,7 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
             "django.server": here | {"level": "ERROR"},
             "django.request": {"level": "ERROR"},
             # A traceback for every request with a foreign Host would be anybody's to fill the log with.
-            "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             # Statements with their parameters.
             "django.db.backends": quiet,
             # The SDK logs request bodies at INFO; storages and pictures log bytes and signed headers at DEBUG.

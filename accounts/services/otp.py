@@ -1,4 +1,4 @@
-"""One-time codes that are mailed, and sign-in by them: proof of reading a mailbox, no strong factor (NIST SP 800-63B-4).
+"""One-time codes that are mailed, and sign-in by them: proof of reading a mailbox, no strong factor (NIST 800-63B-4).
 
 Lock order: the network's guard, the address's guard, the account. Under the address's guard everything that happens
 to its codes happens one after the other, whatever they are for: all of them share its limits and its failures.

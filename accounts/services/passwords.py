@@ -6,8 +6,6 @@ withdrawn if it was right. Of a thousand tries at once no more are compared than
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -17,11 +15,7 @@ from django.db import transaction
 from accounts.errors import InvalidCredentials, PasswordSignInDisabled, UnfitPassword
 from accounts.models import Guard, User, normalise_email
 from accounts.services import guards
-from auctioncraft import clock
 from auctioncraft.errors import Invalid
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 def authenticate_password(*, email: str, password: str) -> User:
@@ -41,7 +35,7 @@ def authenticate_password(*, email: str, password: str) -> User:
 
 def is_right(*, user: User | None, email: str, password: str) -> bool:
     """Tell whether this is the account's password, and count it if not. Raises TooManyRequests without comparing."""
-    counted_at = _count_try(email)
+    counted_at = guards.count_try(Guard.Kind.PASSWORD, email)
     if user is None:
         make_password(password)
         return False
@@ -74,12 +68,3 @@ def hashed_if_fit(password: str, user: User) -> str:
     except ValidationError as error:
         raise UnfitPassword(error.messages) from error
     return make_password(password)
-
-
-def _count_try(email: str) -> datetime:
-    with transaction.atomic():
-        guard = guards.lock(Guard.Kind.PASSWORD, email)
-        now = clock.now()
-        guards.refuse_if_blocked(guard, now)
-        guards.failed(guard, now)
-    return now

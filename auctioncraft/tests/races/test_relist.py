@@ -4,6 +4,7 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
+from django.db import connection
 
 from auctioncraft.tests import factories
 from auctioncraft.tests.races.harness import act, at_once, findings, overtaken
@@ -76,4 +77,6 @@ def test_a_relisting_that_was_overtaken_by_another(alterable, seller, unsold, wi
         assert (status, overtook, late["code"]) == (201, 409, "not_relistable")
         assert findings() == set()
     else:
-        assert (status, answer["code"], overtook) == (500, "server_error", 201)
+        # PostgreSQL's constraint refuses the second; SQLite to write on what a reader has seen grow old.
+        broken = (503, "unavailable") if connection.vendor == "sqlite" else (500, "server_error")
+        assert (status, answer["code"], overtook) == (*broken, 201)

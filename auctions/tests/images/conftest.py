@@ -1,0 +1,39 @@
+"""Fixtures of the pictures' tests."""
+
+import io
+
+import pytest
+
+from auctioncraft.tests import factories
+from auctions.services import images
+from auctions.tests.images.kit import form, made, url
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def product(seller):
+    return factories.product(seller)
+
+
+@pytest.fixture
+def send(as_user, seller, product):
+    """Send a picture as the seller."""
+    caller = as_user(seller)
+
+    def post(data=None, user=None, to=product, **named):
+        who = caller if user is None else as_user(user)
+        return who.post(url(to), form(data or made(), **named), format="multipart")
+
+    return post
+
+
+@pytest.fixture
+def add(seller, product):
+    """Add a picture by the service."""
+    return lambda data=None, to=product, **more: images.add_image(
+        product_id=to.pk, actor=more.pop("actor", seller), file=io.BytesIO(data or made()), **more
+    )
