@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
+_RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
 class AccountCreationForm(UserCreationForm):  # type: ignore[misc]
     """A new account; the address takes the place of Django's username."""
 
@@ -75,24 +78,38 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     @admin.action(description="Disable, and sign out everywhere", permissions=["change"])
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Close the chosen accounts to their owners."""
-        for user in users.exclude(pk=request.user.pk or 0):
+        for user in self._within_reach(request, users).exclude(pk=request.user.pk or 0):
             profile.disable(user=user)
 
     @admin.action(description="Sign out everywhere", permissions=["change"])
-    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:  # noqa: ARG002 (the admin's signature)
+    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End every sign-in of the chosen accounts."""
-        for user in users:
+        for user in self._within_reach(request, users):
             tokens.end_all(user=user)
 
     @admin.action(description="Lift strikes", permissions=["change"])
     def lift_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Let the chosen people bid again, and note on their pages who did that."""
-        for user in users.filter(strikes__gt=0):
+        for user in self._within_reach(request, users).filter(strikes__gt=0):
             had = user.strikes
             with transaction.atomic():
                 standing.lift_strikes(user=user)
                 self.log_change(request, user, f"Strikes lifted: {had}.")
             self.message_user(request, f"{user.email}: {had} lifted.", messages.SUCCESS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Rights are given by superusers alone: else whoever may change accounts could make their own one of them."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *_RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who is no superuser leaves the accounts of staff alone, but for their own."""
+        theirs = obj is None or obj.pk == request.user.pk or not (obj.is_staff or obj.is_superuser)
+        return bool(super().has_change_permission(request, obj)) and (theirs or bool(request.user.is_superuser))
+
+    def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        """Return those of `users` that an action may be done to."""
+        return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
         """Save what was changed and nothing else; who has just been disabled is signed out as well."""

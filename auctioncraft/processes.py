@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,31 @@ def stripe_double(web_port: int) -> Process:
             "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
         },
     )
+
+
+def settle_ports(web_port: int) -> None:
+    """See that the web server can have its port, and the Stripe double its own, which follows from it.
+
+    Where the settings were made for another port, this command starts anew with the right one: else our payments would
+    go to another project's double. Raises CommandError if a port is taken.
+    """
+    if web_port != settings.PORT:
+        os.environ["PORT"] = str(web_port)
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 (ourselves)  # nosec B606
+    double = [settings.STRIPE_DOUBLE_PORT] if settings.STRIPE_IS_DOUBLE else []
+    for port in (web_port, *double):
+        if not _is_free(port):
+            raise CommandError(f"Port {port} is taken. Choose another: make run PORT=8400, or runserver 8400.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def beside(web_port: int) -> list[Process]:

@@ -152,7 +152,7 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
         condition = {
             "mine": Q(seller_id=user.pk),
             "watched": Exists(Watch.objects.filter(user_id=user.pk, product=OuterRef("pk"))),
-            "bidding": Exists(Bid.objects.filter(bidder_id=user.pk, product=OuterRef("pk"))),
+            "bidding": Exists(Bid.objects.made_by(user.pk).filter(product=OuterRef("pk"))),
         }[name]
         return products.filter(condition) if wanted else products.exclude(condition)
 

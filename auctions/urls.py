@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auctions.views.bids import MyBidViewSet, ProductBidViewSet, ProductEventViewSet
+from auctions.views.bids import MyBidViewSet, OneBidViewSet, ProductBidViewSet, ProductEventViewSet
 from auctions.views.categories import CategoryViewSet
 from auctions.views.images import ProductImageViewSet
 from auctions.views.products import ProductViewSet
@@ -16,4 +16,7 @@ routes: list[tuple[str, Any, str]] = [
     (r"products/(?P<product_id>[0-9]{1,18})/events", ProductEventViewSet, "product-event"),
     (r"products/(?P<product_id>[0-9]{1,18})/images", ProductImageViewSet, "product-image"),
     ("bids", MyBidViewSet, "bid"),
+    # Behind the others, whose addresses are named.
+    (r"products/(?P<product_id>[0-9]{1,18})/bids", OneBidViewSet, "one-product-bid"),
+    ("bids", OneBidViewSet, "one-bid"),
 ]

@@ -57,6 +57,15 @@ _WORDS: Final = {
         why="Somebody asked to move their account to this address.",
     ),
 }
+# A sign-in by it puts the password into force that was given at the registration: whoever did not register must know.
+_REGISTRATION: Final = _Words(
+    subject="Your code to register at AuctionCraft",
+    use="This is your code to finish registering at AuctionCraft. It puts the password into force that was given at "
+    "the registration.",
+    unasked="If it was not you who registered, do not use this code: somebody else chose that password. Ask for one of "
+    "your own in a minute; this one is void then.",
+    why="Somebody registered with this address.",
+)
 _TAKEN: Final = (
     "Somebody asked to move their AuctionCraft account to this address. There is an account under it already, so there "
     "is no code. If it was you who asked: sign in with this address, or give another one. If not, ignore this mail."
@@ -114,7 +123,7 @@ def _is_taken(code: OneTimeCode) -> bool:
 
 
 def _code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
-    words = _WORDS[OneTimeCode.Purpose(code.purpose)]
+    words = _REGISTRATION if code.pending_password else _WORDS[OneTimeCode.Purpose(code.purpose)]
     minutes = (code.expires_at - code.created_at) // timedelta(minutes=1)
     context = {"code": otp.reveal(code), "minutes": minutes, "words": words, "why": words.why}
     return words.subject, code.email, context

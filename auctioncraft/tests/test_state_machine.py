@@ -6,7 +6,7 @@ import inspect
 from collections import Counter
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from accounts.services import standing
 from auctioncraft import idempotency
@@ -107,6 +107,8 @@ def mutate(monkeypatch, function, old, new):
 
 @pytest.mark.parametrize(("function", "old", "new"), [row[1:] for row in MUTATIONS], ids=[row[0] for row in MUTATIONS])
 def test_it_would_notice(monkeypatch, counters, function, old, new):
+    if connection.vendor == "postgresql":
+        pytest.skip("what the machine notices does not depend on the database, and takes four times as long there")
     mutate(monkeypatch, function, old, new)
     # Its own words, the database's constraints, or a guard further down.
     with pytest.raises((AssertionError, IntegrityError, ValueError)):

@@ -23,7 +23,7 @@ class BidQuerySet(models.QuerySet["Bid"]):
             self.filter(product_id=product_id, seq__isnull=False)
             .order_by("-version", "-position")
             .annotate(server_time=DatabaseNow())
-            .values("seq", "bidder_id", "price", "outcome", "placed_at", "server_time", "void__voided_at")
+            .values("id", "seq", "bidder_id", "price", "outcome", "placed_at", "server_time", "void__voided_at")
         )
 
     def standing(self) -> BidQuerySet:

@@ -15,6 +15,7 @@ from auctions.models import alias
 class HistoryRowSerializer(serializers.Serializer):
     """A row of the public bid history."""
 
+    id = serializers.UUIDField(required=False, help_text="For staff, who may declare it void.")
     seq = serializers.IntegerField()
     bidder = serializers.CharField(help_text="An alias, stable within the product and meaningless outside it.")
     amount = MoneyText()
@@ -25,9 +26,10 @@ class HistoryRowSerializer(serializers.Serializer):
     server_time = serializers.DateTimeField()
 
 
-def history_row(row: dict[str, Any], *, salt: str, currency: str) -> dict[str, Any]:
-    """Return the public side of a row of BidQuerySet.history()."""
+def history_row(row: dict[str, Any], *, salt: str, currency: str, staff: bool = False) -> dict[str, Any]:
+    """Return the public side of a row of BidQuerySet.history(); for `staff` with the bid's id, to void it by."""
     return {
+        **({"id": str(row["id"])} if staff else {}),
         "seq": row["seq"],
         "bidder": alias(salt, row["bidder_id"]),
         "amount": money.to_text(row["price"], currency),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rest_framework import serializers
 
 from auctioncraft import money
-from auctioncraft.api.fields import MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
+from auctioncraft.api.fields import FlagField, MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
 from auctioncraft.clock import to_text
 from auctions import pricing
 from auctions.models import Auction, SecondChanceOffer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CloseAuctionSerializer(serializers.Serializer):
     """How to close."""
 
-    accept_below_reserve = serializers.BooleanField(default=False)
+    accept_below_reserve = FlagField(default=False)
 
 
 class ExtendAuctionSerializer(serializers.Serializer):

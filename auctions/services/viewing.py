@@ -112,7 +112,7 @@ def viewer(*, row: dict[str, Any], user: User) -> dict[str, Any]:
     # Once it is closed, whoever has won: a product that was bought at once had another leader.
     ahead = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
     return {
-        "is_leading": ahead == user.pk,
+        "is_leading": ahead == user.pk and row["auction__fell_through_at"] is None,
         "my_maximum": latest and (latest.max_amount or latest.amount),
         "my_last_amount": latest and latest.price,
         "second_chance": _offer_to(row, user),

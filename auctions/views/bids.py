@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import TokenAuthentication, caller
 from auctioncraft import clock
@@ -54,12 +55,13 @@ class ProductBidViewSet(GenericViewSet):
         return [TokenAuthentication(deferred=placing)]
 
     @extend_schema(responses=HistoryRowSerializer(many=True))
-    def list(self, request: Request, product_id: str) -> Response:  # noqa: ARG002 (DRF's signature)
-        """List the public history, newest first."""
+    def list(self, request: Request, product_id: str) -> Response:
+        """List the public history, newest first. Staff see each bid's id."""
         product, rows = viewing.history(product_id=int(product_id))
         page = self.paginate_queryset(rows) or []
+        staff = request.user.is_authenticated and request.user.is_staff
         return self.get_paginated_response(
-            [history_row(row, salt=product.alias_salt, currency=product.currency) for row in page]
+            [history_row(row, salt=product.alias_salt, currency=product.currency, staff=staff) for row in page]
         )
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY], request=PlaceBidSerializer, responses={201: PlacedBidSerializer})
@@ -112,6 +114,21 @@ class ProductEventViewSet(GenericViewSet):
         query.is_valid(raise_exception=True)
         events = viewing.events(product_id=int(product_id), **query.validated_data)
         return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
+
+
+class OneBidViewSet(ViewSet):
+    """A bid by itself, of a product's or of one's own: never changed, never taken back. All is 405."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    # Previews are another view's.
+    lookup_value_regex = "(?!preview/)[^/]+"
+    http_method_names = ("options",)
+
+    @extend_schema(exclude=True)
+    def destroy(self, request: Request, **_: Any) -> Response:
+        """Name a method, so that the router makes the address; which, does not matter."""
+        raise MethodNotAllowed(request.method or "")
 
 
 class MyBidViewSet(GenericViewSet):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.viewsets import ModelViewSet
 
 from auctioncraft.api.bodies import ReadsEveryBody
+from auctioncraft.api.headers import IDEMPOTENCY_KEY
+from auctioncraft.api.once import answer_once
 from auctions.models import Category
 from auctions.permissions import ReadOnlyUnlessStaff
 from auctions.serializers.products import CategorySerializer
 from auctions.services import categories
 
 if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.response import Response
     from rest_framework.serializers import BaseSerializer
 
 
@@ -34,9 +39,20 @@ class CategoryViewSet(ReadsEveryBody, ModelViewSet):
             context["open_products"] = categories.open_products()
         return context
 
-    def perform_create(self, serializer: BaseSerializer) -> None:
+    @extend_schema(parameters=[IDEMPOTENCY_KEY])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 (DRF's signature)
         """Add a category."""
-        serializer.instance = categories.save(category=Category(), **serializer.validated_data)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields: dict[str, Any] = serializer.validated_data
+
+        def work() -> dict[str, Any]:
+            serializer.instance = categories.save(category=Category(), **fields)
+            return dict(serializer.data)
+
+        parent = fields.get("parent")
+        named = {**fields, "parent": parent and parent.pk}
+        return answer_once(request, what="category", status=201, work=work, **named)
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         """Rename or move a category."""

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from accounts.models import FormerAddress, OneTimeCode
-from accounts.services import otp
+from accounts.services import otp, registration
 from auctioncraft import clock
 from notifications.email import FORMER_ADDRESS, compose
 from notifications.kinds import KINDS
@@ -215,3 +215,12 @@ def test_a_subject_of_any_language_is_one_encoded_header(bidder):
     assert raw.isascii() or b"8bit" in raw
     assert all(line.isascii() and len(line) <= 998 for line in raw.split(b"\n\n")[0].splitlines())
     assert subject_of(mail).startswith("You were outbid on “Крісло 🪑 李雷")
+
+
+def test_the_code_of_a_registration_says_whose_password_it_lets_in(settings):
+    settings.REGISTRATION_REQUIRES_VERIFICATION = True
+    registration.register(email="new@example.com", password="correct horse battery")
+    mail = compose(Delivery.objects.get())
+    assert mail.subject == "Your code to register at AuctionCraft"
+    assert "puts the password into force that was given at the registration" in mail.body
+    assert "somebody else chose that password" in mail.body

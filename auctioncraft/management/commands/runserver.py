@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Command(StaticFilesCommand):
     """Django's development server; in development with the worker and the Stripe double beside it."""
 
+    default_port = str(settings.PORT)
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--alone", action="store_true", help="Start neither worker nor Stripe double.")
@@ -34,6 +36,7 @@ class Command(StaticFilesCommand):
         if options["alone"] or reloaded or not settings.DEBUG:
             return super().handle(*args, **options)
         port = int((options["addrport"] or self.default_port).rpartition(":")[2])
+        processes.settle_ports(port)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         started = [
             subprocess.Popen(process.command, env=os.environ | process.environment)  # noqa: S603 (our own command)  # nosec B603

@@ -39,6 +39,7 @@ class Command(BaseCommand):
     def handle(self, *, port: int, **_: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("This is for development (DEBUG=on); docs/operations.md tells how to run in production.")
+        processes.settle_ports(port)
         call_command("migrate", verbosity=0)
         call_command("load_demo")
         self.stdout.write(BANNER.format(port=port, mail=_mail(), payments=_payments()))
