@@ -75,7 +75,7 @@ def test_it_needs_a_token(client):
 def test_it_is_read_only(as_user, bidder, method):
     answer = getattr(as_user(bidder), method)(URL, {"amount": "5"})
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert as_user(bidder).get(f"{URL}1/").status_code == 404
+    assert as_user(bidder).get(f"{URL}1/").status_code == 405
 
 
 def test_a_hundred_rows_cost_the_queries_of_one(as_user, seller, bidder, django_assert_num_queries):
