@@ -40,7 +40,9 @@ PATIENCE = 30  # seconds for an answer that must come
 IDLE = 0.3  # seconds after which nothing more is expected of bytes that may be no whole request
 # What the server answers by itself to what is no HTTP, without a body.
 NOT_HTTP = {400, 408, 413, 414, 417, 431, 501, 505}
-TOLD = re.compile(rb"Traceback|site-packages|django\.|Exception|SELECT |/work/")
+TOLD = re.compile(
+    rb"Traceback|site-packages|django\.|Exception|SELECT |" + re.escape(bytes(Path(__file__).parents[2]) + b"/")
+)
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from auctioncraft.errors import Invalid, PermissionDenied
 from auctioncraft.sweeps import one_by_one
 from auctions import pricing
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
-from auctions.models import Auction, AuctionEvent, Product
+from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services import events
 from auctions.services.locking import lock_auction, require
 from auctions.signals import auction_sold
@@ -185,6 +185,21 @@ def part_of(actor: User, product: Product) -> str:
     if actor.is_staff:
         return "staff"
     raise PermissionDenied
+
+
+def check_changeable(auction: Auction, actor: User, now: datetime) -> None:
+    """Raise unless `actor` may change what is on sale: its seller or staff, until the auction has ended or is closed.
+
+    Raises PermissionDenied, AuctionAlreadyClosed.
+    """
+    part_of(actor, auction.product)
+    if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
+        raise AuctionAlreadyClosed
+
+
+def was_bid_on(product_id: int) -> bool:
+    """Return whether anybody ever bid on it. Voided bids count: they were made on these terms, and stay on record."""
+    return Bid.objects.filter(product_id=product_id).exists()
 
 
 def was_relisted(product: Product) -> bool:

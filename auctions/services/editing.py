@@ -9,9 +9,9 @@ from django.db import transaction
 from auctioncraft.clock import to_text
 from auctioncraft.errors import Invalid
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids
-from auctions.models import Auction, AuctionEvent, Bid, EventOutbox, Product
+from auctions.models import Auction, AuctionEvent, EventOutbox, Product
 from auctions.services import events, images, listing
-from auctions.services.closing import part_of
+from auctions.services.closing import check_changeable, part_of, was_bid_on
 from auctions.services.locking import require
 
 if TYPE_CHECKING:
@@ -33,13 +33,11 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
     with transaction.atomic():
         auction, now = require(product_id)
         product = auction.product
-        part_of(actor, product)
-        if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
-            raise AuctionAlreadyClosed
+        check_changeable(auction, actor, now)
         wanted = _wanted(auction, changes)
         if not wanted:
             return product
-        if _was_bid_on(product_id):
+        if was_bid_on(product_id):
             _check_only_appended(product, wanted)
         moved_from = auction.ends_at
         _apply(auction, wanted, now)
@@ -66,7 +64,7 @@ def delete_product(*, product_id: int, actor: User) -> None:
     with transaction.atomic():
         auction, _ = require(product_id)
         part_of(actor, auction.product)
-        if _was_bid_on(product_id):
+        if was_bid_on(product_id):
             raise AuctionHasBids
         if auction.status == Auction.Status.SOLD:
             raise AuctionAlreadyClosed
@@ -77,11 +75,6 @@ def delete_product(*, product_id: int, actor: User) -> None:
         Product.objects.select_for_update().get(pk=product_id)
         images.forget_files(product=auction.product)
         auction.product.delete()
-
-
-def _was_bid_on(product_id: int) -> bool:
-    # Voided bids count: they were made on these terms, and stay on record with them.
-    return Bid.objects.filter(product_id=product_id).exists()
 
 
 def _wanted(auction: Auction, changes: dict[str, Any]) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from django.db.models import Max, Q
 from auctioncraft import clock, idempotency
 from auctioncraft.errors import Invalid, NotFound, Unavailable
 from auctions import pictures
-from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, TooManyImages
-from auctions.models import Auction, AuctionEvent, Bid, Product, ProductImage
+from auctions.errors import AuctionHasBids, TooManyImages
+from auctions.models import Auction, AuctionEvent, Product, ProductImage
 from auctions.services import events
-from auctions.services.closing import part_of
+from auctions.services.closing import check_changeable, was_bid_on
 from auctions.services.locking import require
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
     if idempotency_key and (earlier := idempotency.earlier_answer(**once)):
         return ProductImage(**earlier)
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
-    _check_changeable(auction, clock.now(), actor)
+    if auction is None:
+        raise NotFound
+    check_changeable(auction, actor, clock.now())
     _check_room(product_id)
 
     def work() -> dict[str, Any]:
@@ -83,7 +85,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
 def _add(product_id: int, actor: User, files: Files) -> ProductImage:
     with transaction.atomic():
         auction, now = require(product_id)
-        _check_changeable(auction, now, actor)
+        check_changeable(auction, actor, now)
         _check_room(product_id)
         image = attach(product=auction.product, files=files, at=now)
         _record(auction, now, actor)
@@ -97,12 +99,11 @@ def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
     """
     with transaction.atomic():
         auction, now = require(product_id)
-        _check_changeable(auction, now, actor)
+        check_changeable(auction, actor, now)
         image = ProductImage.objects.filter(product_id=product_id, pk=image_id).first()
         if image is None:
             raise NotFound
-        # Voided bids count: they were made on what these pictures show.
-        if Bid.objects.filter(product_id=product_id).exists():
+        if was_bid_on(product_id):
             raise AuctionHasBids
         image.delete()
         _show_first(product_id)
@@ -167,14 +168,6 @@ def forget_files(*, product: Product) -> None:
     """
     rows = ProductImage.objects.filter(product=product).values_list("image", "thumbnail")
     _forget(product.seller_id, {name for row in rows for name in row} | {product.thumbnail.name or ""})
-
-
-def _check_changeable(auction: Auction | None, now: datetime, actor: User) -> None:
-    if auction is None:
-        raise NotFound
-    part_of(actor, auction.product)
-    if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
-        raise AuctionAlreadyClosed
 
 
 def _check_room(product_id: int) -> None:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from auctioncraft.errors import PermissionDenied
 from auctioncraft.tests import factories
 from auctions import pictures
+from auctions.errors import AuctionAlreadyClosed
 from auctions.models import Auction, AuctionEvent, ProductImage
 from auctions.services import closing, editing, events, images, relisting
 from auctions.tests import acts
@@ -145,7 +146,7 @@ def test_a_refused_or_failed_add_leaves_no_file(add, product, seller, monkeypatc
             return encode(data)
 
         monkeypatch.setattr(pictures, "encode", slowly)
-        expected = images.AuctionAlreadyClosed
+        expected = AuctionAlreadyClosed
     else:
         monkeypatch.setattr(events, "record", lambda **_: 1 / 0)
         expected = ZeroDivisionError
