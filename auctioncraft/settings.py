@@ -35,6 +35,8 @@ JWT_SIGNING_KEYS_OLD = env.list("JWT_SIGNING_KEYS_OLD", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 PORT = env.int("PORT", 8000)
 SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+# Where your frontend is: people come back there from Stripe's pages.
+FRONTEND_URL = env.str("FRONTEND_URL", "http://localhost:5173" if DEBUG else SITE_URL).rstrip("/")
 
 INSTALLED_APPS = [
     # Before accounts, which shows its devices in the admin in a way of its own.
@@ -223,11 +225,25 @@ BUYERS_PREMIUM_BANDS = tuple(
     for start, _, percent in (band.partition(":") for band in env.list("BUYERS_PREMIUM_BANDS", default=[]))
 )
 PAYMENT_WINDOW = timedelta(hours=env.int("PAYMENT_WINDOW_HOURS", 96))
+# The seller's commission, in percent of the hammer price: what the house keeps beside the buyer's premium.
+SELLER_COMMISSION_PERCENT = Decimal(env.str("SELLER_COMMISSION_PERCENT", "0"))
+# "USD=500,JPY=50000": who bids above that must have a card on file. A currency that is not named needs none.
+CARD_REQUIRED_ABOVE = {
+    currency.upper(): Decimal(amount) for currency, amount in env.dict("CARD_REQUIRED_ABOVE", default={}).items()
+}
+# Whether winners may have their saved card charged at the close. Each says so for a card of theirs.
+AUTO_CHARGE = env.bool("AUTO_CHARGE", False)
 # Without a key of your own, payments go to the Stripe double that `make run` starts (stripe_double/README.md).
 STRIPE_DOUBLE_PORT = env.int("STRIPE_DOUBLE_PORT", PORT + 1)
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+# Accepted beside it: the former ones while you rotate, and the one of the endpoint for connected accounts.
+STRIPE_WEBHOOK_SECRETS_OLD = env.list("STRIPE_WEBHOOK_SECRETS_OLD", default=[])
+STRIPE_CONNECT_WEBHOOK_SECRET = env.str("STRIPE_CONNECT_WEBHOOK_SECRET", "")
+# Whether sellers are paid out by Stripe Connect. Off, the house collects and pays them by its payout report.
+STRIPE_CONNECT = env.bool("STRIPE_CONNECT", False)
+STRIPE_CONNECT_COUNTRY = env.str("STRIPE_CONNECT_COUNTRY", "US").upper()
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
 STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", 10.0)
 STRIPE_IS_DOUBLE = DEBUG and not STRIPE_SECRET_KEY

@@ -53,8 +53,8 @@ class PaymentRefused(DomainError):
     status = 409
 
 
-class IntentNotFound(PaymentRefused):
-    """Stripe knows no such PaymentIntent under our key."""
+class NotAtStripe(PaymentRefused):
+    """Stripe knows no such object under our key."""
 
 
 class StripeUnavailable(Unavailable):

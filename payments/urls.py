@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from payments import views
+from payments.views import checkout, orders, stripe
 
 routes: list[tuple[str, Any, str]] = [
-    ("payments/orders", views.OrderViewSet, "order"),
-    ("payments", views.PaymentViewSet, "payment"),
-    ("stripe", views.StripeViewSet, "stripe"),
+    ("payments/orders", orders.OrderViewSet, "order"),
+    ("payments", checkout.PaymentViewSet, "payment"),
+    ("stripe", stripe.StripeViewSet, "stripe"),
 ]

@@ -16,7 +16,7 @@ import uvicorn
 
 from stripe_double.app import LIVE_KEYS, Double, build
 from stripe_double.store import Store
-from stripe_double.webhooks import Deliverer
+from stripe_double.webhooks import Deliverer, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,12 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     # Not as `default`: argparse would be one %(default)s away from printing it.
     parser.add_argument("--webhook-secret", help="whsec_…; rather set STRIPE_WEBHOOK_SECRET, which `ps` does not show")
     parser.add_argument(
+        "--connect-webhook-url",
+        default=env.get("STRIPE_DOUBLE_CONNECT_WEBHOOK_URL", ""),
+        help="where the events of connected accounts go; else to --webhook-url",
+    )
+    parser.add_argument("--connect-webhook-secret", help="rather set STRIPE_CONNECT_WEBHOOK_SECRET")
+    parser.add_argument(
         "--db", default=env.get("STRIPE_DOUBLE_DB", "stripe_double.sqlite3"), help="a file, or :memory:"
     )
     parser.add_argument(
@@ -55,11 +61,27 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     )
     options = parser.parse_args(argv)
     options.webhook_secret = options.webhook_secret or env.get("STRIPE_WEBHOOK_SECRET", "")
-    if options.webhook_url and urlsplit(options.webhook_url).scheme not in ("http", "https"):
-        parser.error("--webhook-url must begin with http:// or https://")
+    options.connect_webhook_secret = options.connect_webhook_secret or env.get("STRIPE_CONNECT_WEBHOOK_SECRET", "")
+    for name, url in (
+        ("--webhook-url", options.webhook_url),
+        ("--connect-webhook-url", options.connect_webhook_url),
+    ):
+        if url and urlsplit(url).scheme not in ("http", "https"):
+            parser.error(f"{name} must begin with http:// or https://")
+    if options.connect_webhook_url and not options.webhook_url:
+        parser.error("--connect-webhook-url goes with --webhook-url")
     if options.webhook_url and not options.webhook_secret:
         parser.error("a webhook needs its secret: set STRIPE_WEBHOOK_SECRET or --webhook-secret")
     return options
+
+
+def _deliverer(store: Store, options: argparse.Namespace) -> Deliverer:
+    platform = Endpoint(options.webhook_url, [options.webhook_secret])
+    if not (options.connect_webhook_url or options.connect_webhook_secret):
+        return Deliverer(store, platform)
+    url = options.connect_webhook_url or options.webhook_url
+    secret = options.connect_webhook_secret or options.webhook_secret
+    return Deliverer(store, platform, connect=Endpoint(url, [secret]))
 
 
 def server(double: Double, port: int) -> uvicorn.Server:
@@ -91,7 +113,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     except sqlite3.Error as error:
         sys.stderr.write(f"stripe_double: cannot open {options.db}: {error}\n")
         return 2
-    deliverer = Deliverer(store, options.webhook_url, options.webhook_secret) if options.webhook_url else None
+    deliverer = _deliverer(store, options) if options.webhook_url else None
     running = server(Double(store, deliverer, options.latency), options.port)
     to = f", webhooks to {options.webhook_url}" if deliverer else ", no webhooks (no --webhook-url)"
     logging.getLogger("stripe_double").info("a test double of Stripe on http://%s:%s%s", HOST, options.port, to)

@@ -49,7 +49,7 @@ LIVE = "This is a test double of Stripe, not Stripe: it refuses live keys. Use a
 
 @dataclass
 class Double:
-    """One stand-in: its store, its deliverer (None without a webhook address) and the fault that waits."""
+    """One stand-in: its store, its deliverer (None without a webhook address) and the faults that wait."""
 
     store: Store
     deliverer: Deliverer | None = None
@@ -134,7 +134,8 @@ async def _answer(double: Double, request: Request, action: Callable[[Call, str]
 async def _checked(
     double: Double, request: Request, action: Callable[[Call, str], JSON], request_id: str, *, public: bool
 ) -> Response:
-    raw = request.url.query.encode() if request.method == "GET" else await _body(request)
+    # A DELETE carries its parameters, if any, where a GET does.
+    raw = request.url.query.encode() if request.method in ("GET", "DELETE") else await _body(request)
     given = forms.decode(raw)
     key = _key(request, given)
     publishable = key.startswith("pk_test_")
@@ -150,22 +151,43 @@ async def _checked(
         publishable=publishable,
         delivers=double.deliverer is not None,
     )
-    target = str(request.path_params.get("id", ""))
-    if request.method != "POST":
-        paths = given.pop("expand", [])
-        body = action(call, target)
-        reading.expand(double.store, body, paths)
-        return _response(200, _text(body), request_id)
-    return await _post(double, request, call, partial(action, call, target), forms.pairs(raw))
-
-
-async def _post(
-    double: Double, request: Request, call: Call, work: Callable[[], JSON], pairs: list[tuple[str, str]]
-) -> Response:
-    key, store, fault = call.idempotency_key, double.store, double.faults.take()
+    work = partial(action, call, str(request.path_params.get("id", "")))
+    fault = double.faults.take(request.method, request.url.path)
+    if fault and fault.kind == "reset":
+        return HangUp(0)
     if fault and fault.kind == "429":  # turned away before anything began, so no key remembers it
         message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
         raise StripeError(message, status=429, code="rate_limit")
+    if request.method == "GET":
+        answer = _get(call, work, fault)
+    else:
+        answer = await _write(double, request, call, work, fault=fault, pairs=forms.pairs(raw))
+    if fault and fault.kind == "timeout_after_create":
+        return HangUp(fault.seconds)
+    if fault and fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+    return answer
+
+
+def _get(call: Call, work: Callable[[], JSON], fault: Fault | None) -> Response:
+    if fault and fault.kind == "500":
+        raise _fault_500()
+    paths = call.params.pop("expand", [])
+    body = work()
+    reading.expand(call.store, body, paths)
+    return _response(200, _text(body), call.request_id)
+
+
+async def _write(
+    double: Double,
+    request: Request,
+    call: Call,
+    work: Callable[[], JSON],
+    *,
+    fault: Fault | None,
+    pairs: list[tuple[str, str]],
+) -> Response:
+    key, store = call.idempotency_key, double.store
     if key is not None:
         saved = idempotency.claim(store, key, request.url.path, idempotency.fingerprint(pairs), call.request_id)
         if saved is not None:
@@ -179,8 +201,6 @@ async def _post(
             idempotency.forget(store, key)
         raise
     double.wake()
-    if fault and fault.kind == "timeout_after_create":
-        return HangUp(fault.seconds)
     return _response(status, body, call.request_id, {"Idempotency-Key": key} if key else {})
 
 
@@ -192,8 +212,7 @@ def _run(store: Store, call: Call, work: Callable[[], JSON], fault: Fault | None
         status, saved = 200, True
         try:
             if fault and fault.kind == "500":
-                message = "An unknown error occurred (a fault was asked for at /_double/faults)."
-                raise StripeError(message, status=500, type_="api_error", saved=True)  # noqa: TRY301
+                raise _fault_500()
             body = work()
             reading.expand(store, body, paths)
         except StripeError as error:
@@ -207,6 +226,11 @@ def _run(store: Store, call: Call, work: Callable[[], JSON], fault: Fault | None
             else:
                 idempotency.forget(store, call.idempotency_key)
     return status, text
+
+
+def _fault_500() -> StripeError:
+    message = "An unknown error occurred (a fault was asked for at /_double/faults)."
+    return StripeError(message, status=500, type_="api_error", saved=True)
 
 
 async def _body(request: Request) -> bytes:

@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from stripe_double import confirm, objects
 from stripe_double.call import Call
-from stripe_double.faults import KINDS
+from stripe_double.faults import KINDS, METHODS
+from stripe_double.webhook_faults import READERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,9 +31,15 @@ ABOUT = {
         "GET or POST /_double/payment_intents/{id}/authenticate": "finish 3-D Secure, outcome=succeed|fail",
         "POST /_double/payment_intents/{id}/settle": "finish a processing payment, outcome=succeed|fail",
         "POST /_double/events/{id}/resend": "deliver an event again",
-        "GET or POST /_double/faults": f"next={'|'.join(KINDS)} (empty disarms), seconds=0 of silence before it closes",
+        "GET or POST /_double/webhooks": "doubled=N copies beside each delivery, reorder=true (within window=0.25 "
+        "seconds, seed=0), delay=seconds, drop=N deliveries lost for good (-1: all), pause=true; reset=true ends it all; "
+        "secret=whsec_… rolls the secret, also=whsec_… signs with the old one too (connect_secret=, connect_also=)",
+        "POST /_double/webhooks/flush": "answers once nothing is on its way any more, or 408 after seconds=10",
+        "GET or POST /_double/faults": f"next={'|'.join(KINDS)} (empty disarms all), seconds=0 of silence, times=1, "
+        f"method={'|'.join(METHODS)}, path=/v1/refunds (what the path begins with)",
     },
 }
+NO_WEBHOOKS = "the double was started without a webhook address"
 PAGE = """<!doctype html><meta charset="utf-8"><title>3-D Secure, Stripe double</title>
 <h1>3-D Secure</h1><p>The Stripe double stands in for the bank. Payment {intent}.</p>
 <form method="post"><input type="hidden" name="page" value="1">
@@ -51,6 +58,9 @@ def routes(double: Double) -> list[Route]:
         Route("/_double/events/{id}/resend", partial(_resend, double), methods=["POST"]),
         Route("/_double/faults", partial(_show_faults, double), methods=["GET"]),
         Route("/_double/faults", partial(_set_faults, double), methods=["POST"]),
+        Route("/_double/webhooks", partial(_show_webhooks, double), methods=["GET"]),
+        Route("/_double/webhooks", partial(_set_webhooks, double), methods=["POST"]),
+        Route("/_double/webhooks/flush", partial(_flush, double), methods=["POST"]),
     ]
 
 
@@ -104,22 +114,59 @@ async def _resend(double: Double, request: Request) -> Response:
     if double.store.get("event", event_id) is None:
         return _refused("no such event", 404)
     if double.deliverer is None:
-        return _refused("the double was started without a webhook address", 409)
+        return _refused(NO_WEBHOOKS, 409)
     double.store.queue(event_id)
     double.wake()
     return JSONResponse({"event": event_id, "queued": True})
 
 
 async def _show_faults(double: Double, _: Request) -> Response:
-    fault = double.faults.next
-    return JSONResponse(
-        {"next": fault.kind if fault else None, "seconds": fault.seconds if fault else 0, "kinds": KINDS}
-    )
+    return JSONResponse(double.faults.shown())
 
 
 async def _set_faults(double: Double, request: Request) -> Response:
     problem = double.faults.set(await _given(request))
     return _refused(problem, 400) if problem else await _show_faults(double, request)
+
+
+async def _show_webhooks(double: Double, _: Request) -> Response:
+    deliverer = double.deliverer
+    if deliverer is None:
+        return _refused(NO_WEBHOOKS, 409)
+    endpoints = {"platform": deliverer.platform, "connect": deliverer.connect or deliverer.platform}
+    shown = {name: {"url": at.url, "secrets": len(at.secrets)} for name, at in endpoints.items()}
+    return JSONResponse(deliverer.faults.shown() | {"deliveries": double.store.deliveries()} | shown)
+
+
+async def _set_webhooks(double: Double, request: Request) -> Response:
+    given, deliverer = await _given(request), double.deliverer
+    if deliverer is None:
+        return _refused(NO_WEBHOOKS, 409)
+    unknown = sorted(set(given) - {*READERS, "reset", "secret", "also", "connect_secret", "connect_also"})
+    problem = f"no such switch: {', '.join(unknown)}" if unknown else deliverer.faults.set(given)
+    for endpoint, secret, also in (
+        (deliverer.platform, "secret", "also"),
+        (deliverer.connect, "connect_secret", "connect_also"),
+    ):
+        rolled = [str(given[name]) for name in (secret, also) if given.get(name)]
+        if rolled and (endpoint is None or not given.get(secret)):
+            problem = f"{also} goes with {secret}, and that with an endpoint of its own"
+        elif rolled and endpoint and problem is None:
+            endpoint.secrets = rolled
+    if problem:
+        return _refused(problem, 400)
+    double.wake()
+    return await _show_webhooks(double, request)
+
+
+async def _flush(double: Double, request: Request) -> Response:
+    given = await _given(request)
+    try:
+        seconds = float(given.get("seconds", 10))
+    except (TypeError, ValueError):
+        return _refused("seconds must be a number", 400)
+    done = double.deliverer is None or await double.deliverer.flush(seconds)
+    return JSONResponse({"flushed": done, "deliveries": double.store.deliveries()}, 200 if done else 408)
 
 
 def _waiting(double: Double, request: Request, given: JSON, status: str) -> tuple[JSON | None, Response]:

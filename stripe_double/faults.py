@@ -1,47 +1,79 @@
-"""The seam for faults: what goes wrong with the next POST to the API. Set at `POST /_double/faults`.
+"""What goes wrong with the next requests to the API, set at `POST /_double/faults`. Webhooks: `webhook_faults.py`.
 
-One fault for one request, in memory. Issue 5 adds its switches here (slow answers, webhooks doubled, reordered,
-delayed, dropped): a kind in KINDS, and the place in `app.py` or `webhooks.py` that asks for it.
+A queue in memory; each request takes the first fault that is meant for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-KINDS = ("timeout_after_create", "500", "429")
+JSON = dict[str, Any]
+
+# `timeout_after_create`: the work is done, then `seconds` of silence and a closed connection.
+# `slow`: the work is done, then `seconds` of silence and the answer: a client killed meanwhile leaves it behind.
+# `reset`: the connection is closed before anything is done. `500` and `429`: nothing is done, as at Stripe.
+KINDS = ("timeout_after_create", "500", "429", "slow", "reset")
+METHODS = ("POST", "GET", "DELETE", "any")
 MAX_SECONDS = 600.0
+MAX_TIMES = 1000
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`timeout_after_create`: the work is done, then `seconds` of silence and a closed connection."""
+    """One fault for one request: of this method (or any), to a path that begins so."""
 
     kind: str
     seconds: float = 0.0
+    method: str = "POST"
+    path: str = ""
+
+    def meets(self, method: str, path: str) -> bool:
+        """Return whether the fault is meant for this request."""
+        return self.method in ("any", method) and path.startswith(self.path)
 
 
 @dataclass
 class Faults:
-    """The fault waiting for the next POST, if any."""
+    """The faults that wait for requests, in the order they were armed."""
 
-    next: Fault | None = field(default=None)
+    waiting: list[Fault] = field(default_factory=list)
 
-    def set(self, given: dict[str, Any]) -> str | None:
-        """Arm or (with an empty `next`) disarm; return what is wrong with the request, or None."""
-        kind = given.get("next") or None
+    def set(self, given: JSON) -> str | None:
+        """Arm `times` more faults or (with an empty `next`) disarm all; return what is wrong with it, or None."""
+        kind = str(given.get("next") or "")
+        method = str(given.get("method") or "POST")
         try:
-            seconds = float(given.get("seconds", 0))
+            seconds, times = float(given.get("seconds", 0)), int(given.get("times", 1))
         except (TypeError, ValueError):
-            return "seconds must be a number"
-        if kind is not None and str(kind) not in KINDS:
+            return "seconds must be a number, times a whole one"
+        if kind and kind not in KINDS:
             return f"next must be one of {', '.join(KINDS)}, or empty"
+        if method not in METHODS:
+            return f"method must be one of {', '.join(METHODS)}"
         if not 0 <= seconds <= MAX_SECONDS:
             return f"seconds must be between 0 and {MAX_SECONDS:.0f}"
-        self.next = None if kind is None else Fault(str(kind), seconds)
+        if not 1 <= times <= MAX_TIMES:
+            return f"times must be between 1 and {MAX_TIMES}"
+        if kind:
+            self.waiting += [Fault(kind, seconds, method, str(given.get("path") or ""))] * times
+        else:
+            self.waiting.clear()
         return None
 
-    def take(self) -> Fault | None:
-        """Return the waiting fault and disarm it."""
-        fault, self.next = self.next, None
-        return fault
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the first fault meant for this request and disarm it."""
+        for position, fault in enumerate(self.waiting):
+            if fault.meets(method, path):
+                return self.waiting.pop(position)
+        return None
+
+    def shown(self) -> JSON:
+        """Return what waits; `next` and `seconds` are of the first."""
+        first = self.waiting[0] if self.waiting else None
+        return {
+            "next": first.kind if first else None,
+            "seconds": first.seconds if first else 0,
+            "waiting": [asdict(fault) for fault in self.waiting],
+            "kinds": KINDS,
+        }

@@ -42,6 +42,12 @@ NEWEST = FIND + " ORDER BY seq DESC LIMIT :limit"
 OLDEST = FIND + " ORDER BY seq LIMIT :limit"
 
 
+PENDING = (
+    "SELECT d.id, o.body, d.attempts, d.due FROM deliveries d JOIN objects o ON o.id = d.event"
+    " WHERE d.state = 'pending'"
+)
+
+
 @dataclass(frozen=True)
 class Query:
     """A page of a list: `equal` maps a field to the values it may have; `after` and `before` are ids."""
@@ -148,14 +154,16 @@ class Store:
 
     def next_delivery(self) -> Delivery | None:
         """Return the pending delivery that is due first, due or not."""
-        row = self._db.execute(
-            "SELECT d.id, o.body, d.attempts, d.due FROM deliveries d JOIN objects o ON o.id = d.event"
-            " WHERE d.state = 'pending' ORDER BY d.due, d.id LIMIT 1"
-        ).fetchone()
+        row = self._db.execute(PENDING + " ORDER BY d.due, d.id LIMIT 1").fetchone()
         return Delivery(row[0], _object(row[1]), row[2], row[3]) if row else None
 
+    def due_deliveries(self, now: float) -> list[Delivery]:
+        """Return all pending deliveries that are due, those due first ahead."""
+        rows = self._db.execute(PENDING + " AND d.due <= ? ORDER BY d.due, d.id", (now,)).fetchall()
+        return [Delivery(row[0], _object(row[1]), row[2], row[3]) for row in rows]
+
     def record_attempt(self, delivery: Delivery, state: str, due: float) -> None:
-        """Write down how a delivery went: `delivered`, `pending` until `due`, or `failed` for good."""
+        """Write down how a delivery went: `delivered`, `pending` until `due`, `failed` for good, or `dropped`."""
         self._db.execute(
             "UPDATE deliveries SET attempts = attempts + 1, state = ?, due = ? WHERE id = ?",
             (state, due, delivery.id),
@@ -165,6 +173,10 @@ class Store:
         """Return how many deliveries of an event have not succeeded or been given up."""
         sql = "SELECT count(*) FROM deliveries WHERE event = ? AND state = 'pending'"
         return int(self._db.execute(sql, (event_id,)).fetchone()[0])
+
+    def deliveries(self) -> dict[str, int]:
+        """Return how many deliveries are in each state."""
+        return dict(self._db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
 
 
 def _object(text: str) -> JSON:

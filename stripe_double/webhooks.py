@@ -12,52 +12,73 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import h11
 
+from stripe_double.webhook_faults import WebhookFaults
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stripe_double.store import Delivery, Store
 
+JSON = dict[str, Any]
 logger = logging.getLogger("stripe_double")
 
 HTTP_OK = range(200, 300)
+POLL = 0.01
 
 
-def signature(secret: str, payload: bytes, timestamp: int) -> str:
-    """Return the `Stripe-Signature` header for a payload.
+def signature(payload: bytes, timestamp: int, secrets: Sequence[str]) -> str:
+    """Return the `Stripe-Signature` header for a payload: one v1 per secret, several while a secret is rolled.
 
-    Source: https://docs.stripe.com/webhooks#verify-manually
+    Source: https://docs.stripe.com/webhooks#verify-manually and https://docs.stripe.com/webhooks#roll-endpoint-secrets
     """
-    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={signed}"
+    signed = f"{timestamp}.".encode() + payload
+    digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={timestamp}", *(f"v1={digest}" for digest in digests)])
+
+
+@dataclass
+class Endpoint:
+    """Where events go, and the secrets that sign them (more than one only while they are rolled)."""
+
+    url: str
+    secrets: list[str] = field(repr=False)
 
 
 @dataclass
 class Deliverer:
-    """Sends the events of the store to one address. A delivery that was cut short is made again: at least once."""
+    """Sends the events of the store to an address, or those of connected accounts to another.
+
+    A delivery that was cut short is made again: at least once.
+    """
 
     store: Store
-    url: str
-    secret: str
+    platform: Endpoint
     first_delay: float = 1.0
     tries: int = 10
     timeout: float = 10.0
+    connect: Endpoint | None = None
+    faults: WebhookFaults = field(default_factory=WebhookFaults)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
-        """Say that an event was committed."""
+        """Say that an event was committed or a switch turned."""
         self._news.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
             self._news.clear()
-            delivery = self.store.next_delivery()
-            wait = delivery.due - time.time() if delivery else None
-            if delivery is not None and wait is not None and wait <= 0:
+            batch, wait = self._next()
+            for delivery in batch:
+                if self.faults.now.pause:  # since the batch was drawn
+                    break
                 await self._attempt(delivery)
+            if batch:
                 continue
             try:
                 async with asyncio.timeout(wait):
@@ -65,14 +86,33 @@ class Deliverer:
             except TimeoutError:
                 continue
 
+    async def flush(self, seconds: float) -> bool:
+        """Wait until nothing is on its way any more; return False when it still is after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self.store.deliveries().get("pending"):
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(POLL)
+        return True
+
+    def _next(self) -> tuple[list[Delivery], float | None]:
+        """Return what to send now or, when that is nothing, for how long to wait (None: until there is news)."""
+        first = None if self.faults.now.pause else self.store.next_delivery()
+        if first is None:
+            return [], None
+        wait = first.due + self.faults.lag - time.time()
+        if wait > 0:
+            return [], wait
+        if not self.faults.now.reorder:
+            return [first], None
+        return self.faults.shuffled(self.store.due_deliveries(time.time() - self.faults.now.delay)), None
+
     async def _attempt(self, delivery: Delivery) -> None:
-        payload = json.dumps(delivery.event | {"pending_webhooks": 1}, indent=2).encode()
-        try:
-            async with asyncio.timeout(self.timeout):
-                status = await post(self.url, payload, signature(self.secret, payload, int(time.time())))
-            problem = None if status in HTTP_OK else f"HTTP {status}"
-        except (OSError, TimeoutError, h11.ProtocolError, ValueError) as error:
-            problem = type(error).__name__
+        if self.faults.loses_one():
+            self.store.record_attempt(delivery, "dropped", delivery.due)
+            return
+        copies = [self._send(delivery.event) for _ in range(1 + self.faults.now.doubled)]
+        problem, *_ = await asyncio.gather(*copies)
         if problem is None:
             self.store.record_attempt(delivery, "delivered", delivery.due)
             return
@@ -81,6 +121,17 @@ class Deliverer:
         self.store.record_attempt(delivery, "failed" if last else "pending", time.time() + delay)
         then = "given up" if last else f"again in {delay:g} s"
         logger.warning("webhook %s (%s): %s, %s", delivery.event["id"], delivery.event["type"], problem, then)
+
+    async def _send(self, event: JSON) -> str | None:
+        """Send one copy and return what went wrong, or None."""
+        endpoint = self.connect if self.connect and event.get("account") else self.platform
+        payload = json.dumps(event | {"pending_webhooks": 1}, indent=2).encode()
+        try:
+            async with asyncio.timeout(self.timeout):
+                status = await post(endpoint.url, payload, signature(payload, int(time.time()), endpoint.secrets))
+        except (OSError, TimeoutError, h11.ProtocolError, ValueError) as error:
+            return type(error).__name__
+        return None if status in HTTP_OK else f"HTTP {status}"
 
 
 async def post(url: str, payload: bytes, signed: str) -> int:

@@ -64,7 +64,7 @@ class Watch(logging.Handler):
 
     def collect(self, patch: pytest.MonkeyPatch) -> None:
         """Get to know every code and token from now on, where they are made."""
-        reveal, issue, intent = otp.reveal, tokens._issue, stripe_gateway._intent
+        reveal, issue, intent = otp.reveal, tokens._issue, stripe_gateway.intents._intent
 
         def revealed(code: Any) -> str:
             digits = reveal(code)
@@ -84,4 +84,4 @@ class Watch(logging.Handler):
 
         patch.setattr(otp, "reveal", revealed)
         patch.setattr(tokens, "_issue", issued)
-        patch.setattr(stripe_gateway, "_intent", translated)
+        patch.setattr(stripe_gateway.intents, "_intent", translated)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from auctioncraft import idempotency
+from auctioncraft import clock, idempotency
 from auctioncraft.errors import NotFound
 from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction
 from payments import errors, stripe_gateway
-from payments.models import Order, Payment
-from payments.services import intents
+from payments.models import Order, OrderEvent, Payment
+from payments.services import history, intents
 
 if TYPE_CHECKING:
     from payments.stripe_gateway import Intent
@@ -116,7 +116,7 @@ def _ask_stripe(payment: Payment) -> Intent | None:
         )
     try:
         intent = stripe_gateway.retrieve_intent(payment.intent_id)
-    except errors.IntentNotFound:
+    except errors.NotAtStripe:
         return None
     if intent.status.startswith("requires_") and not intent.charges(payment.amount, payment.currency):
         # Somebody edited it at Stripe: nobody is to pay a wrong amount. The next round makes another.
@@ -138,6 +138,13 @@ def _record(*, claimed: Payment, intent: Intent | None) -> Checkout | None:
         payment.intent_id = intent.id
         payment.status = Payment.Status.OPEN
         payment.save(update_fields=("intent_id", "status"))
+        history.record(
+            order=order,
+            kind=OrderEvent.Kind.PAYMENT_STARTED,
+            at=clock.now(),
+            role=OrderEvent.Role.BUYER,
+            actor=order.buyer,
+        )
     # A webhook that was lost or late: this retrieved intent says the same.
     intents.apply(order=order, payment=payment, intent=intent)
     if not payment.is_live or order.status != Order.Status.AWAITING_PAYMENT:

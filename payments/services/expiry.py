@@ -14,8 +14,8 @@ from auctioncraft.sweeps import one_by_one
 from auctions.services import settlement
 from auctions.services.locking import lock_auction
 from payments import errors, stripe_gateway
-from payments.models import Order, Payment
-from payments.services import intents
+from payments.models import Order, OrderEvent, Payment
+from payments.services import history, intents
 from payments.signals import order_expired, payment_reminded
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _expire(order_id: int, product_id: int) -> bool:
             return False
         order.status, order.expired_at = Order.Status.EXPIRED, now
         order.save(update_fields=("status", "expired_at"))
+        history.record(order=order, kind=OrderEvent.Kind.EXPIRED, at=now)
         settlement.fall_through(auction=auction, at=now)
         standing.add_strike(user_id=order.buyer_id)
         order_expired.send(sender=Order, order=order)
@@ -71,6 +72,7 @@ def _remind(order_id: int) -> bool:
             return False
         order.reminders = sum(now >= order.created_at + after for after in REMINDERS)
         order.save(update_fields=("reminders",))
+        history.record(order=order, kind=OrderEvent.Kind.REMINDED, at=now)
         payment_reminded.send(sender=Order, order=order)
     return True
 
@@ -116,7 +118,7 @@ def _canceled_intent(payment: Payment) -> Intent | None:
         return None
     try:
         return stripe_gateway.cancel_intent(payment.intent_id)
-    except errors.IntentNotFound:
+    except errors.NotAtStripe:
         return None
     except errors.PaymentRefused:
         return stripe_gateway.retrieve_intent(payment.intent_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from auctioncraft import clock
+from auctioncraft import clock, money
 from auctions.models import Auction
 from payments import stripe_gateway
-from payments.models import Order, Payment
-from payments.services import orders
+from payments.models import Order, OrderEvent, Payment
+from payments.services import history, orders
 
 if TYPE_CHECKING:
     from payments.stripe_gateway import Intent
@@ -56,12 +56,24 @@ def _take_money(order: Order, payment: Payment, intent: Intent) -> str:
     problem = _problem(order, intent)
     payment.status = Payment.Status.SURPLUS if problem else Payment.Status.SUCCEEDED
     payment.succeeded_at = clock.now()
+    payment.received = stripe_gateway.from_minor_units(intent.received_minor, intent.currency)
+    payment.received_currency = intent.currency
     payment.last_error = ""
-    payment.save(update_fields=("status", "succeeded_at", "last_error"))
+    payment.save(update_fields=("status", "succeeded_at", "received", "received_currency", "last_error"))
     if problem:
         logger.warning("money that order %s cannot take (%s): %s", order.pk, problem, intent.id)
+        came = money.to_text(payment.received, payment.received_currency)
+        history.record(
+            order=order,
+            kind=OrderEvent.Kind.SURPLUS,
+            at=payment.succeeded_at,
+            role=OrderEvent.Role.STRIPE,
+            amount=came,
+            currency=payment.received_currency,
+            reason=problem,
+        )
     else:
-        orders.mark_paid(order=order, at=payment.succeeded_at)
+        orders.mark_paid(order=order, payment=payment, at=payment.succeeded_at)
     return problem
 
 

@@ -10,13 +10,15 @@ from django.db.models import Q
 
 from accounts.services import standing
 from auctions.services import settlement
-from payments.models import Order
+from payments.models import Order, OrderEvent
+from payments.services import history
 from payments.signals import order_opened, payment_succeeded
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from auctions.models import Auction
+    from payments.models import Payment
 
 
 def open_order(*, auction: Auction, at: datetime) -> Order:
@@ -47,12 +49,13 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
         due_at=at + time_to_pay,
         created_at=at,
     )
+    history.record(order=order, kind=OrderEvent.Kind.OPENED, at=at)
     order_opened.send(sender=Order, order=order)
     return order
 
 
-def mark_paid(*, order: Order, at: datetime) -> None:
-    """Turn a locked order that awaits payment `paid`, once its payment has succeeded at `at` (UTC).
+def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
+    """Turn a locked order that awaits payment `paid`, once its payment, locked too, has succeeded at `at` (UTC).
 
     Then its auction, locked before it, is settled, and payment_succeeded is sent: all in the caller's transaction.
     """
@@ -61,6 +64,7 @@ def mark_paid(*, order: Order, at: datetime) -> None:
     order.status = Order.Status.PAID
     order.paid_at = at
     order.save(update_fields=("status", "paid_at"))
+    history.record(order=order, kind=OrderEvent.Kind.PAID, at=at, role=OrderEvent.Role.STRIPE)
     settlement.settle(product_id=order.product_id, at=at)
     payment_succeeded.send(sender=Order, order=order)
 

@@ -14,8 +14,8 @@ from django.db.models import F, Q
 
 from auctioncraft import clock
 from payments import errors, stripe_gateway
-from payments.models import Order, Payment, StripeEvent
-from payments.services import intents
+from payments.models import Order, OrderEvent, Payment, StripeEvent
+from payments.services import history, intents
 from payments.signals import payment_failed
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _current_intent(event: StripeEvent) -> Intent | None:
         return stripe_gateway.paid_intent_of(event.payload)
     try:
         return stripe_gateway.retrieve_intent(intent_id)
-    except errors.IntentNotFound:
+    except errors.NotAtStripe:
         return None
 
 
@@ -129,5 +129,12 @@ def _bring_forward(event_type: str, intent: Intent) -> str:
     flag = intents.apply(order=order, payment=payment, intent=intent)
     declined = event_type == "payment_intent.payment_failed" and intent.status == "requires_payment_method"
     if declined and order.status == Order.Status.AWAITING_PAYMENT:
+        history.record(
+            order=order,
+            kind=OrderEvent.Kind.PAYMENT_FAILED,
+            at=clock.now(),
+            role=OrderEvent.Role.STRIPE,
+            reason=payment.last_error,
+        )
         payment_failed.send(sender=Order, order=order)
     return flag

@@ -79,7 +79,7 @@ def test_a_cancelled_intent_is_canceled(double):
 
 
 def test_an_unknown_intent_is_not_found(double):
-    with pytest.raises(errors.IntentNotFound):
+    with pytest.raises(errors.NotAtStripe):
         stripe_gateway.retrieve_intent("pi_nothing")
 
 

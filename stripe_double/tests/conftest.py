@@ -14,7 +14,7 @@ import stripe
 from stripe_double.__main__ import server
 from stripe_double.app import Double
 from stripe_double.store import Store
-from stripe_double.webhooks import Deliverer
+from stripe_double.webhooks import Deliverer, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     def _start(webhook_url: str = "", latency: float = 0.0, db: str | None = None) -> Running:
         store = Store(db or str(tmp_path / "double.sqlite3"))
-        deliverer = Deliverer(store, webhook_url, SECRET, first_delay=0.02) if webhook_url else None
+        deliverer = Deliverer(store, Endpoint(webhook_url, [SECRET]), first_delay=0.02) if webhook_url else None
         double = Double(store, deliverer, latency)
         running = server(double, 0)
         thread = threading.Thread(target=running.run)

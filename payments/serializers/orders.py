@@ -1,4 +1,4 @@
-"""What goes in and out of the payment calls."""
+"""Orders, as those who are part of them see them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft import money
-from auctioncraft.api.fields import IdField, UTCDateTimeField
+from auctioncraft.api.fields import UTCDateTimeField
 from payments.models import Order
 
 
@@ -72,42 +72,3 @@ class OrderSerializer(serializers.Serializer):
     def get_server_time(self, order: Order) -> Any:  # noqa: ARG002 (DRF's signature)
         """Return the moment of this answer."""
         return self.context["now"]
-
-
-class CreatePaymentIntentSerializer(serializers.Serializer):
-    """Which product to pay for. Amount and currency are the order's."""
-
-    product_id = IdField()
-
-
-class CheckoutSerializer(serializers.Serializer):
-    """What Stripe.js needs to take the payment."""
-
-    client_secret = serializers.CharField(help_text="For Stripe.js on the buyer's page; keep it out of logs and URLs.")
-    payment_intent_id = serializers.CharField()
-    publishable_key = serializers.CharField()
-    amount = serializers.CharField(help_text="The order's total in its currency's decimals, like 150.00.")
-    currency = serializers.CharField()
-    status = serializers.CharField(help_text="The PaymentIntent's status at Stripe.")
-    order = OrderSerializer()
-
-
-class PremiumBandSerializer(serializers.Serializer):
-    """The percentage on the part of a hammer price from `from_price` to the next band's."""
-
-    from_price = serializers.CharField()
-    percent = serializers.CharField()
-
-
-class PaymentConfigSerializer(serializers.Serializer):
-    """What a checkout page must know before there is an order."""
-
-    publishable_key = serializers.CharField()
-    currencies = serializers.ListField(child=serializers.CharField())
-    buyers_premium = PremiumBandSerializer(many=True)
-
-
-class ReceivedSerializer(serializers.Serializer):
-    """The answer to Stripe."""
-
-    received = serializers.BooleanField()

@@ -1,8 +1,7 @@
-"""What is owed, what was paid, and what Stripe said."""
+"""What a buyer owes, and what happened to it."""
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -42,6 +41,12 @@ class Order(models.Model):
         EXPIRED = "expired"
         CANCELLED = "cancelled"
 
+    class AutoCharge(models.TextChoices):
+        """Whether the winner's saved card is charged without them: tried once, the rest is theirs to pay."""
+
+        DUE = "due"
+        DONE = "done"
+
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="orders")
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="purchases")
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sales")
@@ -56,6 +61,8 @@ class Order(models.Model):
     paid_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
     reminders = models.PositiveSmallIntegerField(default=0, help_text="How many times its buyer was reminded to pay.")
+    refunded = MoneyField(default=Decimal(0), help_text="What has gone back to the buyer of what paid it.")
+    auto_charge = models.CharField(max_length=4, choices=AutoCharge, blank=True)
 
     objects: ClassVar[Any] = OrderQuerySet.as_manager()
 
@@ -63,6 +70,7 @@ class Order(models.Model):
         ordering = ("-created_at", "-id")
         indexes = (
             models.Index(fields=("due_at",), name="order_unpaid_by_due", condition=Q(status="awaiting_payment")),
+            models.Index(fields=("created_at",), name="order_to_charge", condition=Q(auto_charge="due")),
         )
         constraints = (
             models.UniqueConstraint(
@@ -84,86 +92,64 @@ class Order(models.Model):
                 | (~Q(status="expired") & Q(expired_at__isnull=True)),
                 name="order_expired_at_iff_expired",
             ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("total")), name="order_refunded_at_most_its_total"
+            ),
         )
 
     def __str__(self) -> str:
         return f"Order {self.pk}"
 
-
-class PaymentQuerySet(models.QuerySet["Payment"]):
-    """Named reads."""
-
-    def live(self) -> PaymentQuerySet:
-        """Return the payments that may still be paid: at most one per order."""
-        return self.filter(status__in=(Payment.Status.CREATING, Payment.Status.OPEN))
-
-    def locked(self, pk: int) -> Payment:
-        """Return the payment under its row lock; its order is locked before it."""
-        return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
-
-
-class Payment(models.Model):
-    """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
-
-    class Status(models.TextChoices):
-        """How far it has come."""
-
-        CREATING = "creating"
-        OPEN = "open"
-        SUCCEEDED = "succeeded"
-        # Money came in that the order could not take (paid already, expired, cancelled): to be refunded.
-        SURPLUS = "surplus"
-        CANCELED = "canceled"
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    amount = MoneyField()
-    currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
-    last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
-    created_at = models.DateTimeField(db_default=Now())
-    succeeded_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[Any] = PaymentQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-id",)
-        constraints = (
-            models.UniqueConstraint(
-                fields=("order",), condition=Q(status__in=("creating", "open")), name="one_live_payment_per_order"
-            ),
-            models.UniqueConstraint(
-                fields=("order",), condition=Q(status="succeeded"), name="one_succeeded_payment_per_order"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.intent_id or f"Payment {self.pk}"
-
     @property
     def is_live(self) -> bool:
-        """Whether it may still be paid."""
-        return self.status in {self.Status.CREATING, self.Status.OPEN}
+        """Whether it is paid or may still be: a product has one such order at most."""
+        return self.status in {self.Status.AWAITING_PAYMENT, self.Status.PAID}
 
 
-class StripeEvent(models.Model):
-    """A verified webhook delivery, kept before it is acted on; its id makes repeats harmless."""
+class OrderEvent(models.Model):
+    """One thing that happened to an order: what, when, by whom, and its status from then on. Insert only.
 
-    id = models.CharField(max_length=255, primary_key=True)
-    type = models.CharField(max_length=100)
-    payload = models.JSONField()
-    received_at = models.DateTimeField(db_default=Now())
-    processed_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True, help_text="Why the last try to act on it failed.")
-    flag = models.CharField(max_length=100, blank=True, help_text="What staff should look at, if anything.")
+    Written in the transaction of what it tells of, by services/history.py alone.
+    """
+
+    class Kind(models.TextChoices):
+        """What happened. Public names."""
+
+        OPENED = "opened"
+        PAYMENT_STARTED = "payment_started"
+        PAYMENT_FAILED = "payment_failed"
+        PAID = "paid"
+        SURPLUS = "surplus"
+        REMINDED = "reminded"
+        EXPIRED = "expired"
+        REFUND_REQUESTED = "refund_requested"
+        REFUNDED = "refunded"
+        REFUND_FAILED = "refund_failed"
+        DISPUTED = "disputed"
+        DISPUTE_CLOSED = "dispute_closed"
+        PAID_OUT = "paid_out"
+
+    class Role(models.TextChoices):
+        """In what part somebody did it."""
+
+        BUYER = "buyer"
+        SELLER = "seller"
+        STAFF = "staff"
+        STRIPE = "stripe"
+        SYSTEM = "system"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
+    kind = models.CharField(max_length=20, choices=Kind)
+    status = models.CharField(max_length=16, choices=Order.Status)
+    role = models.CharField(max_length=6, choices=Role)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    data = models.JSONField(default=dict, blank=True, help_text="Amounts and reasons; nothing that identifies anybody.")
+    at = models.DateTimeField()
 
     class Meta:
-        ordering = ("-received_at",)
-        indexes = (
-            models.Index(fields=("received_at",), name="stripe_event_waiting", condition=Q(processed_at__isnull=True)),
-        )
+        ordering = ("id",)
 
     def __str__(self) -> str:
-        return self.id
+        return f"{self.order_id}: {self.kind}"

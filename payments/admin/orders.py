@@ -1,17 +1,12 @@
-"""Staff see money here; they never type it. What changes an order or a payment is a service."""
+"""Orders and payments."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from unfold.admin import TabularInline
 
 from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
-from payments.models import Order, Payment, StripeEvent
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
+from payments.models import Order, OrderEvent, Payment
 
 
 class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -20,6 +15,14 @@ class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = Payment
     extra = 0
     fields = ("intent_id", "amount", "currency", "status", "last_error", "created_at", "succeeded_at")
+
+
+class HistoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """What happened to an order, on its page."""
+
+    model = OrderEvent
+    extra = 0
+    fields = ("at", "kind", "status", "role", "actor", "data")
 
 
 @admin.register(Order)
@@ -34,7 +37,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("product", "buyer", "seller")
     search_fields = ("=id", "product__name", "buyer__email", "seller__email", "payments__intent_id")
     date_hierarchy = "created_at"
-    inlines = (PaymentInline,)
+    inlines = (PaymentInline, HistoryInline)
 
 
 @admin.register(Payment)
@@ -46,30 +49,3 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_select_related = ("order",)
     search_fields = ("=id", "intent_id", "=order__id")
     # The idempotency key is the server's; the model says it is not editable, so the admin leaves it out.
-
-
-class _Attention(admin.SimpleListFilter):
-    """What staff should look at."""
-
-    title = "attention"
-    parameter_name = "attention"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the choices."""
-        return [("flagged", "Flagged"), ("waiting", "Not processed yet")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        """Narrow the list."""
-        if self.value() == "flagged":
-            return queryset.exclude(flag="")
-        return queryset.filter(processed_at__isnull=True) if self.value() == "waiting" else queryset
-
-
-@admin.register(StripeEvent)
-class StripeEventAdmin(ReadOnlyAdmin):
-    """What Stripe sent, and what became of it."""
-
-    list_display = ("id", "type", "received_at", "processed_at", "attempts", "flag", "error")
-    list_filter = (_Attention, "type", "received_at")
-    search_fields = ("id", "type", "flag")
-    date_hierarchy = "received_at"

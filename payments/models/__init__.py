@@ -1,0 +1,20 @@
+"""The tables of money."""
+
+from payments.models.orders import Order, OrderEvent
+from payments.models.payments import Dispute, Payment, Refund
+from payments.models.people import Customer, Payout, SavedCard, SellerAccount
+from payments.models.stripe import Reconciliation, StripeEvent
+
+__all__ = [
+    "Customer",
+    "Dispute",
+    "Order",
+    "OrderEvent",
+    "Payment",
+    "Payout",
+    "Reconciliation",
+    "Refund",
+    "SavedCard",
+    "SellerAccount",
+    "StripeEvent",
+]

@@ -1,0 +1,164 @@
+"""What was paid, given back, or taken back."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from auctioncraft.db import MoneyField
+from payments.models.orders import Order
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    """Named reads."""
+
+    def live(self) -> PaymentQuerySet:
+        """Return the payments that may still be paid: at most one per order."""
+        return self.filter(status__in=(Payment.Status.CREATING, Payment.Status.OPEN))
+
+    def locked(self, pk: int) -> Payment:
+        """Return the payment under its row lock; its order is locked before it."""
+        return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
+class Payment(models.Model):
+    """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
+
+    class Status(models.TextChoices):
+        """How far it has come."""
+
+        CREATING = "creating"
+        OPEN = "open"
+        SUCCEEDED = "succeeded"
+        # Money came in that the order could not take (paid already, expired, cancelled): to be refunded.
+        SURPLUS = "surplus"
+        CANCELED = "canceled"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    amount = MoneyField()
+    currency = models.CharField(max_length=3)
+    # What the intent was asked for with: the same key must always ask for the same.
+    customer_id = models.CharField(max_length=255, blank=True, help_text="The buyer's id at Stripe, if they have one.")
+    destination = models.CharField(max_length=255, blank=True, help_text="The seller's account, if Stripe pays it out.")
+    fee = MoneyField(default=Decimal(0), help_text="What the house keeps of a payment with a destination.")
+    status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
+    received = MoneyField(null=True, blank=True, help_text="What came in; of a surplus it may be another amount.")
+    received_currency = models.CharField(max_length=3, blank=True)
+    refunding = MoneyField(default=Decimal(0), help_text="The sum of its refunds that were not refused.")
+    last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
+    created_at = models.DateTimeField(db_default=Now())
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = PaymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(status__in=("creating", "open")), name="one_live_payment_per_order"
+            ),
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(status="succeeded"), name="one_succeeded_payment_per_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("succeeded", "surplus"), received__isnull=False)
+                | (~Q(status__in=("succeeded", "surplus")) & Q(received__isnull=True)),
+                name="payment_received_iff_money_came",
+            ),
+            models.CheckConstraint(
+                # The ceiling of refunds, whoever else forgets it.
+                condition=Q(refunding=0) | Q(refunding__gt=0, refunding__lte=F("received")),
+                name="payment_refunds_within_received",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.intent_id or f"Payment {self.pk}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still be paid."""
+        return self.status in {self.Status.CREATING, self.Status.OPEN}
+
+    @property
+    def refundable(self) -> Decimal:
+        """What is left to refund, in the currency that came in."""
+        left: Decimal = (self.received or Decimal(0)) - self.refunding
+        return left
+
+
+class Refund(models.Model):
+    """Money going back to the buyer: stored before Stripe is asked, or found at Stripe, where staff may refund too."""
+
+    class Status(models.TextChoices):
+        """Stripe's words (https://docs.stripe.com/api/refunds/object), but for `creating`: not asked for yet."""
+
+        CREATING = "creating"
+        PENDING = "pending"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELED = "canceled"
+
+    class Reason(models.TextChoices):
+        """Stripe's words."""
+
+        DUPLICATE = "duplicate"
+        FRAUDULENT = "fraudulent"
+        REQUESTED_BY_CUSTOMER = "requested_by_customer"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    refund_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    amount = MoneyField()
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=24, choices=Reason, blank=True)
+    status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
+    failure = models.CharField(max_length=100, blank=True, help_text="Stripe's code for why it did not go through.")
+    attempts = models.PositiveIntegerField(default=0)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("id",), name="refund_to_send", condition=Q(status="creating")),)
+        constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),)
+
+    def __str__(self) -> str:
+        return self.refund_id or f"Refund {self.pk}"
+
+
+class Dispute(models.Model):
+    """A buyer's bank takes a payment back, for good if the dispute is lost.
+
+    Source: https://docs.stripe.com/api/disputes/object
+    """
+
+    OVER: ClassVar[tuple[str, ...]] = ("won", "lost", "warning_closed", "prevented")
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    dispute_id = models.CharField(max_length=255, unique=True)
+    amount = MoneyField()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=30, help_text="Stripe's word for how it stands.")
+    reason = models.CharField(max_length=50, blank=True)
+    evidence_due_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-opened_at", "-id")
+        indexes = (models.Index(fields=("payment",), name="dispute_open", condition=Q(closed_at__isnull=True)),)
+
+    def __str__(self) -> str:
+        return self.dispute_id

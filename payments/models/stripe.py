@@ -1,0 +1,56 @@
+"""What Stripe said, and how our rows compare with its own."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class StripeEvent(models.Model):
+    """What Stripe told us, verified, and kept before it is acted on; its id makes repeats harmless."""
+
+    class FoundBy(models.TextChoices):
+        """How we came to know of it."""
+
+        WEBHOOK = "webhook"
+        RECONCILIATION = "reconciliation"
+
+    id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(max_length=100)
+    payload = models.JSONField()
+    account = models.CharField(max_length=255, blank=True, help_text="The connected account it is of, if any.")
+    created_at = models.DateTimeField(null=True, blank=True, help_text="When it happened at Stripe.")
+    found_by = models.CharField(max_length=14, choices=FoundBy, default=FoundBy.WEBHOOK)
+    received_at = models.DateTimeField(db_default=Now())
+    processed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True, help_text="Why the last try to act on it failed.")
+    flag = models.CharField(max_length=100, blank=True, help_text="What staff should look at, if anything.")
+
+    class Meta:
+        ordering = ("-received_at",)
+        indexes = (
+            models.Index(fields=("received_at",), name="stripe_event_waiting", condition=Q(processed_at__isnull=True)),
+        )
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Reconciliation(models.Model):
+    """One comparison of our rows with Stripe's: what was looked at, what was put right, and what still differs."""
+
+    since = models.DateTimeField(help_text="What happened at Stripe before that was not looked at.")
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+    counts = models.JSONField(default=dict, blank=True, help_text="How many of each thing were looked at or mended.")
+    sums = models.JSONField(default=dict, blank=True, help_text="By currency, ours beside Stripe's.")
+    differences = models.JSONField(default=list, blank=True)
+    error = models.CharField(max_length=500, blank=True, help_text="Why it broke off, if it did.")
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"Reconciliation {self.pk}"

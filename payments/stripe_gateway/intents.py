@@ -1,0 +1,137 @@
+"""PaymentIntents: made, read, canceled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from auctioncraft import money
+from payments import errors
+from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.events import subject_of
+from payments.stripe_gateway.minor_units import to_minor_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import stripe
+    from stripe.params import PaymentIntentCreateParams
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent as Stripe holds it now. Amounts in minor units of `currency` (upper case)."""
+
+    id: str
+    client_secret: str = field(repr=False)
+    status: str
+    amount_minor: int
+    received_minor: int
+    currency: str
+    livemode: bool
+    metadata: dict[str, str]
+    last_error_code: str = ""
+    charge_id: str = ""
+
+    def charges(self, amount: Decimal, currency: str) -> bool:
+        """Whether it is for exactly this."""
+        return self.currency == currency and self.amount_minor == to_minor_units(amount, currency)
+
+
+def create_intent(
+    *,
+    amount: Decimal,
+    currency: str,
+    metadata: Mapping[str, str],
+    idempotency_key: str,
+    customer_id: str = "",
+    destination: str = "",
+    fee: Decimal = Decimal(0),
+) -> Intent:
+    """Create a PaymentIntent, or find the one that this key created.
+
+    With a `destination`, a connected account, Stripe passes the money on to it, less `fee`, which the house keeps.
+    Source: https://docs.stripe.com/api/payment_intents/create, https://docs.stripe.com/api/idempotent_requests and
+    https://docs.stripe.com/connect/destination-charges
+    Raises AmountNotChargeable, PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last the intent may
+    exist all the same: ask again with the same key.
+    """
+    minor = to_minor_units(amount, currency)
+    if currency in money.THREE_DECIMAL and minor % 10:
+        # Card networks take two decimals: https://docs.stripe.com/currencies#three-decimal
+        raise errors.AmountNotChargeable
+    params: PaymentIntentCreateParams = {
+        "amount": minor,
+        "currency": currency.lower(),
+        "metadata": dict(metadata),
+        "automatic_payment_methods": {"enabled": True},
+    }
+    if customer_id:
+        params["customer"] = customer_id
+    if destination:
+        params["transfer_data"] = {"destination": destination}
+        if fee:
+            params["application_fee_amount"] = to_minor_units(fee, currency)
+    with translated():
+        created = client().v1.payment_intents.create(params=params, options={"idempotency_key": idempotency_key})
+        return _intent(created)
+
+
+def retrieve_intent(intent_id: str) -> Intent:
+    """Return the PaymentIntent as it is now. Raises NotAtStripe, StripeUnavailable."""
+    with translated():
+        return _intent(client().v1.payment_intents.retrieve(intent_id))
+
+
+def cancel_intent(intent_id: str) -> Intent:
+    """Cancel a PaymentIntent that is not paid. Raises PaymentRefused if it is too late, StripeUnavailable.
+
+    Source: https://docs.stripe.com/api/payment_intents/cancel
+    """
+    with translated():
+        return _intent(client().v1.payment_intents.cancel(intent_id))
+
+
+def intent_id_of(payload: dict[str, Any]) -> str:
+    """Return the id of the PaymentIntent that an event's payload is about; empty if it is about something else."""
+    subject = subject_of(payload)
+    intent_id = subject.get("id")
+    return intent_id if subject.get("object") == "payment_intent" and isinstance(intent_id, str) else ""
+
+
+def paid_intent_of(payload: dict[str, Any]) -> Intent:
+    """Return the PaymentIntent of a verified `payment_intent.succeeded` event, as the event states it.
+
+    `succeeded` is where a PaymentIntent ends (https://docs.stripe.com/payments/paymentintents/lifecycle), so unlike any
+    other state it need not be read again. An amount that is not a number counts as none, which matches no order.
+    """
+    subject = subject_of(payload)
+    amount, received = subject.get("amount"), subject.get("amount_received", subject.get("amount"))
+    return Intent(
+        id=intent_id_of(payload),
+        client_secret="",  # one is never kept  # nosec B106
+        status="succeeded",
+        amount_minor=amount if type(amount) is int else 0,
+        received_minor=received if type(received) is int else 0,
+        currency=str(subject.get("currency", "")).upper(),
+        livemode=payload.get("livemode") is True,
+        metadata={},
+    )
+
+
+def _intent(found: stripe.PaymentIntent) -> Intent:
+    values = found.to_dict()
+    failure = values.get("last_payment_error") or {}
+    return Intent(
+        id=values["id"],
+        client_secret=values.get("client_secret") or "",
+        status=values["status"],
+        amount_minor=values["amount"],
+        received_minor=values.get("amount_received") or 0,
+        currency=values["currency"].upper(),
+        livemode=values["livemode"],
+        metadata=values.get("metadata") or {},
+        last_error_code=(failure.get("decline_code") or failure.get("code") or "")[:200],
+        charge_id=values.get("latest_charge") or "",
+    )
