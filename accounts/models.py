@@ -69,6 +69,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     token_version = models.PositiveIntegerField(default=0)
     strikes = models.PositiveSmallIntegerField(default=0, help_text="Won auctions that were not paid in time.")
     seller_state = models.CharField(max_length=8, choices=SellerState, default=SellerState.NONE)
+    has_card = models.BooleanField(default=False, help_text="Whether a card is on file; some bids need one.")
 
     objects: ClassVar[UserManager] = UserManager()
 

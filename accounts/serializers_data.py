@@ -30,6 +30,7 @@ class OwnProfileSerializer(serializers.Serializer):
     email_verified_at = UTCDateTimeField(allow_null=True)
     seller = serializers.ChoiceField(choices=User.SellerState.choices)
     strikes = serializers.IntegerField()
+    has_card = serializers.BooleanField()
 
 
 def _rows(about: str) -> Any:
@@ -53,6 +54,9 @@ class ExportSerializer(serializers.Serializer):
     second_chances = _rows("Offers after a winner did not pay.")
     purchases = _rows("Orders one owes or paid, with their payments.")
     sales = _rows("Orders of what one sold.")
+    payouts = _rows("What one is due of what one sold.")
+    seller_accounts = _rows("The account at Stripe by which one is paid.")
+    saved_cards = _rows("Cards one keeps for later; of a card we hold what a receipt shows.")
     notifications = _rows("Notices.")
     mails = _rows("When mails went out to one.")
     notification_preferences = _rows("How one chose to be told.")

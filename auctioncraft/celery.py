@@ -29,8 +29,13 @@ app.conf.beat_schedule = {
         "auctions.lapse_offers": 5.0,
         "payments.process_events": 5.0,
         "payments.follow_up_orders": 5.0,
+        "payments.send_refunds": 5.0,
+        "payments.charge_winners": 5.0,
+        "payments.send_payouts": 10.0,
         "notifications.tell_ending_soon": 30.0,
         "payments.cancel_leftovers": 60.0,
+        "payments.delete_customers": 60.0,
+        "payments.reconcile": 3600.0,
         "accounts.purge": 3600.0,
     }.items()
 }

@@ -41,6 +41,16 @@ def earlier_answer(*, user_id: int, key: str, fingerprint: str) -> dict[str, Any
     return answer
 
 
+def stand_for(*, user_id: int, key: str | None, fingerprint: str) -> None:
+    """Have the key stand for a request that was answered, without its answer, which may hold a secret.
+
+    For what finds the same again by itself. `earlier_answer` then refuses the key to any other request.
+    """
+    if key:
+        kept = IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint, status=200, answer={})
+        IdempotencyKey.objects.bulk_create([kept], ignore_conflicts=True)
+
+
 def run_once(
     *, user_id: int, key: str | None, fingerprint: str, status: int, work: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:

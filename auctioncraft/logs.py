@@ -81,6 +81,8 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
             "boto3": quiet,
             "s3transfer": quiet,
             "PIL": quiet,
+            # Thirty lines for every font of every receipt.
+            "fontTools": quiet,
             # Each sweep, each second: sent, received, expired, succeeded. What fails is an error.
             "celery.beat": quiet,
             "celery.worker.strategy": quiet,

@@ -47,7 +47,8 @@ _FEATURES = ", ".join(
 def security_headers(get_response: View) -> View:
     """Say what a browser may do with an answer; the rest of such headers is SecurityMiddleware's.
 
-    The admin and the docs are pages. All else is data, which may load nothing, should a browser take it for a page.
+    The admin and the docs are pages. All else is data, which may load nothing, should a browser take it for a page; a
+    view of the API that answers a page says itself what that may load.
     """
     pictures = _pictures()
     by_path = {
@@ -63,7 +64,7 @@ def security_headers(get_response: View) -> View:
         headers = response.headers
         path = request.path_info
         if path.startswith("/api/") and path != "/api/docs/":
-            headers["Content-Security-Policy"] = _NO_PAGE
+            headers.setdefault("Content-Security-Policy", _NO_PAGE)
             return response
         policy = next((policy for start, policy in by_path.items() if path.startswith(start)), otherwise)
         headers["Content-Security-Policy"] = policy

@@ -93,3 +93,8 @@ def to_text(amount: Decimal, currency: str) -> str:
 def to_text_or_none(amount: Decimal | None, currency: str) -> str | None:
     """As to_text, for amounts that may not be there."""
     return None if amount is None else to_text(amount, currency)
+
+
+def for_people(amount: Decimal, currency: str) -> str:
+    """Write a stored amount as people read it on paper: `1,234.50` in USD, `1,234` in JPY."""
+    return format(amount, f",.{decimals(currency)}f")

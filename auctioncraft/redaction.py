@@ -100,6 +100,9 @@ def own_secrets() -> list[str]:
         *settings.JWT_SIGNING_KEYS_OLD,
         settings.STRIPE_SECRET_KEY,
         settings.STRIPE_WEBHOOK_SECRET,
+        *settings.STRIPE_WEBHOOK_SECRETS_OLD,
+        settings.STRIPE_CONNECT_WEBHOOK_SECRET,
+        settings.METRICS_TOKEN,
         settings.EMAIL_HOST_PASSWORD,
         str(settings.DATABASES["default"].get("PASSWORD") or ""),
     ]

@@ -191,6 +191,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ProductStatus": "auctions.models.PUBLIC_STATUSES",
         "OrderStatus": "payments.models.Order.Status",
+        "OrderRole": ["buyer", "seller"],
+        "OrderEventRole": "payments.models.OrderEvent.Role",
+        "SellerState": "accounts.models.User.SellerState",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -227,6 +230,8 @@ BUYERS_PREMIUM_BANDS = tuple(
 PAYMENT_WINDOW = timedelta(hours=env.int("PAYMENT_WINDOW_HOURS", 96))
 # The seller's commission, in percent of the hammer price: what the house keeps beside the buyer's premium.
 SELLER_COMMISSION_PERCENT = Decimal(env.str("SELLER_COMMISSION_PERCENT", "0"))
+if not 0 <= SELLER_COMMISSION_PERCENT <= 100:
+    raise ImproperlyConfigured("SELLER_COMMISSION_PERCENT must be from 0 to 100.")
 # "USD=500,JPY=50000": who bids above that must have a card on file. A currency that is not named needs none.
 CARD_REQUIRED_ABOVE = {
     currency.upper(): Decimal(amount) for currency, amount in env.dict("CARD_REQUIRED_ABOVE", default={}).items()
@@ -313,6 +318,8 @@ STORAGES = {
     "default": _MEDIA_STORAGES[MEDIA_STORAGE],
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Whoever brings it as a bearer may read /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft"}
 
 LOGGING = logs.configuration(
@@ -336,6 +343,7 @@ if not DEBUG:
         "DATABASE_URL must be PostgreSQL (or say ALLOW_SQLITE=on)": DATABASE_IS_SQLITE
         and not env.bool("ALLOW_SQLITE", False),
         "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET must be set": not STRIPE_SECRET_KEY or not STRIPE_WEBHOOK_SECRET,
+        "METRICS_TOKEN must hold 32 characters or more, if it is set": 0 < len(METRICS_TOKEN) < 32,
     }
     if problems := [text for text, wrong in _refusals.items() if wrong]:
         raise ImproperlyConfigured(

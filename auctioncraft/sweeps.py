@@ -37,16 +37,24 @@ def sweep(name: str) -> Callable[[Callable[[], Any]], Any]:
     return decorate
 
 
-def one_by_one(work: Callable[..., bool], rows: Iterable[tuple[Any, ...]]) -> int:
+def one_by_one(
+    work: Callable[..., bool],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    until: tuple[type[Exception], ...] | type[Exception] = (),
+) -> int:
     """Do `work` with each row as its arguments; return for how many it was done.
 
     A row that fails is logged and the others go on: the longest overdue comes first at every sweep, and would keep
-    them waiting for ever.
+    them waiting for ever. An error of `until` says that somebody whom all of them need is away: the rest is left for
+    the next sweep, rather than waiting for a time-out each.
     """
     done = 0
     for row in rows:
         try:
             done += work(*row)
+        except until:
+            break
         except Exception:  # whatever is wrong with one row
             logger.exception("%s failed for %s", work.__qualname__, row)
     return done

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.static import serve
 
+from auctioncraft import metrics
 from auctioncraft.api import exceptions
 from auctioncraft.api.documents import DocsView, SchemaView
 from auctioncraft.api.routers import Router
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/", include(router.urls)),
     re_path(r"^api/", exceptions.not_found),
     path("admin/", admin.site.urls),
+    path("metrics", metrics.show),
 ]
 if settings.DEBUG:
     urlpatterns.append(re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}))

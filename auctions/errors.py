@@ -19,6 +19,13 @@ class BidderSuspended(PermissionDenied):
     detail = "You may not bid until our staff have looked at your unpaid orders."
 
 
+class CardRequired(PermissionDenied):
+    """The house wants a card on file for more than `above`, which the answer names."""
+
+    code = "card_required"
+    detail = "For that much you need a card on file."
+
+
 class AuctionNotOpen(DomainError):
     """Not yet started, past its end, closed or cancelled."""
 

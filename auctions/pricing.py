@@ -87,6 +87,11 @@ class Offer:
     amount: Decimal | None = None
     max_amount: Decimal | None = None
 
+    @property
+    def most(self) -> Decimal:
+        """What it may come to at most; nothing if it is no bid at all."""
+        return self.max_amount or self.amount or Decimal(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

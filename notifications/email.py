@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,15 +15,21 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import FormerAddress, OneTimeCode, User
 from accounts.services import otp
+from auctioncraft import clock
 from notifications.kinds import KINDS
+from payments.models import Order
+from payments.services import receipts
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
 
     from notifications.models import Delivery, Notification
+    from payments.services.receipts import Receipt
 
 # How the notice is called that goes to an address which its account has no longer: this, and the FormerAddress's id.
 FORMER_ADDRESS: Final = "former_address:"
+# How the notice is called that an order is paid: the receivers', by the order's id.
+_ORDER_PAID: Final = re.compile(r"order:(\d+):paid", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,12 @@ _FORMER: Final = "You get this mail because this was the address of an account a
 
 
 def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
-    """Return the mail of a delivery, text and HTML. It may hold a code: never log it."""
+    """Return the mail of a delivery, text and HTML. It may hold a code: never log it.
+
+    That a payment has arrived goes to its buyer with the receipt, as the order stands now; also as a PDF.
+    """
+    receipt: Receipt | None = None
+    context: dict[str, Any]
     if delivery.code and _is_taken(delivery.code):
         template, recipient = "notice", delivery.code.email
         subject = "There is an AuctionCraft account under this address"
@@ -87,6 +99,8 @@ def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> E
     else:
         assert delivery.notification is not None  # noqa: S101 (the table's CHECK)  # nosec B101
         template, subject, recipient, context = "notice", *_notice(delivery.notification)
+        if receipt := _receipt(delivery.notification):
+            template, context = "receipt", {**context, "receipt": receipt}
     context = {**context, "subject": subject, "site": settings.SITE_URL}
     mail = EmailMultiAlternatives(
         subject=subject,
@@ -101,6 +115,8 @@ def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> E
         connection=connection,
     )
     mail.attach_alternative(render_to_string(f"notifications/mail/{template}.html", context), "text/html")
+    if receipt:
+        mail.attach(f"{receipt.number}.pdf", receipts.as_pdf(receipt, at=clock.now()), "application/pdf")
     return mail
 
 
@@ -132,6 +148,15 @@ def _code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
 def _notice(notification: Notification) -> tuple[str, str, dict[str, Any]]:
     recipient, why = _address(notification)
     return notification.title, recipient, {"message": notification.message, "why": why}
+
+
+def _receipt(notification: Notification) -> Receipt | None:
+    """Return the receipt that goes with the notice that a payment has arrived; None to the seller, and with others."""
+    paid = _ORDER_PAID.fullmatch(notification.source)
+    if notification.kind != "payment_succeeded" or paid is None:
+        return None
+    order = Order.objects.with_parties().filter(pk=int(paid[1]), buyer_id=notification.recipient_id).first()
+    return None if order is None else receipts.receipt_of(order)
 
 
 def _address(notification: Notification) -> tuple[str, str]:

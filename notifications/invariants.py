@@ -26,7 +26,7 @@ from accounts.models import User
 from auctions.models import AuctionEvent, Bid, EventOutbox
 from notifications.kinds import FIXED, KINDS
 from notifications.models import Delivery, Notification, Preference
-from payments.models import Order
+from payments.models import Order, Refund
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,19 @@ def _untold_orders(kind: str, what: str, status: str | None, party: str) -> list
     return [f"order {pk}: no {kind} to user {user}" for pk, user in untold.values_list("pk", party)]
 
 
+def refunds_without_notice() -> list[str]:
+    """Every refund that has gone through has told its buyer, in that transaction."""
+    order = Cast("payment__order_id", TextField())
+    name = Concat(
+        *(Value("order:"), order, Value(":refund:"), Cast("pk", TextField())),
+        output_field=CharField(),
+    )
+    went = Refund.objects.order_by("pk").filter(status=Refund.Status.SUCCEEDED).annotate(source=name)
+    untold = went.filter(~Exists(_notice("refund_issued", "payment__order__buyer_id")))
+    rows = untold.exclude(erased("payment__order__buyer")).values_list("pk", "payment__order__buyer_id")
+    return [f"refund {pk}: no refund_issued to user {user}" for pk, user in rows]
+
+
 def outbid_without_notice() -> list[str]:
     """Every leader who was displaced was told, once the event was dealt with."""
     placed = _dealt_with().filter(kind=AuctionEvent.Kind.BID_PLACED)
@@ -179,6 +192,7 @@ CHECKS: Final[dict[str, Callable[[], list[str]]]] = {
     "16 everybody concerned by a void was told": voided_without_notice,
     "16 everybody concerned by a second chance was told": offered_without_notice,
     "16 everybody concerned by an order was told": orders_without_notice,
+    "16 everybody to whom money went back was told": refunds_without_notice,
     "16 what waits to be told is in the log": outbox_without_event,
     "16 every notice is of a known kind": kinds_unknown,
     "17 nobody has a notice twice": notices_twice,

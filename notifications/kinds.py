@@ -123,6 +123,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         title="Please remember to pay for “{product}”",
         message="{total} {currency} for “{product}” has not arrived yet. It is due by {due_at}; after that the sale "
         "falls through, and it counts as a strike on your account.",
+        cases={
+            "unpayable": "{total} {currency} for “{product}” has not arrived yet. It is due by {due_at}; after that "
+            "the sale falls through. No card can be charged this amount: please ask us how else to pay.",
+        },
         optional=False,
     ),
     # The usual message is the buyer's.
@@ -133,6 +137,19 @@ KINDS: Final[Mapping[str, Kind]] = {
         cases={
             "seller": "The buyer of “{product}” did not pay {total} {currency} by {due_at}, so the sale has fallen "
             "through. You can offer it to the next bidder, or list it again.",
+            "unpayable": "{total} {currency} for “{product}” was due by {due_at} and did not arrive. The sale has "
+            "fallen through. No card can be charged this amount, so it does not count as a strike. Please do not pay "
+            "any more.",
+        },
+        optional=False,
+    ),
+    # The usual message is the buyer's.
+    "refund_issued": Kind(
+        title="A refund for “{product}”",
+        message="We have sent {amount} {currency} for “{product}” back to you, the way you paid. Your bank may take "
+        "five to ten days to show it.",
+        cases={
+            "seller": "{amount} {currency} of the {total} {currency} for “{product}” went back to the buyer.",
         },
         optional=False,
     ),

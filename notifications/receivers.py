@@ -26,13 +26,20 @@ from notifications.kinds import moment
 from notifications.services import export, inbox, preferences
 from notifications.services.deliveries import request_code
 from notifications.services.notices import notify
-from payments.signals import order_expired, order_opened, payment_failed, payment_reminded, payment_succeeded
+from payments.signals import (
+    order_expired,
+    order_opened,
+    payment_failed,
+    payment_reminded,
+    payment_succeeded,
+    refund_issued,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from accounts.models import FormerAddress, OneTimeCode, SignIn, User
-    from payments.models import Order
+    from payments.models import Order, Refund
 
 
 @receiver(code_requested)
@@ -117,24 +124,34 @@ def report_failed_payment(*, order: Order, **_: Any) -> None:
 
 
 @receiver(payment_reminded)
-def remind_to_pay(*, order: Order, **_: Any) -> None:
+def remind_to_pay(*, order: Order, payable: bool = True, **_: Any) -> None:
     """Remind the buyer, once per reminder, told apart by their number."""
-    _tell(order.buyer, "payment_reminder", order, f"reminder:{order.reminders}")
+    _tell(order.buyer, "payment_reminder", order, f"reminder:{order.reminders}", case="" if payable else "unpayable")
 
 
 @receiver(order_expired)
-def report_expired_order(*, order: Order, **_: Any) -> None:
+def report_expired_order(*, order: Order, payable: bool = True, **_: Any) -> None:
     """Tell both sides that nobody paid."""
-    _tell(order.buyer, "payment_expired", order, "expired")
+    _tell(order.buyer, "payment_expired", order, "expired", case="" if payable else "unpayable")
     _tell(order.seller, "payment_expired", order, "expired", case="seller")
 
 
-def _tell(recipient: User, kind: str, order: Order, what: str, case: str = "") -> None:
+@receiver(refund_issued)
+def report_refund(*, order: Order, refund: Refund, **_: Any) -> None:
+    """Tell the buyer of money that goes back, and the seller too if it had paid their order."""
+    went = {"amount": money.to_text(refund.amount, refund.currency), "currency": refund.currency}
+    _tell(order.buyer, "refund_issued", order, f"refund:{refund.pk}", **went)
+    if refund.payment.paid_its_order:
+        _tell(order.seller, "refund_issued", order, f"refund:{refund.pk}", case="seller", **went)
+
+
+def _tell(recipient: User, kind: str, order: Order, what: str, case: str = "", **more: str) -> None:
     context = {
         "product": order.product.name,
         "total": money.to_text(order.total, order.currency),
         "currency": order.currency,
         "due_at": moment(order.due_at),
+        **more,
     }
     source = f"order:{order.pk}:{what}"
     notify(recipient=recipient, kind=kind, source=source, context=context, product=order.product, case=case)

@@ -53,6 +53,38 @@ class PaymentRefused(DomainError):
     status = 409
 
 
+class NothingToRefund(DomainError):
+    """No money came in, or all of it has gone back or is on its way."""
+
+    code = "nothing_to_refund"
+    detail = "There is nothing to refund here."
+    status = 409
+
+
+class RefundTooLarge(DomainError):
+    """More than what is left; `refundable` says how much that is, in `currency`."""
+
+    code = "refund_too_large"
+    detail = "That is more than what is left to refund."
+    status = 409
+
+
+class OrderDisputed(DomainError):
+    """The buyer's bank has taken the payment back, or may: to refund it would be to pay twice."""
+
+    code = "order_disputed"
+    detail = "The buyer's bank disputes this payment, so it cannot be refunded."
+    status = 409
+
+
+class RefundRefused(DomainError):
+    """Stripe understood and refused; `stripe_code` is its reason."""
+
+    code = "refund_refused"
+    detail = "The payment provider refused to refund this."
+    status = 409
+
+
 class NotAtStripe(PaymentRefused):
     """Stripe knows no such object under our key."""
 
@@ -70,6 +102,46 @@ class KeyInUse(StripeUnavailable):
 
 class KeySpent(StripeUnavailable):
     """Stripe answers this idempotency key with the failure it remembers; it will for 24 hours."""
+
+
+class ConnectNotConfigured(DomainError):
+    """The house pays its sellers by hand."""
+
+    code = "connect_not_configured"
+    detail = "This house pays its sellers itself; there is no account to set up."
+    status = 409
+
+
+class OnboardingRefused(DomainError):
+    """Stripe will not have this seller, or not from here; `stripe_code` is Stripe's reason."""
+
+    code = "onboarding_refused"
+    detail = "The payment provider refused to set up an account. The house will be in touch."
+    status = 409
+
+
+class PayoutNotDue(DomainError):
+    """Nothing is owed by hand: it is paid, held back, or on its way through Stripe."""
+
+    code = "payout_not_due"
+    detail = "Nothing of this payout is to be paid by hand now."
+    status = 409
+
+
+class SetupNotFinished(DomainError):
+    """The card is not saved at Stripe yet; `status` is the SetupIntent's."""
+
+    code = "setup_not_finished"
+    detail = "This card is not saved yet."
+    status = 409
+
+
+class AutoChargeOff(DomainError):
+    """The house does not charge winners by itself."""
+
+    code = "auto_charge_off"
+    detail = "Wins are not charged to saved cards here."
+    status = 409
 
 
 class BadSignature(DomainError):
@@ -92,3 +164,11 @@ class WebhookNotConfigured(Unavailable):
     code = "webhook_not_configured"
     detail = "STRIPE_WEBHOOK_SECRET is not set, so no event can be accepted."
     retry_after = 60
+
+
+class ReconciliationRunning(DomainError):
+    """There is one at a time."""
+
+    code = "reconciliation_running"
+    detail = "Our books are being compared with Stripe's already."
+    status = 409

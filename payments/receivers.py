@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
 
-from accounts.signals import data_requested, erasure_requested
+from accounts.signals import account_erased, data_requested, erasure_begun, erasure_requested
 from auctions.signals import auction_sold
-from payments.services import export, orders
+from payments.services import customers, export, orders, payouts, sellers
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +29,26 @@ def hand_out(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
     return export.sections(user=user)
 
 
+@receiver(erasure_begun, dispatch_uid="payments.erasure_begun")
+def lock_customer(*, user: User, **_: Any) -> None:
+    """Lock what guards their cards, before their account is locked."""
+    customers.lock_for_erasure(user_id=user.pk)
+
+
 @receiver(erasure_requested, dispatch_uid="payments.erasure_requested")
 def object_to(*, user: User, **_: Any) -> list[dict[str, Any]]:
-    """Say what they owe, or are owed: the order, whichever side they are on."""
-    return [{"reason": "unpaid_order", "order": pk} for pk in orders.unpaid_of(user_id=user.pk)]
+    """Say what they owe, or are owed: the order, whichever side they are on, and what is not paid out to them yet."""
+    unpaid = [{"reason": "unpaid_order", "order": pk} for pk in orders.unpaid_of(user_id=user.pk)]
+    return unpaid + [{"reason": "payout_due", "order": pk} for pk in payouts.due_of(user_id=user.pk)]
+
+
+@receiver(account_erased, dispatch_uid="payments.account_erased")
+def forget_cards(*, user: User, **_: Any) -> None:
+    """Forget their cards; the worker has Stripe forget their customer."""
+    customers.erase(user_id=user.pk)
+
+
+@receiver(account_erased, dispatch_uid="payments.account_erased.seller")
+def forget_seller_account(*, user: User, **_: Any) -> None:
+    """Forget which account at Stripe is theirs; there it stays, for it is between them and Stripe."""
+    sellers.forget(user_id=user.pk)

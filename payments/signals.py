@@ -6,5 +6,8 @@ from django.dispatch import Signal
 order_opened = Signal()
 payment_succeeded = Signal()
 payment_failed = Signal()
+# And with `payable`: whether a card could be charged its total. What it could not counts as no strike.
 payment_reminded = Signal()
 order_expired = Signal()
+# With `refund` too: it has gone through at Stripe.
+refund_issued = Signal()

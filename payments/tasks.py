@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from auctioncraft.sweeps import sweep
-from payments.services import expiry, webhooks
+from payments import errors
+from payments.services import auto_charge, customers, expiry, refunds, transfers, webhooks
+from payments.services.reconciliation import reconcile
 
 
 @sweep("payments.process_events")
@@ -23,3 +27,34 @@ def follow_up_orders() -> None:
 def cancel_leftovers() -> None:
     """Cancel at Stripe what is not to be paid any more."""
     expiry.cancel_leftovers()
+
+
+@sweep("payments.reconcile")
+def compare_with_stripe() -> None:
+    """Hold our rows against Stripe's, unless that is being done."""
+    with suppress(errors.ReconciliationRunning):
+        reconcile()
+
+
+@sweep("payments.send_refunds")
+def send_refunds() -> None:
+    """Have Stripe make the refunds that it has not answered yet."""
+    refunds.send_waiting()
+
+
+@sweep("payments.charge_winners")
+def charge_winners() -> None:
+    """Charge the saved cards of winners who want that."""
+    auto_charge.charge_winners()
+
+
+@sweep("payments.delete_customers")
+def delete_customers() -> None:
+    """Have Stripe forget the customers whose accounts were erased."""
+    customers.delete_due()
+
+
+@sweep("payments.send_payouts")
+def send_payouts() -> None:
+    """Send sellers what they are due, and take back what they have too much."""
+    transfers.send_due()

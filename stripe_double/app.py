@@ -1,4 +1,4 @@
-"""The API's HTTP side: routes, keys, one transaction per request, Stripe's envelope and headers."""
+"""The API's HTTP side: keys, one transaction per request, Stripe's envelope and headers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stripe_double import control, forms, idempotency, intents, objects, reading, refunds
+from stripe_double import control, forms, idempotency, objects, pages, reading, switches
 from stripe_double.call import Call
 from stripe_double.errors import StripeError
 from stripe_double.faults import Fault, Faults
-from stripe_double.hangup import HangUp, with_hangup
+from stripe_double.hangup import HangUp, Late, with_hangup
+from stripe_double.routes import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from stripe_double.routes import Operation
     from stripe_double.store import Store
     from stripe_double.webhooks import Deliverer
 
@@ -75,36 +77,23 @@ def build(double: Double) -> ASGIApp:
                 await task
         double.store.close()
 
-    def api(path: str, method: str, action: Callable[[Call, str], JSON], *, public: bool = False) -> Route:
+    def api(operation: Operation) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await _answer(double, request, action, public=public)
+            return await _answer(double, request, operation.action, public=operation.public)
 
-        return Route("/v1" + path, endpoint, methods=[method])
+        return Route("/v1" + operation.path, endpoint, methods=[operation.method])
 
     routes = [
-        api("/payment_intents", "POST", intents.create),
-        api("/payment_intents/{id}", "GET", intents.retrieve, public=True),
-        api("/payment_intents/{id}", "POST", intents.update),
-        api("/payment_intents/{id}/confirm", "POST", intents.confirmed, public=True),
-        api("/payment_intents/{id}/cancel", "POST", intents.cancel),
-        api("/refunds", "POST", refunds.create),
-        *(api(f"/{name}", "GET", partial(_page, name)) for name in reading.FILTERS),
-        *(api(f"/{name}/{{id}}", "GET", partial(_one, name)) for name in reading.KINDS if name != "payment_intents"),
+        *(api(operation) for operation in OPERATIONS),
         *control.routes(double),
+        *switches.routes(double),
+        *pages.routes(double),
     ]
     unknown = partial(_unknown, double)
     routes.append(Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
     # A page in a browser on this machine may reach 127.0.0.1 under a name of its own (DNS rebinding).
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return with_hangup(Starlette(routes=routes, middleware=[hosts], lifespan=lifespan))
-
-
-def _page(collection: str, call: Call, _: str) -> JSON:
-    return reading.page(call, collection)
-
-
-def _one(collection: str, call: Call, object_id: str) -> JSON:
-    return reading.one(call, collection, object_id)
 
 
 def _unknown_url(request: Request) -> Callable[[Call, str], JSON]:
@@ -124,11 +113,11 @@ async def _answer(double: Double, request: Request, action: Callable[[Call, str]
     try:
         return await _checked(double, request, action, request_id, public=public)
     except StripeError as error:
-        return _response(error.status, _text(error.body(request_id)), request_id)
+        return _refusal(error, request_id)
     except Exception:
         logger.exception("the double itself failed")
         failure = StripeError("The double itself failed; see its log.", status=500, type_="api_error")
-        return _response(500, _text(failure.body(request_id)), request_id)
+        return _refusal(failure, request_id)
 
 
 async def _checked(
@@ -158,14 +147,17 @@ async def _checked(
     if fault and fault.kind == "429":  # turned away before anything began, so no key remembers it
         message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
         raise StripeError(message, status=429, code="rate_limit")
-    if request.method == "GET":
-        answer = _get(call, work, fault)
-    else:
-        answer = await _write(double, request, call, work, fault=fault, pairs=forms.pairs(raw))
+    try:
+        if request.method == "GET":
+            answer = _get(call, work, fault)
+        else:
+            answer = await _write(double, request, call, work, fault=fault, pairs=forms.pairs(raw))
+    except StripeError as error:  # its answer can be late or lost too
+        answer = _refusal(error, request_id)
     if fault and fault.kind == "timeout_after_create":
         return HangUp(fault.seconds)
     if fault and fault.kind == "slow":
-        await asyncio.sleep(fault.seconds)
+        return Late(answer, fault.seconds)
     return answer
 
 
@@ -269,6 +261,10 @@ def _key(request: Request, given: forms.Params) -> str:
 
 def _text(body: JSON) -> str:
     return json.dumps(body, indent=2) + "\n"  # as Stripe: a person with curl reads it too
+
+
+def _refusal(error: StripeError, request_id: str) -> Response:
+    return _response(error.status, _text(error.body(request_id)), request_id)
 
 
 def _response(status: int, body: str, request_id: str, headers: dict[str, str] | None = None) -> Response:

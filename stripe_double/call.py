@@ -34,14 +34,15 @@ class Call:
             raise missing_resource(kind, object_id, param)
         return found
 
-    def announce(self, type_: str, snapshot: JSON, previous: JSON | None = None) -> None:
+    def announce(self, type_: str, snapshot: JSON, previous: JSON | None = None, *, account: str | None = None) -> None:
         """Write an event and queue its delivery, in the transaction of the change it tells of.
 
+        `account` is the connected account it happened on; None is the platform's own.
         Source: https://docs.stripe.com/api/events/types
         """
         # What a customer or a bank does has no API request behind it; Stripe's events then carry nulls.
         request = {"id": self.request_id or None, "idempotency_key": self.idempotency_key}
-        event = objects.event(type_, snapshot, previous, request)
+        event = objects.event(type_, snapshot, previous, request) | ({"account": account} if account else {})
         self.store.add(event)
         if self.delivers:
             self.store.queue(event["id"])

@@ -36,6 +36,11 @@ BROKEN = Decline(
     "processing_error",
     "An error occurred while processing your card. Try again in a little bit.",
 )
+AUTHENTICATION = Decline(
+    "authentication_required",
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+)
 NOT_A_TEST_CARD = Decline(
     "card_declined",
     "test_mode_live_card",
@@ -46,7 +51,12 @@ NOT_A_TEST_CARD = Decline(
 
 @dataclass(frozen=True)
 class Instrument:
-    """How a test card or account behaves; `number` never leaves this module's table."""
+    """How a test card or account behaves; `number` never leaves this module's table.
+
+    `saves` is a card whose declines come when it is charged, not when it is saved; `set_up_once` one that needs no
+    3-D Secure off-session after it was authenticated for that. `refund` is how its refunds go: `succeeds`, `fails`
+    (later) or `waits` (pending until settled). `dispute` is the reason for which its holder disputes every charge.
+    """
 
     number: str
     names: tuple[str, ...] = ()
@@ -55,6 +65,10 @@ class Instrument:
     three_d_secure: bool = False
     processing: bool = False
     type: str = "card"
+    saves: bool = False
+    set_up_once: bool = False
+    refund: str = "succeeds"
+    dispute: str | None = None
 
     @property
     def last4(self) -> str:
@@ -88,7 +102,12 @@ INSTRUMENTS = (
         ("pm_card_threeDSecure2Required", "pm_card_threeDSecureRequired"),
         three_d_secure=True,
     ),
-    Instrument("4000002500003155", ("pm_card_authenticationRequiredOnSetup",), three_d_secure=True),
+    Instrument(
+        "4000002500003155",
+        ("pm_card_authenticationRequiredOnSetup",),
+        three_d_secure=True,
+        set_up_once=True,
+    ),
     Instrument("4000002760003184", ("pm_card_authenticationRequired",), three_d_secure=True),
     Instrument(
         "4000008400001629",
@@ -96,6 +115,18 @@ INSTRUMENTS = (
         three_d_secure=True,
         decline=GENERIC,
     ),
+    Instrument(
+        "4000008260003178",
+        ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",),
+        three_d_secure=True,
+        decline=NO_FUNDS,
+        saves=True,
+    ),
+    Instrument("4000000000000341", ("pm_card_chargeCustomerFail",), decline=GENERIC, saves=True),
+    Instrument("4000000000005126", ("pm_card_refundFail",), refund="fails"),
+    Instrument("4000000000007726", ("pm_card_pendingRefund",), refund="waits"),
+    Instrument("4000000000000259", ("pm_card_createDispute",), dispute="fraudulent"),
+    Instrument("4000000000002685", ("pm_card_createDisputeProductNotReceived",), dispute="product_not_received"),
     Instrument("000000000009", ("pm_usBankAccount_processing",), processing=True, type="us_bank_account"),
 )
 BY_NAME = {name: instrument for instrument in INSTRUMENTS for name in instrument.names}
@@ -105,6 +136,14 @@ BY_NUMBER = {instrument.number: instrument for instrument in INSTRUMENTS if inst
 def from_name(name: str) -> Instrument | None:
     """Return the instrument of one of Stripe's test ids, such as `pm_card_visa`."""
     return BY_NAME.get(name)
+
+
+def from_fingerprint(fingerprint: str) -> Instrument:
+    """Return the instrument behind a stored payment method."""
+    for instrument in INSTRUMENTS:
+        if instrument.fingerprint == fingerprint:
+            return instrument
+    return Instrument("", decline=NOT_A_TEST_CARD)
 
 
 def from_data(data: Any) -> tuple[Instrument, Params]:  # whatever the form held

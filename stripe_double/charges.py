@@ -27,7 +27,7 @@ def charge(intent: JSON, method: JSON, *, status: str, authenticated: bool = Fal
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": intent["application_fee_amount"],
         "balance_transaction": None,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": "AUCTIONCRAFT",
@@ -43,7 +43,7 @@ def charge(intent: JSON, method: JSON, *, status: str, authenticated: bool = Fal
         "fraud_details": {},
         "livemode": False,
         "metadata": intent["metadata"],
-        "on_behalf_of": None,
+        "on_behalf_of": intent["on_behalf_of"],
         "outcome": _outcome("approved_by_network", "authorized", "Payment complete.") if paid else None,
         "paid": paid,
         "payment_intent": intent["id"],
@@ -60,8 +60,8 @@ def charge(intent: JSON, method: JSON, *, status: str, authenticated: bool = Fal
         "statement_descriptor": intent["statement_descriptor"],
         "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": status,
-        "transfer_data": None,
-        "transfer_group": intent["transfer_group"],
+        "transfer_data": {"amount": None} | intent["transfer_data"] if intent["transfer_data"] else None,
+        "transfer_group": intent["transfer_group"] or (f"group_{intent['id']}" if intent["transfer_data"] else None),
     }
 
 
@@ -98,9 +98,15 @@ _AUTHENTICATED = {
 }
 
 
+_BANK_FACE = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
+
+
 def _method_details(intent: JSON, method: JSON, *, authenticated: bool) -> JSON:
     if method["type"] != "card":
-        return {"type": method["type"], method["type"]: method[method["type"]]}
+        bank = method[method["type"]]
+        face = {name: bank[name] for name in _BANK_FACE}
+        more = {"expected_debit_date": None, "mandate": None, "payment_reference": None}
+        return {"type": method["type"], method["type"]: face | more}
     card = method["card"]
     same = (
         "brand",

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import cards, charges, objects, params
-from stripe_double.errors import StripeError, missing_resource, unexpected_state
+from stripe_double import accounts, cards, charges, disputes, payment_methods, transfers
+from stripe_double.errors import StripeError, unexpected_state
 
 if TYPE_CHECKING:
     from stripe_double.call import Call
-    from stripe_double.cards import Decline, Instrument
+    from stripe_double.cards import Decline
 
 JSON = dict[str, Any]
 
-PARAMS = ("return_url", "use_stripe_sdk")
+PARAMS = ("return_url", "use_stripe_sdk", "off_session")
+OFF_SESSION = ("true", "one_off", "recurring")
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 FAILED_AUTHENTICATION = (
     "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
@@ -29,25 +30,9 @@ def attach(call: Call, intent: JSON) -> None:
 
     Source: https://docs.stripe.com/api/payment_intents/update
     """
-    name = params.text(call.params, "payment_method")
-    data = call.params.get("payment_method_data")
-    if data is not None:
-        instrument, card = cards.from_data(data)
-        billing = data.get("billing_details")
-        method = _new_method(call, instrument, card, billing if isinstance(billing, dict) else {})
-    elif name is None:
-        return
-    elif (instrument_ := cards.from_name(name)) is not None:
-        method = _new_method(call, instrument_, {}, {})
-    else:
-        found = call.store.get("payment_method", name)
-        if found is None:
-            raise missing_resource("PaymentMethod", name, "payment_method")
-        method = found
-    if method["type"] not in intent["payment_method_types"]:
-        message = f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent."
-        raise StripeError(message, param="payment_method")
-    intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+    method = payment_methods.take(call, intent)
+    if method is not None:
+        intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
 
 
 def check_confirmable(intent: JSON) -> None:
@@ -82,12 +67,31 @@ def pay(call: Call, intent: JSON) -> JSON:
         )
         raise unexpected_state(message, intent)
     method = call.find("payment_method", intent["payment_method"], "payment_method")
-    instrument = _behaviour(call, method)
+    payment_methods.check_owner(method, intent)
+    accounts.check_capabilities(call, intent)
+    instrument, off_session = payment_methods.behaviour(call, method), is_off_session(call)
     if instrument.three_d_secure:
-        return _ask_for_authentication(call, intent)
+        if not off_session:
+            return _ask_for_authentication(call, intent)
+        if not payment_methods.is_set_up(call, method):
+            return _charge(call, intent, method, cards.AUTHENTICATION, authenticated=False)
     if instrument.processing:
         return _start_processing(call, intent, method)
     return _charge(call, intent, method, instrument.decline, authenticated=False)
+
+
+def is_off_session(call: Call) -> bool:
+    """Return whether the call charges a customer who is not there to authenticate.
+
+    Source: https://docs.stripe.com/payments/save-and-reuse (charge the saved payment method later)
+    """
+    value = call.params.get("off_session", "false")
+    if value not in ("false", *OFF_SESSION):
+        raise StripeError("Invalid off_session", param="off_session")
+    if value != "false" and call.publishable:
+        message = "The parameter `off_session` cannot be used with a publishable API key."
+        raise StripeError(message, param="off_session")
+    return bool(value != "false")
 
 
 def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
@@ -98,7 +102,7 @@ def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
     method = call.find("payment_method", intent["payment_method"], "payment_method")
     if succeed:
         try:
-            return _charge(call, intent, method, _behaviour(call, method).decline, authenticated=True)
+            return _charge(call, intent, method, payment_methods.behaviour(call, method).decline, authenticated=True)
         except StripeError:
             return call.find("payment_intent", intent["id"], "intent")
     error = {
@@ -121,8 +125,7 @@ def settle(call: Call, intent: JSON, *, succeed: bool) -> JSON:
     method = call.find("payment_method", intent["payment_method"], "payment_method")
     if succeed:
         charge |= {"status": "succeeded", "paid": True, "captured": True, "amount_captured": charge["amount"]}
-        call.store.save(charge)
-        _succeed(call, intent, charge)
+        _succeed(call, intent, charge, method)
         return intent
     decline = cards.NO_FUNDS
     charge |= {"status": "failed", "failure_code": decline.code, "failure_message": decline.message}
@@ -132,30 +135,8 @@ def settle(call: Call, intent: JSON, *, succeed: bool) -> JSON:
     return intent
 
 
-def _behaviour(call: Call, method: JSON) -> Instrument:
-    known = call.store.private(method["id"])
-    for instrument in cards.INSTRUMENTS:
-        if instrument.fingerprint == known["fingerprint"]:
-            return instrument
-    return cards.Instrument("", decline=cards.NOT_A_TEST_CARD)
-
-
-def _new_method(call: Call, instrument: Instrument, card: JSON, billing: JSON) -> JSON:
-    # Only what a receipt needs of the billing hash; a stray key must not end up in an answer.
-    named = {key: billing.get(key) or None for key in ("email", "name", "phone")}
-    method = objects.payment_method(instrument, card, named)
-    call.store.add(method, {"fingerprint": instrument.fingerprint})
-    return method
-
-
 def _ask_for_authentication(call: Call, intent: JSON) -> JSON:
-    return_url = params.web_url(call.params, "return_url")
-    url = f"{call.base_url}/_double/payment_intents/{intent['id']}/authenticate"
-    if return_url and not params.boolean(call.params, "use_stripe_sdk"):
-        action: JSON = {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": url}}
-    else:
-        sdk = {"type": "three_d_secure_redirect", "stripe_js": url, "source": objects.new_id("src")}
-        action = {"type": "use_stripe_sdk", "use_stripe_sdk": sdk}
+    return_url, action = payment_methods.authentication(call, intent)
     intent |= {"status": "requires_action", "next_action": action, "last_payment_error": None}
     call.store.save(intent, {"return_url": return_url})
     call.announce("payment_intent.requires_action", intent)
@@ -171,7 +152,6 @@ def _start_processing(call: Call, intent: JSON, method: JSON) -> JSON:
         "latest_charge": charge["id"],
         "next_action": None,
         "last_payment_error": None,
-        "processing": {"type": method["type"]},
     }
     call.store.save(intent)
     call.announce("payment_intent.processing", intent)
@@ -183,7 +163,7 @@ def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, 
     charge = charges.charge(intent, method, status=status, authenticated=authenticated)
     if decline is None:
         call.store.add(charge)
-        _succeed(call, intent, charge)
+        _succeed(call, intent, charge, method, authenticated=authenticated)
         return intent
     charge |= {
         "failure_code": decline.code,
@@ -207,7 +187,11 @@ def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, 
     )
 
 
-def _succeed(call: Call, intent: JSON, charge: JSON) -> None:
+def _succeed(call: Call, intent: JSON, charge: JSON, method: JSON, *, authenticated: bool = False) -> None:
+    if intent["setup_future_usage"] and intent["customer"]:
+        payment_methods.save_for(call, method, intent["customer"], authenticated=authenticated)
+    payment_methods.spend(call, method)
+    transfers.book(call, intent, charge)
     call.announce("charge.succeeded", charge)
     intent |= {
         "status": "succeeded",
@@ -219,6 +203,8 @@ def _succeed(call: Call, intent: JSON, charge: JSON) -> None:
     }
     call.store.save(intent)
     call.announce("payment_intent.succeeded", intent)
+    if reason := payment_methods.behaviour(call, method).dispute:
+        disputes.open_dispute(call, charge, reason=reason)
 
 
 def _fail(call: Call, intent: JSON, error: JSON, **more: str) -> None:

@@ -1,7 +1,7 @@
-"""An answer that never comes: the connection is held, then closed without a byte, as in a network time-out.
+"""Answers that never come (the connection is held, then closed without a byte, as in a network time-out), or late.
 
-ASGI has no word for it, and returning without an answer makes uvicorn send a 500 of its own, which the SDK would take
-for Stripe's; so the server's transport is closed from under it.
+ASGI has no word for the former, and returning without an answer makes uvicorn send a 500 of its own, which the SDK
+would take for Stripe's; so the server's transport is closed from under it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,23 @@ class HangUp(Response):
             transport: asyncio.Transport = scope[TRANSPORT]
             transport.abort()
             await _gone(receive)
+
+
+class Late(Response):
+    """Wait, and answer if the client still listens then. What the answer tells of was done before the wait."""
+
+    def __init__(self, answer: Response, seconds: float) -> None:
+        """Hold `answer` back for `seconds`."""
+        super().__init__()
+        self.answer, self.seconds = answer, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer late."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                await _gone(receive)
+        except TimeoutError:
+            await self.answer(scope, receive, send)
 
 
 async def _gone(receive: Receive) -> None:

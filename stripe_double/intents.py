@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import confirm, objects, params
+from stripe_double import accounts, confirm, customers, objects, params
 from stripe_double.errors import StripeError, missing_param, unexpected_state
 
 if TYPE_CHECKING:
@@ -33,8 +33,35 @@ DETAILS = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-CHANGEABLE = ("amount", "currency", "metadata", "payment_method", "payment_method_data", *DETAILS)
-ONLY_AT_CREATION = ("automatic_payment_methods", "payment_method_types", "confirm", *confirm.PARAMS)
+CHANGEABLE = (
+    "amount",
+    "application_fee_amount",
+    "currency",
+    "customer",
+    "metadata",
+    "payment_method",
+    "payment_method_data",
+    "setup_future_usage",
+    *DETAILS,
+)
+ONLY_AT_CREATION = (
+    "automatic_payment_methods",
+    "confirm",
+    "on_behalf_of",
+    "payment_method_types",
+    "transfer_data",
+    *confirm.PARAMS,
+)
+WHILE_PAYABLE = (
+    "amount",
+    "application_fee_amount",
+    "currency",
+    "customer",
+    "payment_method",
+    "payment_method_data",
+    "setup_future_usage",
+)
+USAGES = ("on_session", "off_session")
 # What Stripe shows to whoever holds only the client secret: no metadata, no charge.
 # Source: https://docs.stripe.com/api/payment_intents/retrieve
 PUBLIC = (
@@ -54,13 +81,18 @@ def create(call: Call, _: str = "") -> JSON:
     params.only(given, *CHANGEABLE, *ONLY_AT_CREATION)
     currency = params.currency(given)
     amount = params.amount(given, currency)
-    automatic, methods = _methods(call, currency)
+    automatic, methods = methods_of(call, currency)
     intent = objects.payment_intent(amount, currency, methods, automatic=automatic)
     _describe(call, intent)
+    accounts.connect(call, intent)
     confirm.attach(call, intent)
+    confirming = params.boolean(given, "confirm")
+    if confirm.is_off_session(call) and not confirming:
+        message = "The `off_session` parameter can only be passed in when `confirm` is set to true."
+        raise StripeError(message, param="off_session")
     call.store.add(intent)
     call.announce("payment_intent.created", intent)
-    return confirm.pay(call, intent) if params.boolean(given, "confirm") else intent
+    return confirm.pay(call, intent) if confirming else intent
 
 
 def retrieve(call: Call, intent_id: str) -> JSON:
@@ -77,7 +109,7 @@ def update(call: Call, intent_id: str) -> JSON:
     given = call.params
     params.only(given, *CHANGEABLE)
     intent = find(call, intent_id)
-    for name in ("amount", "currency", "payment_method", "payment_method_data"):
+    for name in WHILE_PAYABLE:
         if name in given and intent["status"] not in PAYABLE:
             message = (
                 f"This PaymentIntent's {name} could not be updated because it has a status of {intent['status']}. "
@@ -92,6 +124,7 @@ def update(call: Call, intent_id: str) -> JSON:
         if intent["status"] == "requires_action":  # the customer approved another sum
             intent |= {"status": "requires_confirmation", "next_action": None}
     _describe(call, intent)
+    accounts.connect(call, intent)
     confirm.attach(call, intent)
     call.store.save(intent)
     return intent
@@ -131,9 +164,18 @@ def confirmed(call: Call, intent_id: str) -> JSON:
 
     Source: https://docs.stripe.com/api/payment_intents/confirm
     """
-    params.only(call.params, "client_secret", "payment_method", "payment_method_data", *confirm.PARAMS)
+    params.only(
+        call.params,
+        "client_secret",
+        "payment_method",
+        "payment_method_data",
+        "receipt_email",
+        "setup_future_usage",
+        *confirm.PARAMS,
+    )
     intent = find(call, intent_id)
     confirm.check_confirmable(intent)
+    _describe(call, intent)
     confirm.attach(call, intent)
     return visible(call, confirm.pay(call, intent))
 
@@ -158,7 +200,8 @@ def visible(call: Call, intent: JSON) -> JSON:
     return {name: intent[name] for name in PUBLIC} if call.publishable else intent
 
 
-def _methods(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
+def methods_of(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
+    """Return what an intent of this call says of automatic payment methods, and the types it takes."""
     automatic, types = call.params.get("automatic_payment_methods"), call.params.get("payment_method_types")
     if automatic is not None and types is not None:
         message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
@@ -169,6 +212,12 @@ def _methods(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
             raise StripeError(message, param="payment_method_types")
         return None, types
     offered = ["card", "us_bank_account"] if currency == "usd" else ["card"]
+    if "allowed_payment_method_types" in call.params:
+        allowed = call.params["allowed_payment_method_types"]
+        offered = [name for name in offered if isinstance(allowed, list) and name in allowed]
+        if not offered:
+            message = "No payment method types of allowed_payment_method_types are available; the double has 'card'."
+            raise StripeError(message, param="allowed_payment_method_types")
     if automatic is None:  # since 2023-08-16 this is what leaving both out means
         return {"allow_redirects": "always", "enabled": True}, offered
     if not isinstance(automatic, dict) or automatic.get("allow_redirects", "always") not in (
@@ -191,3 +240,10 @@ def _describe(call: Call, intent: JSON) -> None:
     if email is not None and "@" not in email:
         raise StripeError(f"Invalid email address: {email}", code="email_invalid", param="receipt_email")
     intent["metadata"] = params.metadata(given, intent["metadata"])
+    if "customer" in given:
+        intent["customer"] = customers.named(call)
+    if "setup_future_usage" in given:
+        intent["setup_future_usage"] = usage = params.text(given, "setup_future_usage")
+        if usage not in (None, *USAGES):
+            message = f"Invalid setup_future_usage: must be one of {' or '.join(USAGES)}"
+            raise StripeError(message, param="setup_future_usage")

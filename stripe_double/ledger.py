@@ -27,6 +27,7 @@ CATEGORIES = {
     "application_fee_refund": "platform_earning_refund",
     "charge": "charge",
     "payment": "charge",
+    "payment_failure_refund": "refund_failure",
     "payment_refund": "refund",
     "refund": "refund",
     "refund_failure": "refund_failure",

@@ -162,7 +162,7 @@ def refund(charge_: JSON, amount: int, reason: str | None, metadata: dict[str, s
         "charge": charge_["id"],
         "created": int(time.time()),
         "currency": charge_["currency"],
-        "customer": None,
+        "customer": charge_["customer"],
         "customer_account": None,
         "destination_details": {"card": {"type": "refund"}, "type": "card"},
         "metadata": metadata,

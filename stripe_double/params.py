@@ -87,8 +87,9 @@ def amount(params: Params, code: str) -> int:
     value = integer(params, "amount")
     if value is None:
         raise missing_param("amount")
-    if value > currencies.MAXIMUM:
-        message = f"Amount must be no more than {currencies.shown(currencies.MAXIMUM, code)}"
+    most = currencies.MAXIMUM_OF.get(code, currencies.MAXIMUM)
+    if value > most:
+        message = f"Amount must be no more than {currencies.shown(most, code)}"
         raise StripeError(message, code="amount_too_large", param="amount")
     least = currencies.MINIMUM.get(code, 1)
     if value < least:

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,12 +30,16 @@ CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     due REAL NOT NULL, state TEXT NOT NULL DEFAULT 'pending');
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due, id) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event, state);
 """
 FIND = """
 SELECT body FROM objects WHERE kind = :kind
 AND (:after IS NULL OR seq < (SELECT seq FROM objects WHERE id = :after))
 AND (:before IS NULL OR seq > (SELECT seq FROM objects WHERE id = :before))
 AND created > :gt AND created < :lt
+AND (:delivered IS NULL OR :delivered = (
+    NOT EXISTS (SELECT 1 FROM deliveries WHERE event = objects.id)
+    OR EXISTS (SELECT 1 FROM deliveries WHERE event = objects.id AND state = 'delivered')))
 AND NOT EXISTS (SELECT 1 FROM json_each(:equal) w WHERE NOT EXISTS (
     SELECT 1 FROM json_each(w.value) v WHERE v.value = json_extract(body, '$.' || w.key)))
 """
@@ -50,7 +55,10 @@ PENDING = (
 
 @dataclass(frozen=True)
 class Query:
-    """A page of a list: `equal` maps a field to the values it may have; `after` and `before` are ids."""
+    """A page of a list: `equal` maps a field to the values it may have; `after` and `before` are ids.
+
+    `delivered` is for events: whether the webhook took it, or there was none to take it.
+    """
 
     kind: str
     limit: int = 10
@@ -59,6 +67,7 @@ class Query:
     newer_than: int = -1
     older_than: int = 2**62
     equal: dict[str, list[str]] = field(default_factory=dict)
+    delivered: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,16 @@ class Store:
         row = self._db.execute("SELECT body FROM objects WHERE id = ? AND kind = ?", (object_id, kind)).fetchone()
         return _object(row[0]) if row else None
 
+    def any(self, object_id: str) -> JSON | None:
+        """Return an object of whatever kind, or None."""
+        row = self._db.execute("SELECT body FROM objects WHERE id = ?", (object_id,)).fetchone()
+        return _object(row[0]) if row else None
+
+    def event_types(self, pattern: str) -> list[str]:
+        """Return the types of the events there are that match a pattern such as `charge.*`."""
+        rows = self._db.execute("SELECT DISTINCT json_extract(body, '$.type') FROM objects WHERE kind = 'event'")
+        return [row[0] for row in rows if fnmatchcase(row[0], pattern)]
+
     def private(self, object_id: str) -> JSON:
         """Return what is known of an object and never shown."""
         row = self._db.execute("SELECT private FROM objects WHERE id = ?", (object_id,)).fetchone()
@@ -142,6 +161,7 @@ class Store:
             "gt": query.newer_than,
             "lt": query.older_than,
             "equal": json.dumps(query.equal),
+            "delivered": query.delivered,
             "limit": query.limit,
         }
         rows = self._db.execute(OLDEST if query.before else NEWEST, values).fetchall()

@@ -40,7 +40,7 @@ class WebhookFaults:
     """The switches as they stand, and the dice of `reorder`."""
 
     now: Switches = field(default_factory=Switches)
-    _dice: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - dice, not keys
+    _dice: Random = field(default_factory=lambda: Random(0))  # noqa: S311 (dice, no secret)  # nosec B311
 
     def set(self, given: JSON) -> str | None:
         """Change the switches named in `given`, or with `reset=true` first put all back; return what is wrong."""
@@ -52,7 +52,7 @@ class WebhookFaults:
         if problem is None:
             self.now = replace(Switches() if start else self.now, **changed)
             if start or "seed" in changed:
-                self._dice = Random(self.now.seed)  # noqa: S311
+                self._dice = Random(self.now.seed)  # noqa: S311 (dice)  # nosec B311
         return problem
 
     @property

@@ -105,7 +105,9 @@ class Deliverer:
             return [], wait
         if not self.faults.now.reorder:
             return [first], None
-        return self.faults.shuffled(self.store.due_deliveries(time.time() - self.faults.now.delay)), None
+        # Rounding may leave the first out of what was due before the delay.
+        batch = self.store.due_deliveries(time.time() - self.faults.now.delay) or [first]
+        return self.faults.shuffled(batch), None
 
     async def _attempt(self, delivery: Delivery) -> None:
         if self.faults.loses_one():

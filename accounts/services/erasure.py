@@ -76,4 +76,5 @@ def _forget(account: User) -> None:
     account.is_active = False
     account.email_verified_at = account.last_login = None
     account.seller_state = User.SellerState.NONE
+    account.has_card = False
     account.save()

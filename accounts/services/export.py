@@ -40,6 +40,7 @@ def _profile(user: User) -> dict[str, Any]:
         "email_verified_at": user.email_verified_at,
         "seller": user.seller_state,
         "strikes": user.strikes,
+        "has_card": user.has_card,
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
@@ -35,9 +34,20 @@ def lift_strikes(*, user: User) -> None:
     user.strikes = 0
 
 
-def is_suspended(*, user_id: int) -> bool:
-    """Return whether the account has too many strikes to bid or buy, as it stands now."""
-    return User.objects.filter(pk=user_id, strikes__gte=settings.STRIKES_BEFORE_BAN).exists()
+def set_has_card(*, user_id: int, has_card: bool) -> None:
+    """Write down whether a card is on file. Called in the transaction that keeps or removes it."""
+    User.objects.filter(pk=user_id).update(has_card=has_card)
+
+
+def set_seller_state(*, user_id: int, state: User.SellerState) -> None:
+    """Write down how far a seller's onboarding for payouts has come. Called in the transaction that learns of it."""
+    User.objects.filter(pk=user_id).update(seller_state=state)
+
+
+def of_bidder(*, user_id: int) -> tuple[int, bool]:
+    """Return an account's strikes and whether a card is on file, as they stand now."""
+    found: tuple[int, bool] = User.objects.values_list("strikes", "has_card").get(pk=user_id)
+    return found
 
 
 def is_erased(*, user_id: int) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from auctioncraft.simulation.people import CARELESS, HONEST
-from auctioncraft.simulation.stage import HOUR, MICROSECOND, SECOND, SWEPT_WITHIN
+from auctioncraft.simulation.stage import DAY, HOUR, MICROSECOND, SECOND, SWEPT_WITHIN
 from payments.errors import NotTheWinner, OrderNotPayable, OrderPaid
 from payments.models import Order, Payment
 from payments.services import checkout, expiry
@@ -30,6 +30,8 @@ def follow_order(stage: Stage, lot: Lot) -> None:
         stage.at(order.due_at - stage.between(MICROSECOND, HOUR), _pay, stage, lot, order, False)
     elif how == "after it is due":
         stage.at(order.due_at, _pay, stage, lot, order, False)
+    elif how == "by bank debit":
+        stage.within(HOUR, 90 * HOUR, _debit, stage, lot, order)
     elif how != "never":
         stage.within(HOUR, 90 * HOUR, _open, stage, lot, order, how == "too late")
     for after in expiry.REMINDERS:
@@ -76,6 +78,32 @@ def _open(stage: Stage, lot: Lot, order: Order, pay_too_late: bool) -> None:  # 
         stage.at(order.due_at + stage.between(SWEPT_WITHIN, 3 * HOUR), _pay_too_late, stage, lot, order, intent_id)
 
 
+def _debit(stage: Stage, lot: Lot, order: Order) -> None:
+    """Pay from a bank account: the money comes within weeks, or not, and mostly one hears of it."""
+    intent_id = _intent(lot, stage.people[order.buyer_id])
+    stage.till.debit(intent_id)
+    stage.till.tell(intent_id, "processing")
+    stage.within(HOUR, 20 * DAY, _settle, stage, order, intent_id)
+
+
+def _settle(stage: Stage, order: Order, intent_id: str) -> None:
+    """Let the bank pay or not: what the order cannot take any more is surplus."""
+    order.refresh_from_db()
+    stage.hold(order.status != Order.Status.PAID, f"{order} is paid before its money came")
+    if stage.chance(0.3):
+        stage.till.bounce(intent_id)
+        stage.till.tell(intent_id, "payment_failed")
+        return
+    stage.till.pay(intent_id)
+    if order.status == Order.Status.AWAITING_PAYMENT and stage.chance(0.3):
+        return  # its event is lost: the sweep looks
+    stage.till.tell(intent_id, "succeeded")
+    came, late = Payment.objects.get(intent_id=intent_id).status, order.status == Order.Status.EXPIRED
+    due = Payment.Status.SURPLUS if late else Payment.Status.SUCCEEDED
+    stage.hold(came == due, f"the money of {order}, then {order.status}, is {came}")
+    stage.counts["money too late"] += late
+
+
 def _pay_too_late(stage: Stage, lot: Lot, order: Order, intent_id: str) -> None:
     """Pay what has expired: where Stripe still takes it, the money is kept as surplus and flagged."""
     with stage.refused(OrderNotPayable):
@@ -96,10 +124,15 @@ def _remind(stage: Stage, order: Order) -> None:
 
 
 def _expire(stage: Stage, lot: Lot, order: Order) -> None:
-    """Sweep, a little after the order is due."""
+    """Sweep, a little after the order is due, and again while a bank is about to pay it."""
     expiry.expire_due()
     order.refresh_from_db()
-    stage.hold(order.status != Order.Status.AWAITING_PAYMENT, f"{order} awaits payment past its time")
+    if order.status == Order.Status.AWAITING_PAYMENT:
+        # One whose bank has just paid or not is asked about within the hour.
+        asked = order.payments.live().filter(asked_at__gt=stage.now - HOUR).first()
+        waits = asked is not None and stage.now < order.due_at + expiry.PATIENCE
+        stage.hold(waits, f"{order} awaits payment past its time")
+        stage.at(stage.now + HOUR, _expire, stage, lot, order)
     if order.status == Order.Status.EXPIRED:
         stage.counts["expired"] += 1
         stage.tell("fell_through", lot)

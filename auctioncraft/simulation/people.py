@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # How an order is paid, and how likely each is for whoever means to pay and whoever does not.
 HONEST: Final = {"soon": 75, "in the last hour": 10, "after it is due": 3, "declined first": 10, "never": 2}
-CARELESS: Final = {"soon": 30, "never": 45, "opened, never paid": 15, "too late": 10}
+CARELESS: Final = {"soon": 30, "never": 45, "opened, never paid": 10, "too late": 5, "by bank debit": 10}
 
 
 @dataclass(frozen=True, slots=True)

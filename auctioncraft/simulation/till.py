@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -13,7 +14,6 @@ from payments.services import webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from decimal import Decimal
 
     from payments.stripe_gateway import Intent
 
@@ -42,6 +42,20 @@ class Till:
         self._intents[intent_id] = replace(intent, status="succeeded", received_minor=intent.amount_minor)
         return True
 
+    def debit(self, intent_id: str) -> None:
+        """Let the buyer pay from a bank account, which takes days."""
+        self._intents[intent_id] = replace(self._intents[intent_id], status="processing")
+
+    def bounce(self, intent_id: str) -> None:
+        """Let the buyer's bank not pay after all."""
+        self._intents[intent_id] = replace(
+            self._intents[intent_id], status="requires_payment_method", last_error_code="insufficient_funds"
+        )
+
+    def is_under_way(self, intent_id: str | None) -> bool:
+        """Whether a bank is about to pay, or not."""
+        return intent_id is not None and self._intents[intent_id].status == "processing"
+
     def decline(self, intent_id: str) -> None:
         """Let the bank refuse the buyer's card."""
         intent = self._intents[intent_id]
@@ -69,7 +83,18 @@ class Till:
         event.refresh_from_db()
         return event
 
-    def _create(self, *, amount: Decimal, currency: str, idempotency_key: str, metadata: Mapping[str, str]) -> Intent:
+    def _create(
+        self,
+        *,
+        amount: Decimal,
+        currency: str,
+        idempotency_key: str,
+        metadata: Mapping[str, str],
+        customer_id: str = "",
+        destination: str = "",
+        fee: Decimal = Decimal(0),
+    ) -> Intent:
+        del customer_id, destination, fee  # nobody here has saved a card, or an account
         if idempotency_key not in self._by_key:
             intent_id = f"pi_{len(self._intents) + 1}"
             self._by_key[idempotency_key] = intent_id
@@ -89,7 +114,7 @@ class Till:
         return self._intents[intent_id]
 
     def _cancel(self, intent_id: str) -> Intent:
-        if self._intents[intent_id].status == "succeeded":
+        if self._intents[intent_id].status in {"succeeded", "processing"}:
             raise errors.PaymentRefused(stripe_code="payment_intent_unexpected_state")
         self._intents[intent_id] = replace(self._intents[intent_id], status="canceled")
         return self._intents[intent_id]

@@ -56,7 +56,10 @@ class Attacked:
 def attacked(house: servers.House) -> Iterator[Attacked]:
     """Put the world into the house and start its servers."""
     # Pictures are the house's, too.
-    with stripe(house.folder) as stripe_at, override_settings(MEDIA_ROOT=house.folder / "media"):
+    with (
+        stripe(house.folder) as stripe_at,
+        override_settings(MEDIA_ROOT=house.folder / "media", STRIPE_API_BASE=stripe_at),
+    ):
         production = {
             "DEBUG": "off",
             "SECRET_KEY": token_hex(32),

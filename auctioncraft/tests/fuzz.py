@@ -94,12 +94,15 @@ class Verdict:
         components = by_schema.close(schema)["components"]
         self.operations: list[tuple[str, str, list[str]]] = []
         self.shapes: dict[tuple[str, str, str], Any] = {}
+        # Answers that are no JSON, and their types: receipts.
+        self.documents: dict[tuple[str, str, str], set[str]] = {}
         for path, methods in schema["paths"].items():
             for method, operation in methods.items():
                 body = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("schema", {})
                 shape = components["schemas"].get(body.get("$ref", "").rpartition("/")[2], body)
                 self.operations.append((method.upper(), path, list(shape.get("properties", {}))))
                 for status, response in operation["responses"].items():
+                    self.documents[method.upper(), path, status] = {*response.get("content", {})} - {"application/json"}
                     content = response.get("content", {}).get("application/json")
                     self.shapes[method.upper(), path, status] = content and jsonschema_rs.validator_for(
                         {**content["schema"], "components": components}
@@ -119,6 +122,9 @@ class Verdict:
     def _described(self, answer: Answer, operation: tuple[str, str, list[str]] | None) -> str:
         if answer.status in {204, 304}:
             return "" if not answer.body else "a body where there is none"
+        kind = answer.headers.get(b"content-type", b"").partition(b";")[0].decode("latin-1")
+        if operation and kind in self.documents.get((*operation[:2], str(answer.status)), ()):
+            return ""
         if answer.headers.get(b"content-type") != b"application/json":
             return f"content type {answer.headers.get(b'content-type')!r} of {answer.status}"
         try:

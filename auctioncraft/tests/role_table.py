@@ -73,6 +73,18 @@ GET    /api/bids/                                    401 200 200 200 200 200 401
 GET    /api/payments/config/                         200 200 200 200 200 200 200
 GET    /api/payments/orders/                         401 200 200 200 200 200 401
 GET    /api/payments/orders/{order}/                 401 404 200 404 200 200 401
+GET    /api/payments/orders/{order}/receipt/         401 404 200 404 200 200 401
+GET    /api/payments/orders/{order}/receipt/pdf/     401 404 200 404 200 200 401
+POST   /api/payments/orders/{order}/refund/          401 404 409 404 403 409 401
+POST   /api/payments/orders/{settled}/refund/        401 404 201 404 403 201 401
+GET    /api/payments/payouts/                        401 200 200 200 200 200 401
+GET    /api/payments/seller/                         401 200 200 200 200 200 401
+POST   /api/payments/seller/onboard/                 401 409 409 409 409 409 401
+GET    /api/payments/cards/                          401 200 200 200 200 200 401
+POST   /api/payments/cards/                          401 404 404 404 201 404 401
+POST   /api/payments/cards/setup/                    401 200 200 200 200 200 401
+PATCH  /api/payments/cards/{card}/                   401 404 404 404 200 404 401
+DELETE /api/payments/cards/{card}/                   401 404 404 404 204 404 401
 POST   /api/payments/create-payment-intent/          401 403 403 403 200 403 401
 POST   /api/stripe/webhook/                          400 400 400 400 400 400 400
 
@@ -113,6 +125,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/products/{open}/bids/{bid}/void/": {"reason": "A mistake."},
     "POST /api/products/{fresh}/images/": {"image": "a picture"},
     "POST /api/payments/create-payment-intent/": {"product_id": "{won}"},
+    # Little enough for every test of a world to have it.
+    "POST /api/payments/orders/{settled}/refund/": {"amount": "0.50"},
+    "POST /api/payments/cards/": {"setup_intent_id": "{setup}"},
+    "PATCH /api/payments/cards/{card}/": {"charge_when_winning": False},
 }
 
 

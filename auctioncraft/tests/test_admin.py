@@ -32,7 +32,18 @@ from auctions.services import closing, second_chance, voiding, watching
 from auctions.tests import acts
 from notifications.models import Preference
 from notifications.services.events import write_notices
-from payments.models import Order, Payment, StripeEvent
+from payments.models import (
+    Customer,
+    Dispute,
+    Order,
+    Payment,
+    Payout,
+    Reconciliation,
+    Refund,
+    SavedCard,
+    SellerAccount,
+    StripeEvent,
+)
 from payments.services import expiry
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +83,12 @@ def rows(product, seller, bidder, rival, staff):
     assert expiry.expire_due() == 1
     second_chance.offer(product_id=sold.pk, actor=seller)
     order = Order.objects.get()
-    Payment.objects.create(order=order, amount=order.total, currency="USD")
+    payment = Payment.objects.create(order=order, amount=order.total, currency="USD")
+    Refund.objects.create(payment=payment, amount=1, currency="USD")
+    Dispute.objects.create(payment=payment, dispute_id="dp_1", amount=1, currency="USD", opened_at=clock.now())
+    SellerAccount.objects.create(user=seller, account_id="acct_1")
+    share = {"currency": "USD", "gross": order.total, "fee": 0, "amount": order.total}
+    Payout.objects.create(order=order, seller=seller, **share, route="manual", status="due")
     otp.request_code(email="new@example.com", ip=None)
     tokens.sign_in(user=bidder, user_agent="tests", ip=None)
     FormerAddress.objects.create(user=bidder, email="former@example.com", given_up_at=clock.now())
@@ -81,6 +97,11 @@ def rows(product, seller, bidder, rival, staff):
     spoken = Bid.objects.get(product=product, amount="60")
     voiding.void_bid(product_id=product.pk, bid_id=spoken.pk, actor=staff, reason=MARKUP)
     StripeEvent.objects.create(id="evt_1", type="a", payload={})
+    Reconciliation.objects.create(since=clock.now(), differences=[{"text": "charge of 1.00 USD", "ids": ["ch_1"]}])
+    Customer.objects.create(user=bidder, customer_id="cus_1")
+    SavedCard.objects.create(
+        user=bidder, payment_method_id="pm_1", brand="visa", last4="4242", exp_month=12, exp_year=2040
+    )
     Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
     Group.objects.create(name="Clerks")
     TOTPDevice.objects.create(user=staff, name="Telephone")

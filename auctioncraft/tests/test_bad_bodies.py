@@ -31,6 +31,8 @@ NEEDING = [
     "POST /api/products/{product}/bids/{bid}/void/",
     "POST /api/products/{product}/extend/",
     "POST /api/payments/create-payment-intent/",
+    "POST /api/payments/cards/",
+    "PATCH /api/payments/cards/{card}/",
 ]
 # These do without, but read what comes.
 OPTIONAL = [
@@ -51,6 +53,10 @@ OPTIONAL = [
     "DELETE /api/auth/sessions/{session}/",
     "PATCH /api/users/me/",
     "DELETE /api/users/me/",
+    "POST /api/payments/orders/{order}/refund/",
+    "POST /api/payments/seller/onboard/",
+    "POST /api/payments/cards/setup/",
+    "DELETE /api/payments/cards/{card}/",
     "POST /api/auth/notifications/{notice}/read/",
     "POST /api/auth/notifications/read_all/",
 ]
@@ -99,7 +105,15 @@ def send(as_user, staff, seller):
     caller = as_user(staff)
     notify(recipient=staff, kind="new_login", source="test", context={})
     notice = staff.notifications.get().pk
-    ids = {"notice": notice, "product": product.pk, "category": product.category_id, "bid": uuid7(), "session": uuid7()}
+    ids = {
+        "order": 1,
+        "card": 1,
+        "notice": notice,
+        "product": product.pk,
+        "category": product.category_id,
+        "bid": uuid7(),
+        "session": uuid7(),
+    }
 
     def send(address, body, content_type="application/json"):
         method, path = address.split()
@@ -154,7 +168,8 @@ def test_an_empty_body_names_what_is_missing(send, address, body):
     ids=["nothing", "nothing, called text", "an empty object", "what nobody asked for"],
 )
 def test_where_no_body_is_needed_none_is_fine(send, address, body, content_type):
-    assert send(address, body, content_type).status_code in {200, 204, 403, 404, 409}
+    # 503: there is no Stripe here to begin to save a card with.
+    assert send(address, body, content_type).status_code in {200, 204, 403, 404, 409, 503}
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -18,7 +18,7 @@ from auctions.tests import acts
 from notifications.models import Notification
 from notifications.services.deliveries import deliver
 from notifications.services.events import write_notices
-from payments.models import Order, Payment
+from payments.models import Order, Payment, Refund
 
 pytestmark = pytest.mark.django_db
 URL = "/api/users/me/export/"
@@ -53,6 +53,7 @@ def test_somebody_new_has_a_profile_and_a_sign_in(me, exported):
         "email_verified_at": None,
         "seller": "none",
         "strikes": 0,
+        "has_card": False,
     }
     moments = ("created_at", "last_used_at", "expires_at")
     assert sign_ins == [
@@ -144,7 +145,8 @@ def test_what_one_bought_and_sold_and_whom_one_follows(me, exported, seller, bid
     bought = factories.product(seller, name="A lamp", buy_now_price=Decimal(70), shipping=Decimal(5))
     buying.buy_now(product_id=bought.pk, buyer=me)
     order = Order.objects.get()
-    Payment.objects.create(order=order, amount=order.total, currency="USD", intent_id="pi_1", status="open")
+    payment = Payment.objects.create(order=order, amount=order.total, currency="USD", intent_id="pi_1", status="open")
+    Refund.objects.create(payment=payment, amount=5, currency="USD", reason="duplicate", requested_by=seller)
     sold = factories.product(me, name="A chair", buy_now_price=Decimal(30))
     buying.buy_now(product_id=sold.pk, buyer=bidder)
     Payment.objects.create(order=sold.orders.get(), amount=30, currency="USD", intent_id="pi_of_the_buyer")
@@ -162,10 +164,19 @@ def test_what_one_bought_and_sold_and_whom_one_follows(me, exported, seller, bid
         "buyers_premium": "0.00",
         "shipping": "5.00",
         "total": "75.00",
+        "refunded": "0.00",
         "status": "awaiting_payment",
         "paid_at": None,
         "expired_at": None,
         "seller": seller.display_name,
+    }
+    (refund,) = payment.pop("refunds")
+    assert without(refund, "created_at") == {
+        "amount": "5.00",
+        "currency": "USD",
+        "reason": "duplicate",
+        "status": "creating",
+        "settled_at": None,
     }
     assert without(payment, "created_at") == {
         "payment_intent_id": "pi_1",

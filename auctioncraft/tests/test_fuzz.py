@@ -61,6 +61,16 @@ def test_the_verdict_can_be_bad(status, headers, body):
     assert verdict.on(fuzz.Answer(status, headers, body), OPERATION) != ""
 
 
+def test_a_document_is_fine_where_the_schema_says_so():
+    responses = {"200": {"content": {"text/html": {"schema": {"type": "string"}}}}}
+    schema = {"components": {"schemas": {}}, "paths": {"/a/": {"get": {"responses": responses}}}}
+    page = fuzz.Answer(200, {**JSON, b"content-type": b"text/html; charset=utf-8"}, b"<h1>Receipt</h1>")
+    verdict = fuzz.Verdict(schema)
+    assert verdict.on(page, OPERATION) == ""
+    assert verdict.on(page._replace(status=404), OPERATION) != ""
+    assert verdict.on(page, ("POST", "/a/", [])) != ""
+
+
 def test_answers_are_told_apart():
     sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 100 Continue\r\n\r\n"
     chunked = b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"

@@ -84,18 +84,14 @@ class Scene:
     @staticmethod
     def pay(product, at):
         order = Order.objects.get(product=product)
-        Payment.objects.create(
-            order=order,
-            amount=order.total,
-            currency="USD",
-            status="succeeded",
-            intent_id=f"pi_{order.pk}",
-            succeeded_at=at,
+        money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
+        payment = Payment.objects.create(
+            order=order, **money, status="succeeded", intent_id=f"pi_{order.pk}", succeeded_at=at
         )
         from payments.services import orders
 
         with transaction.atomic():
-            orders.mark_paid(order=order, at=at)
+            orders.mark_paid(order=order, payment=payment, at=at)
 
 
 def events(product, **where):
@@ -192,7 +188,7 @@ FORGED = [
     ("what_is_listed_again_is_not_owed", lambda s: Product.objects.filter(pk=s.again.pk).update(relisted_from=s.vase)),
     ("strikes_are_of_expired_orders", lambda s: User.objects.filter(pk=s.rival.pk).update(strikes=2)),
     ("no_order_is_overdue", lambda s: orders(s.jug).update(status="awaiting_payment", expired_at=None)),
-    ("money_has_an_intent", lambda s: Payment.objects.update(status="canceled")),
+    ("money_has_an_intent", lambda s: Payment.objects.update(status="canceled", received=None)),
     ("16 every sale has told its winner and its seller", lambda s: told(s.vase, "auction_won")),
     ("16 every loser was told", lambda s: told(s.jug, "auction_lost")),
     ("16 everybody concerned by a cancellation was told", lambda s: told(s.cup, "auction_cancelled")),

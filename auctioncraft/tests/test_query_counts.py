@@ -15,6 +15,7 @@ from auctions.models import AuctionEvent, Product
 from auctions.services import buying, categories, closing, watching
 from auctions.tests import acts
 from notifications.services.notices import notify
+from payments.models import Payout, SavedCard
 
 pytestmark = pytest.mark.django_db
 
@@ -26,9 +27,14 @@ READ = [
     "/api/bids/",
     "/api/categories/",
     "/api/categories/{category}/",
+    "/api/payments/cards/",
     "/api/payments/config/",
     "/api/payments/orders/",
     "/api/payments/orders/{order}/",
+    "/api/payments/orders/{order}/receipt/",
+    "/api/payments/orders/{order}/receipt/pdf/",
+    "/api/payments/payouts/",
+    "/api/payments/seller/",
     "/api/products/",
     "/api/products/?search=thing&status=open&category={category}&ordering=-ends_at",
     "/api/products/?watched=true&bidding=true&min_price=1",
@@ -83,6 +89,16 @@ class Rows:
             won = factories.product(self.seller, buy_now_price=Decimal(70))
             buying.buy_now(product_id=won.pk, buyer=self.me)
             notify(recipient=self.me, kind="new_login", source=f"test:{number}:{won.pk}", context={})
+            self._sell_of_mine()
+            face = {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040}
+            SavedCard.objects.create(user=self.me, payment_method_id=f"pm_{won.pk}", **face)
+
+    def _sell_of_mine(self):
+        product = factories.product(self.me, buy_now_price=Decimal(70))
+        buying.buy_now(product_id=product.pk, buyer=self.rival)
+        order = product.orders.get()
+        sums = {"currency": order.currency, "gross": order.total, "fee": 0, "amount": order.total}
+        Payout.objects.create(order=order, seller=self.me, route="manual", status="due", **sums)
 
 
 @pytest.fixture
@@ -101,7 +117,16 @@ def costs(caller, path, rows):
 def test_a_hundred_rows_cost_what_one_costs_and_none_over_eight(as_user, client, rows, settings):
     settings.DEBUG = False
     callers = {"with a token": as_user(rows.me), "without": client}
-    private = {"/api/auth/notifications/", "/api/auth/sessions/", "/api/bids/", "/api/users/me/", "watched"}
+    private = {
+        "/api/payments/cards/",
+        "/api/payments/payouts/",
+        "/api/payments/seller/",
+        "/api/auth/notifications/",
+        "/api/auth/sessions/",
+        "/api/bids/",
+        "/api/users/me/",
+        "watched",
+    }
     paths = [
         (who, path)
         for path in READ

@@ -6,7 +6,7 @@ from django.db.models import F
 
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
 from auctions.services import closing
-from payments.models import Order
+from payments.models import Order, Payment
 from payments.services import expiry
 
 STORED = {
@@ -23,6 +23,7 @@ def pass_for(product, **time):
     for model, fields in STORED.items():
         rows = model.objects.filter(product_id=product.pk)
         rows.update(**{field: F(field) - timedelta(**time) for field in fields})
+    Payment.objects.filter(order__product_id=product.pk).update(asked_at=F("asked_at") - timedelta(**time))
 
 
 def go_unpaid(product, seller):

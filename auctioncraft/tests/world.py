@@ -6,11 +6,13 @@ Made once for a module; `again` gives each case the world as it was made, by a s
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import requests
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from PIL import Image
@@ -25,6 +27,8 @@ from auctions.models import Auction
 from auctions.services import closing, images, second_chance
 from auctions.tests import acts
 from notifications.services.notices import notify
+from payments.errors import OrderPaid
+from payments.services import cards, checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +45,8 @@ class World:
 
     Of the products, all the seller's: `fresh` has no bid; `open` was bid on, by the bidder and then the winner; `below`
     ended under its reserve; `won` is the winner's, unpaid; `fell` was not paid for, and the bidder comes next;
-    `offered` is that, offered to the bidder.
+    `offered` is that, offered to the bidder; `paid` the winner has paid for, who has saved a card too: both at the
+    Stripe double of the settings.
     """
 
     def __init__(self) -> None:
@@ -57,11 +62,14 @@ class World:
         self._list()
         self._sell()
         winner = self.people["winner"]
+        self._pay(winner)
+        self._save_card(winner)
         notify(recipient=winner, kind="new_login", source="the world", context={})
         self.ids |= {
             "category": factories.category().pk,
             "empty": factories.category("Empty").pk,
-            "order": winner.purchases.get().pk,
+            "order": winner.purchases.get(product=self.ids["won"]).pk,
+            "settled": winner.purchases.get(product=self.ids["paid"], status="paid").pk,
             "notice": winner.notifications.get(kind="new_login").pk,
             "session": tokens.read_access(self.pairs["winner"].access).sign_in_id,
             "refresh": self.pairs["winner"].refresh,
@@ -94,6 +102,20 @@ class World:
             acts.bid(product, winner, "20")
             closing.close_auction(product_id=product.pk, actor=seller)
         assert Auction.objects.filter(winner=winner).count() == 1
+
+    def _pay(self, winner: User) -> None:
+        product = self._product("paid")
+        acts.bid(product, winner, "20")
+        closing.close_auction(product_id=product.pk, actor=self.people["seller"])
+        intent_id = checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk).payment_intent_id
+        _confirm(f"payment_intents/{intent_id}")
+        with suppress(OrderPaid):  # the second time it is looked at
+            checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk)
+
+    def _save_card(self, winner: User) -> None:
+        self.ids["setup"] = cards.begin_setup(user_id=winner.pk).id
+        _confirm(f"setup_intents/{self.ids['setup']}")
+        self.ids["card"] = cards.keep_card(user_id=winner.pk, setup_intent_id=self.ids["setup"]).pk
 
     def _mail(self) -> None:
         """Have a live code of each purpose, as if everybody had asked."""
@@ -129,6 +151,13 @@ class World:
         if form:
             sent["image"] = SimpleUploadedFile("a.png", picture().read(), "image/png")
         return getattr(self.caller(role), method.lower())(path.format(**ids), sent or None, **form)
+
+
+def _confirm(path: str) -> None:
+    """Give a card, as Stripe.js does in the buyer's browser."""
+    url = f"{settings.STRIPE_API_BASE}/v1/{path}/confirm"
+    card = {"payment_method": "pm_card_visa", "return_url": "https://shop.example/"}
+    requests.post(url, data=card, auth=(settings.STRIPE_SECRET_KEY, ""), timeout=10).raise_for_status()
 
 
 def picture() -> io.BytesIO:

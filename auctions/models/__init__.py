@@ -8,7 +8,7 @@ from auctions.models.auction import Auction
 from auctions.models.history import AuctionEvent, Bid, BidVoid, EventOutbox
 from auctions.models.image import ProductImage
 from auctions.models.offer import SecondChanceOffer
-from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, public_status
+from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, minimum_bid_of, public_status
 
 __all__ = [
     "PUBLIC_STATUSES",
@@ -23,5 +23,6 @@ __all__ = [
     "SecondChanceOffer",
     "Watch",
     "alias",
+    "minimum_bid_of",
     "public_status",
 ]

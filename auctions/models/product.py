@@ -87,6 +87,16 @@ def public_status(stored: str, starts_at: datetime, ends_at: datetime, now: date
     return "open" if now < ends_at else "ended"
 
 
+def minimum_bid_of(row: dict[str, Any]) -> Decimal:
+    """Return the least that may be bid now, by a row of ProductQuerySet.rows()."""
+    price: Decimal | None = row["auction__price"]
+    if price is None:
+        minimum: Decimal = row["starting_bid"]
+        return minimum
+    # The table is text in JSON: only the step that is needed becomes a Decimal.
+    return price + next(Decimal(step) for start, step in reversed(row["increments"]) if Decimal(start) <= price)
+
+
 def _new_salt() -> str:
     return secrets.token_hex(16)
 

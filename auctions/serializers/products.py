@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -22,7 +21,7 @@ from auctioncraft.api.fields import (
     WholeNumberField,
 )
 from auctions import pricing
-from auctions.models import PUBLIC_STATUSES, Category, alias, public_status
+from auctions.models import PUBLIC_STATUSES, Category, alias, minimum_bid_of, public_status
 from auctions.serializers.history import HistoryRowSerializer, history_row
 from auctions.serializers.images import ImageSerializer, image_row
 
@@ -108,7 +107,7 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
         "currency": currency,
         "starting_bid": money.to_text(row["starting_bid"], currency),
         "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(_minimum_bid(row), currency),
+        "minimum_bid": money.to_text(minimum_bid_of(row), currency),
         "bid_count": row["auction__bid_count"],
         "has_reserve": reserve is not None,
         "reserve_met": met,
@@ -122,15 +121,6 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
         "seq": row["auction__seq"],
         "server_time": now,
     }
-
-
-def _minimum_bid(row: dict[str, Any]) -> Decimal:
-    price: Decimal | None = row["auction__price"]
-    if price is None:
-        minimum: Decimal = row["starting_bid"]
-        return minimum
-    # The table is text in JSON: only the step that is needed becomes a Decimal.
-    return price + next(Decimal(step) for start, step in reversed(row["increments"]) if Decimal(start) <= price)
 
 
 class ViewerOfferSerializer(serializers.Serializer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from auctioncraft import idempotency, money
@@ -13,9 +12,10 @@ from auctioncraft.clock import to_text
 from auctioncraft.errors import NotAuthenticated, NotFound, Unavailable
 from auctioncraft.ids import uuid7
 from auctions import pricing
-from auctions.errors import AuctionNotOpen, BidderSuspended, BidTooLow, MaximumNotRaised
+from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
+from auctions.services import admission
 from auctions.services.bid_store import store
 from auctions.services.bid_store.records import BidRow, BidWrite, EventRow, KeyRow, Look
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.services.tokens import Credential
+    from auctioncraft.errors import DomainError
 
 # Without the lock, before the lock is taken so that everybody gets an answer.
 TRIES = 3
@@ -57,7 +58,8 @@ def place_bid(
     """Place a bid, money in the product's currency; return its public answer: bid, outcome, product, server_time.
 
     `credential` is the token it came with, checked in the same query as the bidder. Raises NotFound, NotAuthenticated,
-    BidderSuspended, IdempotencyKeyReused, Unavailable, and the refusals of pricing.decide; then nothing is written.
+    BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable, and the refusals of pricing.decide; then nothing
+    is written.
     """
     request = _Request(
         product_id,
@@ -113,9 +115,16 @@ def _look(request: _Request) -> Look:
 def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
     look = _look(request)
     decision = pricing.decide(look.terms, look.state, request.offer, look.now)
-    if look.bidder_strikes >= settings.STRIKES_BEFORE_BAN:
-        raise BidderSuspended
+    if (refused := refusal(look, request.offer)) is not None:
+        raise refused
     return look, decision
+
+
+def refusal(look: Look, offer: pricing.Offer) -> DomainError | None:
+    """Return why the bidder may not make an offer that pricing.decide takes, or None."""
+    return admission.refusal(
+        strikes=look.bidder_strikes, has_card=look.bidder_has_card, most=offer.most, currency=look.terms.currency
+    )
 
 
 def _compose(request: _Request, look: Look, decision: pricing.Decision) -> tuple[BidWrite, dict[str, Any]]:

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from accounts.services import standing
 from auctions import pricing
-from auctions.errors import AuctionNotOpen, BidderSuspended, BuyNowUnavailable, SellerCannotBid
+from auctions.errors import AuctionNotOpen, BuyNowUnavailable, SellerCannotBid
 from auctions.models import Auction
-from auctions.services import closing
+from auctions.services import admission, closing
 from auctions.services.locking import require
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
 
     Possible while there is no bid, or while there is a reserve and it is not met (docs/rules.md, Buy now). Under the
     auction's lock, so there is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen, BuyNowUnavailable,
-    BidderSuspended, NotAuthenticated. Sends auction_sold inside the transaction.
+    BidderSuspended, CardRequired, NotAuthenticated. Sends auction_sold inside the transaction.
     """
     with transaction.atomic():
         auction, now = require(product_id)
@@ -34,8 +34,7 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
         if not pricing.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
             raise BuyNowUnavailable
         standing.hold(user_id=buyer.pk)
-        if standing.is_suspended(user_id=buyer.pk):
-            raise BidderSuspended
+        admission.check(user_id=buyer.pk, price=product.buy_now_price, currency=product.currency)
         closing.sell(auction, to=buyer.pk, price=product.buy_now_price, sale=Auction.Sale.BUY_NOW)
         closing.finish(auction, now, by="buy_now")
     return auction

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-from django.conf import settings
 
 from auctioncraft import money
 from auctioncraft.clock import to_text
 from auctioncraft.errors import DomainError, Invalid, NotFound
 from auctions import pricing
-from auctions.errors import BidderSuspended
 from auctions.models import Product
+from auctions.services import bidding
 from auctions.services.bid_store import store
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from accounts.models import User
     from auctions.services.bid_store.records import Look
 
@@ -32,8 +31,8 @@ def preview_bid(
     look = store().look(product_id=product_id, bidder_id=user.pk, credential=None)
     if look is None:
         raise NotFound
-    refusal = _refusal(look, pricing.Offer(user.pk, amount, max_amount))
-    most = max_amount or amount or Decimal(0)
+    offer = pricing.Offer(user.pk, amount, max_amount)
+    refusal, most = _refusal(look, offer), offer.most
     currency = look.terms.currency
     product = Product.objects.only("shipping", "premium_bands", "currency").get(pk=product_id)
     premium = product.premium_on(most)
@@ -60,4 +59,4 @@ def _refusal(look: Look, offer: pricing.Offer) -> DomainError | None:
         raise
     except DomainError as refusal:
         return refusal
-    return BidderSuspended() if look.bidder_strikes >= settings.STRIKES_BEFORE_BAN else None
+    return bidding.refusal(look, offer)

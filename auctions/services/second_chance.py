@@ -15,9 +15,9 @@ from auctioncraft.clock import to_text
 from auctioncraft.db import MoneyField
 from auctioncraft.errors import NotFound
 from auctioncraft.sweeps import one_by_one
-from auctions.errors import BidderSuspended, SecondChanceNotOpen, SecondChanceUnavailable
+from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
-from auctions.services import closing, events
+from auctions.services import admission, closing, events
 from auctions.services.locking import lock_auction, require
 from auctions.signals import auction_sold
 
@@ -64,15 +64,14 @@ def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
 def accept(*, product_id: int, bidder: User) -> Auction:
     """Take the offer: sold to `bidder` at its amount. Return the auction with its product.
 
-    Raises NotFound if nothing was offered to them, SecondChanceNotOpen, BidderSuspended, NotAuthenticated.
-    Sends auction_sold inside the transaction.
+    Raises NotFound if nothing was offered to them, SecondChanceNotOpen, BidderSuspended, CardRequired,
+    NotAuthenticated. Sends auction_sold inside the transaction.
     """
     with transaction.atomic():
         auction, now = require(product_id)
         found = _open_offer(product_id, bidder, now)
         standing.hold(user_id=bidder.pk)
-        if standing.is_suspended(user_id=bidder.pk):
-            raise BidderSuspended
+        admission.check(user_id=bidder.pk, price=found.amount, currency=auction.product.currency)
         _answer(found, Status.ACCEPTED, now)
         closing.sell(auction, to=bidder.pk, price=found.amount, sale=Auction.Sale.SECOND_CHANCE)
         auction.fell_through_at = None

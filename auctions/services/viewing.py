@@ -6,7 +6,6 @@ from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -14,8 +13,18 @@ from django.db.models.functions import Coalesce
 from auctioncraft.clock import DatabaseNow
 from auctioncraft.compiled import CompiledValues
 from auctioncraft.errors import NotFound
-from auctions.errors import AuctionNotOpen, BidderSuspended, SellerCannotBid
-from auctions.models import AuctionEvent, Bid, Product, ProductImage, SecondChanceOffer, Watch, public_status
+from auctions.errors import AuctionNotOpen, SellerCannotBid
+from auctions.models import (
+    AuctionEvent,
+    Bid,
+    Product,
+    ProductImage,
+    SecondChanceOffer,
+    Watch,
+    minimum_bid_of,
+    public_status,
+)
+from auctions.services import admission
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -149,7 +158,10 @@ def _reason_against(row: dict[str, Any], user: User) -> str | None:
         return SellerCannotBid.code
     if status != "open":
         return AuctionNotOpen.code
-    return BidderSuspended.code if user.strikes >= settings.STRIKES_BEFORE_BAN else None
+    refused = admission.refusal(
+        strikes=user.strikes, has_card=user.has_card, most=minimum_bid_of(row), currency=row["currency"]
+    )
+    return refused.code if refused else None
 
 
 def history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:

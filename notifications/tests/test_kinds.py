@@ -40,6 +40,7 @@ PUBLIC = [
     "payment_failed",
     "payment_reminder",
     "payment_expired",
+    "refund_issued",
     "second_chance_offer",
     "second_chance_ended",
     "new_login",
@@ -98,6 +99,7 @@ def test_what_concerns_money_and_security_cannot_be_switched_off():
         "payment_failed",
         "payment_reminder",
         "payment_expired",
+        "refund_issued",
         "new_login",
         "account_changed",
     }

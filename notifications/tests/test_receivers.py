@@ -7,10 +7,18 @@ from django.db import transaction
 from accounts.models import OneTimeCode
 from accounts.services import otp
 from accounts.signals import refresh_reused
+from notifications.invariants import CHECKS
 from notifications.models import Delivery, Notification
 from notifications.tests import rows
-from payments.models import Order
-from payments.signals import order_expired, order_opened, payment_failed, payment_reminded, payment_succeeded
+from payments.models import Order, Payment, Refund
+from payments.signals import (
+    order_expired,
+    order_opened,
+    payment_failed,
+    payment_reminded,
+    payment_succeeded,
+    refund_issued,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +86,69 @@ def test_each_reminder_is_told_to_the_buyer_once(order):
             ),
         )
     }
+
+
+@pytest.mark.parametrize("signal", [payment_reminded, order_expired])
+def test_nobody_is_threatened_with_a_strike_for_what_no_card_can_pay(order, signal):
+    with transaction.atomic():
+        signal.send(sender=Order, order=order, payable=False)
+
+    words = rows.words()["bidder"][2]
+    assert "No card can be charged this amount" in words
+    assert "counts as a strike" not in words
+
+
+@pytest.fixture
+def refund(order):
+    now = order.due_at
+    money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
+    payment = Payment.objects.create(
+        order=order, intent_id="pi_1", **money, status="succeeded", refunding=Decimal(5), succeeded_at=now
+    )
+    return Refund.objects.create(
+        payment=payment, refund_id="re_1", amount=Decimal(5), currency="USD", status="succeeded"
+    )
+
+
+def send_refund(order, refund):
+    with transaction.atomic():
+        refund_issued.send(sender=Refund, order=order, refund=refund)
+
+
+def test_a_refund_is_told_to_both_sides_once_each_in_their_own_words(order, refund):
+    send_refund(order, refund)
+    send_refund(order, refund)
+
+    source = f"order:{order.pk}:refund:{refund.pk}"
+    assert rows.told() == [("bidder", "refund_issued", source), ("seller", "refund_issued", source)]
+    assert rows.mails() == [("bidder", "refund_issued"), ("seller", "refund_issued")]
+    title = "A refund for “A lamp”"
+    assert rows.words() == {
+        "bidder": (
+            "refund_issued",
+            title,
+            (
+                "We have sent 5.00 USD for “A lamp” back to you, the way you paid. Your bank may take five to ten "
+                "days to show it."
+            ),
+        ),
+        "seller": ("refund_issued", title, "5.00 USD of the 12.00 USD for “A lamp” went back to the buyer."),
+    }
+
+
+def test_a_refund_of_surplus_is_told_to_the_buyer_alone(order, refund):
+    Payment.objects.update(status="surplus")
+    refund.payment.refresh_from_db()
+    send_refund(order, refund)
+
+    assert [(name, kind) for name, kind, _ in rows.told()] == [("bidder", "refund_issued")]
+
+
+def test_a_refund_that_nobody_was_told_of_is_found(order, refund):
+    name, untold = "16 everybody to whom money went back was told", [f"refund {refund.pk}: no refund_issued to user"]
+    assert [line.rsplit(" ", 1)[0] for line in CHECKS[name]()] == untold
+    send_refund(order, refund)
+    assert CHECKS[name]() == []
 
 
 def test_an_order_that_expired_is_told_to_both_sides_once_each_in_their_own_words(order):

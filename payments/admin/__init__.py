@@ -1,5 +1,5 @@
 """Staff see money here; they never type it. What changes an order or a payment is a service."""
 
-from payments.admin import events, orders
+from payments.admin import cards, events, orders, payouts, reconciliations, refunds
 
-__all__ = ["events", "orders"]
+__all__ = ["cards", "events", "orders", "payouts", "reconciliations", "refunds"]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from django.contrib import admin
 from unfold.admin import TabularInline
 
+from auctioncraft import money
 from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
+from auctions.admin.acts import one_by_one
+from payments import errors
 from payments.models import Order, OrderEvent, Payment
+from payments.services import refunds
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
 
 
 class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -44,8 +55,32 @@ class OrderAdmin(ReadOnlyAdmin):
 class PaymentAdmin(ReadOnlyAdmin):
     """Payments; `surplus` ones are to be refunded."""
 
-    list_display = ("id", "intent_id", "order", "amount", "currency", "status", "last_error", "succeeded_at")
+    list_display = (
+        *("id", "intent_id", "order", "amount", "currency", "status", "received", "received_currency", "refunding"),
+        *("last_error", "succeeded_at"),
+    )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("order",)
     search_fields = ("=id", "intent_id", "=order__id")
+    actions = ("refund_surplus",)
     # The idempotency key is the server's; the model says it is not editable, so the admin leaves it out.
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to add refunds."""
+        return request.user.has_perm("payments.add_refund")
+
+    @admin.action(description="Refund all of it (surplus only)", permissions=["refund"])
+    def refund_surplus(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
+        """Give back all that is left of the chosen payments, of those that no order could take."""
+
+        def refund(payment: Payment) -> str:
+            if payment.status != Payment.Status.SURPLUS:
+                raise errors.NothingToRefund("It is not surplus. Refund what paid an order through its order.")
+            made = refunds.refund_order(
+                order_id=payment.order_id,
+                actor=request.user,  # type: ignore[arg-type]
+                payment=payment.intent_id or "",
+            )
+            return f"{money.to_text(made.amount, made.currency)} {made.currency}, {made.status}."
+
+        one_by_one(self, request, ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments))

@@ -75,13 +75,17 @@ class Migration(migrations.Migration):
                 ('gross', auctioncraft.db.MoneyField(decimal_places=3, help_text='What the buyer paid.', max_digits=14)),
                 ('fee', auctioncraft.db.MoneyField(decimal_places=3, help_text='What the house keeps of it.', max_digits=14)),
                 ('amount', auctioncraft.db.MoneyField(decimal_places=3, help_text='What the seller is due of it.', max_digits=14)),
-                ('reversed', auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), help_text='What was taken back of it for refunds and lost disputes.', max_digits=14)),
+                ('returned', auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), help_text='What of the gross the buyer got back.', max_digits=14)),
+                ('reversed', auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), help_text="The seller's share of that.", max_digits=14)),
+                ('sent', auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), help_text='What the seller has of it now.', max_digits=14)),
+                ('sending', auctioncraft.db.MoneyField(blank=True, decimal_places=3, help_text='What Stripe was asked to send; its answer is not known yet.', max_digits=14, null=True)),
                 ('route', models.CharField(choices=[('destination', 'Destination'), ('transfer', 'Transfer'), ('manual', 'Manual')], max_length=11)),
-                ('status', models.CharField(choices=[('blocked', 'Blocked'), ('due', 'Due'), ('paid', 'Paid')], max_length=7)),
+                ('status', models.CharField(choices=[('blocked', 'Blocked'), ('due', 'Due'), ('paid', 'Paid'), ('void', 'Void')], max_length=7)),
                 ('blocked_by', models.CharField(blank=True, help_text='Why it is blocked.', max_length=30)),
                 ('idempotency_key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('transfer_id', models.CharField(blank=True, max_length=255)),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('try_at', models.DateTimeField(blank=True, help_text='Not tried again before.', null=True)),
                 ('error', models.CharField(blank=True, help_text="Stripe's code for the last try that failed.", max_length=100)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('paid_at', models.DateTimeField(blank=True, null=True)),
@@ -96,6 +100,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('since', models.DateTimeField(help_text='What happened at Stripe before that was not looked at.')),
                 ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('beat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Its last sign of life.')),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('counts', models.JSONField(blank=True, default=dict, help_text='How many of each thing were looked at or mended.')),
                 ('sums', models.JSONField(blank=True, default=dict, help_text="By currency, ours beside Stripe's.")),
@@ -104,6 +109,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('error', ''), ('finished_at__isnull', True)), fields=('error',), name='one_reconciliation_at_a_time')],
             },
         ),
         migrations.CreateModel(
@@ -166,6 +172,11 @@ class Migration(migrations.Migration):
             model_name='order',
             name='refunded',
             field=auctioncraft.db.MoneyField(decimal_places=3, default=Decimal('0'), help_text='What has gone back to the buyer of what paid it.', max_digits=14),
+        ),
+        migrations.AddField(
+            model_name='payment',
+            name='asked_at',
+            field=models.DateTimeField(blank=True, help_text='When Stripe last would not cancel it.', null=True),
         ),
         migrations.AddField(
             model_name='payment',
@@ -298,7 +309,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('reversed__gte', 0), ('reversed__lte', models.F('amount'))), name='payout_reversed_at_most_all'),
+            constraint=models.CheckConstraint(condition=models.Q(('returned__gte', 0), ('returned__lte', models.F('gross')), ('reversed__gte', 0), ('reversed__lte', models.F('amount'))), name='payout_reversed_at_most_all'),
         ),
         migrations.AddConstraint(
             model_name='payout',
@@ -315,5 +326,55 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='savedcard',
             constraint=models.UniqueConstraint(condition=models.Q(('charge_when_winning', True)), fields=('user',), name='one_card_charged_when_winning'),
+        ),
+        migrations.CreateModel(
+            name='TransferReversal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('idempotency_key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('reversal_id', models.CharField(blank=True, max_length=255, null=True, unique=True)),
+                ('amount', auctioncraft.db.MoneyField(decimal_places=3, max_digits=14)),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('try_at', models.DateTimeField(blank=True, help_text='Not tried again before.', null=True)),
+                ('error', models.CharField(blank=True, help_text="Stripe's code for the last try that failed.", max_length=100)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'ordering': ('-id',),
+            },
+        ),
+        migrations.AddIndex(
+            model_name='payout',
+            index=models.Index(condition=models.Q(('sending__isnull', False)), fields=['id'], name='payout_sending'),
+        ),
+        migrations.AddConstraint(
+            model_name='payout',
+            constraint=models.CheckConstraint(condition=models.Q(('sent__gte', 0), ('sent__lte', models.F('amount'))), name='payout_sent_at_most_its_amount'),
+        ),
+        migrations.AddField(
+            model_name='transferreversal',
+            name='payout',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='payments.payout'),
+        ),
+        migrations.AddIndex(
+            model_name='transferreversal',
+            index=models.Index(condition=models.Q(('made_at__isnull', True)), fields=['id'], name='reversal_to_send'),
+        ),
+        migrations.AddConstraint(
+            model_name='transferreversal',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='reversal_above_zero'),
+        ),
+        migrations.AddConstraint(
+            model_name='transferreversal',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('made_at__isnull', True), ('reversal_id__isnull', True)), models.Q(('made_at__isnull', False), ('reversal_id__isnull', False)), _connector='OR'), name='reversal_made_at_iff_made'),
+        ),
+        migrations.AddIndex(
+            model_name='stripeevent',
+            index=models.Index(fields=['processed_at'], name='stripe_event_processed'),
+        ),
+        migrations.AddIndex(
+            model_name='stripeevent',
+            index=models.Index(condition=models.Q(('flag', ''), _negated=True), fields=['flag'], name='stripe_event_flagged'),
         ),
     ]

@@ -2,7 +2,8 @@
 
 from payments.models.orders import Order, OrderEvent
 from payments.models.payments import Dispute, Payment, Refund
-from payments.models.people import Customer, Payout, SavedCard, SellerAccount
+from payments.models.payouts import Payout, TransferReversal
+from payments.models.people import Customer, SavedCard, SellerAccount
 from payments.models.stripe import Reconciliation, StripeEvent
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "SavedCard",
     "SellerAccount",
     "StripeEvent",
+    "TransferReversal",
 ]

@@ -25,6 +25,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Read what an answer names beside the order itself in the same query."""
         return self.select_related("product", "buyer", "seller")
 
+    def with_money(self) -> OrderQuerySet:
+        """Read what came in for it, went back and is disputed in a query each."""
+        return self.prefetch_related("payments__refunds", "payments__disputes")
+
     def locked(self, pk: int) -> Order:
         """Return the order under its row lock, with its parties. Lock order: StripeEvent, Auction, Order, Payment."""
         return self.with_parties().select_for_update(no_key=True, of=("self",)).get(pk=pk)

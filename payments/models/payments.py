@@ -56,6 +56,7 @@ class Payment(models.Model):
     last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
     created_at = models.DateTimeField(db_default=Now())
     succeeded_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe last would not cancel it.")
 
     objects: ClassVar[Any] = PaymentQuerySet.as_manager()
 
@@ -87,6 +88,11 @@ class Payment(models.Model):
     def is_live(self) -> bool:
         """Whether it may still be paid."""
         return self.status in {self.Status.CREATING, self.Status.OPEN}
+
+    @property
+    def paid_its_order(self) -> bool:
+        """Whether its money is what the order was paid with."""
+        return self.status == self.Status.SUCCEEDED
 
     @property
     def refundable(self) -> Decimal:
@@ -145,6 +151,8 @@ class Dispute(models.Model):
     """
 
     OVER: ClassVar[tuple[str, ...]] = ("won", "lost", "warning_closed", "prevented")
+    # The money is with the bank. A warning only asks, and is best answered with a refund.
+    AGAINST_REFUNDS: ClassVar[tuple[str, ...]] = ("needs_response", "under_review", "lost")
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     dispute_id = models.CharField(max_length=255, unique=True)

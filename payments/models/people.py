@@ -1,18 +1,13 @@
-"""Buyers' cards and sellers' accounts at Stripe, and what sellers are due."""
+"""Buyers' cards and sellers' accounts at Stripe."""
 
 from __future__ import annotations
 
 import uuid
-from decimal import Decimal
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now, Round
-
-from auctioncraft.db import MoneyField
-from payments.models.orders import Order
+from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class Customer(models.Model):
@@ -81,63 +76,3 @@ class SellerAccount(models.Model):
     def is_able(self) -> bool:
         """Whether money can be sent to it and paid out of it."""
         return self.transfers_active and self.payouts_enabled
-
-
-class Payout(models.Model):
-    """What a seller is due of a paid order: all but the buyer's premium and the house's commission."""
-
-    class Route(models.TextChoices):
-        """How it reaches the seller: with the payment, by a transfer of ours, or by hand from the staff's report."""
-
-        DESTINATION = "destination"
-        TRANSFER = "transfer"
-        MANUAL = "manual"
-
-    class Status(models.TextChoices):
-        """`blocked`: the seller's account cannot take it, or a dispute is open."""
-
-        BLOCKED = "blocked"
-        DUE = "due"
-        PAID = "paid"
-
-    LIVE: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE)
-
-    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="payout")
-    seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
-    currency = models.CharField(max_length=3)
-    gross = MoneyField(help_text="What the buyer paid.")
-    fee = MoneyField(help_text="What the house keeps of it.")
-    amount = MoneyField(help_text="What the seller is due of it.")
-    reversed = MoneyField(default=Decimal(0), help_text="What was taken back of it for refunds and lost disputes.")
-    route = models.CharField(max_length=11, choices=Route)
-    status = models.CharField(max_length=7, choices=Status)
-    blocked_by = models.CharField(max_length=30, blank=True, help_text="Why it is blocked.")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    transfer_id = models.CharField(max_length=255, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
-    created_at = models.DateTimeField(db_default=Now())
-    paid_at = models.DateTimeField(null=True, blank=True)
-    paid_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
-
-    class Meta:
-        ordering = ("-id",)
-        indexes = (models.Index(fields=("id",), name="payout_live", condition=Q(status__in=("blocked", "due"))),)
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(gross=Round(F("fee") + F("amount"), precision=3), amount__gte=0, fee__gte=0),
-                name="payout_adds_up",
-            ),
-            models.CheckConstraint(
-                condition=Q(reversed__gte=0, reversed__lte=F("amount")), name="payout_reversed_at_most_all"
-            ),
-            models.CheckConstraint(
-                condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
-                name="payout_paid_at_iff_paid",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"Payout of order {self.order_id}"

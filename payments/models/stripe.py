@@ -32,6 +32,8 @@ class StripeEvent(models.Model):
         ordering = ("-received_at",)
         indexes = (
             models.Index(fields=("received_at",), name="stripe_event_waiting", condition=Q(processed_at__isnull=True)),
+            models.Index(fields=("processed_at",), name="stripe_event_processed"),
+            models.Index(fields=("flag",), name="stripe_event_flagged", condition=~Q(flag="")),
         )
 
     def __str__(self) -> str:
@@ -43,6 +45,7 @@ class Reconciliation(models.Model):
 
     since = models.DateTimeField(help_text="What happened at Stripe before that was not looked at.")
     started_at = models.DateTimeField(db_default=Now())
+    beat_at = models.DateTimeField(db_default=Now(), help_text="Its last sign of life.")
     finished_at = models.DateTimeField(null=True, blank=True)
     counts = models.JSONField(default=dict, blank=True, help_text="How many of each thing were looked at or mended.")
     sums = models.JSONField(default=dict, blank=True, help_text="By currency, ours beside Stripe's.")
@@ -51,6 +54,12 @@ class Reconciliation(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        constraints = (
+            # Of those that run, with neither an end nor an error, there is one at a time.
+            models.UniqueConstraint(
+                fields=("error",), condition=Q(finished_at__isnull=True, error=""), name="one_reconciliation_at_a_time"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"Reconciliation {self.pk}"

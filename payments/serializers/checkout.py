@@ -39,6 +39,11 @@ class PaymentConfigSerializer(serializers.Serializer):
     publishable_key = serializers.CharField()
     currencies = serializers.ListField(child=serializers.CharField())
     buyers_premium = PremiumBandSerializer(many=True)
+    card_required_above = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="By currency: who bids more needs a card on file. None named, none needed.",
+    )
+    auto_charge = serializers.BooleanField(help_text="Whether wins can be charged to a saved card at once.")
 
 
 class ReceivedSerializer(serializers.Serializer):

@@ -7,26 +7,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft import money
 from auctioncraft.api.fields import UTCDateTimeField
-from payments.models import Order
-
-
-@extend_schema_field({"type": "string", "example": "150.00"})
-class AmountField(serializers.Field):
-    """Money as answers write it: text with the decimals of the row's currency."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Field's arguments; it is never written."""
-        super().__init__(read_only=True, **kwargs)
-
-    def get_attribute(self, instance: Order) -> str:
-        """Return the amount of this name beside its currency."""
-        return money.to_text(getattr(instance, self.field_name or ""), instance.currency)
-
-    def to_representation(self, value: str) -> str:
-        """Return the text."""
-        return value
+from payments import stripe_gateway
+from payments.models import Order, OrderEvent, Payment
+from payments.serializers.fields import AmountField
+from payments.serializers.refunds import DisputeSerializer, RefundSerializer, SurplusSerializer
 
 
 class OrderProductSerializer(serializers.Serializer):
@@ -55,8 +40,12 @@ class OrderSerializer(serializers.Serializer):
     buyers_premium = AmountField()
     shipping = AmountField()
     total = AmountField()
+    refunded = AmountField(help_text="What has gone back to the buyer of it.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=Order.Status.choices)
+    payable_by_card = serializers.SerializerMethodField(
+        help_text="False if no card can be charged its total: Stripe has a least and a most, and takes two decimals."
+    )
     due_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
@@ -72,3 +61,55 @@ class OrderSerializer(serializers.Serializer):
     def get_server_time(self, order: Order) -> Any:  # noqa: ARG002 (DRF's signature)
         """Return the moment of this answer."""
         return self.context["now"]
+
+    def get_payable_by_card(self, order: Order) -> bool:
+        """Return whether a card could be charged its total."""
+        return stripe_gateway.can_charge(amount=order.total, currency=order.currency)
+
+
+class OrderEventSerializer(serializers.Serializer):
+    """One thing that happened to an order; who did it is told by their part in it alone."""
+
+    kind = serializers.ChoiceField(choices=OrderEvent.Kind.choices)
+    status = serializers.ChoiceField(choices=Order.Status.choices, help_text="The order's from then on.")
+    role = serializers.ChoiceField(choices=OrderEvent.Role.choices)
+    data = serializers.DictField(help_text="Amounts and reasons.")  # type: ignore[assignment]  # not Serializer.data
+    at = UTCDateTimeField()
+
+
+class OrderDetailSerializer(OrderSerializer):
+    """An order with what happened to it, oldest first, and what goes back. Wants `is_staff` in its context too."""
+
+    history = OrderEventSerializer(many=True)
+    refunds = serializers.SerializerMethodField()
+    surplus = serializers.SerializerMethodField(help_text="Money to give back, for staff; null for others.")
+    disputes = serializers.SerializerMethodField(help_text="For staff; null for others.")
+
+    @extend_schema_field(RefundSerializer(many=True))
+    def get_refunds(self, order: Order) -> Any:
+        """Return the refunds of its payments, the newest first."""
+        refunds = [refund for payment in order.payments.all() for refund in payment.refunds.all()]
+        return RefundSerializer(sorted(refunds, key=lambda refund: -refund.pk), many=True).data
+
+    @extend_schema_field(SurplusSerializer(many=True, allow_null=True))
+    def get_surplus(self, order: Order) -> Any:
+        """Return what came in that it could not take."""
+        if not self.context["is_staff"]:
+            return None
+        surplus = [payment for payment in order.payments.all() if payment.status == Payment.Status.SURPLUS]
+        return SurplusSerializer(surplus, many=True).data
+
+    @extend_schema_field(DisputeSerializer(many=True, allow_null=True))
+    def get_disputes(self, order: Order) -> Any:
+        """Return the disputes of its payments."""
+        if not self.context["is_staff"]:
+            return None
+        disputes = [dispute for payment in order.payments.all() for dispute in payment.disputes.all()]
+        return DisputeSerializer(disputes, many=True).data
+
+
+class RefundedSerializer(serializers.Serializer):
+    """A refund that was asked for, and its order now."""
+
+    refund = RefundSerializer()
+    order = OrderDetailSerializer()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
 from auctioncraft import clock, idempotency
 from auctioncraft.errors import NotFound
-from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import history, intents
+from payments.services import customers, history, intents, payouts, sellers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from payments.stripe_gateway import Intent
 
 # Rounds of look, ask, record. Each ends in an answer unless somebody else moved the order meanwhile.
@@ -34,6 +36,15 @@ class Checkout:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An order's live payment, and its intent as Stripe held it a moment ago."""
+
+    order: Order
+    payment: Payment
+    intent: Intent
+
+
 def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str | None = None) -> Checkout:
     """Return the live PaymentIntent of the winner's order, made on the first call; amount and currency are the order's.
 
@@ -48,8 +59,24 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     mark = idempotency.fingerprint("create_payment_intent", product=product_id)
     if idempotency_key:
         idempotency.earlier_answer(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    opened = open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER)
+    idempotency.stand_for(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    return Checkout(
+        order=opened.order,
+        payment_intent_id=opened.intent.id,
+        client_secret=opened.intent.client_secret,
+        status=opened.intent.status,
+    )
+
+
+def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> Opened:
+    """Return the live payment of the order that `find_order` names, with its intent; `role`: who begins to pay.
+
+    Never called in a transaction; `find_order` is, in the one that claims the payment, and again if that was in vain.
+    Raises what it raises, OrderPaid, OrderNotPayable, AmountNotChargeable, PaymentRefused, StripeUnavailable.
+    """
     for round_ in range(_ROUNDS):
-        payment = _claim(product_id=product_id, user_id=user_id)
+        payment = _claim(find_order)
         try:
             intent = _ask_stripe(payment)
         except errors.KeyInUse:
@@ -59,29 +86,36 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
         except errors.KeySpent:
             _change_key(payment)
             continue
-        except errors.PaymentRefused:
-            _change_key(payment)
-            raise
-        if checkout := _record(claimed=payment, intent=intent):
-            if idempotency_key:
-                # What the key stands for; never the answer, which holds a client secret.
-                kept = IdempotencyKey(user_id=user_id, key=idempotency_key, fingerprint=mark, status=200, answer={})
-                IdempotencyKey.objects.bulk_create([kept], ignore_conflicts=True)
-            return checkout
+        except errors.PaymentRefused as refusal:
+            changes = _instead(payment, refusal)
+            _change_key(payment, **changes)
+            if not changes:
+                raise
+            continue
+        if opened := _record(claimed=payment, intent=intent, role=role):
+            return opened
     raise errors.StripeUnavailable
 
 
 @transaction.atomic(durable=True)
-def _claim(*, product_id: int, user_id: int) -> Payment:
+def _claim(find_order: Callable[[], int]) -> Payment:
     """Return the live payment of the order, or insert one: its idempotency key is committed before Stripe is asked."""
-    order = Order.objects.locked(_payable_order(product_id, user_id))
+    order = Order.objects.locked(find_order())
     if order.status == Order.Status.PAID:
         raise errors.OrderPaid
     if order.status != Order.Status.AWAITING_PAYMENT:
         raise errors.OrderNotPayable
     payment = order.payments.live().first()
     if payment is None:
-        payment = Payment.objects.create(order=order, amount=order.total, currency=order.currency)
+        destination = sellers.destination_of(seller_id=order.seller_id)
+        payment = Payment.objects.create(
+            order=order,
+            amount=order.total,
+            currency=order.currency,
+            customer_id=customers.id_of(user_id=order.buyer_id),
+            destination=destination,
+            fee=payouts.share(order)[0] if destination else Decimal(0),
+        )
     payment.order = order
     return payment
 
@@ -113,6 +147,9 @@ def _ask_stripe(payment: Payment) -> Intent | None:
                 "payment": str(payment.pk),
             },
             idempotency_key=str(payment.idempotency_key),
+            customer_id=payment.customer_id,
+            destination=payment.destination,
+            fee=payment.fee,
         )
     try:
         intent = stripe_gateway.retrieve_intent(payment.intent_id)
@@ -125,7 +162,7 @@ def _ask_stripe(payment: Payment) -> Intent | None:
 
 
 @transaction.atomic(durable=True)
-def _record(*, claimed: Payment, intent: Intent | None) -> Checkout | None:
+def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -> Opened | None:
     """Store what Stripe answered. None if that is nothing to pay with: the next round finds out what is."""
     order, payment = intents.lock(payment_id=claimed.pk, intent=intent)
     if not payment.is_live or payment.idempotency_key != claimed.idempotency_key:
@@ -142,22 +179,36 @@ def _record(*, claimed: Payment, intent: Intent | None) -> Checkout | None:
             order=order,
             kind=OrderEvent.Kind.PAYMENT_STARTED,
             at=clock.now(),
-            role=OrderEvent.Role.BUYER,
-            actor=order.buyer,
+            role=role,
+            actor=order.buyer if role == OrderEvent.Role.BUYER else None,
         )
     # A webhook that was lost or late: this retrieved intent says the same.
     intents.apply(order=order, payment=payment, intent=intent)
     if not payment.is_live or order.status != Order.Status.AWAITING_PAYMENT:
         return None
-    return Checkout(order=order, payment_intent_id=intent.id, client_secret=intent.client_secret, status=intent.status)
+    return Opened(order=order, payment=payment, intent=intent)
 
 
-def _change_key(payment: Payment) -> None:
+def _instead(payment: Payment, refusal: errors.PaymentRefused) -> dict[str, str | Decimal]:
+    """Return what of the request may be at fault for its refusal, and how to ask without it; empty if nothing is."""
+    if payment.intent_id:
+        return {}
+    if payment.customer_id and isinstance(refusal, errors.NotAtStripe):
+        # The customer was deleted at Stripe: the buyer pays as one who has none.
+        return {"customer_id": ""}
+    if payment.destination:
+        # The seller's account can take nothing just now: the house collects, and sends them theirs later.
+        return {"destination": "", "fee": Decimal(0)}
+    return {}
+
+
+def _change_key(payment: Payment, **changes: str | Decimal) -> None:
     """Let the next try be a new request: for 24 hours Stripe answers the old key with what it remembers.
 
-    Should the failed request have made an intent all the same, nobody has its client secret, so nobody can pay it.
+    `changes` are fields of the payment that it is to ask with. Should the failed request have made an intent all the
+    same, nobody has its client secret, so nobody can pay it.
     https://docs.stripe.com/error-low-level#idempotency
     """
     Payment.objects.filter(
         pk=payment.pk, status=Payment.Status.CREATING, idempotency_key=payment.idempotency_key
-    ).update(idempotency_key=uuid.uuid4())
+    ).update(idempotency_key=uuid.uuid4(), **changes)

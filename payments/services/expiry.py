@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.services import standing
 from auctioncraft import clock
@@ -27,32 +27,80 @@ if TYPE_CHECKING:
 
 # After the order was opened; the first reminder, the second.
 REMINDERS: Final = (timedelta(hours=24), timedelta(hours=48))
+# So long past its due time an order waits for a payment that is on its way: the slowest bank debits take 14 days.
+# https://docs.stripe.com/payments/acss-debit
+PATIENCE: Final = timedelta(days=14)
+# And so long at most, should Stripe be away as well.
+LONGEST_WAIT: Final = PATIENCE + timedelta(days=1)
+# Stripe tells us when a payment ends; this is for when its event is lost.
+_ASK_AGAIN: Final = timedelta(hours=1)
 
 
-def expire_due(*, limit: int = 200) -> int:
+def expire_due(*, limit: int = 200, asking: int = 50) -> int:
     """Let the unpaid orders expire whose time is up, each in its own transaction; return how many. A sweep.
 
-    An expired order counts as a strike on its buyer, and its sale falls through. Sends order_expired.
+    Of those with a PaymentIntent, at most `asking`, Stripe is asked first, outside any transaction: what may still be
+    paid is canceled there, and money that came in unheard of pays its order. A payment on its way is waited for, for
+    PATIENCE, and so is Stripe, for LONGEST_WAIT. An expired order counts as a strike on its buyer, unless no card could
+    pay it, and its sale falls through. Sends order_expired.
     """
-    due = Order.objects.filter(status=Order.Status.AWAITING_PAYMENT, due_at__lte=clock.now()).order_by("due_at")
-    return one_by_one(_expire, list(due.values_list("pk", "product_id")[:limit]))
+    now = clock.now()
+    due = Order.objects.filter(status=Order.Status.AWAITING_PAYMENT, due_at__lte=now).order_by("due_at")
+    at_stripe = Payment.objects.live().filter(intent_id__isnull=False)
+    waits = Q(Exists(at_stripe.filter(order_id=OuterRef("pk"))), due_at__gt=now - LONGEST_WAIT)
+    # These first: they need not wait for Stripe.
+    done = one_by_one(_expire, list(due.exclude(waits).values_list("pk", "product_id")[:limit]))
+    payments = at_stripe.filter(_to_ask(now), order__in=due.filter(waits).order_by()).select_related("order")
+    rows = [(payment,) for payment in payments.order_by("order__due_at")[:asking]]
+    return done + one_by_one(_ask_and_expire, rows, until=errors.StripeUnavailable)
 
 
-def _expire(order_id: int, product_id: int) -> bool:
-    with transaction.atomic():
+def _ask_and_expire(payment: Payment) -> bool:
+    """Expire the order of a live payment once Stripe has said that nothing more will come of it."""
+    intent = _ended_intent(payment)
+    return _expire(payment.order_id, payment.order.product_id, payment.pk, intent)
+
+
+def _expire(order_id: int, product_id: int, payment_id: int | None = None, intent: Intent | None = None) -> bool:
+    """Expire an order unless it has been paid or may still be; `intent` is what Stripe has just said of its payment."""
+    with transaction.atomic(durable=True):
         auction = lock_auction(product_id, skip_locked=True)
         if auction is None:
             return False
         order, now = Order.objects.locked(order_id), clock.now()
+        if payment_id is not None:
+            _bring_forward(order, Payment.objects.locked(payment_id), intent)
         if order.status != Order.Status.AWAITING_PAYMENT or now < order.due_at:
+            return False
+        # Nobody can pay what Stripe never answered to: nobody has its client secret.
+        order.payments.live().filter(intent_id__isnull=True).update(status=Payment.Status.CANCELED)
+        # It is on its way, or was opened while we asked.
+        if order.payments.live().exists() and now < order.due_at + PATIENCE:
             return False
         order.status, order.expired_at = Order.Status.EXPIRED, now
         order.save(update_fields=("status", "expired_at"))
-        history.record(order=order, kind=OrderEvent.Kind.EXPIRED, at=now)
+        payable = _is_payable(order)
+        history.record(
+            order=order,
+            kind=OrderEvent.Kind.EXPIRED,
+            at=now,
+            reason="unpaid" if payable else errors.AmountNotChargeable.code,
+        )
         settlement.fall_through(auction=auction, at=now)
-        standing.add_strike(user_id=order.buyer_id)
-        order_expired.send(sender=Order, order=order)
+        if payable:
+            standing.add_strike(user_id=order.buyer_id)
+        order_expired.send(sender=Order, order=order, payable=payable)
     return True
+
+
+def _is_payable(order: Order) -> bool:
+    """Whether a card could pay it: nobody is struck for what they had no way to pay."""
+    return stripe_gateway.can_charge(amount=order.total, currency=order.currency)
+
+
+def _to_ask(now: datetime) -> Q:
+    """Return what picks the live payments that Stripe is to be asked about: those it let us not cancel wait a while."""
+    return Q(asked_at__isnull=True) | Q(asked_at__lte=now - _ASK_AGAIN)
 
 
 def remind_due(*, limit: int = 200) -> int:
@@ -73,7 +121,7 @@ def _remind(order_id: int) -> bool:
         order.reminders = sum(now >= order.created_at + after for after in REMINDERS)
         order.save(update_fields=("reminders",))
         history.record(order=order, kind=OrderEvent.Kind.REMINDED, at=now)
-        payment_reminded.send(sender=Order, order=order)
+        payment_reminded.send(sender=Order, order=order, payable=_is_payable(order))
     return True
 
 
@@ -91,25 +139,41 @@ def cancel_leftovers(*, limit: int = 50) -> int:
     Stripe is asked outside any transaction. Should the money have come in meanwhile, Stripe refuses, and it is kept as
     surplus, to be refunded.
     """
-    left = Payment.objects.live().exclude(order__status=Order.Status.AWAITING_PAYMENT).order_by("pk")
-    return one_by_one(_cancel, [(payment,) for payment in left[:limit]])
+    left = Payment.objects.live().filter(_to_ask(clock.now())).exclude(order__status=Order.Status.AWAITING_PAYMENT)
+    rows = [(payment,) for payment in left.order_by("pk")[:limit]]
+    return one_by_one(_cancel, rows, until=errors.StripeUnavailable)
 
 
 def _cancel(payment: Payment) -> bool:
-    try:
-        intent = _canceled_intent(payment)
-    except errors.StripeUnavailable:
-        return False
+    intent = _canceled_intent(payment)
     with transaction.atomic(durable=True):
         order, payment = intents.lock(payment_id=payment.pk, intent=intent)
         if not payment.is_live:
             return False
-        if intent is not None:
-            intents.apply(order=order, payment=payment, intent=intent)
-        else:
-            payment.status = Payment.Status.CANCELED
-            payment.save(update_fields=("status",))
+        _bring_forward(order, payment, intent)
     return not payment.is_live
+
+
+def _bring_forward(order: Order, payment: Payment, intent: Intent | None) -> None:
+    """Write down what Stripe has just said of a locked payment; without an intent there is nothing to pay."""
+    if not payment.is_live:
+        return
+    if intent is not None:
+        intents.apply(order=order, payment=payment, intent=intent)
+        payment.asked_at = clock.now() if payment.is_live else None
+    else:
+        payment.status = Payment.Status.CANCELED
+    payment.save(update_fields=("status", "asked_at"))
+
+
+def _ended_intent(payment: Payment) -> Intent | None:
+    """Return the payment's intent, canceled unless money has come or is on its way; None if Stripe has none."""
+    try:
+        intent = stripe_gateway.retrieve_intent(str(payment.intent_id))
+    except errors.NotAtStripe:
+        return None
+    # Stripe may cancel what is `processing`, in rare cases; whoever has paid, if slowly, need not fear that from us.
+    return _canceled_intent(payment) if intent.status.startswith("requires_") else intent
 
 
 def _canceled_intent(payment: Payment) -> Intent | None:

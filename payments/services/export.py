@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Prefetch, Q
 
 from auctioncraft import money
-from payments.models import Order, Payment
+from payments.models import Order, Payment, Payout, Refund, SavedCard, SellerAccount
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-_AMOUNTS: Final = ("hammer_price", "buyers_premium", "shipping", "total")
+_AMOUNTS: Final = ("hammer_price", "buyers_premium", "shipping", "total", "refunded")
+_SHARE: Final = ("gross", "fee", "amount", "reversed", "sent")
+_STANDING: Final = ("account_id", "details_submitted", "charges_enabled", "payouts_enabled", "requirements")
+_FACE: Final = ("id", "brand", "last4", "exp_month", "exp_year", "charge_when_winning", "created_at")
 _MOMENTS: Final = ("created_at", "due_at", "paid_at", "expired_at")
 
 
 def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
-    """Return what they bought, with the payments, and what they sold; the other party by display name only."""
-    payments = Prefetch("payments", Payment.objects.order_by("pk"))
+    """Return what they bought, with the payments, what they sold and are due of it, and their cards.
+
+    Others are named by display name only.
+    """
+    refunds = Prefetch("refunds", Refund.objects.order_by("pk"))
+    payments = Prefetch("payments", Payment.objects.order_by("pk").prefetch_related(refunds))
     orders = Order.objects.with_parties().prefetch_related(payments).filter(Q(buyer=user) | Q(seller=user))
     rows = list(orders.order_by("pk"))
     return {
@@ -28,7 +35,30 @@ def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
             if order.buyer_id == user.pk
         ],
         "sales": [{**_row(order), "buyer": order.buyer.display_name} for order in rows if order.seller_id == user.pk],
+        "payouts": [*map(_payout, Payout.objects.filter(seller=user).order_by("pk"))],
+        "seller_accounts": [*map(_account, SellerAccount.objects.filter(user=user))],
+        "saved_cards": [*map(_card, SavedCard.objects.filter(user=user))],
     }
+
+
+def _payout(payout: Payout) -> dict[str, Any]:
+    return {
+        "order": payout.order_id,
+        "currency": payout.currency,
+        **{field: money.to_text(getattr(payout, field), payout.currency) for field in _SHARE},
+        "route": payout.route,
+        "status": payout.status,
+        "created_at": payout.created_at,
+        "paid_at": payout.paid_at,
+    }
+
+
+def _account(account: SellerAccount) -> dict[str, Any]:
+    return {field: getattr(account, field) for field in _STANDING}
+
+
+def _card(card: SavedCard) -> dict[str, Any]:
+    return {field: getattr(card, field) for field in _FACE}
 
 
 def _row(order: Order) -> dict[str, Any]:
@@ -51,4 +81,16 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "status": payment.status,
         "created_at": payment.created_at,
         "succeeded_at": payment.succeeded_at,
+        "refunds": [*map(_refund, payment.refunds.all())],
+    }
+
+
+def _refund(refund: Refund) -> dict[str, Any]:
+    return {
+        "amount": money.to_text(refund.amount, refund.currency),
+        "currency": refund.currency,
+        "reason": refund.reason,
+        "status": refund.status,
+        "created_at": refund.created_at,
+        "settled_at": refund.settled_at,
     }

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from auctioncraft import clock, money
 from auctions.models import Auction
-from payments import stripe_gateway
+from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import history, orders
+from payments.signals import payment_failed
 
 if TYPE_CHECKING:
+    from payments.models import StripeEvent
     from payments.stripe_gateway import Intent
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,50 @@ def apply(*, order: Order, payment: Payment, intent: Intent) -> str:
         payment.status = Payment.Status.CANCELED
     payment.save(update_fields=("status", "last_error"))
     return ""
+
+
+def read_event(event: StripeEvent) -> Intent | None:
+    """Return the intent as it is now; None if it is none of ours, or none of Stripe's any more.
+
+    Events may come in any order, so an intent is read again from Stripe; only `succeeded` is final and stands as it is.
+    """
+    intent_id = stripe_gateway.intent_id_of(event.payload)
+    if not Payment.objects.filter(intent_id=intent_id).exists():
+        return None
+    if event.type == "payment_intent.succeeded":
+        return stripe_gateway.paid_intent_of(event.payload)
+    try:
+        return stripe_gateway.retrieve_intent(intent_id)
+    except errors.NotAtStripe:
+        return None
+
+
+def unheard_success(*, intent_id: str) -> Intent | None:
+    """Return the intent of a payment of ours if we have not heard that its money came: refunds and disputes presume it.
+
+    Raises NotAtStripe, StripeUnavailable.
+    """
+    if Payment.objects.filter(intent_id=intent_id, received__isnull=False).exists():
+        return None
+    return stripe_gateway.retrieve_intent(intent_id)
+
+
+def apply_event(event: StripeEvent, intent: Intent) -> str:
+    """Bring the payment of `intent` forward, and tell its buyer of a decline, once. Returns a flag for staff."""
+    payment_id = Payment.objects.values_list("pk", flat=True).get(intent_id=intent.id)
+    order, payment = lock(payment_id=payment_id, intent=intent)
+    flag = apply(order=order, payment=payment, intent=intent)
+    declined = event.type == "payment_intent.payment_failed" and intent.status == "requires_payment_method"
+    if declined and order.status == Order.Status.AWAITING_PAYMENT and event.processed_at is None:
+        history.record(
+            order=order,
+            kind=OrderEvent.Kind.PAYMENT_FAILED,
+            at=clock.now(),
+            role=OrderEvent.Role.STRIPE,
+            reason=payment.last_error,
+        )
+        payment_failed.send(sender=Order, order=order)
+    return flag
 
 
 def _take_money(order: Order, payment: Payment, intent: Intent) -> str:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts.services import standing
 from auctions.services import settlement
 from payments.models import Order, OrderEvent
-from payments.services import history
+from payments.services import cards, history, payouts
 from payments.signals import order_opened, payment_succeeded
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
         total=auction.hammer_price + premium + product.shipping,
         due_at=at + time_to_pay,
         created_at=at,
+        auto_charge=Order.AutoCharge.DUE if cards.charged_when_winning(user_id=auction.winner_id) else "",
     )
     history.record(order=order, kind=OrderEvent.Kind.OPENED, at=at)
     order_opened.send(sender=Order, order=order)
@@ -57,7 +58,8 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
 def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
     """Turn a locked order that awaits payment `paid`, once its payment, locked too, has succeeded at `at` (UTC).
 
-    Then its auction, locked before it, is settled, and payment_succeeded is sent: all in the caller's transaction.
+    Then its auction, locked before it, is settled, its seller's payout opened, and payment_succeeded sent: all in the
+    caller's transaction.
     """
     if order.status != Order.Status.AWAITING_PAYMENT:
         raise ValueError(f"{order} is {order.status}")
@@ -66,6 +68,7 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
     order.save(update_fields=("status", "paid_at"))
     history.record(order=order, kind=OrderEvent.Kind.PAID, at=at, role=OrderEvent.Role.STRIPE)
     settlement.settle(product_id=order.product_id, at=at)
+    payouts.open_payout(order=order, payment=payment, at=at)
     payment_succeeded.send(sender=Order, order=order)
 
 

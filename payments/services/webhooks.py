@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 from django.db.models import F, Q
 
 from auctioncraft import clock
+from auctioncraft.errors import NotFound
 from payments import errors, stripe_gateway
-from payments.models import Order, OrderEvent, Payment, StripeEvent
-from payments.services import history, intents
-from payments.signals import payment_failed
+from payments.models import StripeEvent
+from payments.services.event_handlers import HANDLERS
 
 if TYPE_CHECKING:
-    from payments.stripe_gateway import Intent
+    from collections.abc import Mapping
+
+    from payments.services.event_handlers import Handler
+    from payments.stripe_gateway import Event
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY: Final = 256 * 1024
-# Others are kept and acknowledged. https://docs.stripe.com/api/events/types
-HANDLED: Final = frozenset(
-    f"payment_intent.{change}"
-    for change in ("succeeded", "payment_failed", "processing", "canceled", "requires_action")
-)
 # After the n-th try an event waits until it is 10 s x 2^n old; after the 16th (3.8 days) only Stripe delivers it again.
 _FIRST_RETRY: Final = timedelta(seconds=10)
 _MOST_TRIES: Final = 16
@@ -42,34 +40,54 @@ def receive(*, payload: bytes, signature: str) -> None:
     delivery and for the sweep.
     """
     event = stripe_gateway.read_event(payload=payload, signature=signature)
-    wrong_mode = event.livemode != stripe_gateway.live_mode()
-    row = StripeEvent(id=event.id, type=event.type, payload=event.payload)
-    if wrong_mode:
+    keep(event=event, found_by=StripeEvent.FoundBy.WEBHOOK)
+    if _of_other_mode(event.payload):
+        raise errors.WrongMode
+    process(event_id=event.id)
+
+
+def keep(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
+    """Store an event to be acted on, if it is not there yet; one of the other mode is flagged, and never acted on."""
+    row = StripeEvent(
+        id=event.id,
+        type=event.type,
+        payload=event.payload,
+        account=event.account,
+        created_at=event.created_at,
+        found_by=found_by,
+    )
+    if _of_other_mode(event.payload):
         row.flag, row.processed_at = "wrong_mode", clock.now()
     # One statement: of ten deliveries at once one inserts, and nine find it.
     StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
-    if wrong_mode:
-        raise errors.WrongMode
-    process(event_id=event.id)
 
 
 def process(*, event_id: str) -> None:
     """Act on a kept event, once. Quiet if that was done.
 
-    Effects in order: unless it has succeeded the intent is read again from Stripe, outside any transaction; then, in
-    one transaction under the locks of StripeEvent, Auction, Order, Payment, the rows move forward and the event is
-    marked. A failure is recorded on the event, outside the rollback, and raised.
+    Effects in order: its handler (event_handlers.py) asks Stripe how things stand, outside any transaction; then, in
+    one transaction under the event's lock, the handler moves the rows forward and the event is marked. A failure is
+    recorded on the event, outside the rollback, and raised.
     """
     event = StripeEvent.objects.filter(pk=event_id, processed_at__isnull=True).first()
+    if event is not None:
+        _try(event, again=False)
+
+
+def replay(*, event_id: str) -> StripeEvent:
+    """Act on a kept event whether that was done before or not, as staff may ask; return it as it is then.
+
+    Handlers move rows forward only, so what was done already stays as it is. Raises NotFound, WrongMode, and whatever
+    made acting on it fail, which is recorded on it.
+    """
+    event = StripeEvent.objects.filter(pk=event_id).first()
     if event is None:
-        return
-    try:
-        _act(event_id=event_id, intent=_current_intent(event))
-    except Exception as error:
-        StripeEvent.objects.filter(pk=event_id, processed_at__isnull=True).update(
-            attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:500]
-        )
-        raise
+        raise NotFound
+    if _of_other_mode(event.payload):
+        raise errors.WrongMode
+    _try(event, again=True)
+    event.refresh_from_db()
+    return event
 
 
 def process_pending(*, limit: int = 100) -> int:
@@ -93,48 +111,38 @@ def process_pending(*, limit: int = 100) -> int:
     return done
 
 
-def _current_intent(event: StripeEvent) -> Intent | None:
-    """Return the intent as it is now; None if it is none of ours, or none of Stripe's any more.
-
-    Events may come in any order, so an intent is read again from Stripe; only `succeeded` is final and stands as it is.
-    """
-    intent_id = stripe_gateway.intent_id_of(event.payload)
-    if event.type not in HANDLED or not Payment.objects.filter(intent_id=intent_id).exists():
-        return None
-    if event.type == "payment_intent.succeeded":
-        return stripe_gateway.paid_intent_of(event.payload)
+def _try(event: StripeEvent, *, again: bool) -> None:
+    handler = HANDLERS.get(event.type)
     try:
-        return stripe_gateway.retrieve_intent(intent_id)
-    except errors.NotAtStripe:
-        return None
+        _act(event_id=event.pk, handler=handler, found=handler and handler.read(event), again=again)
+    except Exception as error:
+        failed = StripeEvent.objects.filter(pk=event.pk)
+        if not again:
+            # Somebody else may have done it meanwhile: then this failure is of no interest.
+            failed = failed.filter(processed_at__isnull=True)
+        failed.update(attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:500])
+        raise
 
 
 @transaction.atomic(durable=True)
-def _act(*, event_id: str, intent: Intent | None) -> None:
+def _act(*, event_id: str, handler: Handler | None, found: Any, again: bool) -> None:
     event = StripeEvent.objects.select_for_update(no_key=True).get(pk=event_id)
-    if event.processed_at is not None:
+    if event.processed_at is not None and not again:
         return
-    if event.type in HANDLED:
+    if handler is not None:
         # Flagged, not refused: Stripe would deliver it again for three days.
-        event.flag = "unknown_intent" if intent is None else _bring_forward(event.type, intent)
-    event.processed_at = clock.now()
+        event.flag = _unknown(event.type) if found is None else handler.apply(event, found)
+    event.processed_at = event.processed_at or clock.now()
     event.attempts += 1
     event.error = ""
     event.save(update_fields=("flag", "processed_at", "attempts", "error"))
 
 
-def _bring_forward(event_type: str, intent: Intent) -> str:
-    payment_id = Payment.objects.values_list("pk", flat=True).get(intent_id=intent.id)
-    order, payment = intents.lock(payment_id=payment_id, intent=intent)
-    flag = intents.apply(order=order, payment=payment, intent=intent)
-    declined = event_type == "payment_intent.payment_failed" and intent.status == "requires_payment_method"
-    if declined and order.status == Order.Status.AWAITING_PAYMENT:
-        history.record(
-            order=order,
-            kind=OrderEvent.Kind.PAYMENT_FAILED,
-            at=clock.now(),
-            role=OrderEvent.Role.STRIPE,
-            reason=payment.last_error,
-        )
-        payment_failed.send(sender=Order, order=order)
-    return flag
+def _unknown(event_type: str) -> str:
+    """Return the flag for an event about what we do not know: `unknown_dispute` of `charge.dispute.closed`."""
+    what = event_type.split(".")[-2]
+    return "unknown_intent" if what == "payment_intent" else f"unknown_{what}"
+
+
+def _of_other_mode(payload: Mapping[str, Any]) -> bool:
+    return (payload.get("livemode") is True) != stripe_gateway.live_mode()

@@ -5,29 +5,102 @@ does either. Nothing here opens a transaction, and nobody calls it inside one. C
 """
 
 from payments.stripe_gateway.client import live_mode
-from payments.stripe_gateway.events import TOLERANCE, Event, read_event, subject_of
+from payments.stripe_gateway.connect import (
+    Account,
+    AccountLink,
+    account_id_of,
+    create_account,
+    create_account_link,
+    create_transfer,
+    find_reversal,
+    find_transfer,
+    retrieve_account,
+    reverse_transfer,
+    transfer_of_charge,
+)
+from payments.stripe_gateway.customers import (
+    Card,
+    Setup,
+    create_customer,
+    create_setup,
+    delete_customer,
+    detach_card,
+    id_of,
+    retrieve_card,
+    retrieve_setup,
+)
+from payments.stripe_gateway.disputes import DisputeAtStripe, dispute_id_of, retrieve_dispute
+from payments.stripe_gateway.events import TOLERANCE, Event, event_of, read_event, subject_of
 from payments.stripe_gateway.intents import (
     Intent,
     cancel_intent,
+    charge_saved_card,
     create_intent,
     intent_id_of,
+    list_intents,
     paid_intent_of,
     retrieve_intent,
 )
+from payments.stripe_gateway.ledger import Movement, intent_of_charge, list_events, list_movements, movements_of
+from payments.stripe_gateway.limits import can_charge
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
+from payments.stripe_gateway.refunds import (
+    RefundAtStripe,
+    can_refund,
+    create_refund,
+    list_refunds,
+    refunded_intent_of,
+)
 
 __all__ = [
     "TOLERANCE",
+    "Account",
+    "AccountLink",
+    "Card",
+    "DisputeAtStripe",
     "Event",
     "Intent",
+    "Movement",
+    "RefundAtStripe",
+    "Setup",
+    "account_id_of",
+    "can_charge",
+    "can_refund",
     "cancel_intent",
+    "charge_saved_card",
+    "create_account",
+    "create_account_link",
+    "create_customer",
     "create_intent",
+    "create_refund",
+    "create_setup",
+    "create_transfer",
+    "delete_customer",
+    "detach_card",
+    "dispute_id_of",
+    "event_of",
+    "find_reversal",
+    "find_transfer",
     "from_minor_units",
+    "id_of",
     "intent_id_of",
+    "intent_of_charge",
+    "list_events",
+    "list_intents",
+    "list_movements",
+    "list_refunds",
     "live_mode",
+    "movements_of",
     "paid_intent_of",
     "read_event",
+    "refunded_intent_of",
+    "retrieve_account",
+    "retrieve_card",
+    "retrieve_dispute",
     "retrieve_intent",
+    "retrieve_setup",
+    "reverse_transfer",
     "subject_of",
     "to_minor_units",
+    "transfer_of_charge",
 ]

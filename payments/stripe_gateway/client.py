@@ -70,7 +70,8 @@ def _translate(error: stripe.StripeError) -> DomainError:
     )
     if code == "idempotency_key_in_use":
         return errors.KeyInUse()
-    if code == "resource_missing":
+    # An account that is not, or no longer, connected to ours: 403. https://docs.stripe.com/error-codes#account-invalid
+    if code in {"resource_missing", "account_invalid"}:
         return errors.NotAtStripe(stripe_code=code)
     if isinstance(error, stripe.CardError | stripe.InvalidRequestError | stripe.IdempotencyError):
         return errors.PaymentRefused(stripe_code=code)

@@ -1,22 +1,28 @@
-"""PaymentIntents: made, read, canceled."""
+"""PaymentIntents: made, read, paid with a saved card, canceled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from auctioncraft import money
+from django.conf import settings
+
 from payments import errors
 from payments.stripe_gateway.client import client, translated
 from payments.stripe_gateway.events import subject_of
+from payments.stripe_gateway.limits import cards_take
 from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     import stripe
     from stripe.params import PaymentIntentCreateParams
+
+# Minor units beyond which no order of ours can be: what money columns hold of a currency without decimals.
+_BEYOND_ANY: Final = 10**11
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,7 @@ def create_intent(
     exist all the same: ask again with the same key.
     """
     minor = to_minor_units(amount, currency)
-    if currency in money.THREE_DECIMAL and minor % 10:
-        # Card networks take two decimals: https://docs.stripe.com/currencies#three-decimal
+    if not cards_take(minor, currency):
         raise errors.AmountNotChargeable
     params: PaymentIntentCreateParams = {
         "amount": minor,
@@ -84,6 +89,18 @@ def retrieve_intent(intent_id: str) -> Intent:
         return _intent(client().v1.payment_intents.retrieve(intent_id))
 
 
+def list_intents(*, since: datetime) -> Iterator[Intent]:
+    """Yield the PaymentIntents created since then (UTC), as they are now, the newest first. Raises StripeUnavailable.
+
+    Source: https://docs.stripe.com/api/payment_intents/list
+    """
+    with translated():
+        created = int(since.timestamp())
+        found = client().v1.payment_intents.list(params={"created": {"gte": created}, "limit": 100})
+        for intent in found.auto_paging_iter():
+            yield _intent(intent)
+
+
 def cancel_intent(intent_id: str) -> Intent:
     """Cancel a PaymentIntent that is not paid. Raises PaymentRefused if it is too late, StripeUnavailable.
 
@@ -91,6 +108,28 @@ def cancel_intent(intent_id: str) -> Intent:
     """
     with translated():
         return _intent(client().v1.payment_intents.cancel(intent_id))
+
+
+def charge_saved_card(*, intent_id: str, payment_method_id: str, idempotency_key: str) -> Intent:
+    """Pay a PaymentIntent with its customer's saved card, without the customer; return it as it is then.
+
+    Source: https://docs.stripe.com/api/payment_intents/confirm, https://docs.stripe.com/payments/save-and-reuse (charge
+    the saved payment method later). A bank that wants its customer there declines with `authentication_required`.
+    Raises PaymentRefused (declined, or not payable any more), NotAtStripe, KeyInUse, KeySpent, StripeUnavailable. After
+    the last it may be paid all the same: retrieve it.
+    """
+    with translated():
+        confirmed = client().v1.payment_intents.confirm(
+            intent_id,
+            params={
+                "payment_method": payment_method_id,
+                "off_session": True,
+                # Wanted of intents with automatic payment methods; a card that is charged off-session goes nowhere.
+                "return_url": settings.FRONTEND_URL,
+            },
+            options={"idempotency_key": idempotency_key},
+        )
+        return _intent(confirmed)
 
 
 def intent_id_of(payload: dict[str, Any]) -> str:
@@ -104,20 +143,24 @@ def paid_intent_of(payload: dict[str, Any]) -> Intent:
     """Return the PaymentIntent of a verified `payment_intent.succeeded` event, as the event states it.
 
     `succeeded` is where a PaymentIntent ends (https://docs.stripe.com/payments/paymentintents/lifecycle), so unlike any
-    other state it need not be read again. An amount that is not a number counts as none, which matches no order.
+    other state it need not be read again. An amount that is no number, or beyond any order, counts as none:
+    it matches no order.
     """
     subject = subject_of(payload)
-    amount, received = subject.get("amount"), subject.get("amount_received", subject.get("amount"))
     return Intent(
         id=intent_id_of(payload),
         client_secret="",  # one is never kept  # nosec B106
         status="succeeded",
-        amount_minor=amount if type(amount) is int else 0,
-        received_minor=received if type(received) is int else 0,
-        currency=str(subject.get("currency", "")).upper(),
+        amount_minor=_whole(subject.get("amount")),
+        received_minor=_whole(subject.get("amount_received", subject.get("amount"))),
+        currency=str(subject.get("currency", ""))[:3].upper(),
         livemode=payload.get("livemode") is True,
         metadata={},
     )
+
+
+def _whole(amount: object) -> int:
+    return amount if type(amount) is int and 0 <= amount < _BEYOND_ANY else 0
 
 
 def _intent(found: stripe.PaymentIntent) -> Intent:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from auctioncraft import clock
 from auctioncraft.tests import factories
-from payments.models import Payment, StripeEvent
+from payments.models import Dispute, Payment, Refund, StripeEvent
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("order", "payment", "stripeevent")
+PAGES = ("order", "payment", "refund", "dispute", "stripeevent")
 
 
 @pytest.fixture
@@ -26,6 +27,10 @@ def rows(order):
     return {
         "order": order,
         "payment": payment,
+        "refund": Refund.objects.create(payment=payment, amount=1, currency="USD"),
+        "dispute": Dispute.objects.create(
+            payment=payment, dispute_id="dp_1", amount=1, currency="USD", opened_at=clock.now()
+        ),
         "stripeevent": StripeEvent.objects.create(id="evt_1", type="a", payload={}),
     }
 

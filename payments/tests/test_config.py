@@ -9,6 +9,7 @@ from auctioncraft import money
 
 def test_everybody_may_know_what_a_checkout_page_needs(client, settings):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(25)), (Decimal(1000), Decimal("12.5")))
+    settings.CARD_REQUIRED_ABOVE = {"USD": Decimal(500), "JPY": Decimal(50000)}
     answer = client.get("/api/payments/config/")
     assert (answer.status_code, answer.json()) == (
         200,
@@ -16,6 +17,8 @@ def test_everybody_may_know_what_a_checkout_page_needs(client, settings):
             "publishable_key": "pk_test_double",
             "currencies": sorted(money.CURRENCIES),
             "buyers_premium": [{"from_price": "0", "percent": "25"}, {"from_price": "1000", "percent": "12.5"}],
+            "card_required_above": {"USD": "500.00", "JPY": "50000"},
+            "auto_charge": False,
         },
     )
 

@@ -15,7 +15,7 @@ from auctioncraft import clock
 from auctioncraft.tests import factories
 from auctions.models import Auction, Product
 from payments.invariants import CHECKS
-from payments.models import Order, Payment, StripeEvent
+from payments.models import Dispute, Order, Payment, Payout, Refund, SavedCard, StripeEvent, TransferReversal
 
 pytestmark = pytest.mark.django_db
 
@@ -24,13 +24,14 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def paid(order):
-    """An order that is paid, and its payment."""
+    """An order that is paid, with its payout, and its payment."""
     now = clock.now()
     Order.objects.update(status="paid", paid_at=now)
     Auction.objects.update(settled_at=now)
-    return Payment.objects.create(
-        order=order, amount=order.total, currency="USD", status="succeeded", intent_id="pi_1", succeeded_at=now
-    )
+    money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
+    share = {"currency": "USD", "gross": order.total, "fee": 0, "amount": order.total}
+    Payout.objects.create(order=order, seller=order.seller, **share, route="manual", status="due")
+    return Payment.objects.create(order=order, **money, status="succeeded", intent_id="pi_1", succeeded_at=now)
 
 
 def findings():
@@ -83,7 +84,7 @@ def breaks(order, payment, rival):
             [f"the sale of product {order.product_id} has no order"],
         ),
         "paid_means_money": (
-            lambda: Payment.objects.update(status="canceled"),
+            lambda: Payment.objects.update(status="canceled", received=None),
             [f"order {order.pk} is paid without a payment"],
         ),
         "paid_sales_are_settled": (
@@ -93,6 +94,57 @@ def breaks(order, payment, rival):
         "money_has_an_intent": (
             lambda: Payment.objects.update(intent_id=None),
             [f"payment {payment.pk} lacks its intent or its moment"],
+        ),
+        "refunds_stay_below_their_ceiling": (
+            lambda: Payment.objects.update(refunding=5),
+            [f"payment {payment.pk} counts 5.000 of refunds, and has 0 of {order.total:.3f}"],
+        ),
+        "orders_know_what_was_refunded": (
+            lambda: Order.objects.update(refunded=5),
+            [f"order {order.pk} counts 5.000 as refunded, and 0 was"],
+        ),
+        "refunds_are_at_stripe": (
+            lambda: (
+                Refund.objects.create(pk=7, payment=payment, amount=1, currency="USD", status="failed")
+                and Refund.objects.update(status="pending")
+            ),
+            ["refund 7 is pending, Stripe's id of it is None, its currency USD"],
+        ),
+        "disputes_end_with_their_status": (
+            lambda: Dispute.objects.create(
+                pk=7, payment=payment, amount=1, currency="USD", status="won", opened_at=clock.now()
+            ),
+            ["dispute 7 is won, and closed at None"],
+        ),
+        "has_card_iff_one_is_saved": (
+            lambda: User.objects.filter(pk=rival.pk).update(has_card=True),
+            [f"user {rival.pk} has_card is True, and not so"],
+        ),
+        "cards_are_of_customers": (
+            lambda: SavedCard.objects.create(
+                pk=7, user=rival, payment_method_id="pm_1", brand="visa", last4="4242", exp_month=1, exp_year=2040
+            ),
+            ["card 7 is of nobody who is a customer"],
+        ),
+        "winners_are_charged_in_time": (
+            lambda: Order.objects.update(auto_charge="due", created_at=clock.now() - 2 * DAY),
+            [f"order {order.pk} was to be charged, and was not tried"],
+        ),
+        "paid_orders_have_a_payout": (
+            lambda: Payout.objects.all().delete(),
+            [f"order {order.pk} is paid and has no payout of its total"],
+        ),
+        "payouts_take_back_the_sellers_share": (
+            lambda: Payout.objects.update(fee=2, amount=order.total - 2, returned=10, reversed=10),
+            [f"payout {order.payout.pk} has 10.000 reversed of 17.990, for 10.000"],
+        ),
+        "payouts_are_levelled": (
+            lambda: Payout.objects.update(status="void"),
+            [f"payout {order.payout.pk} is not what its amounts say"],
+        ),
+        "transfers_are_at_stripe": (
+            lambda: Payout.objects.update(route="transfer", status="paid", paid_at=clock.now()),
+            [f"payout {order.payout.pk} was sent, and has no transfer"],
         ),
         "events_are_dealt_with": (
             lambda: StripeEvent.objects.create(
@@ -115,11 +167,30 @@ def test_a_payment_that_succeeded_for_an_unpaid_order_is_found(order, paid):
     assert f"payment {paid.pk} succeeded and its order is not paid" in findings()["paid_means_money"]
 
 
+def test_what_a_seller_has_too_much_and_is_not_asked_back_is_found(order, paid):
+    at = {"status": "paid", "paid_at": clock.now(), "transfer_id": "tr_1", "sent": order.total}
+    Payout.objects.update(route="transfer", **at, returned=5, reversed=5)
+    too_much = f"payout {order.payout.pk}: its seller has 5.000 too much, of which"
+    assert findings()["payouts_are_levelled"] == [f"{too_much} 0 is asked back"]
+    reversal = TransferReversal.objects.create(payout=order.payout, amount=5)
+    assert "payouts_are_levelled" not in findings()
+    reversal.delete()
+    Payout.objects.update(route="manual")
+    assert "payouts_are_levelled" not in findings()
+
+
+def test_a_payout_of_what_is_not_paid_or_was_not_passed_on_is_found(order, paid):
+    Order.objects.update(status="awaiting_payment", paid_at=None)
+    assert findings()["paid_orders_have_a_payout"] == [f"payout {order.payout.pk} is of an order that is not paid"]
+    Payout.objects.update(route="destination", status="paid", paid_at=clock.now())
+    assert findings()["transfers_are_at_stripe"] == [f"payout {order.payout.pk} is not what its payment passed on"]
+
+
 def test_the_database_refuses_what_the_other_checks_look_for(order, paid):
     from django.db import IntegrityError, transaction
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        Payment.objects.create(order=order, amount=1, currency="USD", status="succeeded", intent_id="pi_2")
+        Payment.objects.create(order=order, amount=1, currency="USD", received=1, status="succeeded", intent_id="pi_2")
     order.pk, order._state.adding = None, True
     with pytest.raises(IntegrityError), transaction.atomic():
         order.save(force_insert=True)

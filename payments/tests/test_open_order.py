@@ -40,6 +40,8 @@ def test_a_sale_opens_the_winners_order(seller, bidder):
         "paid_at": None,
         "expired_at": None,
         "reminders": 0,
+        "refunded": Decimal(0),
+        "auto_charge": "",
     }
 
 

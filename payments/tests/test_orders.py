@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payments.models import Order
-from payments.tests.conftest import sell
+from payments.tests.conftest import pay_for, sell
 
 pytestmark = pytest.mark.django_db
 
 URL = "/api/payments/orders/"
+
+
+OPENED = [{"kind": "opened", "status": "awaiting_payment", "role": "system", "data": {}, "at": ANY}]
 
 
 def expected(order, role, body):
@@ -25,8 +30,10 @@ def expected(order, role, body):
         "buyers_premium": "0.00",
         "shipping": "0.00",
         "total": "19.99",
+        "refunded": "0.00",
         "currency": "USD",
         "status": "awaiting_payment",
+        "payable_by_card": True,
         "due_at": order.due_at.isoformat().replace("+00:00", "Z"),
         "paid_at": None,
         "created_at": order.created_at.isoformat().replace("+00:00", "Z"),
@@ -38,7 +45,8 @@ def expected(order, role, body):
 def test_buyer_seller_and_staff_see_an_order(request, as_user, order, who, role):
     caller = as_user(request.getfixturevalue(who))
     one = caller.get(f"{URL}{order.pk}/")
-    assert (one.status_code, one.json()) == (200, expected(order, role, one.json()))
+    money = {"refunds": [], "surplus": None if role else [], "disputes": None if role else []}
+    assert (one.status_code, one.json()) == (200, expected(order, role, one.json()) | {"history": OPENED, **money})
     page = caller.get(URL).json()
     assert page == {
         "count": 1,
@@ -46,6 +54,20 @@ def test_buyer_seller_and_staff_see_an_order(request, as_user, order, who, role)
         "previous": None,
         "results": [expected(order, role, page["results"][0])],
     }
+
+
+def test_its_history_names_parts_and_nobody(double, winner, order):
+    pay_for(winner, order.product)
+    answer = winner.get(f"{URL}{order.pk}/").json()["history"]
+    assert [(row["kind"], row["role"], list(row)) for row in answer] == [
+        ("opened", "system", ["kind", "status", "role", "data", "at"]),
+        ("payment_started", "buyer", ["kind", "status", "role", "data", "at"]),
+    ]
+
+
+def test_what_no_card_can_be_charged_with_is_not_payable_by_card(winner, seller, bidder):
+    order = Order.objects.get(product=sell(seller, bidder, "0.10", starting_bid="0.05"))
+    assert winner.get(f"{URL}{order.pk}/").json()["payable_by_card"] is False
 
 
 def test_anothers_order_is_404_and_not_listed(as_user, rival, order):

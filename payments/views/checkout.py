@@ -62,5 +62,9 @@ class PaymentViewSet(ViewSet):
                 "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
                 "currencies": sorted(money.CURRENCIES),
                 "buyers_premium": [{"from_price": str(start), "percent": str(percent)} for start, percent in bands],
+                "card_required_above": {
+                    currency: money.to_text(above, currency) for currency, above in settings.CARD_REQUIRED_ABOVE.items()
+                },
+                "auto_charge": settings.AUTO_CHARGE,
             }
         )

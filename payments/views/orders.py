@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from accounts.authentication import caller
 from auctioncraft import clock
+from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
 from auctioncraft.errors import Invalid
 from payments import serializers
 from payments.models import Order
+from payments.services import receipts, refunds
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
+
+# It brings its own style and loads nothing.
+_PAGE: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+}
 
 
 @extend_schema_view(
@@ -33,17 +44,60 @@ class OrderViewSet(ReadOnlyModelViewSet):
         """Return what the caller may see, of the status asked for."""
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
         status = self.request.query_params.get("status")
-        if self.action != "list" or status is None:
+        if self.action != "list":
+            return orders.with_money()  # type: ignore[attr-defined, no-any-return]
+        if status is None:
             return orders
         if status not in Order.Status.values:
             raise Invalid(status=f"One of {', '.join(Order.Status.values)} is needed.")
         return orders.filter(status=status)
 
+    def get_serializer_class(self) -> type[serializers.OrderSerializer]:
+        """Add its history to one order, not to each of a list."""
+        return serializers.OrderSerializer if self.action == "list" else serializers.OrderDetailSerializer
+
     def get_serializer_context(self) -> dict[str, Any]:
         """Add whose answer it is, and when."""
         return {**super().get_serializer_context(), **seen_by(self.request)}
 
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=serializers.RequestRefundSerializer,
+        responses={201: serializers.RefundedSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def refund(self, request: Request, pk: str) -> Response:
+        """Refund a part or all of what was paid: the order's seller and staff; staff alone what was paid too much."""
+        asked = serializers.RequestRefundSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = refunds.refund_order(
+            order_id=int(pk),
+            actor=caller(request),
+            idempotency_key=idempotency_key(request),
+            **asked.validated_data,
+        )
+        answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
+        return Response(serializers.RefundedSerializer(answer, context=self.get_serializer_context()).data, status=201)
+
+    @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"])
+    def receipt(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
+        """Return the order's receipt as a page; before it is paid, a statement of what is due."""
+        return HttpResponse(receipts.as_html(receipts.receipt_of(self.get_object())), headers=_PAGE)
+
+    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"], url_path="receipt/pdf")
+    def receipt_pdf(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
+        """Return the order's receipt as a PDF."""
+        receipt = receipts.receipt_of(self.get_object())
+        return HttpResponse(
+            receipts.as_pdf(receipt, at=clock.now()),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'attachment; filename="{receipt.number}.pdf"'},
+        )
+
 
 def seen_by(request: Request) -> dict[str, Any]:
     """Return the context that serializers of orders want."""
-    return {"now": clock.now(), "user_id": caller(request).pk}
+    user = caller(request)
+    return {"now": clock.now(), "user_id": user.pk, "is_staff": user.is_staff}

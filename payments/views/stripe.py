@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from auctioncraft.api.parsers import read_body
+from auctioncraft.api.parsers import BodyTooLarge, read_body
 from payments import serializers
 from payments.services import webhooks
 
@@ -27,6 +27,8 @@ class EventParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:  # noqa: ARG002
         """Return the bytes. Raises BodyTooLarge."""
+        if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > webhooks.MAX_BODY:
+            raise BodyTooLarge
         return read_body(stream, webhooks.MAX_BODY)
 
 

@@ -93,10 +93,35 @@ class Running:
     def paid(self, **params: Any) -> stripe.PaymentIntent:
         return self.intent(confirm=True, payment_method="pm_card_visa", **params)
 
+    def customer(self, card: str | None = None) -> str:
+        """Return a new customer, with this card saved through a SetupIntent."""
+        customer = self.client().v1.customers.create({"email": "bo@example.com"})
+        if card:
+            setup = {"customer": customer.id, "payment_method": card, "confirm": True}
+            intent = self.client().v1.setup_intents.create(setup)
+            if intent.status == "requires_action":
+                self.act(f"setup_intents/{intent.id}/authenticate", outcome="succeed").raise_for_status()
+        return customer.id
+
+    def card_of(self, customer: str) -> str:
+        """Return the saved card of a customer."""
+        return self.client().v1.customers.payment_methods.list(customer).data[0].id
+
+    def seller(self, *, onboarded: bool = True) -> str:
+        """Return a connected account that can be paid, or one that has yet to be onboarded."""
+        asked = {"transfers": {"requested": True}}
+        account = self.client().v1.accounts.create({"type": "express", "capabilities": asked})
+        if onboarded:
+            back = {"refresh_url": "http://127.0.0.1:9/again", "return_url": "http://127.0.0.1:9/back"}
+            link = {"account": account.id, "type": "account_onboarding", **back}
+            url = self.client().v1.account_links.create(link).url
+            requests.post(url, data={"outcome": "complete"}, timeout=5, allow_redirects=False).raise_for_status()
+        return account.id
+
     def fault(self, kind: str) -> None:
         requests.post(f"{self.url}/_double/faults", json={"next": kind}, timeout=5).raise_for_status()
 
-    def act(self, path: str, **form: str) -> requests.Response:
+    def act(self, path: str, /, **form: str) -> requests.Response:
         return requests.post(f"{self.url}/_double/{path}", data=form, timeout=5)
 
     def events(self) -> list[str]:

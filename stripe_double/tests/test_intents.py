@@ -235,7 +235,7 @@ def test_what_does_not_exist_is_a_404(double: Running) -> None:
         404, "resource_missing", "No such payment_intent: 'pi_none'",
     )  # fmt: skip
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
-        double.client().v1.customers.list()
+        double.client().v1.products.list()
 
 
 def test_the_documented_curl_pays(double: Running) -> None:

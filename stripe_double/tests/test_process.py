@@ -80,6 +80,12 @@ def processes() -> Iterator[list[Process]]:
         {"STRIPE_SECRET_KEY": "rk_live_51Habc"},
         {"STRIPE_DOUBLE_WEBHOOK_URL": "http://127.0.0.1:1/"},
         {"STRIPE_DOUBLE_WEBHOOK_URL": "127.0.0.1:1", "STRIPE_WEBHOOK_SECRET": "whsec_x"},
+        {"STRIPE_DOUBLE_CONNECT_WEBHOOK_URL": "http://127.0.0.1:1/"},
+        {
+            "STRIPE_DOUBLE_WEBHOOK_URL": "http://127.0.0.1:1/",
+            "STRIPE_DOUBLE_CONNECT_WEBHOOK_URL": "127.0.0.1:1",
+            "STRIPE_WEBHOOK_SECRET": "whsec_x",
+        },
         {"STRIPE_DOUBLE_PORT": "http"},
     ],
 )
@@ -105,6 +111,25 @@ def test_a_restart_keeps_intents_keys_and_undelivered_events(
     assert second.client.v1.payment_intents.create({"amount": 500, "currency": "eur"}, options).id == intent.id
     until(lambda: receiver.got)
     assert receiver.events()[0].data.object.id == intent.id
+
+
+def test_events_of_connected_accounts_go_to_their_own_webhook(
+    tmp_path: Path, processes: list[Process], receiver: Receiver
+) -> None:
+    process = Process(
+        tmp_path / "db",
+        STRIPE_DOUBLE_WEBHOOK_URL=f"http://127.0.0.1:{free_port()}/",
+        STRIPE_WEBHOOK_SECRET="whsec_of_the_platform",
+        STRIPE_DOUBLE_CONNECT_WEBHOOK_URL=receiver.url,
+        STRIPE_CONNECT_WEBHOOK_SECRET=SECRET,
+    )
+    processes.append(process)
+    process.client.v1.payment_intents.create({"amount": 500, "currency": "eur"})
+    account = process.client.v1.accounts.create({"type": "express", "country": "DE"})
+    switch = f"{process.url}/_double/accounts/{account.id}"
+    requests.post(switch, data={"payouts_enabled": "true"}, timeout=5).raise_for_status()
+    until(lambda: receiver.got)
+    assert [(event.type, event.account) for event in receiver.events()] == [("account.updated", account.id)]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

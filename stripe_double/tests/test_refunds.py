@@ -58,3 +58,58 @@ def test_what_was_not_paid_cannot_be_refunded(double: Running) -> None:
         with pytest.raises(stripe.InvalidRequestError, match=message):
             double.client().v1.refunds.create(params)
     assert double.client().v1.refunds.list().data == []
+
+
+def test_a_refund_goes_into_the_books_and_its_metadata_may_change(double: Running) -> None:
+    refunds = double.client().v1.refunds
+    refund = refunds.create({"payment_intent": double.paid().id, "amount": 500, "metadata": {"order": "7"}})
+    booked = double.client().v1.balance_transactions.retrieve(refund.balance_transaction)
+    assert (booked.type, booked.net, booked.source) == ("refund", -500, refund.id)
+    changed = refunds.update(refund.id, {"metadata": {"by": "Bo"}})
+    assert changed.metadata.to_dict() == {"order": "7", "by": "Bo"}
+    assert double.events()[-1] == "refund.updated"
+
+
+def test_a_refund_may_fail_after_it_succeeded(double: Running) -> None:
+    refunds = double.client().v1.refunds
+    charge = double.intent(payment_method="pm_card_refundFail", confirm=True).latest_charge
+    refund = refunds.create({"charge": charge})
+    assert refund.status == "succeeded"
+    assert double.act(f"refunds/{refund.id}/settle", outcome="succeed").status_code == 409
+    assert double.act(f"refunds/{refund.id}/settle", outcome="fail").status_code == 200
+    failed = refunds.retrieve(refund.id)
+    booked = double.client().v1.balance_transactions.retrieve(failed.failure_balance_transaction)
+    assert (failed.status, failed.failure_reason, booked.type, booked.net) == (
+        "failed", "unknown", "refund_failure", 1999,
+    )  # fmt: skip
+    after = double.client().v1.charges.retrieve(charge)
+    assert (after.amount_refunded, after.refunded) == (0, False)
+    assert double.events()[-2:] == ["refund.updated", "refund.failed"]
+    assert double.act(f"refunds/{refund.id}/settle", outcome="fail").status_code == 409
+    assert refunds.create({"charge": charge}).amount == 1999
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("succeed", "succeeded"), ("fail", "failed")])
+def test_a_refund_may_wait_for_the_bank(double: Running, outcome: str, status: str) -> None:
+    charge = double.intent(payment_method="pm_card_pendingRefund", confirm=True).latest_charge
+    refund = double.client().v1.refunds.create({"charge": charge, "amount": 500})
+    assert refund.status == "pending"
+    assert double.act(f"refunds/{refund.id}/settle", outcome=outcome).json()["status"] == status
+    assert double.client().v1.charges.retrieve(charge).amount_refunded == (500 if outcome == "succeed" else 0)
+    assert double.events()[-1] == ("refund.updated" if outcome == "succeed" else "refund.failed")
+
+
+def test_a_refund_that_is_final_stays(double: Running) -> None:
+    refund = double.client().v1.refunds.create({"charge": double.paid().latest_charge})
+    for outcome, status in (("succeed", 409), ("fail", 409), ("maybe", 400)):
+        assert double.act(f"refunds/{refund.id}/settle", outcome=outcome).status_code == status
+    assert double.act("refunds/re_none/settle", outcome="fail").status_code == 404
+
+
+def test_a_disputed_charge_is_not_refunded(double: Running) -> None:
+    charge = double.paid().latest_charge
+    double.act(f"charges/{charge}/dispute").raise_for_status()
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        double.client().v1.refunds.create({"charge": charge})
+    assert (caught.value.http_status, caught.value.code) == (400, "charge_disputed")
+    assert double.client().v1.refunds.list().data == []

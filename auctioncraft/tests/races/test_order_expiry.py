@@ -13,7 +13,7 @@ from auctioncraft.tests.races.harness import at_once, findings, overtaken, sweep
 from auctions.services import closing
 from auctions.tests import acts
 from payments.models import Order, Payment
-from payments.services.expiry import expire_due
+from payments.services.expiry import LONGEST_WAIT, expire_due
 
 pytestmark = pytest.mark.servers
 
@@ -23,11 +23,11 @@ PAID_WRITES = 'UPDATE "payments_(payment|order)"'
 
 
 def overdue(seller, bidder):
-    """Return an order whose time is up, with an intent that can still be paid."""
+    """Return an order whose time is up, with an intent that can still be paid: it has waited for Stripe long enough."""
     product = factories.product(seller)
     acts.bid(product, bidder, "19.99")
     closing.close_auction(product_id=product.pk, actor=seller)
-    Order.objects.filter(product=product).update(due_at=clock.now())
+    Order.objects.filter(product=product).update(due_at=clock.now() - LONGEST_WAIT)
     order = Order.objects.get(product=product)
     Payment.objects.create(
         order=order, intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="open"

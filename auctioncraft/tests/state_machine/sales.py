@@ -33,6 +33,12 @@ class Order:
     def total(self):
         return self.hammer + self.premium + self.lot.terms.shipping
 
+    @property
+    def payable(self):
+        """Whether a card can be charged that: not too little, and no thousandths."""
+        least = {"USD": 50, "GBP": 30, "JPY": 50, "KWD": 1}[self.lot.terms.currency]
+        return self.total >= least and not (self.lot.terms.currency == "KWD" and self.total % 10)
+
 
 @dataclass
 class Offer:
@@ -80,7 +86,8 @@ class Sales:
         late = [order for order in self.orders if order.status == "awaiting_payment" and order.due <= self.now]
         for order in late:
             order.status, order.ended = "expired", self.now
-            self.strikes[order.buyer] = self.strikes.get(order.buyer, 0) + 1
+            if order.payable:
+                self.strikes[order.buyer] = self.strikes.get(order.buyer, 0) + 1
             order.lot.fell = self.now
             order.lot.events.append("sale_fell_through")
         return len(late)

@@ -40,6 +40,7 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
         now=clock.now(),
         bidder_active=user is not None and user.is_active,
         bidder_strikes=user.strikes if user else 0,
+        bidder_has_card=user is not None and user.has_card,
         credential_good=credential is None
         or (user is not None and user.signed_in and user.token_version == credential.version),
     )

@@ -20,7 +20,7 @@ _LOOK = """
 SELECT a.status, a.leader_id, a.maximum, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
        a.version, a.seq, p.seller_id, p.currency, p.starting_bid, p.reserve_price, p.increments::text,
        p.soft_close_window, p.soft_close_extension, p.alias_salt, clock_timestamp(),
-       u.is_active, u.strikes,
+       u.is_active, u.strikes, u.has_card,
        %s OR EXISTS (SELECT FROM accounts_signin s
                      WHERE s.id = %s AND s.user_id = u.id AND s.ended_at IS NULL AND u.token_version = %s)
 FROM auctions_auction a
@@ -76,7 +76,7 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
         return None
     (status, leader, maximum, price, bid_count, last_bid_at, starts_at, ends_at, hard_ends_at, *rest) = row
     (at_version, seq, seller, currency, starting_bid, reserve, increments, window, extension, salt, now, *who) = rest
-    active, strikes, credential_good = who
+    active, strikes, has_card, credential_good = who
     terms = Terms(
         seller=seller,
         currency=currency,
@@ -88,7 +88,8 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
         cap=settings.MAX_AMOUNT,
     )
     state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
-    return Look(terms, state, at_version, seq, salt, now, bool(active), strikes or 0, bool(credential_good))
+    bidder = bool(active), strikes or 0, bool(has_card), bool(credential_good)
+    return Look(terms, state, at_version, seq, salt, now, *bidder)
 
 
 def commit(write: BidWrite) -> bool:

@@ -24,6 +24,7 @@ class Look:
     now: datetime
     bidder_active: bool
     bidder_strikes: int
+    bidder_has_card: bool
     credential_good: bool
 
 

@@ -1,0 +1,144 @@
+"""A card on file before somebody bids above a limit: off unless the house says so."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.services import standing
+from auctioncraft.tests import factories
+from auctioncraft.tests.times import go_unpaid
+from auctions.models import Auction, Bid
+from auctions.services import second_chance
+from auctions.tests import acts
+
+pytestmark = pytest.mark.django_db
+REFUSED = {
+    "code": "card_required",
+    "detail": "For that much you need a card on file.",
+    "above": "100.00",
+    "currency": "USD",
+}
+
+
+@pytest.fixture(autouse=True)
+def _policy(settings):
+    settings.CARD_REQUIRED_ABOVE = {"USD": Decimal(100), "JPY": Decimal(0)}
+
+
+def with_card(user):
+    standing.set_has_card(user_id=user.pk, has_card=True)
+
+
+@pytest.fixture
+def product(seller):
+    return factories.product(seller, buy_now_price=Decimal(150))
+
+
+@pytest.fixture
+def caller(as_user, bidder):
+    return as_user(bidder)
+
+
+def bid(caller, product, **offer):
+    return caller.post(f"/api/products/{product.pk}/bids/", offer)
+
+
+@pytest.mark.parametrize(
+    "offer", [{"amount": "100.01"}, {"max_amount": "100.01"}, {"amount": "5", "max_amount": "101"}], ids=str
+)
+def test_a_bid_that_may_come_to_more_needs_a_card(caller, bidder, product, offer):
+    answer = bid(caller, product, **offer)
+    assert (answer.status_code, answer.json()) == (403, REFUSED)
+    assert not Bid.objects.exists()
+    with_card(bidder)
+    assert bid(caller, product, **offer).status_code == 201
+
+
+@pytest.mark.parametrize("offer", [{"amount": "100"}, {"max_amount": "100.00"}], ids=str)
+def test_up_to_the_limit_none_is_needed(caller, product, offer):
+    assert bid(caller, product, **offer).status_code == 201
+
+
+def test_by_default_none_is_needed_at_all(caller, product, settings):
+    settings.CARD_REQUIRED_ABOVE = {}
+    assert bid(caller, product, amount="5000").status_code == 201
+
+
+def test_each_currency_has_its_own_limit(caller, seller):
+    euros, yen = (factories.product(seller, currency=name) for name in ("EUR", "JPY"))
+    assert bid(caller, euros, amount="5000").status_code == 201
+    assert bid(caller, yen, amount="1").json() == {**REFUSED, "above": "0", "currency": "JPY"}
+
+
+def test_whatever_else_refuses_a_bid_comes_first(caller, bidder, seller, as_user, product, settings):
+    assert bid(as_user(seller), product, amount="500").json()["code"] == "seller_cannot_bid"
+    dear = factories.product(seller, starting_bid=Decimal(900))
+    assert bid(caller, dear, amount="500").json()["code"] == "bid_too_low"
+    settings.STRIKES_BEFORE_BAN = 0
+    assert bid(caller, product, amount="500").json()["code"] == "bidder_suspended"
+
+
+def test_a_card_that_is_gone_counts_no_more(caller, bidder, product):
+    with_card(bidder)
+    assert bid(caller, product, amount="101").status_code == 201
+    standing.set_has_card(user_id=bidder.pk, has_card=False)
+    assert bid(caller, product, max_amount="500").json() == REFUSED
+
+
+def test_a_preview_says_so(caller, bidder, product):
+    def preview():
+        return caller.post(f"/api/products/{product.pk}/bids/preview/", {"max_amount": "101"}).json()
+
+    answer = preview()
+    assert (answer["acceptable"], answer["code"], answer["detail"]) == (False, "card_required", REFUSED["detail"])
+    with_card(bidder)
+    assert (preview()["acceptable"], preview()["code"]) == (True, None)
+
+
+def test_the_viewer_is_told_when_every_bid_would_need_one(caller, bidder, rival, product):
+    def viewer():
+        answer = caller.get(f"/api/products/{product.pk}/").json()["viewer"]
+        return answer["can_bid"], answer["reason"]
+
+    assert viewer() == (True, None)
+    acts.bid(product, rival, amount="100")
+    assert viewer() == (False, "card_required")
+    with_card(bidder)
+    assert viewer() == (True, None)
+
+
+def test_to_buy_at_once_above_the_limit_needs_one(caller, bidder, product):
+    answer = caller.post(f"/api/products/{product.pk}/buy_now/")
+    assert (answer.status_code, answer.json()) == (403, REFUSED)
+    assert Auction.objects.get().status == "open"
+    with_card(bidder)
+    assert caller.post(f"/api/products/{product.pk}/buy_now/").status_code == 200
+
+
+def test_a_second_chance_above_the_limit_needs_one(caller, bidder, rival, seller, settings):
+    product = factories.product(seller)
+    limits, settings.CARD_REQUIRED_ABOVE = settings.CARD_REQUIRED_ABOVE, {}
+    acts.bid(product, bidder, "200")
+    acts.bid(product, rival, "300")
+    go_unpaid(product, seller)
+    second_chance.offer(product_id=product.pk, actor=seller)
+    settings.CARD_REQUIRED_ABOVE = limits
+    address = f"/api/products/{product.pk}/accept_second_chance/"
+    assert caller.post(address).json() == REFUSED
+    with_card(bidder)
+    assert caller.post(address).status_code == 200
+
+
+def test_it_costs_a_bid_no_query_more(caller, bidder, product, settings):
+    def cost(amount):
+        with CaptureQueriesContext(connection) as made:
+            assert bid(caller, product, max_amount=amount).status_code == 201
+        return len(made)
+
+    with_card(bidder)
+    cost("10")
+    with_policy = cost("101")
+    settings.CARD_REQUIRED_ABOVE = {}
+    assert cost("102") == with_policy

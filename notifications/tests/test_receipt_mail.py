@@ -1,0 +1,88 @@
+"""The mail that a payment has arrived: to the buyer with the receipt, to the seller without."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from email import message_from_bytes, policy
+
+import pytest
+
+from auctioncraft import clock
+from notifications.email import compose
+from notifications.models import Delivery, Notification
+from notifications.tests.test_mails import Page, words
+from payments.models import Order, Payment, Refund
+from payments.signals import payment_succeeded
+from payments.tests.conftest import sell
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(seller, bidder):
+    """A paid order of 250 USD."""
+    order = Order.objects.get(
+        product=sell(seller, bidder, "250", name="<b>Violin</b> & 🎻 ساعة", shipping=Decimal("12.50"))
+    )
+    Delivery.objects.all().delete()
+    order.status, order.paid_at = "paid", clock.now()
+    order.save(update_fields=("status", "paid_at"))
+    Payment.objects.create(
+        order=order, intent_id="pi_1", amount=order.total, currency="USD", status="succeeded", received=order.total,
+        received_currency="USD", succeeded_at=order.paid_at,
+    )  # fmt: skip
+    payment_succeeded.send(sender=Order, order=order)
+    return order
+
+
+def mail_to(person):
+    """The one mail that waits for somebody, as a mail server gets it."""
+    delivery = Delivery.objects.select_related("notification__recipient", "code").get(notification__recipient=person)
+    return message_from_bytes(compose(delivery).message().as_bytes(), policy=policy.default)
+
+
+def test_the_buyer_gets_the_receipt_in_the_mail_and_as_a_pdf(order, bidder):
+    mail = mail_to(bidder)
+    body, attached = mail.iter_parts()
+    text, html = (part.get_content() for part in body.iter_parts())
+    day = f"{order.paid_at:%Y-%m-%d}"
+    page = Page(html)
+    assert text == (
+        "The payment of 262.50 USD for “<b>Violin</b> & 🎻 ساعة” has arrived.\n\n"
+        f"Receipt AC-{order.pk:08d}\nPaid on {day}.\nProduct <b>Violin</b> & 🎻 ساعة\n"
+        f"Sold by {order.seller.display_name}\n\n"
+        "Hammer price                          250.00 USD\n"
+        "Shipping                               12.50 USD\n"
+        "Total                                 262.50 USD\n"
+        f"Paid                                 -262.50 USD\n  {day}\n"
+        "Due                                     0.00 USD\n\n"
+        "It is attached as a PDF. You also find it with your order.\n\n-- \n"
+        "You get this mail because you have an account at AuctionCraft. What concerns money or security is always "
+        "sent.\nAuctionCraft, http://127.0.0.1:8000\n\n"
+    )
+    assert words(text.replace("\n-- \n", "\n")).strip() in words(page.seen)
+    assert "<b>Violin" not in html
+    assert {tag for tag, _ in page.tags}.isdisjoint({"img", "a", "link", "script", "iframe", "form", "svg", "object"})
+    assert (attached.get_content_type(), attached.get_filename()) == ("application/pdf", f"AC-{order.pk:08d}.pdf")
+    assert attached.get_content().startswith(b"%PDF-")
+
+
+def test_it_is_written_as_the_order_stands_when_it_is_sent(order, bidder):
+    Refund.objects.create(
+        payment=order.payments.get(), amount=50, currency="USD", status="succeeded", settled_at=order.paid_at
+    )
+    body = next(mail_to(bidder).iter_parts())
+    text = next(body.iter_parts()).get_content()
+    assert "Refunded                               50.00 USD\n" in text
+    assert "Paid, less what went back             212.50 USD\n" in text
+
+
+def test_the_seller_is_told_without_a_receipt(order, seller):
+    mail = mail_to(seller)
+    assert mail.get_content_type() == "multipart/alternative"
+    assert "Receipt" not in mail.as_string()
+
+
+def test_no_other_notice_has_a_receipt(order, bidder):
+    Notification.objects.filter(recipient=bidder, kind="payment_succeeded").update(kind="payment_due")
+    assert mail_to(bidder).get_content_type() == "multipart/alternative"

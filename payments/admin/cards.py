@@ -1,0 +1,28 @@
+"""Customers and their saved cards."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from auctioncraft.admin import ReadOnlyAdmin
+from payments.models import Customer, SavedCard
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin):
+    """Who is who at Stripe; those to be deleted are of erased accounts."""
+
+    list_display = ("id", "customer_id", "user", "to_delete", "created_at")
+    list_filter = ("to_delete", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=id", "customer_id", "user__email")
+
+
+@admin.register(SavedCard)
+class SavedCardAdmin(ReadOnlyAdmin):
+    """Saved cards: what a receipt shows of them."""
+
+    list_display = ("id", "user", "brand", "last4", "exp_month", "exp_year", "charge_when_winning", "created_at")
+    list_filter = ("charge_when_winning", "brand", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=id", "payment_method_id", "user__email", "last4")

@@ -1,0 +1,86 @@
+"""What sellers are due, and their accounts at Stripe."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.http import HttpResponse
+from unfold.admin import TabularInline
+
+from auctioncraft import money
+from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
+from auctions.admin.acts import one_by_one
+from payments.models import Payout, SellerAccount, TransferReversal
+from payments.services import payout_report, payouts
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class ReversalInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """What is taken back of a payout, on its page."""
+
+    model = TransferReversal
+    extra = 0
+    fields = ("reversal_id", "amount", "attempts", "try_at", "error", "created_at", "made_at")
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    """What sellers are due of paid orders. Those of route `manual` staff pay by hand, and mark here."""
+
+    list_display = (
+        *("id", "order", "seller", "currency", "gross", "fee", "amount", "reversed", "sent", "due", "route", "status"),
+        *("blocked_by", "error", "created_at", "paid_at"),
+    )
+    list_filter = ("status", "route", "blocked_by", "currency", "created_at")
+    list_select_related = ("order", "seller")
+    search_fields = ("=id", "=order__id", "seller__email", "transfer_id")
+    date_hierarchy = "created_at"
+    actions = ("mark_paid", "download")
+    inlines = (ReversalInline,)
+
+    @admin.display(description="due now")
+    def due(self, payout: Payout) -> str:
+        """Show what is still to be paid; below zero, to be given back."""
+        return money.to_text(payout.owed, payout.currency)
+
+    def has_pay_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to change payouts."""
+        return request.user.has_perm("payments.change_payout")
+
+    @admin.action(description="Mark as paid by hand", permissions=["pay"])
+    def mark_paid(self, request: HttpRequest, chosen: QuerySet[Payout]) -> None:
+        """Record that the chosen were paid outside Stripe."""
+
+        def pay(payout: Payout) -> str:
+            paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user)  # type: ignore[arg-type]
+            return f"{money.to_text(paid.sent, paid.currency)} {paid.currency} is with the seller."
+
+        one_by_one(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in chosen))
+
+    @admin.action(description="Download as CSV", permissions=["view"])
+    def download(self, request: HttpRequest, chosen: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)
+        """Answer with the payout report of the chosen."""
+        answer = HttpResponse(
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="payouts.csv"'},
+        )
+        payout_report.write(payouts=chosen, file=answer)
+        return answer
+
+
+@admin.register(SellerAccount)
+class SellerAccountAdmin(ReadOnlyAdmin):
+    """Sellers' accounts at Stripe, as Stripe last described them."""
+
+    list_display = (
+        *("id", "user", "account_id", "details_submitted", "charges_enabled", "payouts_enabled", "transfers_active"),
+        *("disabled_reason", "updated_at"),
+    )
+    list_filter = ("payouts_enabled", "transfers_active", "details_submitted", "disabled_reason")
+    list_select_related = ("user",)
+    search_fields = ("=id", "user__email", "account_id")

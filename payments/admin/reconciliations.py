@@ -1,0 +1,46 @@
+"""How our books compare with Stripe's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+
+from auctioncraft.admin import ReadOnlyAdmin
+from payments.models import Reconciliation
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class _Outcome(admin.SimpleListFilter):
+    """How it ended."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the choices."""
+        return [("differs", "Differences found"), ("failed", "Broke off")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        """Narrow the list."""
+        if self.value() == "differs":
+            return queryset.exclude(differences=[])
+        return queryset.exclude(error="") if self.value() == "failed" else queryset
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    """Each comparison: what was looked at and mended, the sums of both sides, and every difference."""
+
+    list_display = ("id", "since", "started_at", "finished_at", "number_of_differences", "error")
+    list_filter = (_Outcome, "started_at")
+    search_fields = ("=id", "error")
+    date_hierarchy = "started_at"
+
+    @admin.display(description="differences")
+    def number_of_differences(self, row: Reconciliation) -> int:
+        """Return how many there were, those too many to be written down among them."""
+        number: int = row.counts.get("differences", 0)
+        return number

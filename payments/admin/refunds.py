@@ -1,0 +1,65 @@
+"""What went back to buyers, and what their banks took back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+
+from auctioncraft.admin import ReadOnlyAdmin
+from auctions.admin.acts import one_by_one
+from payments.models import Dispute, Refund
+from payments.services import refunds
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """Refunds. One that stays at `creating` was not answered by Stripe yet."""
+
+    list_display = (
+        *("id", "refund_id", "payment", "amount", "currency", "status", "failure", "reason", "requested_by"),
+        *("attempts", "created_at", "settled_at"),
+    )
+    list_filter = ("status", "currency", "created_at")
+    list_select_related = ("payment", "requested_by")
+    search_fields = ("=id", "refund_id", "payment__intent_id", "=payment__order__id")
+    date_hierarchy = "created_at"
+    actions = ("send_again",)
+    fields = list_display[1:]
+    readonly_fields = fields
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Staff with Django's permission to change refunds."""
+        return request.user.has_perm("payments.change_refund")
+
+    @admin.action(description="Ask Stripe again now", permissions=["send"])
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Refund]) -> None:
+        """Try those now that Stripe has not answered yet; the others stay as they are."""
+
+        def send(refund_id: int) -> str:
+            refunds.send(refund_id=refund_id)
+            return f"{Refund.objects.get(pk=refund_id).status}."
+
+        ids = list(chosen.values_list("pk", flat=True))
+        one_by_one(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids))
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    """Disputes. They are answered in Stripe's dashboard, before `evidence_due_at`."""
+
+    list_display = (
+        *("dispute_id", "payment", "amount", "currency", "status", "reason"),
+        *("evidence_due_at", "opened_at", "closed_at"),
+    )
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "status", "reason", "currency")
+    list_select_related = ("payment",)
+    search_fields = ("dispute_id", "payment__intent_id", "=payment__order__id")
+    date_hierarchy = "opened_at"
+    fields = list_display
+    readonly_fields = fields

@@ -1,0 +1,69 @@
+"""`manage.py reconcile`: Stripe's books held against ours, now."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from auctioncraft import clock
+from auctioncraft.errors import DomainError
+from payments.services.reconciliation import reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from payments.models import Reconciliation
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+class Command(BaseCommand):
+    """The hourly job's work, for when somebody wants to know at once. Exit 1: they differ; 2: it broke off."""
+
+    help = "Hold our payments against Stripe's, put right what can be, and tell of the rest; exit 1 if they differ."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--since",
+            metavar="AGE",
+            help="Look back at least so far: 7d, 12h, 30m. Else an hour before the last one began, or 30 days.",
+        )
+        parser.add_argument("--json", action="store_true", help="All of it, as one JSON object.")
+        parser.add_argument("--dry-run", action="store_true", help="Put nothing right, and keep no record.")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
+        since = clock.now() - _age(options["since"]) if options["since"] else None
+        try:
+            found = reconcile(since=since, mend=not options["dry_run"])
+        except DomainError as error:
+            raise CommandError(f"{error.code}: {error.detail}", returncode=2) from None
+        self.stdout.write(_as_json(found) if options["json"] else "\n".join(_lines(found)))
+        if number := found.counts.get("differences", 0):
+            raise CommandError(f"{number} differences.")
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,5})([dhm])", text, re.ASCII)
+    if found is None:
+        raise CommandError("--since wants a number and d, h or m, like 7d.", returncode=2)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _as_json(found: Reconciliation) -> str:
+    fields = ("since", "started_at", "finished_at", "counts", "sums", "differences")
+    return json.dumps({name: getattr(found, name) for name in fields}, default=str, indent=2)
+
+
+def _lines(found: Reconciliation) -> Iterator[str]:
+    yield f"since {found.since:%Y-%m-%d %H:%M} UTC"
+    for name, number in sorted(found.counts.items()):
+        yield f"  {name}: {number}"
+    for currency, categories in found.sums.items():
+        for category, sums in categories.items():
+            yield f"  {currency} {category}: ours {sums['ours']}, Stripe's {sums['stripe']}"
+    for difference in found.differences:
+        yield f"! {difference['text']} ({', '.join(difference['ids']) or 'ours'})"

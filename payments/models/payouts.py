@@ -1,0 +1,137 @@
+"""What sellers are due, what has reached them, and what is taken back."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, Round
+
+from auctioncraft.db import MoneyField
+from payments.models.orders import Order
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    """Named reads."""
+
+    def owed(self) -> PayoutQuerySet:
+        """Return the payouts of which sellers are still to get something."""
+        # Rounded, because SQLite adds in binary.
+        return self.filter(amount__gt=Round(F("reversed") + F("sent"), precision=3))
+
+
+class Payout(models.Model):
+    """What a seller is due of a paid order: all but the buyer's premium and the house's commission."""
+
+    class Route(models.TextChoices):
+        """How it reaches the seller: with the payment, by a transfer of ours, or by hand from the staff's report."""
+
+        DESTINATION = "destination"
+        TRANSFER = "transfer"
+        MANUAL = "manual"
+
+    class Status(models.TextChoices):
+        """`blocked`: the account cannot take it, or a dispute is open. `void`: all went back before it was paid."""
+
+        BLOCKED = "blocked"
+        DUE = "due"
+        PAID = "paid"
+        VOID = "void"
+
+    LIVE: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE)
+
+    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="payout")
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
+    currency = models.CharField(max_length=3)
+    gross = MoneyField(help_text="What the buyer paid.")
+    fee = MoneyField(help_text="What the house keeps of it.")
+    amount = MoneyField(help_text="What the seller is due of it.")
+    returned = MoneyField(default=Decimal(0), help_text="What of the gross the buyer got back.")
+    reversed = MoneyField(default=Decimal(0), help_text="The seller's share of that.")
+    sent = MoneyField(default=Decimal(0), help_text="What the seller has of it now.")
+    sending = MoneyField(null=True, blank=True, help_text="What Stripe was asked to send; its answer is not known yet.")
+    route = models.CharField(max_length=11, choices=Route)
+    status = models.CharField(max_length=7, choices=Status)
+    blocked_by = models.CharField(max_length=30, blank=True, help_text="Why it is blocked.")
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    transfer_id = models.CharField(max_length=255, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    try_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
+    error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
+    created_at = models.DateTimeField(db_default=Now())
+    paid_at = models.DateTimeField(null=True, blank=True)
+    paid_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    objects: ClassVar[Any] = PayoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("id",), name="payout_live", condition=Q(status__in=("blocked", "due"))),
+            models.Index(fields=("id",), name="payout_sending", condition=Q(sending__isnull=False)),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(gross=Round(F("fee") + F("amount"), precision=3), amount__gte=0, fee__gte=0),
+                name="payout_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversed__gte=0, reversed__lte=F("amount"), returned__gte=0, returned__lte=F("gross")),
+                name="payout_reversed_at_most_all",
+            ),
+            models.CheckConstraint(
+                condition=Q(sent__gte=0, sent__lte=F("amount")), name="payout_sent_at_most_its_amount"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
+                name="payout_paid_at_iff_paid",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Payout of order {self.order_id}"
+
+    @property
+    def owed(self) -> Decimal:
+        """What the seller is still to get; below zero, what they are to give back."""
+        left: Decimal = self.amount - self.reversed - self.sent
+        return left
+
+
+class TransferReversal(models.Model):
+    """A seller's share on its way back from their account: stored before Stripe is asked.
+
+    Only for what Stripe does not take back by itself: of a transfer of ours, and of a dispute that was lost.
+    Source: https://docs.stripe.com/api/transfer_reversals
+    """
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="reversals")
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    reversal_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    amount = MoneyField()
+    attempts = models.PositiveIntegerField(default=0)
+    try_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
+    error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
+    created_at = models.DateTimeField(db_default=Now())
+    made_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("id",), name="reversal_to_send", condition=Q(made_at__isnull=True)),)
+        constraints = (
+            models.CheckConstraint(condition=Q(amount__gt=0), name="reversal_above_zero"),
+            models.CheckConstraint(
+                condition=Q(made_at__isnull=True, reversal_id__isnull=True)
+                | Q(made_at__isnull=False, reversal_id__isnull=False),
+                name="reversal_made_at_iff_made",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.reversal_id or f"TransferReversal {self.pk}"

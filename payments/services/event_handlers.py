@@ -1,0 +1,67 @@
+"""What is done about which event: the one table of the types that are acted on.
+
+Source: https://docs.stripe.com/api/events/types
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from payments.services import cards, disputes, intents, refund_outcomes, sellers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from payments.models import StripeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """How events of a type are acted on, in two steps: Stripe is asked first, then rows are written.
+
+    `read` asks Stripe, outside any transaction, how what the event is about stands now: so it does not matter in which
+    order events come. None: it is none of ours, or Stripe knows it no more. `apply` gets that in the transaction, with
+    the event's row locked, and moves our rows forward, never back; it returns a flag for staff, or nothing. It runs
+    again when staff replay the event (its `processed_at` is set then): what is told to people it tells the first time.
+    """
+
+    read: Callable[[StripeEvent], Any]
+    apply: Callable[[StripeEvent, Any], str]
+
+
+_INTENTS: Final = Handler(read=intents.read_event, apply=intents.apply_event)
+_REFUNDS: Final = Handler(read=refund_outcomes.read_event, apply=refund_outcomes.apply_event)
+_DISPUTES: Final = Handler(read=disputes.read_event, apply=disputes.apply_event)
+_ACCOUNTS: Final = Handler(read=sellers.read_event, apply=sellers.apply_event)
+_SAVED_CARDS: Final = Handler(read=cards.read_setup_event, apply=cards.apply_setup_event)
+_CARDS: Final = Handler(read=cards.read_card_event, apply=cards.apply_card_event)
+_CUSTOMERS: Final = Handler(read=cards.read_customer_event, apply=cards.apply_customer_event)
+
+# Others are kept and acknowledged.
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        "payment_intent.succeeded": _INTENTS,
+        "payment_intent.payment_failed": _INTENTS,
+        "payment_intent.processing": _INTENTS,
+        "payment_intent.canceled": _INTENTS,
+        "payment_intent.requires_action": _INTENTS,
+        "refund.created": _REFUNDS,
+        "refund.updated": _REFUNDS,
+        "refund.failed": _REFUNDS,
+        "charge.refunded": _REFUNDS,
+        "charge.refund.updated": _REFUNDS,
+        "charge.dispute.created": _DISPUTES,
+        "charge.dispute.updated": _DISPUTES,
+        "charge.dispute.closed": _DISPUTES,
+        "charge.dispute.funds_withdrawn": _DISPUTES,
+        "charge.dispute.funds_reinstated": _DISPUTES,
+        "account.updated": _ACCOUNTS,
+        "setup_intent.succeeded": _SAVED_CARDS,
+        "payment_method.detached": _CARDS,
+        "payment_method.updated": _CARDS,
+        "payment_method.automatically_updated": _CARDS,
+        "customer.deleted": _CUSTOMERS,
+    }
+)

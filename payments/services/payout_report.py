@@ -1,0 +1,63 @@
+"""The payout report: what each seller was due, got, and is due now, as CSV for the staff who pay them."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from auctioncraft import money
+from payments.models import Payout
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from _typeshed import SupportsWrite
+    from django.db.models import QuerySet
+
+COLUMNS: Final = (
+    *("order", "product", "name", "seller", "seller_email", "currency", "gross", "fee", "amount", "reversed", "paid"),
+    *("due_now", "owed_back", "route", "status", "blocked_by", "sold_at", "opened_at", "paid_at", "transfer"),
+)
+# What makes a spreadsheet take a cell for a formula. https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def select(*, since: datetime | None = None, until: datetime | None = None, due: bool = False) -> QuerySet[Payout]:
+    """Return the payouts opened from `since` and before `until`, UTC, the oldest first; `due`: with anything to pay."""
+    payouts: QuerySet[Payout] = (Payout.objects.owed() if due else Payout.objects.all()).order_by("pk")
+    payouts = payouts.filter(created_at__gte=since) if since else payouts
+    return payouts.filter(created_at__lt=until) if until else payouts
+
+
+def write(*, payouts: QuerySet[Payout], file: SupportsWrite[str]) -> None:
+    """Write payouts as CSV with a heading. No cell is one that a spreadsheet would run.
+
+    Names the sellers' addresses: for staff only.
+    """
+    rows = csv.writer(file)
+    rows.writerow(COLUMNS)
+    for payout in payouts.select_related("order__product", "seller").iterator(2000):
+        rows.writerow([_harmless(cell) for cell in _row(payout)])
+
+
+def _row(payout: Payout) -> tuple[object, ...]:
+    due, back = max(payout.owed, Decimal(0)), max(-payout.owed, Decimal(0))
+    amounts = (payout.gross, payout.fee, payout.amount, payout.reversed, payout.sent, due, back)
+    return (
+        *(payout.order_id, payout.order.product_id, payout.order.product.name, payout.seller_id, payout.seller.email),
+        payout.currency,
+        *(money.to_text(amount, payout.currency) for amount in amounts),
+        *(payout.route, payout.status, payout.blocked_by),
+        *(moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in _moments(payout)),
+        payout.transfer_id,
+    )
+
+
+def _moments(payout: Payout) -> tuple[datetime | None, ...]:
+    return payout.order.created_at, payout.created_at, payout.paid_at
+
+
+def _harmless(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text

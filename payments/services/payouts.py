@@ -1,0 +1,219 @@
+"""Payouts: what a seller is due of a paid order, what holds it back, and what is taken back of it.
+
+Rows only; what Stripe is asked for is in services/transfers.py. Lock order: Order, Payment, Payout.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.db import transaction
+
+from auctioncraft import clock, money
+from payments import errors
+from payments.models import Dispute, Order, OrderEvent, Payment, Payout, SellerAccount, TransferReversal
+from payments.services import history
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from accounts.models import User
+
+DISPUTED: Final = "disputed"
+NOT_ONBOARDED: Final = "not_onboarded"
+
+
+def share(order: Order) -> tuple[Decimal, Decimal]:
+    """Return how an order's total is parted: what the house keeps, and what its seller is due.
+
+    The house keeps the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
+    today; at most the total.
+    """
+    commission = money.round_half_up(order.hammer_price * settings.SELLER_COMMISSION_PERCENT / 100, order.currency)
+    fee = min(order.buyers_premium + commission, order.total)
+    return fee, order.total - fee
+
+
+def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
+    """Open the payout of a locked order that its locked payment has just paid, at `at` (UTC).
+
+    Stripe has passed it on if the payment had a destination, less the fee that was set then. Else a transfer is due,
+    once the seller's account can take it; without Connect, staff pay it by hand.
+    """
+    fee, amount = (payment.fee, order.total - payment.fee) if payment.destination else share(order)
+    payout = Payout(order=order, seller_id=order.seller_id, currency=order.currency, gross=order.total)
+    payout.fee, payout.amount, payout.created_at = fee, amount, at
+    if payment.destination:
+        payout.route, payout.sent = Payout.Route.DESTINATION, amount
+        payout.status, payout.paid_at = Payout.Status.PAID, at
+    else:
+        payout.route = Payout.Route.TRANSFER if settings.STRIPE_CONNECT else Payout.Route.MANUAL
+        _stand(payout)
+    payout.save()
+    if payout.status == Payout.Status.PAID:
+        record_paid(order=order, payout=payout, amount=amount, at=at, role=OrderEvent.Role.STRIPE)
+    return payout
+
+
+def block(*, order: Order, why: str) -> None:
+    """Hold back what has not reached the seller of a locked order, because of `why`; nothing if all of it has."""
+    if (payout := _locked(order)) and payout.status in Payout.LIVE:
+        payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
+        payout.save(update_fields=("status", "blocked_by"))
+
+
+def unblock(*, order: Order) -> None:
+    """Let a locked order's payout go again, unless something else holds it back: another open dispute, the account.
+
+    Called once the row of what held it back says that it is over.
+    """
+    if payout := _locked(order):
+        stand(payout)
+
+
+def take_back(
+    *, order: Order, payment: Payment, amount: Decimal, at: datetime, reversed_at_stripe: bool = True
+) -> None:
+    """Take the seller's share of `amount`, in the order's currency, which has gone back to the buyer at `at` (UTC).
+
+    The share is proportional, rounded half up, and all of theirs once all is back. What is not paid out yet is lowered
+    by it; what is, a transfer's reversal brings back, sent by a sweep; what was paid by hand is reported as owed.
+    `reversed_at_stripe`: whether Stripe itself took its share back from the payment's destination, as with a refund's
+    reverse_transfer; not so of a dispute. Order and payment are locked; surplus never was the seller's: quiet then.
+    """
+    payout = _locked(order)
+    if payout is None or payment.status != Payment.Status.SUCCEEDED:
+        return
+    before = payout.reversed
+    payout.returned = min(payout.returned + amount, payout.gross)
+    payout.reversed = _share_of(payout)
+    if payout.route == Payout.Route.DESTINATION and reversed_at_stripe:
+        payout.sent = max(payout.sent - (payout.reversed - before), Decimal(0))
+    payout.save(update_fields=("returned", "reversed", "sent"))
+    level(payout, at=at)
+
+
+def give_back(*, order: Order, payment: Payment, amount: Decimal) -> None:
+    """Undo `take_back` of a refund that failed after all: the buyer has `amount` no more.
+
+    What Stripe was asked to bring back by then is owed to the seller again, and is paid by hand.
+    """
+    payout = _locked(order)
+    if payout is None or payment.status != Payment.Status.SUCCEEDED:
+        return
+    payout.returned = max(payout.returned - amount, Decimal(0))
+    payout.reversed = _share_of(payout)
+    payout.save(update_fields=("returned", "reversed"))
+    payout.reversals.filter(made_at__isnull=True, attempts=0).delete()
+    level(payout, at=clock.now())
+
+
+def level(payout: Payout, *, at: datetime) -> None:
+    """Bring a locked payout to what its amounts say `at`, UTC: of a paid one, ask back what is too much."""
+    if payout.status != Payout.Status.PAID:
+        stand(payout)
+    elif payout.route != Payout.Route.MANUAL:
+        asked = sum(payout.reversals.filter(made_at__isnull=True).values_list("amount", flat=True), Decimal(0))
+        if (too_much := -payout.owed - asked) > 0:
+            TransferReversal.objects.create(payout=payout, amount=too_much, created_at=at)
+
+
+def stand(payout: Payout) -> None:
+    """Write whether a locked payout, unless it is paid, is due, blocked or void, as things stand now."""
+    if payout.status != Payout.Status.PAID:
+        _stand(payout)
+        payout.save(update_fields=("status", "blocked_by"))
+
+
+@transaction.atomic
+def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
+    """Record that staff have paid the seller what they are owed, outside Stripe; return the payout.
+
+    Also to one who has no account that could take it, of a transfer that Stripe refused, and of what is owed again
+    after a refund failed. Never of what Stripe is about to be asked for, or may have been. Raises PayoutNotDue.
+    """
+    order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
+    payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
+    stand(payout)
+    if payout.owed <= 0 or payout.sending is not None or payout.blocked_by == DISPUTED or _is_awaited(payout):
+        raise errors.PayoutNotDue
+    amount, now = payout.owed, clock.now()
+    if payout.status != Payout.Status.PAID:
+        payout.route, payout.status, payout.paid_at = Payout.Route.MANUAL, Payout.Status.PAID, now
+    payout.sent, payout.paid_by = payout.sent + amount, actor
+    payout.blocked_by = payout.error = ""
+    payout.save(update_fields=("route", "status", "paid_at", "sent", "paid_by", "blocked_by", "error"))
+    record_paid(order=order, payout=payout, amount=amount, at=now, role=OrderEvent.Role.STAFF, actor=actor)
+    return payout
+
+
+def record_paid(
+    *,
+    order: Order,
+    payout: Payout,
+    amount: Decimal,
+    at: datetime,
+    role: OrderEvent.Role = OrderEvent.Role.SYSTEM,
+    actor: User | None = None,
+) -> None:
+    """Write into the history of a locked order that `amount` has reached its seller."""
+    history.record(
+        order=order,
+        kind=OrderEvent.Kind.PAID_OUT,
+        at=at,
+        role=role,
+        actor=actor,
+        amount=money.to_text(amount, payout.currency),
+        currency=payout.currency,
+        route=str(payout.route),
+    )
+
+
+def due_of(*, user_id: int) -> list[int]:
+    """Return the ids of the orders of which somebody is still to be paid something."""
+    owed = Payout.objects.owed().filter(seller_id=user_id)
+    return list(owed.order_by("order_id").values_list("order_id", flat=True))
+
+
+def _locked(order: Order) -> Payout | None:
+    payout: Payout | None = Payout.objects.select_for_update(no_key=True).filter(order=order).first()
+    return payout
+
+
+def _share_of(payout: Payout) -> Decimal:
+    """Return the seller's share of what the buyer got back."""
+    # Exact at the end: the last refund takes the rest.
+    if payout.returned == payout.gross:
+        return Decimal(payout.amount)
+    return money.round_half_up(payout.amount * payout.returned / payout.gross, payout.currency)
+
+
+def _stand(payout: Payout) -> None:
+    payout.blocked_by = ""
+    if payout.owed <= 0:
+        payout.status = Payout.Status.VOID
+    elif why := _why_blocked(payout):
+        payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
+    else:
+        payout.status = Payout.Status.DUE
+
+
+def _why_blocked(payout: Payout) -> str:
+    if _is_disputed(payout):
+        return DISPUTED
+    if payout.route == Payout.Route.TRANSFER and settings.STRIPE_CONNECT:
+        account = SellerAccount.objects.filter(user_id=payout.seller_id).first()
+        return "" if account and account.is_able else NOT_ONBOARDED
+    return ""
+
+
+def _is_awaited(payout: Payout) -> bool:
+    """Whether the next sweep sends it."""
+    due = payout.route == Payout.Route.TRANSFER and payout.status == Payout.Status.DUE
+    return due and not payout.error and bool(settings.STRIPE_CONNECT)
+
+
+def _is_disputed(payout: Payout) -> bool:
+    return Dispute.objects.filter(payment__order_id=payout.order_id, closed_at__isnull=True).exists()

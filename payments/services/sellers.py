@@ -1,0 +1,169 @@
+"""Sellers' accounts at Stripe Connect: made, onboarded, and kept as Stripe last described them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from accounts.services import standing
+from auctioncraft import clock
+from payments import errors, stripe_gateway
+from payments.models import SellerAccount
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from payments.models import StripeEvent
+    from payments.stripe_gateway import Account, AccountLink
+
+_ROUNDS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarding:
+    """Where a seller goes to tell Stripe about themselves, and how their account stands now."""
+
+    link: AccountLink
+    account: SellerAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An account as Stripe described it to somebody who asked `at`, UTC."""
+
+    account: Account
+    at: datetime
+
+
+def account_of(*, user_id: int) -> SellerAccount | None:
+    """Return a seller's account as we last heard of it, if they have begun to set one up."""
+    found: SellerAccount | None = SellerAccount.objects.filter(user_id=user_id).first()
+    return found
+
+
+def destination_of(*, seller_id: int) -> str:
+    """Return the account to which Stripe can pass on a payment to this seller; empty if there is none that is able."""
+    account = account_of(user_id=seller_id) if settings.STRIPE_CONNECT else None
+    return (account.account_id or "") if account and account.is_able else ""
+
+
+def onboard(*, user: User) -> Onboarding:
+    """Return a new link to Stripe's pages for a seller; their account is made on the first call.
+
+    Effects in order, as in checkout: the row and its key are committed, Stripe is asked, the account's id is committed.
+    Whatever breaks in between, the next call finds the same account by the same key.
+    Raises ConnectNotConfigured, OnboardingRefused, StripeUnavailable, NotAuthenticated of an account erased meanwhile.
+    """
+    if not settings.STRIPE_CONNECT:
+        raise errors.ConnectNotConfigured
+    for round_ in range(_ROUNDS):
+        row = _claim(user_id=user.pk)
+        try:
+            if row.account_id is None:
+                row = _record(row, _create(user, row))
+            return Onboarding(link=_link(row), account=row)
+        except errors.KeyInUse:
+            # A parallel call is creating it just now. Nothing is locked while we wait.
+            time.sleep(0.1 * 2**round_)
+        except errors.KeySpent:
+            _begin_again(row)
+        except errors.NotAtStripe:
+            # The account was closed, or was of another key: the next round makes another.
+            _begin_again(row)
+        except errors.PaymentRefused as refusal:
+            if row.account_id is None:
+                _begin_again(row)
+            raise errors.OnboardingRefused(**refusal.extra) from None
+    raise errors.StripeUnavailable
+
+
+@transaction.atomic(durable=True)
+def _claim(*, user_id: int) -> SellerAccount:
+    standing.hold(user_id=user_id)
+    row: SellerAccount = SellerAccount.objects.get_or_create(user_id=user_id)[0]
+    return row
+
+
+def _create(user: User, row: SellerAccount) -> Account:
+    return stripe_gateway.create_account(
+        country=settings.STRIPE_CONNECT_COUNTRY,
+        email=user.email,
+        # For people in the dashboard; nothing is ever believed because of it.
+        metadata={"user": str(user.pk)},
+        idempotency_key=str(row.idempotency_key),
+    )
+
+
+def _link(row: SellerAccount) -> AccountLink:
+    return stripe_gateway.create_account_link(
+        account_id=row.account_id or "",
+        return_url=f"{settings.FRONTEND_URL}/seller/return",
+        refresh_url=f"{settings.FRONTEND_URL}/seller/refresh",
+    )
+
+
+@transaction.atomic(durable=True)
+def _record(claimed: SellerAccount, account: Account) -> SellerAccount:
+    """Store the account that Stripe made; one that a parallel call has stored already stays as it is."""
+    standing.hold(user_id=claimed.user_id)
+    row: SellerAccount = SellerAccount.objects.select_for_update(no_key=True).get(pk=claimed.pk)
+    if row.account_id is None and row.idempotency_key == claimed.idempotency_key:
+        row.account_id = account.id
+        row.save(update_fields=("account_id",))
+        _describe(row, Read(account=account, at=clock.now()))
+    return row
+
+
+def _begin_again(row: SellerAccount) -> None:
+    SellerAccount.objects.filter(pk=row.pk, account_id=row.account_id, idempotency_key=row.idempotency_key).update(
+        account_id=None, idempotency_key=uuid.uuid4(), transfers_active=False, payouts_enabled=False
+    )
+
+
+def forget(*, user_id: int) -> None:
+    """Forget somebody's account for payouts, in the transaction that erases them: nothing is due to them."""
+    SellerAccount.objects.filter(user_id=user_id).delete()
+
+
+def read_event(event: StripeEvent) -> Read | None:
+    """Read the account that an event is about again from Stripe; None if it is none of ours, or Stripe's no more."""
+    account_id, now = stripe_gateway.account_id_of(event.payload), clock.now()
+    if not SellerAccount.objects.filter(account_id=account_id).exists():
+        return None
+    try:
+        return Read(account=stripe_gateway.retrieve_account(account_id), at=now)
+    except errors.NotAtStripe:
+        return None
+
+
+def apply_event(event: StripeEvent, found: Read) -> str:  # noqa: ARG001 (a handler's signature)
+    """Write down how an account stands. What was asked before the last answer came is older, and changes nothing.
+
+    A seller who has become able is paid what is due by the sweep that sends it.
+    """
+    users = SellerAccount.objects.filter(account_id=found.account.id).values_list("user_id", flat=True)
+    # Who is being erased is held first, as everywhere: the erasure forgets their account after it has locked them.
+    standing.hold_all(user_ids=set(users))
+    row = SellerAccount.objects.select_for_update(no_key=True).filter(account_id=found.account.id).first()
+    if row is None:
+        return "unknown_account"
+    if row.updated_at is None or row.updated_at <= found.at:
+        _describe(row, found)
+    return ""
+
+
+def _describe(row: SellerAccount, found: Read) -> None:
+    account = found.account
+    row.details_submitted, row.charges_enabled = account.details_submitted, account.charges_enabled
+    row.payouts_enabled, row.transfers_active = account.payouts_enabled, account.transfers_active
+    row.requirements, row.disabled_reason = list(account.requirements), account.disabled_reason
+    row.updated_at = found.at
+    row.save()
+    state = User.SellerState.ENABLED if row.is_able else User.SellerState.PENDING
+    standing.set_seller_state(user_id=row.user_id, state=state)

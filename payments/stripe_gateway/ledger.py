@@ -1,0 +1,117 @@
+"""Stripe's own books: what moved on our balance, and what it told of, page by page.
+
+Source: https://docs.stripe.com/api/balance_transactions and https://docs.stripe.com/api/events/list
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.events import event_of
+from payments.stripe_gateway.minor_units import from_minor_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    import stripe
+    from stripe.params import BalanceTransactionListParams
+
+    from payments.stripe_gateway.events import Event
+
+_PAGE: Final = 100
+# https://docs.stripe.com/api/events/list: types
+_TYPES_AT_ONCE: Final = 20
+# What names the thing that each kind of object belongs to.
+_BELONGS_BY: Final = {
+    "charge": "payment_intent",
+    "refund": "payment_intent",
+    "dispute": "payment_intent",
+    "transfer": "source_transaction",
+    "transfer_reversal": "source_refund",
+    "application_fee": "charge",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that moved on our balance: in is above zero. `category` is Stripe's reporting category.
+
+    `source_id` is what moved it. `belongs_to` is the PaymentIntent of a charge, refund or dispute, the charge of a
+    transfer or fee, the refund that brought a transfer back; or empty. The amount is in the currency of what moved it:
+    where Stripe exchanged it, our balance says another.
+    Source: https://docs.stripe.com/reports/reporting-categories
+    """
+
+    id: str
+    category: str
+    source_id: str
+    belongs_to: str
+    amount: Decimal
+    currency: str
+
+
+def list_movements(*, since: datetime, until: datetime) -> Iterator[Movement]:
+    """Yield what moved on our balance from `since` to `until` (UTC, to the second), the newest first.
+
+    Raises StripeUnavailable.
+    """
+    created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+    return _movements({"created": created})  # type: ignore[typeddict-item]
+
+
+def movements_of(source_id: str) -> list[Movement]:
+    """Return all that a charge, refund, dispute, transfer or fee moved on our balance. Raises StripeUnavailable."""
+    return list(_movements({"source": source_id}))
+
+
+def intent_of_charge(charge_id: str) -> str:
+    """Return the id of the PaymentIntent that made a charge, if any. Raises NotAtStripe, StripeUnavailable."""
+    with translated():
+        return _id_of(client().v1.charges.retrieve(charge_id).to_dict().get("payment_intent"))
+
+
+def list_events(*, types: Iterable[str], since: datetime) -> Iterator[Event]:
+    """Yield the events of these types since then (UTC), the newest first of each twenty types; Stripe keeps 30 days.
+
+    Raises StripeUnavailable.
+    """
+    wanted, created = sorted(types), int(since.timestamp())
+    for start in range(0, len(wanted), _TYPES_AT_ONCE):
+        some = wanted[start : start + _TYPES_AT_ONCE]
+        with translated():
+            found = client().v1.events.list(params={"types": some, "created": {"gte": created}, "limit": _PAGE})
+            for event in found.auto_paging_iter():
+                yield event_of(event.to_dict(for_json=True))
+
+
+def _movements(which: BalanceTransactionListParams) -> Iterator[Movement]:
+    with translated():
+        found = client().v1.balance_transactions.list(params={**which, "expand": ["data.source"], "limit": _PAGE})
+        for transaction in found.auto_paging_iter():
+            yield _movement(transaction)
+
+
+def _movement(found: stripe.BalanceTransaction) -> Movement:
+    values = found.to_dict()
+    source = values["source"] if isinstance(values.get("source"), dict) else {}
+    currency, minor = values["currency"], values["amount"]
+    if values.get("exchange_rate") is not None and source.get("currency"):
+        currency, minor = source["currency"], source["amount"] if minor > 0 else -source["amount"]
+    return Movement(
+        id=values["id"],
+        category=values["reporting_category"],
+        source_id=_id_of(values.get("source")),
+        belongs_to=_id_of(source.get(_BELONGS_BY.get(source.get("object", ""), ""))),
+        amount=from_minor_units(minor, currency.upper()),
+        currency=currency.upper(),
+    )
+
+
+def _id_of(value: Any) -> str:
+    """Return the id of what Stripe names, or holds out whole."""
+    found = value.get("id") if isinstance(value, dict) else value
+    return found if isinstance(found, str) else ""

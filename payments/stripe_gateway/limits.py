@@ -1,0 +1,44 @@
+"""What no card can be charged with, known before Stripe is asked.
+
+Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from auctioncraft import money
+from payments.stripe_gateway.minor_units import to_minor_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+# In minor units. A currency that is missing is held to the worth of the least in the account's own, which only Stripe
+# can tell.
+_LEAST: Final[Mapping[str, int]] = {
+    "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
+    "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
+    "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+}  # fmt: skip
+# Eight digits; twelve in rupiah.
+_MOST: Final = 99_999_999
+_MOST_OF: Final[Mapping[str, int]] = {"IDR": 999_999_999_999}
+
+
+def can_charge(*, amount: Decimal, currency: str) -> bool:
+    """Whether a card could be charged exactly this, as far as can be known without asking Stripe.
+
+    False for less than Stripe's minimum, for more digits than it takes and for thousandths that no card takes. True is
+    no promise: Stripe may refuse all the same.
+    """
+    minor = to_minor_units(amount, currency)
+    return cards_take(minor, currency) and _LEAST.get(currency, 1) <= minor <= _MOST_OF.get(currency, _MOST)
+
+
+def cards_take(minor: int, currency: str) -> bool:
+    """Whether card networks, which take two decimals, can express so many minor units: of 5.124 KWD they cannot.
+
+    Source: https://docs.stripe.com/currencies#three-decimal
+    """
+    return currency not in money.THREE_DECIMAL or minor % 10 == 0

@@ -1,0 +1,107 @@
+"""Refunds: made and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from auctioncraft import money
+from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.events import subject_of
+from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    import stripe
+    from stripe.params import RefundCreateParams
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAtStripe:
+    """A refund as Stripe holds it now. `takes_back` is whether its part of the seller's transfer came back with it."""
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    reason: str
+    failure: str
+    takes_back: bool
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def can_refund(amount: Decimal, currency: str) -> bool:
+    """Whether Stripe can refund exactly this: card networks take two decimals of three.
+
+    Source: https://docs.stripe.com/currencies#three-decimal
+    """
+    return currency not in money.THREE_DECIMAL or to_minor_units(amount, currency) % 10 == 0
+
+
+def create_refund(
+    *,
+    intent_id: str,
+    amount: Decimal,
+    currency: str,
+    reason: str,
+    metadata: Mapping[str, str],
+    idempotency_key: str,
+    reverse_transfer: bool = False,
+    refund_fee: bool = False,
+) -> RefundAtStripe:
+    """Refund a part or all of what was paid with an intent, or find the refund that this key made.
+
+    Of a payment that was passed on to a seller, their part of it is taken back (`reverse_transfer`), and the house
+    gives back its part of its fee (`refund_fee`; Stripe refuses that of a payment without one).
+    Source: https://docs.stripe.com/api/refunds/create and https://docs.stripe.com/connect/destination-charges#issue-refunds
+    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last the refund may have been made: look
+    for it in list_refunds, then ask again with the same key.
+    """
+    params: RefundCreateParams = {
+        "payment_intent": intent_id,
+        "amount": to_minor_units(amount, currency),
+        "metadata": dict(metadata),
+    }
+    if reason:
+        params["reason"] = reason
+    if reverse_transfer:
+        params["reverse_transfer"] = True
+    if refund_fee:
+        params["refund_application_fee"] = True
+    with translated():
+        return _refund(client().v1.refunds.create(params=params, options={"idempotency_key": idempotency_key}))
+
+
+def list_refunds(intent_id: str) -> list[RefundAtStripe]:
+    """Return all refunds of what was paid with an intent, also those that were not ours to make, oldest first.
+
+    Source: https://docs.stripe.com/api/refunds/list
+    Raises NotAtStripe, StripeUnavailable.
+    """
+    with translated():
+        pages = client().v1.refunds.list(params={"payment_intent": intent_id, "limit": 100})
+        return [_refund(found) for found in pages.auto_paging_iter()][::-1]
+
+
+def refunded_intent_of(payload: dict[str, Any]) -> str:
+    """Return the id of the PaymentIntent whose refund, charge or dispute an event is about; empty if it names none."""
+    intent_id = subject_of(payload).get("payment_intent")
+    return intent_id if isinstance(intent_id, str) else ""
+
+
+def _refund(found: stripe.Refund) -> RefundAtStripe:
+    values = found.to_dict()
+    currency = values["currency"].upper()
+    return RefundAtStripe(
+        id=values["id"],
+        # Null only of very old ones, which went through.
+        status=values.get("status") or "succeeded",
+        amount=from_minor_units(values["amount"], currency),
+        currency=currency,
+        reason=values.get("reason") or "",
+        failure=(values.get("failure_reason") or "")[:100],
+        takes_back=bool(values.get("transfer_reversal")),
+        metadata=values.get("metadata") or {},
+    )

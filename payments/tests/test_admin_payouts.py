@@ -1,0 +1,75 @@
+"""What staff do about payouts in the admin: mark what they paid, and take the report with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from django.db import transaction
+
+from auctioncraft import clock
+from auctioncraft.tests import admin_pages
+from auctioncraft.tests.admin_pages import act, page
+from payments.models import Order, OrderEvent, Payment, Payout
+from payments.services import orders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def payout(order):
+    """To be paid by hand."""
+    now = clock.now()
+    payment = Payment.objects.create(
+        order=order, amount=order.total, currency="USD", status="succeeded", received=order.total,
+        received_currency="USD", succeeded_at=now, intent_id="pi_1",
+    )  # fmt: skip
+    with transaction.atomic():
+        orders.mark_paid(order=Order.objects.locked(order.pk), payment=payment, at=now)
+    return Payout.objects.get()
+
+
+def told(answer):
+    return re.sub(r"\s+", " ", answer.content.decode())
+
+
+def test_staff_mark_a_payout_as_paid_once(payout):
+    clerk = admin_pages.clerk("view_payout", "change_payout")
+    assert "19.99 USD is with the seller." in told(act(clerk, Payout, "mark_paid", [payout]))
+    payout.refresh_from_db()
+    assert (payout.status, payout.paid_by) == ("paid", admin_pages.user(clerk))
+    assert "Nothing of this payout is to be paid by hand now." in told(act(clerk, Payout, "mark_paid", [payout]))
+    assert OrderEvent.objects.filter(kind="paid_out").count() == 1
+
+
+def test_who_may_only_look_marks_nothing(payout):
+    clerk = admin_pages.clerk("view_payout")
+    act(clerk, Payout, "mark_paid", [payout])
+    payout.refresh_from_db()
+    assert payout.status == "due"
+
+
+def test_staff_download_the_report_of_what_they_chose(payout):
+    clerk = admin_pages.clerk("view_payout")
+    answer = act(clerk, Payout, "download", [payout])
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="payouts.csv"'
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert (row["order"], row["seller_email"], row["due_now"]) == (str(payout.order_id), payout.seller.email, "19.99")
+
+
+def test_who_may_not_look_downloads_nothing(payout):
+    clerk = admin_pages.clerk("view_order")
+    assert act(clerk, Payout, "download", [payout]).status_code == 403
+    assert clerk.get(page(Payout)).status_code == 403
+
+
+def test_payouts_are_not_typed(payout):
+    operator = admin_pages.operator()
+    assert operator.get(page(Payout, "add")).status_code == 403
+    assert operator.post(page(Payout, "change", payout.pk), {"status": "paid"}).status_code == 403
+    assert operator.post(page(Payout, "delete", payout.pk), {"post": "yes"}).status_code == 403
+    shown = operator.get(page(Payout, "change", payout.pk)).content.decode()
+    assert str(payout.idempotency_key) not in shown

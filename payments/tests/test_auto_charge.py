@@ -1,0 +1,276 @@
+"""The winner's saved card is charged at the close, if they asked for it: once, whatever breaks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import requests
+
+from auctioncraft import clock
+from payments import stripe_gateway
+from payments.models import Customer, Order, OrderEvent, Payment
+from payments.services import auto_charge, checkout, intents
+from payments.signals import payment_failed, payment_succeeded
+from payments.tests.conftest import KEY, an_event, at_once, deliver, pay_for, sell
+from payments.tests.saved_cards import URL, save
+from payments.tests.unpaid import broken, state
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _the_house_charges_winners(settings):
+    settings.AUTO_CHARGE = True
+
+
+@pytest.fixture
+def outcomes():
+    """What the apps above are told."""
+    told = []
+
+    def failed(order, **_):
+        told.append("failed")
+
+    def paid(order, **_):
+        told.append("paid")
+
+    payment_failed.connect(failed)
+    payment_succeeded.connect(paid)
+    yield told
+    payment_failed.disconnect(failed)
+    payment_succeeded.disconnect(paid)
+
+
+def won(seller, bidder, price="19.99", **fields):
+    return Order.objects.get(product=sell(seller, bidder, price, **fields))
+
+
+def charges(double, order):
+    """Return what Stripe charged, or tried to, for an order."""
+    ids = [payment.intent_id for payment in order.payments.all()]
+    found = requests.get(f"{double.url}/v1/charges?limit=100", auth=KEY, timeout=10).json()["data"]
+    return sorted(row["status"] for row in found if row["payment_intent"] in ids)
+
+
+def intents_of(double, order):
+    """Return the intents that Stripe has for an order: all that its buyer, in one test, ever had."""
+    customer = Customer.objects.get(user_id=order.buyer_id).customer_id
+    return [intent for intent in double.intents() if intent["customer"] == customer]
+
+
+def kinds(order):
+    return list(order.history.values_list("kind", "role"))
+
+
+def test_a_win_is_charged_to_the_card_that_was_chosen(double, winner, seller, bidder, outcomes):
+    save(winner, double, "pm_card_mastercard")
+    card = save(winner, double, charge=True)
+    order = won(seller, bidder)
+    assert order.auto_charge == "due"
+    assert auto_charge.charge_winners() == 1
+
+    assert state(order) == ("paid", "succeeded")
+    payment = order.payments.get()
+    intent = double.intent(payment.intent_id)
+    assert (intent["payment_method"], intent["amount_received"]) == (card.payment_method_id, 1999)
+    assert (order.auto_charge, outcomes, charges(double, order)) == ("done", ["paid"], ["succeeded"])
+    assert kinds(order) == [("opened", "system"), ("payment_started", "system"), ("paid", "stripe")]
+    assert auto_charge.charge_winners() == 0
+    assert broken() == []
+
+
+@pytest.mark.parametrize("price", ["500", "1.230"], ids=["JPY", "KWD"])
+def test_in_the_currency_of_the_order(double, winner, seller, bidder, price):
+    save(winner, double, charge=True)
+    order = won(seller, bidder, price, currency="JPY" if price == "500" else "KWD")
+    auto_charge.charge_winners()
+    assert state(order) == ("paid", "succeeded")
+    assert double.intent(order.payments.get().intent_id)["amount_received"] == int(price.replace(".", ""))
+
+
+def test_a_card_that_was_not_chosen_is_not_charged(double, winner, seller, bidder):
+    save(winner, double)
+    assert won(seller, bidder).auto_charge == ""
+
+
+def test_a_house_that_does_not_charge_winners_charges_nobody(double, winner, seller, bidder, settings):
+    save(winner, double, charge=True)
+    first = won(seller, bidder)
+    settings.AUTO_CHARGE = False
+    assert won(seller, bidder).auto_charge == ""
+    # Nor who was to be charged when it still did.
+    auto_charge.charge_winners()
+    assert (*state(first), intents_of(double, first)) == ("awaiting_payment", [])
+
+
+def test_who_changes_their_mind_before_the_sweep_is_not_charged(double, winner, seller, bidder):
+    card = save(winner, double, charge=True)
+    order = won(seller, bidder)
+    winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False})
+    assert auto_charge.charge_winners() == 1
+    assert (*state(order), order.auto_charge) == ("awaiting_payment", "done")
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        ("pm_card_authenticationRequired", "authentication_required"),
+        ("pm_card_chargeCustomerFail", "generic_decline"),
+    ],
+)
+def test_a_declined_card_is_tried_once_and_the_order_stays_payable(
+    client, double, winner, seller, bidder, outcomes, card, reason
+):
+    save(winner, double, card, charge=True)
+    order = won(seller, bidder)
+    assert auto_charge.charge_winners() == 1
+    assert (*state(order), order.auto_charge) == ("awaiting_payment", "open", "done")
+    payment = order.payments.get()
+    assert (payment.last_error, charges(double, order), outcomes) == (reason, ["failed"], [])
+    # Stripe's event tells the buyer, once.
+    deliver(client, an_event(double.intent(payment.intent_id), "payment_intent.payment_failed"))
+    assert outcomes == ["failed"]
+    assert auto_charge.charge_winners() == 0
+    # They pay by themselves, by the same intent.
+    assert pay_for(winner, order.product).json()["payment_intent_id"] == payment.intent_id
+    double.confirm(payment.intent_id)
+    deliver(client, an_event(double.intent(payment.intent_id), "payment_intent.succeeded", "evt_2"))
+    assert (*state(order), outcomes) == ("paid", "succeeded", ["failed", "paid"])
+
+
+def test_a_card_that_is_gone_at_stripe_is_not_charged_and_its_owner_is_told(double, winner, seller, bidder, outcomes):
+    card = save(winner, double, charge=True)
+    order = won(seller, bidder)
+    double.post(f"/v1/payment_methods/{card.payment_method_id}/detach")
+    auto_charge.charge_winners()
+    assert (*state(order), order.auto_charge, outcomes) == ("awaiting_payment", "open", "done", ["failed"])
+    assert order.history.get(kind=OrderEvent.Kind.PAYMENT_FAILED).role == "system"
+
+
+def test_an_amount_that_no_card_takes_is_left_to_the_house(double, winner, seller, bidder, outcomes):
+    save(winner, double, charge=True)
+    order = won(seller, bidder, "1.234", currency="KWD")
+    auto_charge.charge_winners()
+    order.refresh_from_db()
+    assert (order.auto_charge, order.status, outcomes) == ("done", "awaiting_payment", ["failed"])
+    assert order.history.last().data == {"reason": "amount_not_chargeable"}
+
+
+@pytest.mark.parametrize("card", ["pm_card_threeDSecure2Required", "pm_usBankAccount_processing"])
+def test_who_is_paying_already_is_not_charged_beside_it(double, winner, seller, bidder, card):
+    save(winner, double, charge=True)
+    order = won(seller, bidder)
+    intent = pay_for(winner, order.product).json()["payment_intent_id"]
+    double.confirm(intent, card)
+    before = double.intent(intent)
+    assert auto_charge.charge_winners() == 1
+    assert (double.intent(intent), Order.objects.get().auto_charge) == (before, "done")
+
+
+def test_who_was_declined_at_the_checkout_is_not_charged_beside_it(double, winner, seller, bidder):
+    save(winner, double, charge=True)
+    order = won(seller, bidder)
+    double.confirm(pay_for(winner, order.product).json()["payment_intent_id"], "pm_card_chargeDeclined")
+    auto_charge.charge_winners()
+    assert (*state(order), charges(double, order)) == ("awaiting_payment", "open", ["failed"])
+
+
+def test_who_has_paid_is_not_charged(client, double, winner, seller, bidder):
+    save(winner, double, charge=True)
+    order = won(seller, bidder)
+    intent = pay_for(winner, order.product).json()["payment_intent_id"]
+    double.confirm(intent)
+    # The webhook is late.
+    auto_charge.charge_winners()
+    assert (*state(order), order.auto_charge, charges(double, order)) == ("paid", "succeeded", "done", ["succeeded"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_side_by_side_charge_once(slow_double, as_user, seller, bidder):
+    save(as_user(bidder), slow_double, charge=True)
+    order = won(seller, bidder)
+    at_once(4, auto_charge.charge_winners)
+    auto_charge.charge_winners()
+    assert (*state(order), charges(slow_double, order)) == ("paid", "succeeded", ["succeeded"])
+
+
+def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bidder, settings):
+    save(winner, double, charge=True)
+    order = won(seller, bidder)
+    there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
+    assert auto_charge.charge_winners() == 0
+    assert (*state(order), order.auto_charge) == ("awaiting_payment", "creating", "due")
+    Order.objects.update(created_at=clock.now() - timedelta(hours=25))
+    assert auto_charge.charge_winners() == 1
+    settings.STRIPE_API_BASE = there
+    assert (auto_charge.charge_winners(), *state(order)) == (0, "awaiting_payment", "creating")
+
+
+@pytest.mark.parametrize("path", ["/v1/payment_intents", "/v1/payment_intents/pi_"], ids=["making", "charging"])
+@pytest.mark.parametrize("fault", ["500", "429", "reset", "timeout_after_create"])
+def test_what_fails_at_stripe_is_tried_again_and_charged_once(double, winner, seller, bidder, fault, path):
+    save(winner, double, charge=True)
+    order = won(seller, bidder)
+    requests.post(f"{double.url}/_double/faults", data={"next": fault, "path": path}, timeout=10)
+    for _ in range(3):
+        auto_charge.charge_winners()
+    assert (*state(order), order.auto_charge) == ("paid", "succeeded", "done")
+    assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
+
+
+class Killed(BaseException):
+    """As `kill -9`: nobody catches it, and an open transaction is rolled back."""
+
+
+def _killed_after(monkeypatch, module, name):
+    """Let `module.name` do its work the first time, and nothing come after it."""
+    real = getattr(module, name)
+
+    def work_and_die(*args, **kwargs):
+        monkeypatch.setattr(module, name, real)
+        real(*args, **kwargs)
+        raise Killed
+
+    monkeypatch.setattr(module, name, work_and_die)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (checkout, "_claim"),
+        (stripe_gateway, "create_intent"),
+        (checkout, "_record"),
+        (stripe_gateway, "charge_saved_card"),
+        (intents, "apply"),
+        (auto_charge, "_settle"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_killed_at_any_point_the_next_sweep_charges_once(double, as_user, seller, bidder, monkeypatch, module, name):
+    save(as_user(bidder), double, charge=True)
+    order = won(seller, bidder)
+    _killed_after(monkeypatch, module, name)
+    with pytest.raises(Killed):
+        auto_charge.charge_winners()
+    assert Order.objects.get().auto_charge == "due"
+
+    assert auto_charge.charge_winners() == 1
+    assert (*state(order), order.auto_charge) == ("paid", "succeeded", "done")
+    assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
+    assert kinds(order).count(("paid", "stripe")) == 1
+    assert broken() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_stored_key_a_kill_leaves_a_second_intent(double, as_user, seller, bidder, monkeypatch):
+    """The negative control of the line above: what the key, committed before Stripe is asked, is for."""
+    save(as_user(bidder), double, charge=True)
+    order = won(seller, bidder)
+    _killed_after(monkeypatch, stripe_gateway, "create_intent")
+    with pytest.raises(Killed):
+        auto_charge.charge_winners()
+    checkout._change_key(Payment.objects.get())
+    auto_charge.charge_winners()
+    assert (len(intents_of(double, order)), charges(double, order)) == (2, ["succeeded"])

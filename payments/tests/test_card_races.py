@@ -1,0 +1,125 @@
+"""Cards kept, removed and erased at once: each race without its lock, and its absence with it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import OperationalError, connection
+
+from accounts.services import erasure, standing
+from auctioncraft.tests.servers import at_once
+from payments.models import Customer, SavedCard
+from payments.services import cards, customers
+from payments.stripe_gateway import Card
+from payments.tests.unpaid import broken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def customer(bidder):
+    made = Customer.objects.create(user=bidder, customer_id="cus_1")
+    keep("pm_old")()
+    return made
+
+
+def keep(name):
+    """Keep a card, as an event does."""
+
+    def work():
+        found = cards.Found(name, Card(name, "cus_1", "visa", "4242", 12, 2030))
+        with cards.transaction.atomic():
+            cards.apply_setup_event(None, found)
+
+    return work
+
+
+def drop(name):
+    def work():
+        with cards.transaction.atomic():
+            cards._drop(name)
+
+    return work
+
+
+def without_the_lock(monkeypatch):
+    monkeypatch.setattr(cards, "_lock_of", lambda user_id: None)
+    monkeypatch.setattr(customers, "lock", lambda customer_id: Customer.objects.filter(customer_id=customer_id).first())
+
+
+def removed_beside_a_new_one(monkeypatch):
+    """Remove the only card; what the account says of cards is written once another was kept, or a second later."""
+    kept, removing, write = threading.Event(), threading.Event(), standing.set_has_card
+
+    def write_late(*, user_id, has_card):
+        if not has_card:
+            removing.set()
+            kept.wait(1)
+        write(user_id=user_id, has_card=has_card)
+
+    def keep_another():
+        assert removing.wait(20)
+        keep("pm_new")()
+        kept.set()
+
+    monkeypatch.setattr(standing, "set_has_card", write_late)
+    at_once([drop("pm_old"), keep_another])
+
+
+def test_a_card_kept_beside_the_removal_of_the_last_counts(customer, bidder, monkeypatch):
+    removed_beside_a_new_one(monkeypatch)
+    bidder.refresh_from_db()
+    assert (bidder.has_card, SavedCard.objects.get().payment_method_id, broken()) == (True, "pm_new", [])
+
+
+def test_without_the_lock_its_owner_seems_to_have_none(customer, bidder, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: the transaction is the lock")
+    without_the_lock(monkeypatch)
+    removed_beside_a_new_one(monkeypatch)
+    assert broken() == [f"user {bidder.pk} has_card is False, and not so"]
+
+
+def kept_beside_an_erasure(monkeypatch, bidder):
+    """Keep a card; the account is erased while that has written the card and not yet the account."""
+    keeping, erased, write = threading.Event(), threading.Event(), standing.set_has_card
+
+    def write_late(*, user_id, has_card):
+        keeping.set()
+        erased.wait(1)
+        write(user_id=user_id, has_card=has_card)
+
+    def erase():
+        assert keeping.wait(20)
+        erasure.erase_account(user=bidder, password="correct horse battery")
+        erased.set()
+
+    monkeypatch.setattr(standing, "set_has_card", write_late)
+    at_once([keep("pm_new"), erase])
+
+
+def test_a_card_kept_beside_an_erasure_is_forgotten_with_the_rest(customer, bidder, monkeypatch):
+    kept_beside_an_erasure(monkeypatch, bidder)
+    bidder.refresh_from_db()
+    assert (SavedCard.objects.count(), bidder.has_card, Customer.objects.get().to_delete) == (0, False, True)
+    assert broken() == []
+
+
+def test_without_its_lock_the_erasure_and_the_card_wait_for_each_other(customer, bidder, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: the transaction is the lock")
+    monkeypatch.setattr(customers, "lock_for_erasure", lambda user_id: None)
+    with pytest.raises(OperationalError, match=r"deadlock|lock timeout"):
+        kept_beside_an_erasure(monkeypatch, bidder)
+
+
+def test_of_two_cards_chosen_at_once_one_is(customer, bidder, settings):
+    settings.AUTO_CHARGE = True
+    keep("pm_new")()
+
+    def choose(card):
+        return lambda: cards.set_charge_when_winning(user_id=bidder.pk, card_id=card.pk, charge=True)
+
+    at_once([choose(card) for card in SavedCard.objects.all() for _ in range(3)])
+    assert SavedCard.objects.filter(charge_when_winning=True).count() == 1

@@ -1,0 +1,266 @@
+"""/api/payments/cards/: saving a card, charging wins to it, removing it."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from auctioncraft.clock import to_text
+from payments.models import Customer, SavedCard
+from payments.services import customers
+from payments.tests.conftest import KEY, at_once
+from payments.tests.saved_cards import URL, at_stripe, save, set_up
+
+pytestmark = pytest.mark.django_db
+
+
+def customers_at(double, user):
+    """Return the customers that Stripe has for our number, without those of earlier tests."""
+    found = requests.get(f"{double.url}/v1/customers?limit=100", auth=KEY, timeout=10).json()["data"]
+    mine = [row["id"] for row in found if row["metadata"].get("user") == str(user.pk)]
+    return [name for name in mine if name not in user.earlier]
+
+
+@pytest.fixture
+def bidder(bidder, request):
+    """Somebody who knows which customers had their number in earlier tests."""
+    bidder.earlier = []
+    for name in {"double", "slow_double"} & set(request.fixturenames):
+        bidder.earlier += customers_at(request.getfixturevalue(name), bidder)
+    return bidder
+
+
+@pytest.fixture
+def auto_charge(settings):
+    settings.AUTO_CHARGE = True
+
+
+def test_a_setup_is_what_stripe_js_needs(double, winner, bidder):
+    answer = winner.post(f"{URL}setup/")
+    body = answer.json()
+    assert (answer.status_code, set(body)) == (200, {"client_secret", "setup_intent_id", "publishable_key"})
+    setup = requests.get(f"{double.url}/v1/setup_intents/{body['setup_intent_id']}", auth=KEY, timeout=10).json()
+    customer = Customer.objects.get()
+    assert (setup["customer"], setup["usage"], setup["payment_method_types"], setup["client_secret"]) == (
+        *(customer.customer_id, "off_session", ["card"]),
+        body["client_secret"],
+    )
+    assert customers_at(double, bidder) == [customer.customer_id]
+
+
+def test_a_customer_is_made_once(double, winner, bidder):
+    for _ in range(3):
+        winner.post(f"{URL}setup/")
+    assert len(customers_at(double, bidder)) == Customer.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_at_once_one_makes_the_customer(slow_double, bidder):
+    made = at_once(10, lambda: customers.take(user_id=bidder.pk).customer_id)
+    assert customers_at(slow_double, bidder) == [Customer.objects.get().customer_id]
+    assert len(set(made)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_stored_key_ten_at_once_make_several(slow_double, bidder, monkeypatch):
+    from uuid import uuid4
+
+    from payments import stripe_gateway
+
+    create = stripe_gateway.create_customer
+    monkeypatch.setattr(
+        stripe_gateway, "create_customer", lambda **asked: create(**asked | {"idempotency_key": uuid4().hex})
+    )
+    at_once(10, lambda: customers.take(user_id=bidder.pk))
+    assert len(customers_at(slow_double, bidder)) > 1
+
+
+def test_a_customer_whose_making_was_not_answered_is_found_again(double, winner, bidder):
+    double.fail_next("timeout_after_create")
+    assert winner.post(f"{URL}setup/").status_code == 503
+    assert Customer.objects.get().customer_id is None
+    assert winner.post(f"{URL}setup/").status_code == 200
+    assert customers_at(double, bidder) == [Customer.objects.get().customer_id]
+
+
+def test_a_5xx_that_stripe_remembers_is_asked_again_under_another_key(double, winner):
+    double.fail_next("500")
+    assert [winner.post(f"{URL}setup/").status_code for _ in range(2)] == [503, 200]
+
+
+def test_a_customer_who_was_deleted_at_stripe_is_made_again(double, winner, bidder):
+    winner.post(f"{URL}setup/")
+    (first,) = customers_at(double, bidder)
+    requests.delete(f"{double.url}/v1/customers/{first}", auth=KEY, timeout=10)
+    assert winner.post(f"{URL}setup/").status_code == 200
+    assert customers_at(double, bidder) == [Customer.objects.get().customer_id] != [first]
+
+
+def test_the_same_idempotency_key_finds_the_same_setup(double, winner):
+    def setup(key):
+        return winner.post(f"{URL}setup/", HTTP_IDEMPOTENCY_KEY=key).json()["setup_intent_id"]
+
+    assert setup("one") == setup("one") != setup("two")
+
+
+def test_a_key_that_was_used_for_something_else_is_refused(double, winner):
+    setup, key = set_up(winner, double), {"HTTP_IDEMPOTENCY_KEY": "one"}
+    assert [winner.post(URL, {"setup_intent_id": setup}, **key).status_code for _ in range(2)] == [201, 201]
+    for other in (winner.post(URL, {"setup_intent_id": "seti_2"}, **key), winner.post(f"{URL}setup/", **key)):
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_without_stripe_a_setup_is_unavailable(no_stripe, winner):
+    answer = winner.post(f"{URL}setup/")
+    assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
+    assert int(answer["Retry-After"]) > 0
+
+
+def test_a_finished_setup_is_kept_as_a_card(double, winner, bidder):
+    setup = set_up(winner, double)
+    answer = winner.post(URL, {"setup_intent_id": setup})
+    card = SavedCard.objects.get()
+    method = at_stripe(double, card.payment_method_id)
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {
+            "id": card.pk,
+            "payment_method_id": card.payment_method_id,
+            "brand": "visa",
+            "last4": "4242",
+            "exp_month": method["card"]["exp_month"],
+            "exp_year": method["card"]["exp_year"],
+            "charge_when_winning": False,
+            "created_at": to_text(card.created_at),
+        },
+    )
+    bidder.refresh_from_db()
+    assert bidder.has_card
+    # Repeated, the same card.
+    assert winner.post(URL, {"setup_intent_id": setup}).json() == answer.json()
+    assert winner.get(URL).json()["results"] == [answer.json()]
+
+
+def test_a_card_of_another_or_of_nobody_is_not_found(double, winner, as_user, rival):
+    setup = set_up(winner, double)
+    other = as_user(rival)
+    other.post(f"{URL}setup/")
+    for asked in (setup, "seti_unknown"):
+        answer = other.post(URL, {"setup_intent_id": asked})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert not SavedCard.objects.exists()
+
+
+@pytest.mark.parametrize("asked", ["", "pi_1", "seti_/../x", "seti_é", 7, None, ["seti_1"]])
+def test_what_is_no_setup_is_not_asked_of_stripe(no_stripe, winner, asked):
+    answer = winner.post(URL, {"setup_intent_id": asked})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_an_unfinished_setup_is_no_card_yet(double, winner):
+    setup = winner.post(f"{URL}setup/").json()["setup_intent_id"]
+    answer = winner.post(URL, {"setup_intent_id": setup})
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (
+        *(409, "setup_not_finished"),
+        "requires_payment_method",
+    )
+
+
+def test_a_card_whose_bank_refuses_is_not_kept(double, winner):
+    setup = set_up(winner, double, "pm_card_chargeDeclined")
+    assert winner.post(URL, {"setup_intent_id": setup}).status_code == 409
+    assert not SavedCard.objects.exists()
+
+
+def test_a_card_that_was_removed_is_not_kept_again_by_its_old_setup(double, winner):
+    setup = set_up(winner, double)
+    card = winner.post(URL, {"setup_intent_id": setup}).json()["id"]
+    assert winner.delete(f"{URL}{card}/").status_code == 204
+    assert winner.post(URL, {"setup_intent_id": setup}).status_code == 404
+
+
+def test_removing_a_card_detaches_it_at_stripe(double, winner, bidder):
+    first, second = save(winner, double), save(winner, double, "pm_card_mastercard")
+    assert winner.delete(f"{URL}{first.pk}/").status_code == 204
+    assert at_stripe(double, first.payment_method_id)["customer"] is None
+    bidder.refresh_from_db()
+    assert bidder.has_card
+    assert winner.delete(f"{URL}{second.pk}/").status_code == 204
+    bidder.refresh_from_db()
+    assert (bidder.has_card, SavedCard.objects.count()) == (False, 0)
+
+
+def test_a_card_that_is_detached_already_is_removed_here_too(double, winner):
+    card = save(winner, double)
+    double.post(f"/v1/payment_methods/{card.payment_method_id}/detach")
+    assert winner.delete(f"{URL}{card.pk}/").status_code == 204
+    assert not SavedCard.objects.exists()
+
+
+def test_without_stripe_no_card_is_removed(double, winner, bidder, settings):
+    card = save(winner, double)
+    double.fail_next("500")
+    answer = winner.delete(f"{URL}{card.pk}/")
+    assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
+    bidder.refresh_from_db()
+    assert (bidder.has_card, SavedCard.objects.count()) == (True, 1)
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_anothers_card_is_not_found(double, winner, as_user, rival, method, auto_charge):
+    card = save(winner, double)
+    answer = getattr(as_user(rival), method)(f"{URL}{card.pk}/", {"charge_when_winning": True})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert as_user(rival).get(URL).json()["results"] == []
+    assert SavedCard.objects.filter(charge_when_winning=False).count() == 1
+
+
+def test_wins_are_charged_to_one_card_at_most(double, winner, auto_charge):
+    first, second = save(winner, double, charge=True), save(winner, double, "pm_card_mastercard", charge=True)
+    shown = {card["id"]: card["charge_when_winning"] for card in winner.get(URL).json()["results"]}
+    assert shown == {first.pk: False, second.pk: True}
+    answer = winner.patch(f"{URL}{second.pk}/", {"charge_when_winning": False})
+    assert (answer.status_code, answer.json()["charge_when_winning"]) == (200, False)
+
+
+def test_where_the_house_does_not_charge_winners_no_card_says_so(double, winner):
+    card = save(winner, double)
+    answer = winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": True})
+    assert (answer.status_code, answer.json()["code"]) == (409, "auto_charge_off")
+    # To take it back is always possible.
+    assert winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False}).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"charge_when_winning": "yes"}, {"charge_when_winning": None}])
+def test_what_is_no_flag_changes_nothing(double, winner, auto_charge, body):
+    card = save(winner, double)
+    assert winner.patch(f"{URL}{card.pk}/", body).status_code == 400
+
+
+def test_the_cards_page_as_every_list(double, winner):
+    for _ in range(3):
+        save(winner, double)
+    page = winner.get(URL, {"page_size": 2}).json()
+    assert (page["count"], len(page["results"]), page["next"] is not None) == (3, 2, True)
+
+
+def test_a_payment_is_the_customers_so_that_stripe_js_can_use_their_cards(double, winner, product, order):
+    save(winner, double)
+    answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
+    customer = Customer.objects.get().customer_id
+    assert double.intent(answer.json()["payment_intent_id"])["customer"] == customer
+    assert order.payments.get().customer_id == customer
+
+
+def test_a_buyer_whose_customer_is_gone_pays_without_one(double, winner, product, order):
+    save(winner, double)
+    customer = Customer.objects.get().customer_id
+    requests.delete(f"{double.url}/v1/customers/{customer}", auth=KEY, timeout=10)
+    answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
+    assert answer.status_code == 200
+    assert double.intent(answer.json()["payment_intent_id"])["customer"] is None
+
+
+def test_the_limit_on_setups_is_that_of_signing_in(no_stripe, winner, settings):
+    settings.THROTTLES = {**settings.THROTTLES, "sign_in": 2}
+    assert [winner.post(f"{URL}setup/").status_code for _ in range(3)] == [503, 503, 429]

@@ -1,0 +1,222 @@
+"""What Stripe tells of disputes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import requests
+from django.db import connection
+
+from payments import stripe_gateway
+from payments.models import Dispute, OrderEvent, Payment
+from payments.tests.conftest import KEY, an_event, deliver, pay_for
+from payments.tests.money_back import URL, broken, kinds, outcome, pay, refund, standing, tell
+
+pytestmark = pytest.mark.django_db
+
+CARD = "pm_card_createDispute"
+TYPES = [
+    f"charge.dispute.{change}" for change in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+]
+
+
+@pytest.fixture
+def disputed(client, double, winner, product):
+    """A paid order whose buyer's bank disputes it; nothing was told of that yet."""
+    return pay(client, double, winner, product, CARD)
+
+
+def there(double, order):
+    params = {"payment_intent": order.payments.get().intent_id}
+    [found] = requests.get(f"{double.url}/v1/disputes", params, auth=KEY, timeout=10).json()["data"]
+    return found
+
+
+def hear(client, double, order, kind="charge.dispute.created", event_id="evt_1"):
+    return tell(client, kind, there(double, order), event_id=event_id)
+
+
+def close(double, order, result):
+    answer = double.post(f"/_double/disputes/{there(double, order)['id']}/close", outcome=result)
+    assert answer["status"] == result
+
+
+def payout(order):
+    order.payout.refresh_from_db()
+    return order.payout.status, order.payout.blocked_by, order.payout.reversed
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_dispute_is_kept_and_flagged_and_holds_the_payout_back(client, double, disputed, kind):
+    event = hear(client, double, disputed, kind)
+    assert event.flag == "disputed"
+    row, known = Dispute.objects.get(), there(double, disputed)
+    assert (row.dispute_id, str(row.amount), row.currency) == (known["id"], "19.990", "USD")
+    assert (row.status, row.reason, row.closed_at) == ("needs_response", "fraudulent", None)
+    assert int(row.evidence_due_at.timestamp()) == known["evidence_details"]["due_by"]
+    assert int(row.opened_at.timestamp()) == known["created"]
+    assert payout(disputed) == ("blocked", "disputed", 0)
+    told = OrderEvent.objects.get(kind="disputed")
+    assert (told.role, told.data) == ("stripe", {"amount": "19.99", "currency": "USD", "reason": "fraudulent"})
+    disputed.refresh_from_db()
+    assert disputed.status == "paid"
+    assert broken() == []
+
+
+def test_events_in_any_number_and_order_have_one_effect(client, double, disputed):
+    close(double, disputed, "won")
+    flags = [
+        hear(client, double, disputed, kind, f"evt_{number}").flag for number, kind in enumerate([*TYPES[::-1], *TYPES])
+    ]
+    assert flags == [""] * 10
+    assert Dispute.objects.get().closed_at is not None
+    assert kinds(disputed)[-2:] == ["disputed", "dispute_closed"]
+    assert OrderEvent.objects.filter(kind__startswith="dispute").count() == 2
+    assert payout(disputed)[1:] == ("", 0)
+
+
+def test_one_that_is_won_lets_the_payout_go(client, double, disputed):
+    before = payout(disputed)
+    hear(client, double, disputed)
+    close(double, disputed, "won")
+    assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == ""
+    assert payout(disputed) == before
+    assert OrderEvent.objects.get(kind="dispute_closed").data["reason"] == "won"
+    assert broken() == []
+
+
+def test_one_that_is_lost_takes_the_sellers_share_back(client, double, disputed):
+    hear(client, double, disputed)
+    close(double, disputed, "lost")
+    assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == "dispute_lost"
+    status, blocked_by, taken = payout(disputed)
+    assert (status, blocked_by, taken) == ("void", "", disputed.payout.amount)
+    assert standing(disputed) == ("0.000", "0.000")
+    assert broken() == []
+
+
+def test_one_over_a_part_takes_a_part_back(client, double, winner, product):
+    order = pay(client, double, winner, product)
+    charge = double.intent(Payment.objects.get().intent_id)["latest_charge"]
+    double.post(f"/_double/charges/{charge}/dispute", amount=500, reason="product_not_received")
+    hear(client, double, order)
+    assert str(Dispute.objects.get().amount) == "5.000"
+    close(double, order, "lost")
+    hear(client, double, order, "charge.dispute.closed", "evt_2")
+    status, blocked_by, taken = payout(order)
+    assert (status, blocked_by) == ("due", "")
+    assert 0 < taken < order.payout.amount
+    assert broken() == []
+
+
+def test_evidence_that_was_handed_in_shows(client, double, disputed):
+    hear(client, double, disputed)
+    double.post(f"/v1/disputes/{there(double, disputed)['id']}", **{"evidence[product_description]": "A lamp"})
+    assert hear(client, double, disputed, "charge.dispute.updated", "evt_2").flag == ""
+    assert Dispute.objects.get().status == "under_review"
+
+
+def test_what_was_read_before_it_was_closed_does_not_open_it_again(client, double, disputed, monkeypatch):
+    hear(client, double, disputed)
+    before = stripe_gateway.retrieve_dispute(Dispute.objects.get().dispute_id)
+    close(double, disputed, "won")
+    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: before)
+    hear(client, double, disputed, "charge.dispute.updated", "evt_3")
+    row = Dispute.objects.get()
+    assert (row.status, row.closed_at is None) == ("won", False)
+
+
+def test_a_bank_that_changes_its_mind_gives_the_share_back(client, double, disputed, monkeypatch):
+    before = payout(disputed)
+    hear(client, double, disputed)
+    close(double, disputed, "lost")
+    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    late = replace(stripe_gateway.retrieve_dispute(Dispute.objects.get().dispute_id), status="won")
+    monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: late)
+    hear(client, double, disputed, "charge.dispute.funds_reinstated", "evt_3")
+    assert payout(disputed) == before
+    assert broken() == []
+
+
+def test_a_disputed_payment_is_not_refunded(client, double, disputed, as_user, seller):
+    vendor = as_user(seller)
+    assert outcome(refund(vendor, disputed)) == (409, "refund_refused")  # Stripe knew of it first
+    hear(client, double, disputed)
+    assert outcome(refund(vendor, disputed)) == (409, "order_disputed")
+    close(double, disputed, "lost")
+    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    assert outcome(refund(vendor, disputed)) == (409, "order_disputed")
+
+
+def test_after_it_was_won_it_is_refunded(client, double, disputed, as_user, seller):
+    hear(client, double, disputed)
+    close(double, disputed, "won")
+    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    assert refund(as_user(seller), disputed).status_code == 201
+    assert broken() == []
+
+
+def test_a_dispute_heard_of_before_its_payment_pays_the_order_first(client, double, winner, product, order):
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    double.confirm(intent_id, CARD)
+    assert hear(client, double, order).flag == "disputed"
+    order.refresh_from_db()
+    assert (order.status, payout(order)[:2]) == ("paid", ("blocked", "disputed"))
+    assert broken() == []
+
+
+def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disputed, as_user, staff, winner):
+    hear(client, double, disputed)
+    row = Dispute.objects.get()
+    [shown] = as_user(staff).get(f"{URL}{disputed.pk}/").json()["disputes"]
+    assert {name: shown[name] for name in ("dispute_id", "amount", "currency", "status", "reason", "closed_at")} == {
+        "dispute_id": row.dispute_id,
+        "amount": "19.99",
+        "currency": "USD",
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "closed_at": None,
+    }
+    answer = winner.get(f"{URL}{disputed.pk}/").json()
+    assert answer["disputes"] is None
+    assert answer["history"][-1]["kind"] == "disputed"
+
+
+@pytest.mark.parametrize("subject", [{"id": "dp_other", "payment_intent": "pi_other"}, {"id": "dp_other"}, {}])
+def test_a_dispute_of_what_is_not_ours_is_kept_and_flagged(client, no_stripe, subject):
+    event = tell(client, "charge.dispute.created", {**subject, "object": "dispute"})
+    assert (event.flag, Dispute.objects.count()) == ("unknown_dispute", 0)
+
+
+def test_one_that_stripe_does_not_know_is_flagged(client, double, disputed):
+    subject = {**there(double, disputed), "id": "dp_gone"}
+    assert tell(client, "charge.dispute.created", subject).flag == "unknown_dispute"
+
+
+def test_one_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch):
+    live = replace(stripe_gateway.retrieve_dispute(there(double, disputed)["id"]), livemode=True)
+    monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: live)
+    assert hear(client, double, disputed).flag == "wrong_mode"
+    assert not Dispute.objects.exists()
+
+
+def test_with_stripe_away_the_event_is_kept_for_later(client, double, disputed, settings):
+    subject = there(double, disputed)
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    assert deliver(client, an_event(subject, "charge.dispute.created")).status_code == 503
+    assert not Dispute.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stripe_is_asked_outside_any_transaction(client, double, disputed, monkeypatch):
+    inside, ask = [], stripe_gateway.retrieve_dispute
+
+    def spy(dispute_id):
+        inside.append(connection.in_atomic_block)
+        return ask(dispute_id)
+
+    monkeypatch.setattr(stripe_gateway, "retrieve_dispute", spy)
+    hear(client, double, disputed)
+    assert inside == [False]

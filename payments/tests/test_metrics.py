@@ -1,0 +1,128 @@
+"""What operators watch of the money."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from auctioncraft import clock
+from payments import metrics
+from payments.models import Dispute, Order, Payment, Payout, Reconciliation, Refund, StripeEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def measured():
+    """Each sample by its name and labels, rounded to a tenth."""
+    return {
+        (sample.name, *sample.labels.values()): round(sample.value, 1)
+        for family in metrics.measure()
+        for sample in family.samples
+    }
+
+
+def event(number, *, received=0.0, created=None, processed=None, **fields):
+    """An event; moments are seconds ago."""
+
+    def ago(seconds):
+        return None if seconds is None else clock.now() - timedelta(seconds=seconds)
+
+    StripeEvent.objects.create(
+        id=f"evt_{number}",
+        type="a.b",
+        payload={},
+        received_at=ago(received),
+        created_at=ago(created),
+        processed_at=ago(processed),
+        **fields,
+    )
+
+
+def test_an_empty_house_measures_nothing():
+    assert measured() == {
+        ("stripe_events_waiting",): 0,
+        ("stripe_events_failed",): 0,
+        ("stripe_event_oldest_waiting_seconds",): 0,
+        ("stripe_events_processed_last_hour",): 0,
+        ("stripe_event_lag_seconds", "mean"): 0,
+        ("stripe_event_lag_seconds", "max"): 0,
+        ("orders_awaiting_payment",): 0,
+        ("orders_overdue",): 0,
+        ("disputes_open",): 0,
+    }
+
+
+def test_events_that_wait(django_db_blocker):
+    event(1, received=90, error="RuntimeError: no")
+    event(2, received=30)
+    event(3, received=600, processed=599)
+    found = measured()
+    assert (found["stripe_events_waiting",], found["stripe_events_failed",]) == (2, 1)
+    assert 90 <= found["stripe_event_oldest_waiting_seconds",] < 100
+
+
+def test_the_lag_is_from_stripes_moment_to_ours_over_the_last_hour():
+    event(1, created=110, processed=100)
+    event(2, created=3000, processed=2960)
+    event(3, created=9000, processed=3601)
+    event(4, processed=10)
+    event(5, created=500)
+    found = measured()
+    assert found["stripe_events_processed_last_hour",] == 2
+    assert (found["stripe_event_lag_seconds", "mean"], found["stripe_event_lag_seconds", "max"]) == (25, 40)
+
+
+def test_flags_are_counted_each():
+    for number, flag in enumerate(("unknown_intent", "amount_mismatch", "unknown_intent", "")):
+        event(number, processed=1, flag=flag)
+    found = measured()
+    assert found["stripe_events_flagged_total", "unknown_intent"] == 2
+    assert found["stripe_events_flagged_total", "amount_mismatch"] == 1
+
+
+def test_orders_refunds_payouts_and_disputes(order, seller):
+    Order.objects.update(due_at=clock.now())
+    payment = Payment.objects.create(
+        order=order, amount=order.total, currency="USD", status="surplus", received=order.total, received_currency="USD"
+    )
+    for status in ("creating", "pending", "pending", "succeeded", "failed"):
+        Refund.objects.create(payment=payment, amount=1, currency="USD", status=status)
+    money = {"gross": Decimal(10), "fee": Decimal(0), "amount": Decimal(10), "currency": "USD"}
+    Payout.objects.create(
+        order=order, seller=seller, route="transfer", status="blocked", blocked_by="not_onboarded", **money
+    )
+    for number, closed in enumerate((None, clock.now())):
+        Dispute.objects.create(
+            payment=payment, dispute_id=f"dp_{number}", amount=1, currency="USD", status="x", opened_at=clock.now(),
+            closed_at=closed,
+        )  # fmt: skip
+    found = measured()
+    assert (found["orders_awaiting_payment",], found["orders_overdue",]) == (1, 1)
+    assert (found["refunds_waiting", "creating"], found["refunds_waiting", "pending"]) == (1, 2)
+    assert found["payouts_waiting", "blocked", "not_onboarded"] == 1
+    assert found["disputes_open",] == 1
+
+
+def test_the_last_reconciliation_that_finished():
+    then = clock.now() - timedelta(seconds=500)
+    Reconciliation.objects.create(since=then, finished_at=then, differences=["a", "b"], error="StripeUnavailable")
+    Reconciliation.objects.create(since=then)
+    found = measured()
+    assert 500 <= found["reconciliation_age_seconds",] < 510
+    assert (found["reconciliation_differences",], found["reconciliation_failed",]) == (2, 1)
+
+
+def test_it_costs_the_same_with_more_rows(order):
+    def queries():
+        with CaptureQueriesContext(connection) as made:
+            measured()
+        return len(made)
+
+    few = queries()
+    for number in range(20):
+        event(number, flag=f"flag_{number}")
+    assert queries() == few

@@ -1,0 +1,192 @@
+"""GET /api/payments/orders/{id}/receipt/ and /receipt/pdf/."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from html import unescape
+
+import pytest
+
+from payments.models import Dispute, Order, Payment, Refund
+from payments.services import receipts
+from payments.services.receipts import Line
+from payments.tests.conftest import sell
+
+pytestmark = pytest.mark.django_db
+
+AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def url(order, what=""):
+    return f"/api/payments/orders/{order.pk}/receipt/{what}"
+
+
+def paid(order):
+    """Its payment, once it is paid."""
+    Order.objects.filter(pk=order.pk).update(status="paid", paid_at=AT)
+    return Payment.objects.create(
+        order=order, intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="succeeded",
+        received=order.total, received_currency=order.currency, succeeded_at=AT,
+    )  # fmt: skip
+
+
+def refund(payment, amount, status="succeeded", **fields):
+    settled_at = AT if status == "succeeded" else None
+    return Refund.objects.create(
+        payment=payment,
+        amount=Decimal(amount),
+        currency=payment.currency,
+        status=status,
+        settled_at=settled_at,
+        **fields,
+    )
+
+
+def receipt_of(order):
+    return receipts.receipt_of(Order.objects.with_parties().get(pk=order.pk))
+
+
+def lines_of(order):
+    return [(line.label, line.amount) for line in receipt_of(order).lines]
+
+
+def test_what_is_due_before_it_is_paid(order):
+    receipt = receipt_of(order)
+    assert (receipt.title, receipt.number) == ("Statement", f"AC-{order.pk:08d}")
+    assert receipt.standing == f"Not paid yet. Due by {order.due_at:%Y-%m-%d %H:%M} UTC."
+    assert receipt.lines == (
+        Line("Hammer price", "19.99"),
+        Line("Total", "19.99", is_sum=True),
+        Line("Due", "19.99", is_sum=True),
+    )
+
+
+def test_a_paid_order_has_a_receipt(order):
+    paid(order)
+    receipt = receipt_of(order)
+    assert (receipt.title, receipt.standing) == ("Receipt", "Paid on 2026-11-20.")
+    assert receipt.lines == (
+        Line("Hammer price", "19.99"),
+        Line("Total", "19.99", is_sum=True),
+        Line("Paid", "-19.99", "2026-11-20"),
+        Line("Due", "0.00", is_sum=True),
+    )
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled"])
+def test_of_a_sale_that_fell_through_nothing_is_due(order, status):
+    Order.objects.filter(pk=order.pk).update(status=status, expired_at=AT if status == "expired" else None)
+    receipt = receipt_of(order)
+    assert receipt.standing == "Not paid. The sale fell through, and nothing is due."
+    assert receipt.lines[-1] == Line("Due", "0.00", is_sum=True)
+
+
+@pytest.mark.parametrize(
+    ("price", "premium", "note"),
+    [
+        ("900", "180.00", "20% of the hammer price"),
+        ("1000", "200.00", "20% of the hammer price"),
+        ("1500", "262.50", "20% of the first 1,000.00, 12.5% of the rest"),
+        ("6000", "750.00", "20% of the first 1,000.00, 12.5% of the next 4,000.00, 5% of the rest"),
+    ],
+)
+def test_the_premium_is_shown_by_its_bands(settings, seller, bidder, price, premium, note):
+    settings.BUYERS_PREMIUM_BANDS = [
+        (Decimal(0), Decimal(20)),
+        (Decimal(1000), Decimal("12.5")),
+        (Decimal(5000), Decimal(5)),
+    ]
+    product = sell(seller, bidder, price, shipping=Decimal("7.50"))
+    lines = receipt_of(Order.objects.get(product=product)).lines
+    assert lines[1:3] == (Line("Buyer's premium", premium, note), Line("Shipping", "7.50"))
+
+
+def test_refunds_that_arrived_are_taken_off_and_those_on_their_way_are_named(order):
+    payment = paid(order)
+    for amount, status in (("5.00", "succeeded"), ("1.00", "pending"), ("2.00", "failed"), ("0.50", "creating")):
+        refund(payment, amount, status)
+    assert lines_of(order)[2:] == [
+        ("Paid", "-19.99"),
+        ("Due", "0.00"),
+        ("Refunded", "5.00"),
+        ("Paid, less what went back", "14.99"),
+        ("Refund on its way", "1.00"),
+        ("Refund on its way", "0.50"),
+    ]
+
+
+def test_money_that_paid_no_order_is_not_on_its_receipt(order):
+    paid(order)
+    surplus = Payment.objects.create(
+        order=order, intent_id="pi_twice", amount=order.total, currency="USD", status="surplus", received=order.total,
+        received_currency="USD", succeeded_at=AT,
+    )  # fmt: skip
+    refund(surplus, "19.99")
+    assert lines_of(order)[-1] == ("Due", "0.00")
+
+
+def test_a_lost_dispute_is_on_it_and_an_open_one_is_not(order):
+    payment = paid(order)
+    Dispute.objects.create(
+        payment=payment, dispute_id="du_1", amount=payment.amount, currency="USD", status="needs_response", opened_at=AT
+    )
+    assert lines_of(order)[-1] == ("Due", "0.00")
+    Dispute.objects.update(status="lost", closed_at=AT)
+    assert lines_of(order)[-2:] == [
+        ("Taken back by the buyer's bank", "19.99"),
+        ("Paid, less what went back", "0.00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "text"),
+    [("JPY", "1234567", "1,234,567"), ("KWD", "1234.56", "1,234.560"), ("USD", "1234.5", "1,234.50")],
+)
+def test_amounts_have_the_decimals_of_their_currency(as_user, seller, bidder, currency, price, text):
+    order = Order.objects.get(product=sell(seller, bidder, price, currency=currency))
+    page = as_user(bidder).get(url(order)).content.decode()
+    assert re.findall(r"<td>(.*?)</td>", page) == [f"{text} {currency}"] * 3
+
+
+@pytest.mark.parametrize("who", ["bidder", "seller", "staff"])
+def test_buyer_seller_and_staff_get_both(request, as_user, order, who):
+    caller = as_user(request.getfixturevalue(who))
+    page, document = caller.get(url(order)), caller.get(url(order, "pdf/"))
+    assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert (document.status_code, document["Content-Type"]) == (200, "application/pdf")
+    assert document["Content-Disposition"] == f'attachment; filename="AC-{order.pk:08d}.pdf"'
+    assert (document.content[:5], document.content[-6:].strip()) == (b"%PDF-", b"%%EOF")
+    assert page["Cache-Control"] == document["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("what", ["", "pdf/"])
+def test_others_find_nothing_and_nobody_writes(client, as_user, rival, winner, order, what):
+    answer = as_user(rival).get(url(order, what))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert client.get(url(order, what)).status_code == 401
+    assert winner.post(url(order, what)).status_code == 405
+
+
+def test_names_are_escaped_and_the_page_loads_nothing(winner, order):
+    order.product.name = "<script>alert(1)</script>\"'&"
+    order.product.save(update_fields=("name",))
+    order.seller.display_name = "</bdi><img src=x onerror=y>"
+    order.seller.save(update_fields=("display_name",))
+    answer = winner.get(url(order))
+    page = answer.content.decode()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "<script>alert(1)</script>\"'&" in unescape(page)
+    assert answer["Content-Security-Policy"] == (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def test_no_address_is_on_it(winner, order):
+    page = winner.get(url(order)).content.decode()
+    assert order.seller.display_name in page
+    assert order.buyer.display_name in page
+    assert order.seller.email not in page
+    assert order.buyer.email not in page

@@ -1,0 +1,133 @@
+"""What was passed on to sellers and taken back, against Stripe's books."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft import clock
+from payments.models import Payout, TransferReversal
+from payments.services import payouts, transfers
+from payments.services.reconciliation import reconcile
+from payments.tests.conftest import pay_for, sell
+from payments.tests.connected import onboarded
+from payments.tests.money_back import refund
+from payments.tests.reconciled import double, sums, texts
+
+__all__ = ["double"]  # one of its own
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _connect(settings):
+    settings.STRIPE_CONNECT = True
+    settings.SELLER_COMMISSION_PERCENT = Decimal(10)
+
+
+def bought(double, winner, product):
+    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    assert pay_for(winner, product).json()["code"] == "order_paid"
+    return Payout.objects.get(order__product=product)
+
+
+@pytest.fixture
+def sent(double, winner, product, seller):
+    """The payout of a seller who set up their account after `product` was paid: a transfer of ours."""
+    payout = bought(double, winner, product)
+    onboarded(seller)
+    assert transfers.send_due() == 1
+    payout.refresh_from_db()
+    return payout
+
+
+@pytest.fixture
+def passed_on(double, winner, seller, bidder):
+    """The payout of one who had it before: Stripe passed the payment on, less our fee."""
+    onboarded(seller)
+    return bought(double, winner, sell(seller, bidder))
+
+
+def test_a_transfer_of_ours_agrees(sent):
+    found = reconcile()
+    assert (found.differences, sums(found)) == (
+        [],
+        {"charge": ("19.99", "19.99"), "transfer": ("-17.99", "-17.99")},
+    )
+
+
+def test_also_after_some_of_it_was_taken_back(sent, as_user, seller):
+    assert refund(as_user(seller), sent.order, amount="9.99").status_code == 201
+    assert transfers.send_due() == 1
+    found = reconcile()
+    assert (found.differences, sums(found)) == (
+        [],
+        {
+            "charge": ("19.99", "19.99"),
+            "refund": ("-9.99", "-9.99"),
+            "transfer": ("-17.99", "-17.99"),
+            "transfer_reversal": ("8.99", "8.99"),
+        },
+    )
+
+
+def test_another_amount_is_told(sent):
+    Payout.objects.update(sent=Decimal("17.98"))
+    found = reconcile()
+    assert texts(found) == ["transfer of -17.99 USD at Stripe, here -17.98 USD"]
+    assert sums(found)["transfer"] == ("-17.98", "-17.99")
+
+
+def test_a_transfer_made_in_the_dashboard_is_told(double, sent):
+    account = sent.seller.seller_account.account_id
+    double.post("/v1/transfers", amount=100, currency="usd", destination=account)
+    assert texts(reconcile()) == ["transfer of -1.00 USD at Stripe, here nothing"]
+
+
+def test_one_that_stripe_does_not_have_is_told(sent):
+    Payout.objects.update(transfer_id="tr_invented")
+    assert f"payout {sent.pk} of -17.99 USD, and nothing moved at Stripe" in texts(reconcile())
+
+
+def test_a_reversal_that_stripe_does_not_have_is_told(sent):
+    made = TransferReversal.objects.create(payout=sent, amount=1, reversal_id="trr_invented", made_at=clock.now())
+    assert f"transfer reversal {made.pk} of 1.00 USD, and nothing moved at Stripe" in texts(reconcile())
+
+
+def test_what_was_paid_by_hand_beside_it_is_no_difference(sent, staff, as_user, seller):
+    Payout.objects.update(sent=Decimal("10.00"))
+    double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff).sent
+    assert double_sent == Decimal("17.99")
+    assert reconcile().differences == []
+
+
+def test_what_stripe_passed_on_agrees_with_its_fee(passed_on):
+    found = reconcile()
+    assert (found.differences, sums(found)) == (
+        [],
+        {
+            "charge": ("19.99", "19.99"),
+            "platform_earning": ("2.00", "2.00"),
+            "transfer": ("-19.99", "-19.99"),
+        },
+    )
+
+
+def test_and_what_it_took_back_of_it_with_a_refund(passed_on, as_user, seller):
+    assert refund(as_user(seller), passed_on.order, amount="5.00").status_code == 201
+    assert refund(as_user(seller), passed_on.order).status_code == 201
+    found = reconcile()
+    assert found.differences == []
+    assert found.counts["not compared: platform_earning_refund"] == 2
+    assert sums(found)["transfer_reversal"] == ("19.99", "19.99")
+
+
+def test_another_fee_is_told(passed_on):
+    passed_on.order.payments.update(fee=Decimal("1.00"))
+    assert texts(reconcile()) == ["platform_earning of 2.00 USD at Stripe, here 1.00 USD"]
+
+
+def test_a_payout_that_stripe_refuses_is_told_until_it_is_sent(sent):
+    Payout.objects.update(status="due", paid_at=None, attempts=3, error="balance_insufficient", transfer_id="", sent=0)
+    assert f"payout {sent.pk} is stuck after 3 tries: balance_insufficient" in texts(reconcile())

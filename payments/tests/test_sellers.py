@@ -1,0 +1,294 @@
+"""Sellers set up their accounts at Stripe, and are known as Stripe last described them."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import User
+from auctioncraft.tests import factories
+from payments.models import Payment, Payout, SellerAccount, StripeEvent
+from payments.services import export, sellers
+from payments.tests.conftest import at_once, deliver, pay_for
+from payments.tests.connected import about, complete, onboarded, read, refresh, tell, transfers
+
+pytestmark = pytest.mark.django_db
+
+HERE = "https://market.test"
+ONBOARD = "/api/payments/seller/onboard/"
+NONE = {
+    "connect": True, "state": "none", "details_submitted": False, "charges_enabled": False, "payouts_enabled": False,
+    "requirements": [],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _connect(settings):
+    settings.STRIPE_CONNECT, settings.FRONTEND_URL = True, HERE
+
+
+@pytest.fixture
+def seller():
+    """The double lives longer than a test: each has a seller of its own."""
+    return factories.user(f"{uuid.uuid4()}@example.com")
+
+
+@pytest.fixture
+def caller(seller, as_user):
+    return as_user(seller)
+
+
+def accounts(double, user):
+    found = read(double, "/v1/accounts", limit=100)["data"]
+    return [account for account in found if account["email"] == user.email]
+
+
+def test_without_connect_there_is_nothing_to_set_up(caller, settings, no_stripe):
+    settings.STRIPE_CONNECT = False
+    answer = caller.post(ONBOARD)
+    assert (answer.status_code, answer.json()["code"]) == (409, "connect_not_configured")
+    assert caller.get("/api/payments/seller/").json() == NONE | {"connect": False}
+    assert not SellerAccount.objects.exists()
+
+
+def test_who_has_not_begun_has_no_account(caller):
+    assert caller.get("/api/payments/seller/").json() == NONE
+
+
+def test_it_is_for_those_who_are_signed_in(client):
+    assert (client.get("/api/payments/seller/").status_code, client.post(ONBOARD).status_code) == (401, 401)
+
+
+def test_the_first_call_makes_an_account_and_leads_to_stripes_pages(double, caller, seller):
+    answer = caller.post(ONBOARD)
+    assert answer.status_code == 200
+    body, account = answer.json(), SellerAccount.objects.get(user=seller)
+    assert body["url"].startswith(f"{double.url}/_double/onboard/{account.account_id}/")
+    assert body["seller"] == NONE | {"state": "pending", "requirements": body["seller"]["requirements"]}
+    assert "external_account" in body["seller"]["requirements"]
+    assert caller.get("/api/payments/seller/").json() == body["seller"]
+    (made,) = accounts(double, seller)
+    assert (made["id"], made["type"], made["country"]) == (account.account_id, "express", "US")
+    seller.refresh_from_db()
+    assert seller.seller_state == "pending"
+
+
+def test_the_pages_lead_back_to_ours(double, caller):
+    url = caller.post(ONBOARD).json()["url"]
+    assert complete(url) == f"{HERE}/seller/return"
+    assert complete(url) == f"{HERE}/seller/refresh"  # a link is good once
+
+
+def test_later_calls_lead_to_the_same_account(double, caller, seller):
+    links = {caller.post(ONBOARD).json()["url"] for _ in range(2)}
+    assert len(links) == 2
+    assert len(accounts(double, seller)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_parallel_calls_make_one_account(slow_double, seller):
+    answers = at_once(10, lambda: sellers.onboard(user=seller).account.account_id)
+    assert len(set(answers)) == 1
+    assert len(accounts(slow_double, seller)) == 1
+
+
+def test_what_stripe_made_and_did_not_answer_is_found_by_its_key(double, caller, seller):
+    double.fail_next("timeout_after_create")
+    answer = caller.post(ONBOARD)
+    assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
+    assert caller.post(ONBOARD).status_code == 200
+    (made,) = accounts(double, seller)
+    assert SellerAccount.objects.get().account_id == made["id"]
+
+
+def test_a_remembered_failure_is_asked_anew(double, caller, seller):
+    double.fail_next("500")
+    assert caller.post(ONBOARD).status_code == 503
+    assert caller.post(ONBOARD).status_code == 200
+    assert len(accounts(double, seller)) == 1
+
+
+def test_stripe_away_is_503_and_nothing_is_lost(no_stripe, caller):
+    answer = caller.post(ONBOARD)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert SellerAccount.objects.get().account_id is None
+    assert caller.get("/api/payments/seller/").json() == NONE
+
+
+def test_a_country_that_stripe_does_not_serve_is_refused(double, caller, settings):
+    settings.STRIPE_CONNECT_COUNTRY = "AQ"
+    answer = caller.post(ONBOARD)
+    assert (answer.status_code, answer.json()["code"]) == (409, "onboarding_refused")
+
+
+def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, seller):
+    SellerAccount.objects.create(user=seller, account_id="acct_gone", transfers_active=True, payouts_enabled=True)
+    assert caller.post(ONBOARD).status_code == 200
+    account = SellerAccount.objects.get()
+    assert (account.account_id == "acct_gone", account.is_able) == (False, False)
+
+
+# account.updated
+
+
+def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
+    complete(caller.post(ONBOARD).json()["url"])
+    event = tell(client, SellerAccount.objects.get())
+    assert event.flag == ""
+    assert caller.get("/api/payments/seller/").json() == {
+        "connect": True, "state": "enabled", "details_submitted": True, "charges_enabled": True,
+        "payouts_enabled": True, "requirements": [],
+    }  # fmt: skip
+    seller.refresh_from_db()
+    assert seller.seller_state == "enabled"
+
+
+def test_who_left_the_pages_is_pending(double, client, caller, seller):
+    complete(caller.post(ONBOARD).json()["url"], "leave")
+    tell(client, SellerAccount.objects.get())
+    assert caller.get("/api/payments/seller/").json()["state"] == "pending"
+
+
+def test_what_the_event_says_is_not_believed(double, client, caller):
+    caller.post(ONBOARD)
+    tell(client, SellerAccount.objects.get(), payouts_enabled=True, capabilities={"transfers": "active"})
+    assert not SellerAccount.objects.get().is_able
+
+
+def test_a_seller_whom_stripe_disables_is_pending_again(double, client, seller):
+    account = onboarded(seller)
+    double.post(f"/_double/accounts/{account.account_id}", payouts_enabled="false", disabled_reason="rejected.fraud")
+    tell(client, account)
+    seller.refresh_from_db()
+    assert (account.is_able, account.disabled_reason, seller.seller_state) == (False, "rejected.fraud", "pending")
+
+
+def test_an_older_answer_changes_nothing(double, seller):
+    account = onboarded(seller)
+    event = StripeEvent(id="evt_old", type="account.updated", payload={"data": {"object": about(account)}})
+    old = sellers.read_event(event)
+    double.post(f"/_double/accounts/{account.account_id}", payouts_enabled="false")
+    refresh(account)
+    assert sellers.apply_event(event, old) == ""
+    account.refresh_from_db()
+    assert not account.payouts_enabled
+
+
+def test_accounts_of_others_are_flagged_and_acknowledged(double, client):
+    stranger = {"object": "account", "id": "acct_stranger"}
+    event = {
+        "id": "evt_s",
+        "object": "event",
+        "type": "account.updated",
+        "livemode": False,
+        "data": {"object": stranger},
+    }
+    assert deliver(client, event).status_code == 200
+    assert StripeEvent.objects.get(pk="evt_s").flag == "unknown_account"
+
+
+# Paying an able seller
+
+
+def test_a_payment_is_passed_on_to_an_able_seller_less_the_fee(double, winner, product, order, seller, settings):
+    settings.SELLER_COMMISSION_PERCENT = Decimal(10)
+    account = onboarded(seller)
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    payment = Payment.objects.get()
+    assert (payment.destination, payment.fee) == (account.account_id, Decimal("2.00"))
+    intent = double.confirm(intent_id)
+    assert (intent["transfer_data"], intent["application_fee_amount"]) == ({"destination": account.account_id}, 200)
+    assert transfers(double, account) == [(1999, 0)]
+    settings.SELLER_COMMISSION_PERCENT = Decimal(20)  # what was asked for stands
+    assert pay_for(winner, product).json()["code"] == "order_paid"
+    payout = Payout.objects.get()
+    assert (payout.route, payout.status, payout.sent) == ("destination", "paid", Decimal("17.99"))
+
+
+def test_a_seller_without_account_is_paid_by_the_house_later(double, winner, product, order):
+    pay_for(winner, product)
+    payment = Payment.objects.get()
+    assert (payment.destination, payment.fee) == ("", 0)
+
+
+def test_a_seller_who_was_disabled_meanwhile_does_not_keep_the_buyer_from_paying(double, winner, product, seller):
+    account = onboarded(seller)
+    double.post(f"/_double/accounts/{account.account_id}", charges_enabled="false")
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    assert double.confirm(intent_id)["status"] == "succeeded"
+    assert (Payment.objects.get().destination, transfers(double, account)) == ("", [])
+    assert pay_for(winner, product).json()["code"] == "order_paid"
+    assert Payout.objects.get().route == "transfer"
+
+
+def test_a_payment_asks_for_the_same_again_after_a_time_out(double, winner, product, seller, settings):
+    account = onboarded(seller)
+    double.fail_next("timeout_after_create")
+    assert pay_for(winner, product).status_code == 503
+    settings.SELLER_COMMISSION_PERCENT = Decimal(10)
+    SellerAccount.objects.update(payouts_enabled=False)
+    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    assert double.intent(intent_id)["transfer_data"] == {"destination": account.account_id}
+    assert Payment.objects.count() == 1
+
+
+# Leaving
+
+
+def erase(user, as_user):
+    return as_user(user).delete("/api/users/me/", {"password": "correct horse battery"})
+
+
+def test_who_is_owed_a_payout_is_not_erased(double, winner, product, order, seller, as_user):
+    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    pay_for(winner, product)
+    answer = erase(seller, as_user)
+    assert (answer.status_code, answer.json()["reasons"]) == (409, [{"reason": "payout_due", "order": order.pk}])
+
+
+def test_an_erased_seller_has_no_account_here(double, seller, as_user):
+    onboarded(seller)
+    assert erase(seller, as_user).status_code == 204
+    assert not SellerAccount.objects.exists()
+
+
+def test_sellers_get_what_is_kept_of_them(double, winner, product, order, seller):
+    account = onboarded(seller)
+    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    pay_for(winner, product)
+    kept, payout = export.sections(user=seller), Payout.objects.get()
+    assert kept["seller_accounts"] == [
+        {
+            "account_id": account.account_id, "details_submitted": True, "charges_enabled": True,
+            "payouts_enabled": True, "requirements": [],
+        }
+    ]  # fmt: skip
+    assert kept["payouts"] == [
+        {
+            "order": order.pk, "currency": "USD", "gross": "19.99", "fee": "0.00", "amount": "19.99",
+            "reversed": "0.00", "sent": "19.99", "route": "destination", "status": "paid",
+            "created_at": payout.created_at, "paid_at": payout.paid_at,
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite writes one at a time")
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_is_described_beside_an_erasure_waits_its_turn(double, seller, as_user):
+    account = onboarded(seller)
+    event = StripeEvent(id="evt_1", type="account.updated", payload={"data": {"object": about(account)}})
+    found, caller = sellers.read_event(event), as_user(seller)
+
+    def describe():
+        with transaction.atomic():
+            return sellers.apply_event(event, found)
+
+    acts = [describe, lambda: caller.delete("/api/users/me/", {"password": "correct horse battery"}).status_code]
+    answers = at_once(2, lambda: acts.pop()())  # noqa: PLW0108 (each thread takes its own)
+    assert 204 in answers
+    assert {*answers} - {204} <= {"", "unknown_account"}
+    assert not SellerAccount.objects.exists()
+    assert User.objects.get(pk=seller.pk).seller_state == "none"
