@@ -76,7 +76,7 @@ def _orders(now: datetime) -> Iterator[Metric]:
 def _reconciliation(now: datetime) -> Iterator[Metric]:
     """Nothing before the first has finished: an alert on its absence is one on its never having run."""
     last = Reconciliation.objects.filter(finished_at__isnull=False).first()
-    if last is not None:
+    if last is not None and last.finished_at is not None:
         age = _seconds(now - last.finished_at)
         yield _gauge("reconciliation_age_seconds", "Since our rows were last compared with Stripe's.", age)
         yield _gauge("reconciliation_differences", "What differed then.", len(last.differences))

@@ -30,7 +30,7 @@ def order(paying):
 
 
 def killed_after_stripes_answer(paying, web, call, *, asked, answered, order):
-    """Make a call; kill the server once Stripe has `answered` what was `asked`, while the answer waits for the order."""
+    """Make a call; kill the server once Stripe has answered what was asked, while the answer waits for the order."""
     caller = threading.Thread(target=quietly, args=(call,), daemon=True)
     caller.start()
     servers.until(asked, every=0.005, says="our side wrote nothing before it asked")

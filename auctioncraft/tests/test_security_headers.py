@@ -32,6 +32,7 @@ def policy(answer):
         ("/api/schema/", 200),
         ("/api/docs/../x", 404),
         ("/nothing", 404),
+        ("/metrics", 404),
         ("/admin", 404),
     ],
 )

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # After the order was opened; the first reminder, the second.
 REMINDERS: Final = (timedelta(hours=24), timedelta(hours=48))
-# So long past its due time an order waits for a payment that is on its way: the slowest bank debits take 14 days.
-# https://docs.stripe.com/payments/acss-debit
+# So long past its due time an order waits for a payment that is on its way. Bank debits take 7 to 8 business days on
+# the average, the slowest 14: one that was begun at the last moment and comes later still is surplus.
+# https://docs.stripe.com/payments/sepa-debit
 PATIENCE: Final = timedelta(days=14)
 # And so long at most, should Stripe be away as well.
 LONGEST_WAIT: Final = PATIENCE + timedelta(days=1)

@@ -93,9 +93,10 @@ def _verified(payload: bytes, signature: str) -> stripe.Event:
     for secret in secrets:
         try:
             # A blank one verifies nothing: the SDK says so.
-            return stripe.Webhook.construct_event(payload, signature, secret, TOLERANCE)
+            event: stripe.Event = stripe.Webhook.construct_event(payload, signature, secret, TOLERANCE)
         except stripe.SignatureVerificationError:
             continue
+        return event
     raise ValueError("signed with none of our secrets, or too long ago")
 
 

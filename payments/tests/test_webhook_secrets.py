@@ -17,9 +17,8 @@ EVENT = json.dumps(an_event({"id": "pi_1"}, "payment_intent.succeeded")).encode(
 
 
 def post(client, secret, event=EVENT):
-    return client.generic(
-        "POST", "/api/stripe/webhook/", event, "application/json", headers={"Stripe-Signature": signed(event, secret=secret)}
-    ).status_code  # fmt: skip
+    headers = {"Stripe-Signature": signed(event, secret=secret)}
+    return client.generic("POST", "/api/stripe/webhook/", event, "application/json", headers=headers).status_code
 
 
 def test_the_secret_and_its_former_ones_are_accepted_while_they_are_rotated(client, settings):

@@ -6,9 +6,8 @@ import pytest
 from django.core import mail
 
 from auctioncraft.tests.servers import until
-from notifications.services import deliveries
 from payments.models import Payment, StripeEvent
-from payments.tests.over_http.states import broken, notices, state
+from payments.tests.over_http.states import broken, notices, send_mails, state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 
@@ -35,7 +34,7 @@ def test_every_delivery_ten_times_has_one_effect_and_one_receipt(delivering, int
     delivering.double.confirm(intent_id)
     delivered(delivering)
     assert (state(order), notices("payment_succeeded", bidder)) == (("paid", "succeeded"), (1, 1))
-    deliveries.deliver()
+    send_mails()
     receipts = [sent for sent in mail.outbox if sent.to == [bidder.email] and "aid" in sent.subject]
     assert (len(receipts), broken()) == (1, [])
 
