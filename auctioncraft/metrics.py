@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from importlib import import_module
 from secrets import compare_digest
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from auctioncraft import errors
+from auctioncraft.discovery import brought_by_apps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,9 @@ class _Apps(Collector):
     """What the apps measure now. Nothing is counted in this process: there are several."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each metric."""
-        yield from import_module("payments.metrics").measure()
+        """Yield each metric of each app."""
+        for _, measure in brought_by_apps("metrics", "measure"):
+            yield from measure()
 
 
 @csrf_exempt

@@ -69,6 +69,14 @@ class RefundTooLarge(DomainError):
     status = 409
 
 
+class PaidOut(DomainError):
+    """The seller has had the money from us by hand, so it is not theirs any more to give back from ours."""
+
+    code = "paid_out"
+    detail = "You have been paid for this order. Ask our staff to refund it."
+    status = 409
+
+
 class OrderDisputed(DomainError):
     """The buyer's bank has taken the payment back, or may: to refund it would be to pay twice."""
 

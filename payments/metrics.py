@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 _LAG_OVER: Final = timedelta(hours=1)
+_DIFFERS_FOR: Final = timedelta(days=1)
 
 
 def measure() -> Iterator[Metric]:
@@ -79,7 +80,10 @@ def _reconciliation(now: datetime) -> Iterator[Metric]:
     if last is not None and last.finished_at is not None:
         age = _seconds(now - last.finished_at)
         yield _gauge("reconciliation_age_seconds", "Since our rows were last compared with Stripe's.", age)
-        yield _gauge("reconciliation_differences", "What differed then.", len(last.differences))
+        # The next looks no further back than an hour: a difference that it does not see is there all the same.
+        recent = Reconciliation.objects.filter(finished_at__gte=now - _DIFFERS_FOR)
+        most = max(row.number_of_differences for row in (last, *recent.only("counts")))
+        yield _gauge("reconciliation_differences", "The most that differed in one of the last day.", most)
         yield _gauge("reconciliation_failed", "Whether it broke off.", int(bool(last.error)))
 
 

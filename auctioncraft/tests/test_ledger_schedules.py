@@ -25,13 +25,14 @@ ENOUGH_TO_NOTICE = 12
 
 def test_whatever_happens_the_books_agree() -> None:
     counts = run.one_batch(0, SCHEDULES)
-    assert counts["crashes"] > SCHEDULES, "a schedule without a crash proves little"
+    assert counts["crashes"] > SCHEDULES // 2, "schedules without a crash prove little"
 
 
 def emphasize(patch: pytest.MonkeyPatch, **weights: int) -> None:
     """Have schedules do mostly what shows the fault, so that a few are enough."""
     for name in schedule.WEIGHTS:
         patch.setitem(schedule.WEIGHTS, name, weights.get(name, 0))
+    patch.setattr(schedule, "STEPS", ((10, 30),))
 
 
 def refund_under_new_keys(patch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -233,6 +234,12 @@ def test_no_limit_is_no_cache_call(client, limits, monkeypatch):
     monkeypatch.setattr(throttling, "cache", gone)
     assert client.get("/api/categories/", **OUTSIDE).status_code == 200
     assert gone.asked == 0
+
+
+@pytest.mark.parametrize(("action", "scope"), [("receipt_pdf", "writes"), ("receipt", "reads"), (None, "reads")])
+def test_setting_a_receipt_as_pdf_counts_as_a_write(action, scope):
+    view = SimpleNamespace(basename="order", action=action)
+    assert throttling.scope_of(SimpleNamespace(method="GET"), view) == scope
 
 
 def test_every_exception_from_the_rule_is_a_route_that_is_there():

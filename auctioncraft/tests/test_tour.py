@@ -1,4 +1,4 @@
-"""The README's tour, as written, against what `make run` starts, in an empty directory on free ports."""
+"""The tours of README.md and docs/money.md, as written, against what `make run` starts, on free ports."""
 
 import os
 import re
@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BLOCKS = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+BLOCKS, MONEY = (
+    re.findall(r"^```bash\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    for page in ("README.md", "docs/money.md")
+)
 
 pytestmark = pytest.mark.servers
 
@@ -54,12 +57,13 @@ def environment(var, port):
 
 
 @pytest.fixture
-def running(tmp_path):
-    """Everything that `make run` starts; yields the port and the folder it writes to."""
+def running(tmp_path, request):
+    """What `make run` starts, with its parameter in the environment; yields the port and the folder it writes to."""
     var, port = tmp_path / "var", two_free_ports()
     log = (tmp_path / "log").open("w")
     start = [sys.executable, "manage.py", "start"]
-    process = subprocess.Popen(start, cwd=ROOT, env=environment(var, port), stdout=log, stderr=subprocess.STDOUT)
+    surroundings = environment(var, port) | getattr(request, "param", {})
+    process = subprocess.Popen(start, cwd=ROOT, env=surroundings, stdout=log, stderr=subprocess.STDOUT)
     try:
         await_answer(f"http://127.0.0.1:{port}/api/", process, tmp_path / "log")
         await_answer(f"http://127.0.0.1:{port + 1}/_double/", process, tmp_path / "log")
@@ -82,14 +86,19 @@ def await_answer(url, process, log, seconds=90):
     pytest.fail(f"{url} does not answer:\n{log.read_text()}")
 
 
+def follow(blocks, port, var):
+    """Run the blocks as one script; return what they said."""
+    script = "\n".join(["set -euo pipefail", *blocks])
+    here = script.replace(":8000", f":{port}").replace(":8001", f":{port + 1}").replace("var/mail", f"{var}/mail")
+    tour = subprocess.run(["bash", "-c", here], check=False, capture_output=True, text=True, timeout=120, cwd=var)
+    assert tour.returncode == 0, tour.stdout + tour.stderr
+    return tour
+
+
 def test_the_tour_of_the_readme(running):
     port, var, process = running
-    script = "set -euo pipefail\n" + "\n".join(BLOCKS)
     # What the README leaves to the eye is asserted here.
-    script += '\necho; echo "$PRODUCT $WON"\n'
-    here = script.replace(":8000", f":{port}").replace(":8001", f":{port + 1}").replace("var/mail", f"{var}/mail")
-    tour = subprocess.run(["bash", "-c", here], check=False, capture_output=True, text=True, timeout=120)
-    assert tour.returncode == 0, tour.stdout + tour.stderr
+    tour = follow([*BLOCKS, 'echo; echo "$PRODUCT $WON"\n'], port, var)
     *_, status, title, _empty, _ids = tour.stdout.splitlines()
     assert status == "paid"
     assert title
@@ -109,3 +118,16 @@ def test_the_tour_of_the_readme(running):
     assert process.wait(timeout=30) == 0
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", port)) != 0, "the web server outlived Ctrl-C"
+
+
+@pytest.mark.parametrize("running", [{"STRIPE_CONNECT": "on"}], indirect=True)
+def test_the_tour_of_money(running):
+    port, var, _ = running
+    said = [line for line in follow([*BLOCKS, "echo", "\necho\n".join(MONEY)], port, var).stdout.splitlines() if line]
+    assert any("'amount': '30.00'" in line and "'status': 'succeeded'" in line for line in said)
+    assert any('"code":"refund_too_large"' in line and '"refundable":"60.50"' in line for line in said)
+    assert any(line.endswith("}90.50") for line in said), "all of it has gone back"
+    assert (var / "receipt.pdf").read_bytes().startswith(b"%PDF-")
+    assert "Receipt AC-" in (var / "receipt.html").read_text()
+    assert any('"last4":"4242"' in line for line in said)
+    assert any('"state":"enabled"' in line for line in said)

@@ -221,8 +221,16 @@ def test_a_suspended_account_is_passed_over():
     before = Bid.objects.filter(bidder__email="bidder1@example.com").count()
     lines = run()
     assert lines[0] == "Demo data: 6 products added."
-    assert lines[-1] == "Won and unpaid: none, the buyer may not bid any more"
+    assert lines[-1] == "Won and unpaid: none, the buyer may not bid, or not so much without a card"
     assert Bid.objects.filter(bidder__email="bidder1@example.com").count() == before
+
+
+@pytest.mark.usefixtures("few")
+def test_without_cards_it_stays_below_what_a_card_is_needed_for(settings):
+    settings.CARD_REQUIRED_ABOVE = {"USD": Decimal(60)}
+    assert run()[-1] == "Won and unpaid: none, the buyer may not bid, or not so much without a card"
+    assert Bid.objects.filter(product__currency="USD").exists()
+    assert not Bid.objects.filter(product__currency="USD", price__gt=60).exists()
 
 
 @pytest.mark.usefixtures("few")

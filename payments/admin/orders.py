@@ -35,6 +35,11 @@ class HistoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
     extra = 0
     fields = ("at", "kind", "status", "role", "actor", "data")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
+        """Read who did it in the same query."""
+        events: QuerySet[OrderEvent] = super().get_queryset(request).select_related("actor")
+        return events
+
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
@@ -75,7 +80,9 @@ class PaymentAdmin(ReadOnlyAdmin):
 
         def refund(payment: Payment) -> str:
             if payment.status != Payment.Status.SURPLUS:
-                raise errors.NothingToRefund("It is not surplus. Refund what paid an order through its order.")
+                raise errors.NothingToRefund(
+                    "It is not surplus. Refund what paid an order by the API, or in Stripe's dashboard."
+                )
             made = refunds.refund_order(
                 order_id=payment.order_id,
                 actor=request.user,  # type: ignore[arg-type]

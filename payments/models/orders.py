@@ -30,7 +30,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.prefetch_related("payments__refunds", "payments__disputes")
 
     def locked(self, pk: int) -> Order:
-        """Return the order under its row lock, with its parties. Lock order: StripeEvent, Auction, Order, Payment."""
+        """Return the order under its row lock, with its parties. Lock order: docs/concurrency.md."""
         return self.with_parties().select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 

@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.models import User
+
 
 class Customer(models.Model):
     """A buyer as Stripe knows them: whose saved cards are whose.
@@ -76,3 +78,10 @@ class SellerAccount(models.Model):
     def is_able(self) -> bool:
         """Whether money can be sent to it and paid out of it."""
         return self.transfers_active and self.payouts_enabled
+
+    @property
+    def state(self) -> User.SellerState:
+        """How far the onboarding has come."""
+        if self.account_id is None:
+            return User.SellerState.NONE
+        return User.SellerState.ENABLED if self.is_able else User.SellerState.PENDING

@@ -63,3 +63,9 @@ class Reconciliation(models.Model):
 
     def __str__(self) -> str:
         return f"Reconciliation {self.pk}"
+
+    @property
+    def number_of_differences(self) -> int:
+        """How many there were, those too many to be written down among them."""
+        number: int = self.counts.get("differences", 0)
+        return number

@@ -20,8 +20,8 @@ class AmountField(serializers.Field):
         super().__init__(read_only=True, **kwargs)
 
     def get_attribute(self, instance: Any) -> str:
-        """Return the amount of this name beside its currency."""
-        return money.to_text(getattr(instance, self.field_name or ""), getattr(instance, self.currency))
+        """Return the amount of this name, or of that of its `source`, beside its currency."""
+        return money.to_text(getattr(instance, self.source or ""), getattr(instance, self.currency))
 
     def to_representation(self, value: str) -> str:
         """Return the text."""

@@ -16,7 +16,9 @@ class RequestRefundSerializer(serializers.Serializer):
     """How much to give back, and why. The currency is that of the money that came in."""
 
     amount = MoneyField(required=False, help_text="By default all that is left.")
-    reason = serializers.ChoiceField(choices=Refund.Reason.choices, required=False, help_text="Stripe's words.")
+    reason = serializers.ChoiceField(
+        choices=Refund.Reason.choices, required=False, help_text="Stripe's words; `fraudulent` is for staff."
+    )
     payment = TextField(
         required=False,
         max_length=255,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from auctioncraft import money
 from auctioncraft.api.fields import UTCDateTimeField
 from payments.models import Payout, SellerAccount
 from payments.serializers.fields import AmountField
@@ -18,7 +16,7 @@ class SellerSerializer(serializers.Serializer):
     """How a seller's account for payouts stands: a `SellerAccount`, unsaved of one who has not begun."""
 
     connect = serializers.SerializerMethodField(help_text="Whether this house pays through Stripe, or by hand.")
-    state = serializers.SerializerMethodField(help_text="How far the onboarding has come.")
+    state = serializers.ChoiceField(choices=User.SellerState.choices, help_text="How far the onboarding has come.")
     details_submitted = serializers.BooleanField()
     charges_enabled = serializers.BooleanField()
     payouts_enabled = serializers.BooleanField()
@@ -30,13 +28,6 @@ class SellerSerializer(serializers.Serializer):
         """Return it."""
         connect: bool = settings.STRIPE_CONNECT
         return connect
-
-    @extend_schema_field(serializers.ChoiceField(choices=User.SellerState.choices))
-    def get_state(self, account: SellerAccount) -> str:
-        """Return how far the onboarding has come."""
-        if account.account_id is None:
-            return str(User.SellerState.NONE)
-        return str(User.SellerState.ENABLED if account.is_able else User.SellerState.PENDING)
 
 
 class OnboardingSerializer(serializers.Serializer):
@@ -60,13 +51,9 @@ class PayoutSerializer(serializers.Serializer):
     amount = AmountField(help_text="What the seller is due of it.")
     reversed = AmountField(help_text="Their share of what the buyer got back.")
     sent = AmountField(help_text="What they have of it now.")
-    due = serializers.SerializerMethodField(help_text="What they are still to get; below zero, to give back.")
+    due = AmountField(source="owed", help_text="What they are still to get; below zero, to give back.")
     route = serializers.ChoiceField(choices=Payout.Route.choices)
     status = serializers.ChoiceField(choices=Payout.Status.choices)
     blocked_by = serializers.CharField(help_text="disputed or not_onboarded, if it is blocked.")
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(allow_null=True)
-
-    def get_due(self, payout: Payout) -> str:
-        """Return it as an amount."""
-        return money.to_text(payout.owed, payout.currency)

@@ -88,9 +88,11 @@ def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> Open
             continue
         except errors.PaymentRefused as refusal:
             changes = _instead(payment, refusal)
-            _change_key(payment, **changes)
             if not changes:
+                # Kept, so that nobody is struck for what Stripe would not let them pay.
+                _change_key(payment, last_error=str(refusal.extra.get("stripe_code") or refusal.code)[:200])
                 raise
+            _change_key(payment, **changes)
             continue
         if opened := _record(claimed=payment, intent=intent, role=role):
             return opened

@@ -33,7 +33,7 @@ def read_event(event: StripeEvent) -> Found | None:
     """Return the dispute as it is now; None if its payment is none of ours, or Stripe knows it no more."""
     if not Payment.objects.filter(intent_id=stripe_gateway.refunded_intent_of(event.payload)).exists():
         return None
-    return read(dispute_id=stripe_gateway.dispute_id_of(event.payload))
+    return read(dispute_id=stripe_gateway.id_of(event.payload, "dispute"))
 
 
 def apply_event(event: StripeEvent, found: Found) -> str:  # noqa: ARG001 (a handler's signature)

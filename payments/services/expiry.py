@@ -95,8 +95,14 @@ def _expire(order_id: int, product_id: int, payment_id: int | None = None, inten
 
 
 def _is_payable(order: Order) -> bool:
-    """Whether a card could pay it: nobody is struck for what they had no way to pay."""
-    return stripe_gateway.can_charge(amount=order.total, currency=order.currency)
+    """Whether a card could pay it: nobody is struck for what they had no way to pay.
+
+    Not so of what Stripe has refused to open a payment for, whenever they tried.
+    """
+    if not stripe_gateway.can_charge(amount=order.total, currency=order.currency):
+        return False
+    opened = Q(intent_id__isnull=False)
+    return order.payments.filter(opened).exists() or not order.payments.exclude(opened | Q(last_error="")).exists()
 
 
 def _to_ask(now: datetime) -> Q:

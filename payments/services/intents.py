@@ -54,7 +54,7 @@ def read_event(event: StripeEvent) -> Intent | None:
 
     Events may come in any order, so an intent is read again from Stripe; only `succeeded` is final and stands as it is.
     """
-    intent_id = stripe_gateway.intent_id_of(event.payload)
+    intent_id = stripe_gateway.id_of(event.payload, "payment_intent")
     if not Payment.objects.filter(intent_id=intent_id).exists():
         return None
     if event.type == "payment_intent.succeeded":

@@ -19,8 +19,8 @@ COLUMNS: Final = (
     *("order", "product", "name", "seller", "seller_email", "currency", "gross", "fee", "amount", "reversed", "paid"),
     *("due_now", "owed_back", "route", "status", "blocked_by", "sold_at", "opened_at", "paid_at", "transfer"),
 )
-# What makes a spreadsheet take a cell for a formula. https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# What makes a spreadsheet take a cell for a formula, in full width too. https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def select(*, since: datetime | None = None, until: datetime | None = None, due: bool = False) -> QuerySet[Payout]:

@@ -149,6 +149,11 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     return payout
 
 
+def is_paid_by_hand(*, order: Order) -> bool:
+    """Return whether staff have paid the seller of a locked order, so that what goes back must come from the house."""
+    return Payout.objects.filter(order=order, route=Payout.Route.MANUAL, status=Payout.Status.PAID).exists()
+
+
 def record_paid(
     *,
     order: Order,
@@ -216,4 +221,6 @@ def _is_awaited(payout: Payout) -> bool:
 
 
 def _is_disputed(payout: Payout) -> bool:
-    return Dispute.objects.filter(payment__order_id=payout.order_id, closed_at__isnull=True).exists()
+    # Of the payment that paid the order: what was surplus never was the seller's.
+    paid = {"payment__order_id": payout.order_id, "payment__status": Payment.Status.SUCCEEDED}
+    return Dispute.objects.filter(**paid, closed_at__isnull=True).exists()

@@ -18,7 +18,7 @@ from auctioncraft.errors import Invalid, NotFound, PermissionDenied
 from auctioncraft.sweeps import one_by_one
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Order, Payment, Refund
-from payments.services import history, refund_outcomes
+from payments.services import history, payouts, refund_outcomes
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from payments.stripe_gateway import RefundAtStripe
 
-# After the n-th try a refund waits until it is 10 s x 2^n old; after the 16th (7.6 days) staff must look.
+# After the n-th try a refund waits until it is 10 s x 2^n old; after the 17th (7.6 days) staff must look.
 _FIRST_RETRY: Final = timedelta(seconds=10)
 _MOST_TRIES: Final = 17
 
@@ -47,7 +47,7 @@ def refund_order(
     ceiling are committed; Stripe is asked, outside any transaction; its answer is committed. With Stripe away the
     refund is kept and a sweep sends it: one that may have been made must not be asked for twice.
 
-    Raises NotFound, PermissionDenied, NothingToRefund, OrderDisputed, RefundTooLarge, RefundRefused, Invalid,
+    Raises NotFound, PermissionDenied, PaidOut, NothingToRefund, OrderDisputed, RefundTooLarge, RefundRefused, Invalid,
     IdempotencyKeyReused.
     """
     given: dict[str, Any] = {"amount": amount, "reason": reason, "payment": payment}
@@ -72,7 +72,13 @@ def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, in
     order = Order.objects.locked(order_id)
     if not (actor.is_staff or actor.pk == order.seller_id):
         raise PermissionDenied
+    if reason == Refund.Reason.FRAUDULENT and not actor.is_staff:
+        # Stripe then blocks the buyer's card in the whole house: https://docs.stripe.com/api/refunds/create
+        raise PermissionDenied("Only staff can call a payment fraudulent.")
     payment = Payment.objects.locked(_payment_of(order, actor, intent_id).pk)
+    if not actor.is_staff and payouts.is_paid_by_hand(order=order):
+        # Stripe can take back what it passed on, and nobody what staff have paid: the house would pay twice.
+        raise errors.PaidOut
     amount = _check(payment, amount)
     refund = Refund.objects.create(
         payment=payment, amount=amount, currency=payment.received_currency, reason=reason, requested_by=actor
@@ -117,18 +123,18 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
         raise Invalid(amount=str(error)) from error
     if amount > left:
         raise errors.RefundTooLarge(refundable=money.to_text(left, currency), currency=currency)
-    if not stripe_gateway.can_refund(amount, currency):
+    if not stripe_gateway.can_refund(amount=amount, currency=currency):
         raise Invalid(amount=f"Cards take two decimals of {currency}'s three: the last one must be 0.")
     return amount
 
 
-def send(*, refund_id: int) -> bool:
+def send(*, refund_id: int, tried: int | None = None) -> bool:
     """Have Stripe make a refund that was asked for; return whether it has, or refused. Quiet if that was done.
 
     Every try but the first looks for it at Stripe before it asks with the same key again, which Stripe may have
-    forgotten after a day.
+    forgotten after a day. Quiet too if it was tried more often than `tried` meanwhile: somebody else is at it.
     """
-    refund = _begin_try(refund_id)
+    refund = _begin_try(refund_id, tried)
     if refund is None:
         return False
     try:
@@ -152,17 +158,19 @@ def send_waiting(*, limit: int = 50) -> int:
     for tries in range(_MOST_TRIES):
         due |= Q(attempts=tries, created_at__lte=now - _FIRST_RETRY * 2**tries)
     waiting = Refund.objects.filter(due, status=Refund.Status.CREATING).order_by("pk")
-    return one_by_one(_send, list(waiting.values_list("pk")[:limit]))
+    return one_by_one(_send, list(waiting.values_list("pk", "attempts")[:limit]))
 
 
-def _send(refund_id: int) -> bool:
-    return send(refund_id=refund_id)
+def _send(refund_id: int, tried: int) -> bool:
+    return send(refund_id=refund_id, tried=tried)
 
 
 @transaction.atomic(durable=True)
-def _begin_try(refund_id: int) -> Refund | None:
+def _begin_try(refund_id: int, tried: int | None) -> Refund | None:
     """Count a try before it is made, so that whoever comes after a crash knows that Stripe may have been asked."""
     waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.CREATING)
+    if tried is not None:
+        waiting = waiting.filter(attempts=tried)
     if not waiting.update(attempts=F("attempts") + 1):
         return None
     return Refund.objects.select_related("payment").get(pk=refund_id)

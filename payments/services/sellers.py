@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import User
 from accounts.services import standing
 from auctioncraft import clock
 from payments import errors, stripe_gateway
@@ -19,6 +18,7 @@ from payments.models import SellerAccount
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from accounts.models import User
     from payments.models import StripeEvent
     from payments.stripe_gateway import Account, AccountLink
 
@@ -71,10 +71,8 @@ def onboard(*, user: User) -> Onboarding:
         except errors.KeyInUse:
             # A parallel call is creating it just now. Nothing is locked while we wait.
             time.sleep(0.1 * 2**round_)
-        except errors.KeySpent:
-            _begin_again(row)
-        except errors.NotAtStripe:
-            # The account was closed, or was of another key: the next round makes another.
+        except (errors.KeySpent, errors.NotAtStripe):
+            # A failure that Stripe remembers; or the account was closed, or was of another key. Another is made.
             _begin_again(row)
         except errors.PaymentRefused as refusal:
             if row.account_id is None:
@@ -133,7 +131,7 @@ def forget(*, user_id: int) -> None:
 
 def read_event(event: StripeEvent) -> Read | None:
     """Read the account that an event is about again from Stripe; None if it is none of ours, or Stripe's no more."""
-    account_id, now = stripe_gateway.account_id_of(event.payload), clock.now()
+    account_id, now = stripe_gateway.id_of(event.payload, "account"), clock.now()
     if not SellerAccount.objects.filter(account_id=account_id).exists():
         return None
     try:
@@ -165,5 +163,4 @@ def _describe(row: SellerAccount, found: Read) -> None:
     row.requirements, row.disabled_reason = list(account.requirements), account.disabled_reason
     row.updated_at = found.at
     row.save()
-    state = User.SellerState.ENABLED if row.is_able else User.SellerState.PENDING
-    standing.set_seller_state(user_id=row.user_id, state=state)
+    standing.set_seller_state(user_id=row.user_id, state=row.state)

@@ -8,7 +8,6 @@ from payments.stripe_gateway.client import live_mode
 from payments.stripe_gateway.connect import (
     Account,
     AccountLink,
-    account_id_of,
     create_account,
     create_account_link,
     create_transfer,
@@ -25,35 +24,26 @@ from payments.stripe_gateway.customers import (
     create_setup,
     delete_customer,
     detach_card,
-    id_of,
     retrieve_card,
     retrieve_setup,
 )
-from payments.stripe_gateway.disputes import DisputeAtStripe, dispute_id_of, retrieve_dispute
-from payments.stripe_gateway.events import TOLERANCE, Event, event_of, read_event, subject_of
+from payments.stripe_gateway.disputes import DisputeAtStripe, retrieve_dispute
+from payments.stripe_gateway.events import Event, id_of, read_event
 from payments.stripe_gateway.intents import (
     Intent,
     cancel_intent,
     charge_saved_card,
     create_intent,
-    intent_id_of,
     list_intents,
     paid_intent_of,
     retrieve_intent,
 )
 from payments.stripe_gateway.ledger import Movement, intent_of_charge, list_events, list_movements, movements_of
-from payments.stripe_gateway.limits import can_charge
+from payments.stripe_gateway.limits import can_charge, can_refund
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
-from payments.stripe_gateway.refunds import (
-    RefundAtStripe,
-    can_refund,
-    create_refund,
-    list_refunds,
-    refunded_intent_of,
-)
+from payments.stripe_gateway.refunds import RefundAtStripe, create_refund, list_refunds, refunded_intent_of
 
 __all__ = [
-    "TOLERANCE",
     "Account",
     "AccountLink",
     "Card",
@@ -63,7 +53,6 @@ __all__ = [
     "Movement",
     "RefundAtStripe",
     "Setup",
-    "account_id_of",
     "can_charge",
     "can_refund",
     "cancel_intent",
@@ -77,13 +66,10 @@ __all__ = [
     "create_transfer",
     "delete_customer",
     "detach_card",
-    "dispute_id_of",
-    "event_of",
     "find_reversal",
     "find_transfer",
     "from_minor_units",
     "id_of",
-    "intent_id_of",
     "intent_of_charge",
     "list_events",
     "list_intents",
@@ -100,7 +86,6 @@ __all__ = [
     "retrieve_intent",
     "retrieve_setup",
     "reverse_transfer",
-    "subject_of",
     "to_minor_units",
     "transfer_of_charge",
 ]

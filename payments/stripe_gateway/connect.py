@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import subject_of
 from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
@@ -158,13 +157,6 @@ def transfer_of_charge(charge_id: str) -> str:
     with translated():
         transfer = client().v1.charges.retrieve(charge_id).to_dict().get("transfer")
         return transfer if isinstance(transfer, str) else ""
-
-
-def account_id_of(payload: dict[str, Any]) -> str:
-    """Return the id of the account that an event's payload is about; empty if it is about something else."""
-    subject = subject_of(payload)
-    account_id = subject.get("id")
-    return account_id if subject.get("object") == "account" and isinstance(account_id, str) else ""
 
 
 def _carries(found: Any, metadata: Mapping[str, str]) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from payments import errors
 from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import subject_of
 
 if TYPE_CHECKING:
     import stripe
@@ -124,13 +123,6 @@ def detach_card(payment_method_id: str) -> None:
         card = retrieve_card(payment_method_id)
         if card and card.customer_id:
             raise
-
-
-def id_of(payload: dict[str, Any], kind: str) -> str:
-    """Return the id of the `kind` of object that an event's payload is about; empty if it is about something else."""
-    subject = subject_of(payload)
-    found = subject.get("id")
-    return found if subject.get("object") == kind and isinstance(found, str) else ""
 
 
 def _setup(found: stripe.SetupIntent) -> Setup:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import subject_of
 from payments.stripe_gateway.minor_units import from_minor_units
 
 if TYPE_CHECKING:
@@ -38,13 +37,6 @@ def retrieve_dispute(dispute_id: str) -> DisputeAtStripe:
     """
     with translated():
         return _dispute(client().v1.disputes.retrieve(dispute_id))
-
-
-def dispute_id_of(payload: dict[str, Any]) -> str:
-    """Return the id of the dispute that an event is about; empty if it is about something else."""
-    subject = subject_of(payload)
-    dispute_id = subject.get("id")
-    return dispute_id if subject.get("object") == "dispute" and isinstance(dispute_id, str) else ""
 
 
 def _dispute(found: stripe.Dispute) -> DisputeAtStripe:

@@ -84,6 +84,13 @@ def subject_of(payload: dict[str, Any]) -> dict[str, Any]:
     return subject if isinstance(subject, dict) else {}
 
 
+def id_of(payload: dict[str, Any], kind: str) -> str:
+    """Return the id of the `kind` of object that an event's payload is about; empty if it is about something else."""
+    subject = subject_of(payload)
+    found = subject.get("id")
+    return found if subject.get("object") == kind and isinstance(found, str) else ""
+
+
 def _verified(payload: bytes, signature: str) -> stripe.Event:
     secrets = (
         settings.STRIPE_WEBHOOK_SECRET,

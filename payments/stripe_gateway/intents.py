@@ -10,7 +10,7 @@ from django.conf import settings
 
 from payments import errors
 from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import subject_of
+from payments.stripe_gateway.events import id_of, subject_of
 from payments.stripe_gateway.limits import cards_take
 from payments.stripe_gateway.minor_units import to_minor_units
 
@@ -132,13 +132,6 @@ def charge_saved_card(*, intent_id: str, payment_method_id: str, idempotency_key
         return _intent(confirmed)
 
 
-def intent_id_of(payload: dict[str, Any]) -> str:
-    """Return the id of the PaymentIntent that an event's payload is about; empty if it is about something else."""
-    subject = subject_of(payload)
-    intent_id = subject.get("id")
-    return intent_id if subject.get("object") == "payment_intent" and isinstance(intent_id, str) else ""
-
-
 def paid_intent_of(payload: dict[str, Any]) -> Intent:
     """Return the PaymentIntent of a verified `payment_intent.succeeded` event, as the event states it.
 
@@ -148,7 +141,7 @@ def paid_intent_of(payload: dict[str, Any]) -> Intent:
     """
     subject = subject_of(payload)
     return Intent(
-        id=intent_id_of(payload),
+        id=id_of(payload, "payment_intent"),
         client_secret="",  # one is never kept  # nosec B106
         status="succeeded",
         amount_minor=_whole(subject.get("amount")),

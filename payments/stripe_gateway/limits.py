@@ -1,4 +1,4 @@
-"""What no card can be charged with, known before Stripe is asked.
+"""What no card can be charged or given back, known before Stripe is asked.
 
 Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 """
@@ -34,6 +34,11 @@ def can_charge(*, amount: Decimal, currency: str) -> bool:
     """
     minor = to_minor_units(amount, currency)
     return cards_take(minor, currency) and _LEAST.get(currency, 1) <= minor <= _MOST_OF.get(currency, _MOST)
+
+
+def can_refund(*, amount: Decimal, currency: str) -> bool:
+    """Whether exactly this could be given back to a card; there is no least."""
+    return cards_take(to_minor_units(amount, currency), currency)
 
 
 def cards_take(minor: int, currency: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft import money
 from payments.stripe_gateway.client import client, translated
 from payments.stripe_gateway.events import subject_of
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
@@ -30,14 +29,6 @@ class RefundAtStripe:
     failure: str
     takes_back: bool
     metadata: dict[str, str] = field(default_factory=dict)
-
-
-def can_refund(amount: Decimal, currency: str) -> bool:
-    """Whether Stripe can refund exactly this: card networks take two decimals of three.
-
-    Source: https://docs.stripe.com/currencies#three-decimal
-    """
-    return currency not in money.THREE_DECIMAL or to_minor_units(amount, currency) % 10 == 0
 
 
 def create_refund(

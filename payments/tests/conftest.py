@@ -20,6 +20,7 @@ from django.db import connection
 
 from auctioncraft.tests import factories
 from auctions.services import bidding, closing
+from payments import invariants
 from payments.models import Order
 from payments.signals import order_expired, payment_reminded
 
@@ -224,3 +225,14 @@ def at_once(times: int, work: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(run, range(times)))
+
+
+def broken() -> list[str]:
+    """Return what is not true of the money though it always must be: a line a row."""
+    return [line for check in invariants.CHECKS.values() for line in check()]
+
+
+def state(order: Order) -> tuple[str, ...]:
+    """Return the order's status, and those of its payments, the oldest first."""
+    order.refresh_from_db()
+    return order.status, *order.payments.order_by("pk").values_list("status", flat=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import requests
 
-from payments import invariants
 from payments.models import Order, OrderEvent, Payment, StripeEvent
 from payments.tests.conftest import KEY, an_event, deliver, pay_for
 
@@ -75,8 +74,3 @@ def kinds(order):
     """Return what happened to an order, after it was paid."""
     happened = list(OrderEvent.objects.filter(order=order).order_by("pk").values_list("kind", flat=True))
     return happened[happened.index("paid") + 1 :]
-
-
-def broken():
-    """Return the lines of all checks."""
-    return [line for check in invariants.CHECKS.values() for line in check()]

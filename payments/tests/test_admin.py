@@ -6,11 +6,25 @@ import pytest
 
 from auctioncraft import clock
 from auctioncraft.tests import factories
-from payments.models import Dispute, Payment, Refund, StripeEvent
+from payments.models import (
+    Customer,
+    Dispute,
+    OrderEvent,
+    Payment,
+    Payout,
+    Reconciliation,
+    Refund,
+    SavedCard,
+    SellerAccount,
+    StripeEvent,
+)
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("order", "payment", "refund", "dispute", "stripeevent")
+PAGES = (
+    *("order", "payment", "refund", "dispute", "stripeevent", "reconciliation"),
+    *("payout", "selleraccount", "customer", "savedcard"),
+)
 
 
 @pytest.fixture
@@ -32,13 +46,23 @@ def rows(order):
             payment=payment, dispute_id="dp_1", amount=1, currency="USD", opened_at=clock.now()
         ),
         "stripeevent": StripeEvent.objects.create(id="evt_1", type="a", payload={}),
-    }
+        "reconciliation": Reconciliation.objects.create(since=clock.now()),
+        "payout": Payout.objects.create(
+            order=order, seller=order.seller, currency="USD", gross=order.total, fee=0, amount=order.total,
+            route="manual", status="due",
+        ),
+        "selleraccount": SellerAccount.objects.create(user=order.seller, account_id="acct_1"),
+        "customer": Customer.objects.create(user=order.buyer, customer_id="cus_1"),
+        "savedcard": SavedCard.objects.create(
+            user=order.buyer, payment_method_id="pm_1", brand="visa", last4="4242", exp_month=1, exp_year=2040
+        ),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_lists_filters_search_and_pages_work(admin, rows, page):
     url = f"/admin/payments/{page}/"
-    for query in ("", "?q=1", "?q=evt", "?status=paid", "?attention=flagged", "?attention=waiting"):
+    for query in ("", "?q=1", "?q=evt", "?status=paid", "?attention=flagged", "?attention=waiting", "?outcome=differs"):
         assert admin.get(url + query, follow=True).status_code == 200
     assert admin.get(f"{url}{rows[page].pk}/change/").status_code == 200
 
@@ -50,3 +74,18 @@ def test_nothing_is_added_changed_or_deleted(admin, rows, page):
     assert admin.get(f"{url}add/").status_code == 403
     assert admin.post(f"{url}{pk}/change/", {"status": "paid"}).status_code == 403
     assert admin.post(f"{url}{pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_an_orders_page_costs_the_same_with_a_longer_history(admin, order, django_assert_max_num_queries):
+    page = f"/admin/payments/order/{order.pk}/change/"
+    admin.get(page)
+    with django_assert_max_num_queries(30) as few:
+        admin.get(page)
+    actors = [factories.user(f"actor{number}@example.com", is_staff=True) for number in range(3)]
+    for actor in actors:
+        OrderEvent.objects.create(
+            order=order, kind="refunded", status="paid", role="staff", actor=actor, at=clock.now()
+        )  # fmt: skip
+    with django_assert_max_num_queries(len(few)):
+        shown = admin.get(page).content.decode()
+    assert all(str(actor) in shown for actor in actors)

@@ -12,9 +12,8 @@ from payments import stripe_gateway
 from payments.models import Customer, Order, OrderEvent, Payment
 from payments.services import auto_charge, checkout, intents
 from payments.signals import payment_failed, payment_succeeded
-from payments.tests.conftest import KEY, an_event, at_once, deliver, pay_for, sell
+from payments.tests.conftest import KEY, an_event, at_once, broken, deliver, pay_for, sell, state
 from payments.tests.saved_cards import URL, save
-from payments.tests.unpaid import broken, state
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,8 @@ from accounts.services import erasure
 from auctioncraft.errors import NotAuthenticated
 from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
-from payments.tests.conftest import KEY, deliver
+from payments.tests.conftest import KEY, broken, deliver
 from payments.tests.saved_cards import URL, save, set_up
-from payments.tests.unpaid import broken
 
 pytestmark = pytest.mark.django_db
 

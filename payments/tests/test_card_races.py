@@ -12,7 +12,7 @@ from auctioncraft.tests.servers import at_once
 from payments.models import Customer, SavedCard
 from payments.services import cards, customers
 from payments.stripe_gateway import Card
-from payments.tests.unpaid import broken
+from payments.tests.conftest import broken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,8 @@ from django.db import connection
 
 from payments import stripe_gateway
 from payments.models import Dispute, OrderEvent, Payment
-from payments.tests.conftest import KEY, an_event, deliver, pay_for
-from payments.tests.money_back import URL, broken, kinds, outcome, pay, refund, standing, tell
+from payments.tests.conftest import KEY, an_event, broken, deliver, pay_for
+from payments.tests.money_back import URL, kinds, outcome, pay, refund, standing, tell
 
 pytestmark = pytest.mark.django_db
 

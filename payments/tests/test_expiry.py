@@ -21,8 +21,8 @@ from payments import stripe_gateway
 from payments.models import Order
 from payments.services import expiry, intents
 from payments.signals import order_expired, payment_reminded
-from payments.tests.conftest import sell
-from payments.tests.unpaid import broken, expire, paid_event, state, strikes
+from payments.tests.conftest import broken, sell, state
+from payments.tests.unpaid import expire, paid_event, strikes
 
 pytestmark = pytest.mark.django_db
 

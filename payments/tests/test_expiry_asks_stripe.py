@@ -13,8 +13,8 @@ from payments import errors, invariants, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import expiry
 from payments.signals import order_expired
-from payments.tests.conftest import pay_for, sell
-from payments.tests.unpaid import broken, expire, run_out, state, strikes
+from payments.tests.conftest import broken, pay_for, sell, state
+from payments.tests.unpaid import expire, run_out, strikes
 
 pytestmark = pytest.mark.django_db
 
@@ -220,6 +220,28 @@ def test_what_no_card_can_pay_expires_without_a_strike(seller, bidder):
     assert (order.status, strikes(bidder), heard) == ("expired", 0, [(order.pk, False)])
     assert OrderEvent.objects.get(kind="expired").data == {"reason": "amount_not_chargeable"}
     assert broken() == []
+
+
+def test_what_stripe_refuses_to_charge_expires_without_a_strike(double, winner, seller, bidder, monkeypatch):
+    # As with a currency whose minimum only Stripe knows.
+    monkeypatch.setattr(stripe_gateway, "can_charge", lambda **_: True)
+    product = sell(seller, bidder, "0.10", starting_bid=Decimal("0.05"))
+    assert pay_for(winner, product).json()["code"] == "payment_refused"
+    expire(product)
+    assert (Order.objects.get().status, strikes(bidder)) == ("expired", 0)
+    assert broken() == []
+
+
+def test_what_stripe_refused_once_and_then_took_expires_with_a_strike(double, winner, product, bidder, monkeypatch):
+    def refuse(**_):
+        raise errors.PaymentRefused(stripe_code="account_closed")
+
+    with monkeypatch.context() as stripe:
+        stripe.setattr(stripe_gateway, "create_intent", refuse)
+        assert pay_for(winner, product).status_code == 409
+    assert pay_for(winner, product).status_code == 200
+    expire(product)
+    assert strikes(bidder) == 1
 
 
 def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch, transactional_db):

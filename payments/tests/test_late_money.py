@@ -7,8 +7,8 @@ import pytest
 from auctioncraft.tests import admin_pages
 from payments.models import Order, Payment, Refund
 from payments.signals import refund_issued
-from payments.tests.conftest import pay_for, sell
-from payments.tests.money_back import URL, at_stripe, broken, outcome, pay, refund, standing, tell
+from payments.tests.conftest import broken, pay_for, sell
+from payments.tests.money_back import URL, at_stripe, outcome, pay, refund, standing, tell
 
 pytestmark = pytest.mark.django_db
 

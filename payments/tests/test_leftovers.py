@@ -14,8 +14,8 @@ from auctions.services import bidding, closing, second_chance
 from payments import errors, stripe_gateway, tasks
 from payments.models import Order, Payment, StripeEvent
 from payments.services import expiry
-from payments.tests.conftest import an_event, deliver, pay_for
-from payments.tests.unpaid import SUCCEEDED, broken, expire, paid_event, run_out, state, strikes
+from payments.tests.conftest import an_event, broken, deliver, pay_for, state
+from payments.tests.unpaid import SUCCEEDED, expire, paid_event, run_out, strikes
 
 pytestmark = pytest.mark.django_db
 

@@ -109,11 +109,19 @@ def test_orders_refunds_payouts_and_disputes(order, seller):
 
 def test_the_last_reconciliation_that_finished():
     then = clock.now() - timedelta(seconds=500)
-    Reconciliation.objects.create(since=then, finished_at=then, differences=["a", "b"], error="StripeUnavailable")
+    Reconciliation.objects.create(since=then, finished_at=then, counts={"differences": 2}, error="StripeUnavailable")
     Reconciliation.objects.create(since=then)
     found = measured()
     assert 500 <= found["reconciliation_age_seconds",] < 510
     assert (found["reconciliation_differences",], found["reconciliation_failed",]) == (2, 1)
+
+
+def test_a_difference_is_shown_for_a_day_though_the_next_comparisons_do_not_see_it():
+    now = clock.now()
+    for hours, differences in ((30, 5), (2, 3), (1, 0)):
+        then = now - timedelta(hours=hours)
+        Reconciliation.objects.create(since=then, finished_at=then, counts={"differences": differences})
+    assert measured()["reconciliation_differences",] == 3
 
 
 def test_it_costs_the_same_with_more_rows(order):

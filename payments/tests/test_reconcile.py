@@ -9,9 +9,8 @@ import pytest
 from auctioncraft import clock
 from payments.models import OrderEvent, Payment, Reconciliation, StripeEvent
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import deliver, pay_for
+from payments.tests.conftest import broken, deliver, pay_for, state
 from payments.tests.reconciled import at_stripe, double, mended, paid, sums, texts
-from payments.tests.unpaid import broken, state
 
 __all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
 

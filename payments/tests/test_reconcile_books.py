@@ -10,10 +10,9 @@ import pytest
 from payments import stripe_gateway
 from payments.models import Dispute, Payment, Reconciliation, Refund
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import deliver, sell
+from payments.tests.conftest import broken, deliver, sell
 from payments.tests.money_back import in_dashboard, pay, refund
 from payments.tests.reconciled import at_stripe, double, mended, paid, sums, texts
-from payments.tests.unpaid import broken
 
 __all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
 

@@ -13,10 +13,9 @@ from payments import errors, stripe_gateway, tasks
 from payments.models import Reconciliation
 from payments.services import checkout
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import pay_for
+from payments.tests.conftest import pay_for, state
 from payments.tests.money_back import in_dashboard, pay
 from payments.tests.reconciled import double, paid, texts
-from payments.tests.unpaid import state
 
 __all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
 

@@ -7,8 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payments.models import OrderEvent, Payment, Refund
-from payments.tests.conftest import sell
-from payments.tests.money_back import URL, at_stripe, broken, kinds, outcome, pay, refund, standing
+from payments.services import payouts
+from payments.tests.conftest import broken, sell
+from payments.tests.money_back import URL, at_stripe, kinds, outcome, pay, refund, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,13 @@ def test_the_buyer_may_not_and_for_others_there_is_no_such_order(winner, as_user
     assert outcome(refund(as_user(rival), paid)) == (404, "not_found")
     assert refund(client, paid).status_code == 401
     assert standing(paid) == ("0.000", "0.000")
+
+
+def test_staff_alone_call_a_payment_fraudulent(vendor, as_user, staff, double, paid):
+    assert outcome(refund(vendor, paid, amount="5", reason="fraudulent")) == (403, "permission_denied")
+    assert standing(paid) == ("0.000", "0.000")
+    assert refund(as_user(staff), paid, amount="5", reason="fraudulent").status_code == 201
+    assert [made["reason"] for made in at_stripe(double, paid)] == ["fraudulent"]
 
 
 def test_an_order_that_is_not_paid_has_nothing_to_refund(vendor, order):
@@ -204,3 +212,11 @@ def test_one_refund_and_many_cost_the_same_queries(vendor, paid):
     for _ in range(4):
         refund(vendor, paid, amount="1")
     assert queries() == one
+
+
+def test_what_staff_have_paid_out_by_hand_only_staff_refund(as_user, staff, vendor, double, paid):
+    payouts.mark_paid_by_hand(payout_id=paid.payout.pk, actor=staff)
+    assert outcome(refund(vendor, paid)) == (409, "paid_out")
+    assert not Refund.objects.exists()
+    assert refund(as_user(staff), paid, amount="5").status_code == 201
+    assert broken() == []

@@ -9,11 +9,10 @@ from payments import stripe_gateway
 from payments.models import OrderEvent, Payment, Refund, StripeEvent
 from payments.services import refunds
 from payments.signals import refund_issued
-from payments.tests.conftest import an_event, deliver, pay_for
+from payments.tests.conftest import an_event, broken, deliver, pay_for
 from payments.tests.connected import onboarded, transfers
 from payments.tests.money_back import (
     at_stripe,
-    broken,
     in_dashboard,
     kinds,
     outcome,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from auctions.models import Auction
-from payments import invariants, stripe_gateway
+from payments import stripe_gateway
 from payments.models import Order, Payment, StripeEvent
 from payments.signals import payment_failed, payment_succeeded
-from payments.tests.conftest import an_event, deliver, pay_for
+from payments.tests.conftest import an_event, broken, deliver, pay_for, state
 from payments.tests.unpaid import expire
 
 pytestmark = pytest.mark.django_db
@@ -45,15 +45,6 @@ def tell(client, double, intent_id, kind, event_id="evt_1"):
     answer = deliver(client, an_event(double.intent(intent_id), kind, event_id))
     assert (answer.status_code, answer.json()) == (200, {"received": True})
     return StripeEvent.objects.get(pk=event_id)
-
-
-def state(order):
-    order.refresh_from_db()
-    return order.status, *Payment.objects.order_by("pk").values_list("status", flat=True)
-
-
-def broken():
-    return [line for check in invariants.CHECKS.values() for line in check()]
 
 
 def test_a_success_pays_the_order(client, double, intent_id, order, heard):

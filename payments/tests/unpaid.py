@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from accounts.models import User
 from auctioncraft.tests.times import pass_for
-from payments import invariants
 from payments.models import StripeEvent
 from payments.services import expiry
 from payments.tests.conftest import an_event, deliver
@@ -12,17 +11,8 @@ from payments.tests.conftest import an_event, deliver
 SUCCEEDED = "payment_intent.succeeded"
 
 
-def state(order):
-    order.refresh_from_db()
-    return order.status, *order.payments.order_by("pk").values_list("status", flat=True)
-
-
 def strikes(user):
     return User.objects.values_list("strikes", flat=True).get(pk=user.pk)
-
-
-def broken():
-    return [line for check in invariants.CHECKS.values() for line in check()]
 
 
 def expire(product):

@@ -14,7 +14,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from accounts.authentication import caller
 from auctioncraft import clock
 from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
-from auctioncraft.errors import Invalid
+from auctioncraft.api.queries import chosen
 from payments import serializers
 from payments.models import Order
 from payments.services import receipts, refunds
@@ -43,14 +43,10 @@ class OrderViewSet(ReadOnlyModelViewSet):
     def get_queryset(self) -> QuerySet[Order]:
         """Return what the caller may see, of the status asked for."""
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
-        status = self.request.query_params.get("status")
         if self.action != "list":
             return orders.with_money()  # type: ignore[attr-defined, no-any-return]
-        if status is None:
-            return orders
-        if status not in Order.Status.values:
-            raise Invalid(status=f"One of {', '.join(Order.Status.values)} is needed.")
-        return orders.filter(status=status)
+        status = chosen(self.request, "status", Order.Status.values)
+        return orders.filter(status=status) if status else orders
 
     def get_serializer_class(self) -> type[serializers.OrderSerializer]:
         """Add its history to one order, not to each of a list."""

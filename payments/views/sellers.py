@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import caller
 from auctioncraft.api.bodies import ReadsEveryBody
-from auctioncraft.errors import Invalid
+from auctioncraft.api.queries import chosen
 from payments import serializers
 from payments.models import Payout, SellerAccount
 from payments.services import sellers
@@ -51,11 +51,7 @@ class PayoutViewSet(ListModelMixin, GenericViewSet):
 
     def get_queryset(self) -> QuerySet[Payout]:
         """Return what the caller may see, of the status asked for."""
-        user, status = caller(self.request), self.request.query_params.get("status")
+        user, status = caller(self.request), chosen(self.request, "status", Payout.Status.values)
         payouts = Payout.objects.select_related("order__product", "seller")
         payouts = payouts if user.is_staff else payouts.filter(seller_id=user.pk)
-        if status is None:
-            return payouts
-        if status not in Payout.Status.values:
-            raise Invalid(status=f"One of {', '.join(Payout.Status.values)} is needed.")
-        return payouts.filter(status=status)
+        return payouts.filter(status=status) if status else payouts

@@ -8,18 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from django.apps import apps
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from rich.console import Console
 from rich.progress import track
+
+from auctioncraft.discovery import brought_by_apps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,12 +84,9 @@ class Command(BaseCommand):
 
 
 def _checks() -> list[Check]:
-    """Return every check of every app of this repository: (app, name, check). The kernel names no app."""
+    """Return every check of every app of this repository: (app, name, check)."""
     return [
-        (app.label, name, check)
-        for app in apps.get_app_configs()
-        if Path(app.path).parent == settings.BASE_DIR and find_spec(f"{app.name}.invariants")
-        for name, check in import_module(f"{app.name}.invariants").CHECKS.items()
+        (app, name, check) for app, checks in brought_by_apps("invariants", "CHECKS") for name, check in checks.items()
     ]
 
 

@@ -50,8 +50,9 @@ WEIGHTS = {
     "close_dispute": 1,
     "come_due": 1,
 }
-ORDERS = 2
-STEPS = (8, 30)
+ORDERS = (1, 2)
+# Most schedules are short: what goes wrong does so within a few steps.
+STEPS = ((4, 10), (4, 10), (4, 10), (10, 30))
 
 
 class Schedule:
@@ -60,10 +61,13 @@ class Schedule:
     def __init__(self, bank: Bank, seller: User, buyer: User, seed: int) -> None:
         self.bank, self.seller, self.chance = bank, seller, Random(seed)
         self.crashes, self.counts, self.seen = Crashes(self.chance), Counter[str](), list[dict[str, Any]]()
-        self.orders = [self._order(buyer, self.chance.choice(sorted(PRICES))) for _ in range(ORDERS)]
+        self.orders = [
+            self._order(buyer, self.chance.choice(sorted(PRICES))) for _ in range(self.chance.randint(*ORDERS))
+        ]
         # Expired while a bank was still at it, beyond all patience: the money that comes then is late.
         self.too_late: set[int] = set()
         self.by_hand: set[str] = set()
+        self.heard: set[str] = set()
 
     def _order(self, buyer: User, currency: str) -> Order:
         price = self.chance.choice(PRICES[currency])
@@ -75,7 +79,7 @@ class Schedule:
         self.bank.skip_news()
         acts: dict[str, Callable[[], None]] = {name: getattr(self, f"_{name}") for name in WEIGHTS}
         with self.crashes.installed():
-            for _ in range(self.chance.randint(*STEPS)):
+            for _ in range(self.chance.randint(*self.chance.choice(STEPS))):
                 name = self.chance.choices([*acts], [*WEIGHTS.values()])[0]
                 self.counts[name] += 1
                 with self.crashes.may_happen():
@@ -89,7 +93,8 @@ class Schedule:
             self._age()
             self._sweep_all()
         self.seen += self.bank.news()
-        self._deliver([event for event in self.seen if self.chance.random() < 0.8])
+        unheard = [event for event in self.seen if event["id"] not in self.heard]
+        self._deliver([event for event in unheard if self.chance.random() < 0.8])
         for _ in range(2):
             self._age()
             self._sweep_all()
@@ -155,6 +160,7 @@ class Schedule:
     def _deliver(self, events: list[dict[str, Any]]) -> None:
         self.chance.shuffle(events)
         for event in events:
+            self.heard.add(event["id"])
             with self.crashes.may_happen(self.crashes.odds):
                 webhooks.receive(**delivery(event))
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def _report(self, loaded: loader.Loaded) -> None:
         added = f"{loaded.added} products added" if loaded.added else "nothing to add"
         sellers, bidders = list(catalogue.SELLERS), list(catalogue.BIDDERS)
-        won = "none, the buyer may not bid any more"
+        won = "none, the buyer may not bid, or not so much without a card"
         if loaded.won_product_id is not None:
             won = f"product {loaded.won_product_id}, by {catalogue.BUYER}"
         lines = (

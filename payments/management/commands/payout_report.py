@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,5 +32,8 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("A day is needed, like 2026-01-31.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -42,8 +42,8 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.detail}", returncode=2) from None
         self.stdout.write(_as_json(found) if options["json"] else "\n".join(_lines(found)))
-        if number := found.counts.get("differences", 0):
-            raise CommandError(f"{number} differences.")
+        if found.number_of_differences:
+            raise CommandError(f"{found.number_of_differences} differences.")
 
 
 def _age(text: str) -> timedelta:
@@ -55,7 +55,7 @@ def _age(text: str) -> timedelta:
 
 def _as_json(found: Reconciliation) -> str:
     fields = ("since", "started_at", "finished_at", "counts", "sums", "differences")
-    return json.dumps({name: getattr(found, name) for name in fields}, default=str, indent=2)
+    return json.dumps({name: getattr(found, name) for name in fields}, default=lambda moment: moment.isoformat(), indent=2)
 
 
 def _lines(found: Reconciliation) -> Iterator[str]:

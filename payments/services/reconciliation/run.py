@@ -49,7 +49,7 @@ def reconcile(*, since: datetime | None = None, mend: bool = True) -> Reconcilia
             row.save(update_fields=("finished_at", "counts", "sums", "differences", "error"))
         if row.differences:
             # What they are is for staff, not for the log.
-            logger.warning("reconciliation %s: %s differences", row.pk or "(dry)", findings.counts["differences"])
+            logger.warning("reconciliation %s: %s differences", row.pk or "(dry)", row.number_of_differences)
     return row
 
 

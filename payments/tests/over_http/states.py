@@ -6,14 +6,7 @@ from importlib import import_module
 
 from django.apps import apps
 
-from payments import invariants
 from payments.models import StripeEvent
-
-
-def state(order):
-    """The order's status, and those of its payments."""
-    order.refresh_from_db()
-    return order.status, *order.payments.order_by("pk").values_list("status", flat=True)
 
 
 def flags():
@@ -31,8 +24,3 @@ def notices(kind, user):
 def send_mails():
     """Send what is due, as the worker does."""
     import_module("notifications.tasks").deliver()
-
-
-def broken():
-    """What is not true of the money though it always must be."""
-    return [line for check in invariants.CHECKS.values() for line in check()]

@@ -7,8 +7,7 @@ import pytest
 from auctioncraft.tests.times import pass_for
 from payments.models import Order, Payment
 from payments.services import expiry
-from payments.tests.conftest import at_once, sell
-from payments.tests.over_http.states import broken, state
+from payments.tests.conftest import at_once, broken, sell, state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

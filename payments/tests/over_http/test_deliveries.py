@@ -7,7 +7,8 @@ from django.core import mail
 
 from auctioncraft.tests.servers import until
 from payments.models import Payment, StripeEvent
-from payments.tests.over_http.states import broken, notices, send_mails, state
+from payments.tests.conftest import broken, state
+from payments.tests.over_http.states import notices, send_mails
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

@@ -6,8 +6,8 @@ import pytest
 
 from payments.models import Dispute, Payment, Refund
 from payments.services import refunds
-from payments.tests.conftest import at_once
-from payments.tests.over_http.states import broken, flags, notices, state
+from payments.tests.conftest import at_once, broken, state
+from payments.tests.over_http.states import flags, notices
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

@@ -8,8 +8,8 @@ from django.core import mail
 from auctioncraft.tests.times import pass_for
 from payments.models import Dispute, Order, Payment, Refund, StripeEvent
 from payments.services import expiry
-from payments.tests.conftest import an_event, at_once, sell
-from payments.tests.over_http.states import broken, flags, notices, send_mails, state
+from payments.tests.conftest import an_event, at_once, broken, sell, state
+from payments.tests.over_http.states import flags, notices, send_mails
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

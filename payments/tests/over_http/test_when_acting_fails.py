@@ -13,8 +13,8 @@ from auctioncraft.tests import admin_pages
 from payments.models import OrderEvent, StripeEvent
 from payments.services import webhooks
 from payments.signals import payment_succeeded
-from payments.tests.conftest import an_event, at_once
-from payments.tests.over_http.states import broken, notices, state
+from payments.tests.conftest import an_event, at_once, broken, state
+from payments.tests.over_http.states import notices
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

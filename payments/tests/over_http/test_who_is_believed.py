@@ -10,8 +10,7 @@ import pytest
 import requests
 
 from payments.models import StripeEvent
-from payments.tests.conftest import SECRET, an_event, signed
-from payments.tests.over_http.states import state
+from payments.tests.conftest import SECRET, an_event, signed, state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

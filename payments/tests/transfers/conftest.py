@@ -1,0 +1,38 @@
+"""A house with Stripe Connect, a seller with an account there, and what they are due."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+import pytest
+
+from auctioncraft.tests import factories
+from payments.models import Payout
+from payments.tests.conftest import pay_for
+from payments.tests.connected import onboarded
+
+
+@pytest.fixture(autouse=True)
+def _connect(settings):
+    settings.STRIPE_CONNECT = True
+    settings.SELLER_COMMISSION_PERCENT = Decimal(10)
+
+
+@pytest.fixture
+def seller():
+    """The double lives longer than a test: each has a seller of its own."""
+    return factories.user(f"{uuid.uuid4()}@example.com")
+
+
+@pytest.fixture
+def account(double, winner, product, seller):
+    """The account of a seller who set it up after `product` was paid: 17.99 of 19.99 are to be sent."""
+    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    assert pay_for(winner, product).json()["code"] == "order_paid"
+    return onboarded(seller)
+
+
+@pytest.fixture
+def payout(account):
+    return Payout.objects.get()
