@@ -317,7 +317,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='refund',
-            index=models.Index(condition=models.Q(('status', 'creating')), fields=['id'], name='refund_to_send'),
+            index=models.Index(condition=models.Q(('status__in', ('creating', 'pending'))), fields=['id'], name='refund_not_settled'),
         ),
         migrations.AddConstraint(
             model_name='refund',

@@ -137,7 +137,9 @@ class Refund(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("id",), name="refund_to_send", condition=Q(status="creating")),)
+        indexes = (
+            models.Index(fields=("id",), name="refund_not_settled", condition=Q(status__in=("creating", "pending"))),
+        )
         constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),)
 
     def __str__(self) -> str:

@@ -55,7 +55,9 @@ def _age(text: str) -> timedelta:
 
 def _as_json(found: Reconciliation) -> str:
     fields = ("since", "started_at", "finished_at", "counts", "sums", "differences")
-    return json.dumps({name: getattr(found, name) for name in fields}, default=lambda moment: moment.isoformat(), indent=2)
+    return json.dumps(
+        {name: getattr(found, name) for name in fields}, default=lambda moment: moment.isoformat(), indent=2
+    )
 
 
 def _lines(found: Reconciliation) -> Iterator[str]:
