@@ -1,9 +1,13 @@
 from decimal import Decimal
 
 import pytest
+from django.db.models import Q
 
 from auctioncraft import money
+from auctioncraft.db import money_sum
 from auctioncraft.money import BadAmount
+from auctioncraft.tests import factories
+from auctions.models import Product
 
 
 @pytest.mark.parametrize(
@@ -105,3 +109,13 @@ def test_the_currencies_are_disjoint_and_look_like_codes():
     assert sum(len(kind) for kind in kinds) == len(money.CURRENCIES)
     assert all(len(code) == 3 and code.isupper() and code.isascii() for code in money.CURRENCIES)
     assert [money.quantum(code) for code in ("JPY", "USD", "KWD")] == [1, Decimal("0.01"), Decimal("0.001")]
+
+
+@pytest.mark.django_db
+def test_amounts_are_summed_exactly_by_either_database():
+    """SQLite adds in binary, in which 400 times 0.1 is less than 40."""
+    one = factories.product(factories.user("seller@example.com"), starting_bid="0.10")
+    values = {field.attname: getattr(one, field.attname) for field in Product._meta.concrete_fields if field.editable}
+    Product.objects.bulk_create(Product(**{**values, "id": None}) for _ in range(399))
+    found = Product.objects.aggregate(sum=money_sum("starting_bid"), none=money_sum("starting_bid", filter=Q(pk=0)))
+    assert found == {"sum": Decimal(40), "none": Decimal(0)}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q
 
 from auctioncraft import money
+from auctioncraft.db import money_sum
 from payments.models import Order, Payment, Payout
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def payouts_are_levelled() -> list[str]:
     )
     paid: QuerySet[Any] = Payout.objects.filter(status=Payout.Status.PAID, reversed__gt=0)
     taken = paid.exclude(route=Payout.Route.MANUAL)
-    asked = Sum("reversals__amount", filter=Q(reversals__made_at__isnull=True), default=Decimal(0))
+    asked = money_sum("reversals__amount", filter=Q(reversals__made_at__isnull=True))
     return [f"payout {pk} is not what its amounts say" for pk in _keys(Payout.objects.filter(wrong))] + [
         f"payout {payout.pk}: its seller has {-payout.owed} too much, of which {payout.asked} is asked back"
         for payout in taken.annotate(asked=asked).order_by("pk").iterator(2000)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 
 from auctioncraft import clock
+from auctioncraft.db import money_sum
 from payments.models import Dispute, Order, Payment, Refund
 
 _COUNTED: Final = (Refund.Status.CREATING, Refund.Status.PENDING, Refund.Status.SUCCEEDED)
@@ -16,23 +16,23 @@ _COUNTED: Final = (Refund.Status.CREATING, Refund.Status.PENDING, Refund.Status.
 
 def refunds_stay_below_their_ceiling() -> list[str]:
     """Refunds: a payment counts each of its refunds that was not refused, and they are at most what came in."""
-    sums = Payment.objects.annotate(sum=Sum("refunds__amount", filter=Q(refunds__status__in=_COUNTED)))
+    sums = Payment.objects.annotate(sum=money_sum("refunds__amount", filter=Q(refunds__status__in=_COUNTED)))
     rows = sums.filter(Q(refunding__gt=0) | Q(sum__gt=0)).order_by("pk")
     return [
-        f"payment {pk} counts {refunding} of refunds, and has {refunds or 0} of {received or 0}"
+        f"payment {pk} counts {refunding} of refunds, and has {refunds} of {received or 0}"
         for pk, refunding, refunds, received in rows.values_list("pk", "refunding", "sum", "received")
-        if refunding != (refunds or 0) or refunding > (received or 0)
+        if refunding != refunds or refunding > (received or 0)
     ]
 
 
 def orders_know_what_was_refunded() -> list[str]:
     """Refunds: an order's `refunded` is the sum of what went back of the payment that paid it, and of no other."""
     went = Q(payments__status=Payment.Status.SUCCEEDED, payments__refunds__status=Refund.Status.SUCCEEDED)
-    rows = Order.objects.annotate(sum=Sum("payments__refunds__amount", filter=went)).order_by("pk")
+    rows = Order.objects.annotate(sum=money_sum("payments__refunds__amount", filter=went)).order_by("pk")
     return [
-        f"order {pk} counts {refunded} as refunded, and {sum_ or 0} was"
+        f"order {pk} counts {refunded} as refunded, and {sum_} was"
         for pk, refunded, sum_ in rows.filter(Q(refunded__gt=0) | Q(sum__gt=0)).values_list("pk", "refunded", "sum")
-        if refunded != (sum_ or Decimal(0))
+        if refunded != sum_
     ]
 
 

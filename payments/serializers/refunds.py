@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -25,6 +27,14 @@ class RequestRefundSerializer(serializers.Serializer):
         help_text="The payment_intent_id of the payment to refund. By default the one that paid the order, for staff "
         "else its only surplus.",
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask how much where that may be misspelt: elsewhere what we do not know is ignored, here all would go back."""
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if "amount" not in attrs and unknown:
+            text = f"Say how much, or leave out {', '.join(unknown)[:100]} to refund all that is left."
+            raise serializers.ValidationError({"amount": [text]})
+        return attrs
 
 
 class RefundSerializer(serializers.Serializer):

@@ -129,7 +129,7 @@ def test_a_reason_or_payment_that_is_none_is_400(vendor, paid, field, value):
 
 
 def test_what_a_caller_may_not_say_is_ignored(vendor, paid):
-    answer = refund(vendor, paid, currency="EUR", status="failed", requested_by=1, refund_id="re_1")
+    answer = refund(vendor, paid, amount="19.99", currency="EUR", status="failed", requested_by=1, refund_id="re_1")
     made = Refund.objects.get()
     assert (answer.status_code, made.currency, made.status, made.refund_id != "re_1") == (201, "USD", "succeeded", True)
 
@@ -220,3 +220,12 @@ def test_what_staff_have_paid_out_by_hand_only_staff_refund(as_user, staff, vend
     assert not Refund.objects.exists()
     assert refund(as_user(staff), paid, amount="5").status_code == 201
     assert broken() == []
+
+
+def test_a_misspelt_amount_is_not_all_of_it(vendor, paid):
+    answer = refund(vendor, paid, ammount="10.00")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        {"amount": ["Say how much, or leave out ammount to refund all that is left."]},
+    )
+    assert not Refund.objects.exists()

@@ -6,8 +6,6 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Sum
-
 from auctioncraft.tests.schedules.schedule import EXPONENTS
 from notifications.models import Notification
 from payments.models import Dispute, Order, Payment, Refund
@@ -106,10 +104,13 @@ def _sums(bank: Bank, intents: dict[str, Any]) -> list[str]:
     for refund in bank.everything("refunds"):
         if refund["status"] in {"succeeded", "pending"}:
             theirs[refund["currency"].upper()] -= refund["amount"]
-    came = Payment.objects.filter(received__isnull=False).values_list("received_currency").annotate(Sum("received"))
-    went = Refund.objects.filter(status__in=("succeeded", "pending")).values_list("currency").annotate(Sum("amount"))
-    ours = Counter(dict(came.order_by()))
-    ours.subtract(dict(went.order_by()))
+    ours: Counter[str] = Counter()
+    # Not by the database: SQLite adds in binary.
+    for currency, amount in Payment.objects.filter(received__isnull=False).values_list("received_currency", "received"):
+        ours[currency] += amount
+    gone = Refund.objects.filter(status__in=("succeeded", "pending"))
+    for currency, amount in gone.values_list("currency", "amount"):
+        ours[currency] -= amount
     return [
         f"{currency}: ours {ours[currency]}, Stripe's {_amount(theirs[currency], currency)}"
         for currency in EXPONENTS

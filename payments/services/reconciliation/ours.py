@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
+from django.db.models.functions import Round
 
+from auctioncraft import money
+from auctioncraft.db import money_sum
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Payment, Payout, Refund, TransferReversal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from django.db.models import QuerySet
 
@@ -89,9 +92,9 @@ def finders_by_charge(intent_of: dict[str, str]) -> dict[str, Finder]:
 
 def sent_by_us() -> QuerySet[Any]:
     """Return the payouts that transfers of ours have reached, with what `was_sent` before any of it came back."""
-    back = Sum("reversals__amount", filter=Q(reversals__made_at__isnull=False), default=Decimal(0))
+    back = money_sum("reversals__amount", filter=Q(reversals__made_at__isnull=False))
     ours = Payout.objects.filter(route=Payout.Route.TRANSFER).exclude(transfer_id="")
-    return ours.annotate(was_sent=F("sent") + back)
+    return ours.annotate(was_sent=Round(F("sent") + back, precision=money.DECIMAL_PLACES))
 
 
 def _transfers(movements: Sequence[Movement], intent_of: dict[str, str]) -> Ours:
