@@ -38,7 +38,14 @@ from payments.stripe_gateway.intents import (
     paid_intent_of,
     retrieve_intent,
 )
-from payments.stripe_gateway.ledger import Movement, intent_of_charge, list_events, list_movements, movements_of
+from payments.stripe_gateway.ledger import (
+    Movement,
+    intent_of_charge,
+    left_with_seller,
+    list_events,
+    list_movements,
+    movements_of,
+)
 from payments.stripe_gateway.limits import can_charge, can_refund
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
 from payments.stripe_gateway.refunds import RefundAtStripe, create_refund, list_refunds, refunded_intent_of
@@ -71,6 +78,7 @@ __all__ = [
     "from_minor_units",
     "id_of",
     "intent_of_charge",
+    "left_with_seller",
     "list_events",
     "list_intents",
     "list_movements",

@@ -74,6 +74,24 @@ def intent_of_charge(charge_id: str) -> str:
         return _id_of(client().v1.charges.retrieve(charge_id).to_dict().get("payment_intent"))
 
 
+def left_with_seller(intent_id: str) -> Decimal | None:
+    """Return what the destination of a payment has of it now: passed on, less our fee and what was taken back.
+
+    None of a payment that was passed on to nobody. Raises NotAtStripe, StripeUnavailable.
+    Source: https://docs.stripe.com/connect/destination-charges#flow-of-funds-app-fee
+    """
+    expand = ["latest_charge.transfer", "latest_charge.application_fee"]
+    with translated():
+        charge = (
+            client().v1.payment_intents.retrieve(intent_id, {"expand": expand}).to_dict().get("latest_charge") or {}
+        )
+    transfer, fee = charge.get("transfer"), charge.get("application_fee") or {"amount": 0, "amount_refunded": 0}
+    if not transfer:
+        return None
+    kept_by_us = fee["amount"] - fee["amount_refunded"]
+    return from_minor_units(transfer["amount"] - transfer["amount_reversed"] - kept_by_us, charge["currency"].upper())
+
+
 def list_events(*, types: Iterable[str], since: datetime) -> Iterator[Event]:
     """Yield the events of these types since then (UTC), the newest first of each twenty types; Stripe keeps 30 days.
 

@@ -123,6 +123,14 @@ def test_and_what_it_took_back_of_it_with_a_refund(passed_on, as_user, seller):
     assert sums(found)["transfer_reversal"] == ("19.99", "19.99")
 
 
+def test_a_refund_of_the_dashboard_that_takes_more_than_the_sellers_share_is_told(double, passed_on):
+    payment = passed_on.order.payments.get()
+    double.post("/v1/refunds", payment_intent=payment.intent_id, amount=1000, reverse_transfer="true")
+    [text] = texts(reconcile())
+    # 10.00 of 17.99 went with the refund; their share of it was 9.00, and the house kept the rest as its fee.
+    assert text == f"payout {passed_on.pk}: its seller has 7.99 USD at Stripe, here 8.99 USD"
+
+
 def test_another_fee_is_told(passed_on):
     passed_on.order.payments.update(fee=Decimal("1.00"))
     assert texts(reconcile()) == ["platform_earning of 2.00 USD at Stripe, here 1.00 USD"]

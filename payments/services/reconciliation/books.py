@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from auctioncraft import money
 from payments import errors, stripe_gateway
@@ -16,6 +17,8 @@ from payments.services.reconciliation.payments import bring_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from payments.services.reconciliation.findings import Findings
     from payments.services.reconciliation.ours import Finder, Ours
@@ -113,9 +116,30 @@ def follow_up(findings: Findings) -> None:
         findings.counts["disputes_open"] += 1
         if findings.mend:
             _mend_dispute(dispute_id)
+    _follow_destinations(findings)
     for name, rows in _stuck():
         for row in rows.order_by("pk"):
             findings.differ(f"{name} {row.pk} is stuck after {row.attempts} tries: {row.error}")
+
+
+def _follow_destinations(findings: Findings) -> None:
+    """Hold what sellers have of refunded payments that were passed on to them against what Stripe left them.
+
+    A refund of the dashboard may take back more than their share, or leave the house its fee. Stripe rounds each
+    refund's share and we their sum, so a smallest unit for each is no difference; what staff paid beside it is unknown.
+    """
+    refunds = Count("order__payments__refunds", filter=Q(order__payments__refunds__status=Refund.Status.SUCCEEDED))
+    settled = Q(order__payments__refunds__settled_at__gte=findings.since)
+    mine = Payout.objects.filter(settled, route=Payout.Route.DESTINATION, paid_by=None).values("pk")
+    payments = Payment.objects.filter(order__payout__in=mine, status=Payment.Status.SUCCEEDED)
+    intents = dict(payments.values_list("order_id", "intent_id"))
+    payouts: QuerySet[Any] = Payout.objects.filter(pk__in=mine).annotate(refunds=refunds)
+    for payout in payouts.order_by("pk"):
+        findings.beat()
+        there = stripe_gateway.left_with_seller(str(intents[payout.order_id]))
+        if there is not None and abs(there - payout.sent) > payout.refunds * money.quantum(payout.currency):
+            text = f"payout {payout.pk}: its seller has {_text(there, payout.currency)} at Stripe"
+            findings.differ(f"{text}, here {_text(payout.sent, payout.currency)}", str(intents[payout.order_id]))
 
 
 def _stuck() -> Iterator[tuple[str, Any]]:
