@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # Characters that tokens and Stripe's secrets are made of. 16 of them in a row are not there by chance.
 _WORD = re.compile(r"[\w-]{16,}")
 _SIX_DIGITS = re.compile(r"(?<![\w.])\d{6}(?!\w)")
-_JWT = re.compile(r"eyJ[\w-]{8,}")
+# Not amid a word: among Stripe's random ids some have these three letters.
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}")
 
 
 class Watch(logging.Handler):

@@ -169,7 +169,10 @@ def test_an_empty_body_names_what_is_missing(send, address, body):
 )
 def test_where_no_body_is_needed_none_is_fine(send, address, body, content_type):
     # 503: there is no Stripe here to begin to save a card with.
-    assert send(address, body, content_type).status_code in {200, 204, 403, 404, 409, 503}
+    fine = {200, 204, 403, 404, 409, 503}
+    if "refund" in address and b"more" in body:
+        fine = {400}  # it could be an amount misspelt, and without one all would go back
+    assert send(address, body, content_type).status_code in fine
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
