@@ -59,7 +59,7 @@ def payouts_are_levelled() -> list[str]:
     taken = paid.exclude(route=Payout.Route.MANUAL)
     asked = money_sum("reversals__amount", filter=Q(reversals__made_at__isnull=True))
     return [f"payout {pk} is not what its amounts say" for pk in _keys(Payout.objects.filter(wrong))] + [
-        f"payout {payout.pk}: its seller has {-payout.owed} too much, of which {payout.asked} is asked back"
+        f"payout {payout.pk}: its seller has {-payout.owed} too much, of which {payout.asked:.3f} is asked back"
         for payout in taken.annotate(asked=asked).order_by("pk").iterator(2000)
         if -payout.owed > payout.asked
     ]

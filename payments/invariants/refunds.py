@@ -19,7 +19,7 @@ def refunds_stay_below_their_ceiling() -> list[str]:
     sums = Payment.objects.annotate(sum=money_sum("refunds__amount", filter=Q(refunds__status__in=_COUNTED)))
     rows = sums.filter(Q(refunding__gt=0) | Q(sum__gt=0)).order_by("pk")
     return [
-        f"payment {pk} counts {refunding} of refunds, and has {refunds} of {received or 0}"
+        f"payment {pk} counts {refunding} of refunds, and has {refunds:.3f} of {received or 0}"
         for pk, refunding, refunds, received in rows.values_list("pk", "refunding", "sum", "received")
         if refunding != refunds or refunding > (received or 0)
     ]
@@ -30,7 +30,7 @@ def orders_know_what_was_refunded() -> list[str]:
     went = Q(payments__status=Payment.Status.SUCCEEDED, payments__refunds__status=Refund.Status.SUCCEEDED)
     rows = Order.objects.annotate(sum=money_sum("payments__refunds__amount", filter=went)).order_by("pk")
     return [
-        f"order {pk} counts {refunded} as refunded, and {sum_} was"
+        f"order {pk} counts {refunded} as refunded, and {sum_:.3f} was"
         for pk, refunded, sum_ in rows.filter(Q(refunded__gt=0) | Q(sum__gt=0)).values_list("pk", "refunded", "sum")
         if refunded != sum_
     ]

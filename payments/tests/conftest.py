@@ -53,7 +53,15 @@ class Double:
         return requests.get(f"{self.url}/v1/payment_intents/{intent_id}", auth=KEY, timeout=10).json()
 
     def intents(self) -> list[dict[str, Any]]:
-        return requests.get(f"{self.url}/v1/payment_intents?limit=100", auth=KEY, timeout=10).json()["data"]
+        """All of them: the double is the session's, and others have made many."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            url, params = f"{self.url}/v1/payment_intents", {"limit": 100, **after}
+            page = requests.get(url, params, auth=KEY, timeout=10).json()
+            found += page["data"]
+            if not page["has_more"]:
+                return found
 
     def confirm(self, intent_id: str, card: str = "pm_card_visa") -> dict[str, Any]:
         return self.post(f"/v1/payment_intents/{intent_id}/confirm", payment_method=card, return_url="https://x.test/")

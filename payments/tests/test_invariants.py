@@ -97,11 +97,11 @@ def breaks(order, payment, rival):
         ),
         "refunds_stay_below_their_ceiling": (
             lambda: Payment.objects.update(refunding=5),
-            [f"payment {payment.pk} counts 5.000 of refunds, and has 0 of {order.total:.3f}"],
+            [f"payment {payment.pk} counts 5.000 of refunds, and has 0.000 of {order.total:.3f}"],
         ),
         "orders_know_what_was_refunded": (
             lambda: Order.objects.update(refunded=5),
-            [f"order {order.pk} counts 5.000 as refunded, and 0 was"],
+            [f"order {order.pk} counts 5.000 as refunded, and 0.000 was"],
         ),
         "refunds_are_at_stripe": (
             lambda: (
@@ -171,7 +171,7 @@ def test_what_a_seller_has_too_much_and_is_not_asked_back_is_found(order, paid):
     at = {"status": "paid", "paid_at": clock.now(), "transfer_id": "tr_1", "sent": order.total}
     Payout.objects.update(route="transfer", **at, returned=5, reversed=5)
     too_much = f"payout {order.payout.pk}: its seller has 5.000 too much, of which"
-    assert findings()["payouts_are_levelled"] == [f"{too_much} 0 is asked back"]
+    assert findings()["payouts_are_levelled"] == [f"{too_much} 0.000 is asked back"]
     reversal = TransferReversal.objects.create(payout=order.payout, amount=5)
     assert "payouts_are_levelled" not in findings()
     reversal.delete()
