@@ -41,9 +41,7 @@ def create(call: Call, _: str = "") -> JSON:
         given,
         *("business_type", "capabilities", "controller", "country", "default_currency", "email", "metadata", "type"),
     )
-    type_ = params.text(given, "type")
-    if type_ not in (None, *TYPES):
-        raise StripeError(f"Invalid type: must be one of {', '.join(TYPES)}", param="type")
+    type_ = params.one_of(given, "type", TYPES)
     if type_ is not None and "controller" in given:
         message = "You may only specify one of these parameters: type, controller."
         raise StripeError(message, param="type")

@@ -76,29 +76,18 @@ async def _show_page(double: Double, request: Request) -> Response:
 
 async def _authenticate(double: Double, request: Request) -> Response:
     form = await given(request)
-    intent, problem = _waiting(double, request, form, "requires_action")
+    intent, problem = waiting(double, request, form, "payment_intent", "requires_action")
     if intent is None:
         return problem
     with double.store.transaction():
         intent = confirm.authenticate(call_of(double, request), intent, succeed=form["outcome"] == "succeed")
     double.wake()
-    return_url = double.store.private(intent["id"]).get("return_url")
-    if not form.get("page") or not return_url:
-        return JSONResponse(intent)
-    # https://docs.stripe.com/payments/accept-a-payment: what Stripe adds to the return_url
-    query = urlencode(
-        {
-            "payment_intent": intent["id"],
-            "payment_intent_client_secret": intent["client_secret"],
-            "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed",
-        }
-    )
-    return RedirectResponse(return_url + ("&" if "?" in return_url else "?") + query, status_code=303)
+    return back_to_shop(double, intent, form)
 
 
 async def _settle(double: Double, request: Request) -> Response:
     form = await given(request)
-    intent, problem = _waiting(double, request, form, "processing")
+    intent, problem = waiting(double, request, form, "payment_intent", "processing")
     if intent is None:
         return problem
     with double.store.transaction():
@@ -107,10 +96,30 @@ async def _settle(double: Double, request: Request) -> Response:
     return JSONResponse(intent)
 
 
-def _waiting(double: Double, request: Request, form: JSON, status: str) -> tuple[JSON | None, Response]:
-    intent = double.store.get("payment_intent", request.path_params["id"])
+def back_to_shop(double: Double, intent: JSON, form: JSON) -> Response:
+    """Answer with the intent, or send a browser that came by the page to the return_url, with what Stripe adds to it.
+
+    Source: https://docs.stripe.com/payments/accept-a-payment and https://docs.stripe.com/payments/save-and-reuse
+    """
+    return_url = double.store.private(intent["id"]).get("return_url")
+    if not form.get("page") or not return_url:
+        return JSONResponse(intent)
+    query = urlencode(
+        {
+            intent["object"]: intent["id"],
+            f"{intent['object']}_client_secret": intent["client_secret"],
+            "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed",
+        }
+    )
+    return RedirectResponse(return_url + ("&" if "?" in return_url else "?") + query, status_code=303)
+
+
+def waiting(double: Double, request: Request, form: JSON, kind: str, status: str) -> tuple[JSON | None, Response]:
+    """Return the intent of the path if it waits in `status` and the form says how it goes on; else what is wrong."""
+    intent = double.store.get(kind, request.path_params["id"])
     if intent is None or intent["status"] != status:
-        return None, refused(f"no payment intent of this id is in {status}", 404 if intent is None else 409)
+        problem = f"no {kind.replace('_', ' ')} of this id is in {status}"
+        return None, refused(problem, 404 if intent is None else 409)
     if form.get("outcome") not in ("succeed", "fail"):
         return None, refused("outcome must be succeed or fail", 400)
     return intent, Response()

@@ -137,10 +137,7 @@ def cancel(call: Call, intent_id: str) -> JSON:
     """
     params.only(call.params, "cancellation_reason")
     intent = find(call, intent_id)
-    reason = params.text(call.params, "cancellation_reason")
-    if reason is not None and reason not in REASONS:
-        message = f"Invalid cancellation_reason: must be one of {', '.join(REASONS)}"
-        raise StripeError(message, param="cancellation_reason")
+    reason = params.one_of(call.params, "cancellation_reason", REASONS)
     if intent["status"] not in CANCELABLE:
         message = (
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "

@@ -5,13 +5,12 @@ from __future__ import annotations
 import html
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from stripe_double import accounts, onboarding, refunds, setup_intents
-from stripe_double.control import call_of, given, refused
+from stripe_double.control import back_to_shop, call_of, given, refused, waiting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -56,26 +55,14 @@ async def _show_setup(double: Double, request: Request) -> Response:
 
 
 async def _authenticate(double: Double, request: Request) -> Response:
-    form, intent = await given(request), double.store.get("setup_intent", request.path_params["id"])
-    if intent is None or intent["status"] != "requires_action":
-        return refused("no setup intent of this id is in requires_action", 404 if intent is None else 409)
-    if form.get("outcome") not in ("succeed", "fail"):
-        return refused("outcome must be succeed or fail", 400)
+    form = await given(request)
+    intent, problem = waiting(double, request, form, "setup_intent", "requires_action")
+    if intent is None:
+        return problem
     with double.store.transaction():
         intent = setup_intents.authenticate(call_of(double, request), intent, succeed=form["outcome"] == "succeed")
     double.wake()
-    return_url = double.store.private(intent["id"]).get("return_url")
-    if not form.get("page") or not return_url:
-        return JSONResponse(intent)
-    # https://docs.stripe.com/payments/save-and-reuse: what Stripe adds to the return_url
-    query = urlencode(
-        {
-            "setup_intent": intent["id"],
-            "setup_intent_client_secret": intent["client_secret"],
-            "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed",
-        }
-    )
-    return RedirectResponse(return_url + ("&" if "?" in return_url else "?") + query, status_code=303)
+    return back_to_shop(double, intent, form)
 
 
 async def _show_onboarding(double: Double, request: Request) -> Response:

@@ -40,6 +40,14 @@ def text(params: Params, name: str, maximum: int = MAX_TEXT) -> str | None:
     return value
 
 
+def one_of(params: Params, name: str, allowed: tuple[str, ...]) -> str | None:
+    """Return one of the allowed words, or None when absent or empty."""
+    value = text(params, name)
+    if value is not None and value not in allowed:
+        raise StripeError(f"Invalid {name}: must be one of {', '.join(allowed)}", param=name)
+    return value
+
+
 def integer(params: Params, name: str, minimum: int = 1) -> int | None:
     """Return an integer of at least `minimum`, or None when absent; "10.0" and "1e3" are not integers."""
     value = params.get(name)

@@ -29,10 +29,7 @@ def create(call: Call, _: str = "") -> JSON:
         *("amount", "charge", "metadata", "payment_intent", "reason", "refund_application_fee", "reverse_transfer"),
     )
     amount = params.integer(given, "amount")
-    reason = params.text(given, "reason")
-    if reason is not None and reason not in REASONS:
-        message = f"Invalid reason: must be one of {', '.join(REASONS)}"
-        raise StripeError(message, param="reason")
+    reason = params.one_of(given, "reason", REASONS)
     charge = _charge_of(call)
     if disputes.refuses_refund(call, charge):
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."

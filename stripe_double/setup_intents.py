@@ -112,10 +112,7 @@ def cancel(call: Call, intent_id: str) -> JSON:
     """
     params.only(call.params, "cancellation_reason")
     intent = _find(call, intent_id)
-    reason = params.text(call.params, "cancellation_reason")
-    if reason is not None and reason not in REASONS:
-        message = f"Invalid cancellation_reason: must be one of {', '.join(REASONS)}"
-        raise StripeError(message, param="cancellation_reason")
+    reason = params.one_of(call.params, "cancellation_reason", REASONS)
     if intent["status"] not in UNFINISHED:
         message = (
             f"You cannot cancel this SetupIntent because it has a status of {intent['status']}. Only a SetupIntent "

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
 from auctioncraft import clock, money
 from auctions.models import Auction, AuctionEvent
+from payments.invariants.keys import keys
 from payments.models import Order, Payment
 from payments.services.expiry import LONGEST_WAIT
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 _LIVE: Final = (Order.Status.AWAITING_PAYMENT, Order.Status.PAID)
 
@@ -93,7 +91,7 @@ def sales_fall_through_with_their_order() -> list[str]:
     told = AuctionEvent.objects.order_by().filter(kind=AuctionEvent.Kind.SALE_FELL_THROUGH)
     events = told.values_list("product_id", "created_at")
     return (
-        [f"the sale of product {pk} fell through, and its order did not expire" for pk in _keys(wrong)]
+        [f"the sale of product {pk} fell through, and its order did not expire" for pk in keys(wrong)]
         + [f"product {product}: no event of the order that expired at {at}" for product, at in over.difference(events)]
         + [f"product {product}: no order expired at {at}, as its event says" for product, at in events.difference(over)]
     )
@@ -102,7 +100,7 @@ def sales_fall_through_with_their_order() -> list[str]:
 def what_is_listed_again_is_not_owed() -> list[str]:
     """docs/rules.md, After the sale: nobody owes anything for a product that was listed again."""
     owed = Order.objects.filter(status__in=_LIVE, product__relisting__isnull=False)
-    return [f"order {pk} is of a product that was listed again" for pk in _keys(owed)]
+    return [f"order {pk} is of a product that was listed again" for pk in keys(owed)]
 
 
 def strikes_are_of_expired_orders() -> list[str]:
@@ -137,7 +135,3 @@ def paid_sales_are_settled() -> list[str]:
         f"the auction of product {pk} disagrees with its order"
         for pk in wrong.order_by("pk").values_list("pk", flat=True)
     ]
-
-
-def _keys(rows: QuerySet[Any]) -> Any:
-    return rows.order_by("pk").values_list("pk", flat=True)

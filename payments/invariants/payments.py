@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
+from payments.invariants.keys import keys
 from payments.models import Order, Payment
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 _SUCCEEDED: Final = Payment.Status.SUCCEEDED
 
@@ -45,10 +43,6 @@ def money_has_an_intent() -> list[str]:
     came = Q(status__in=(_SUCCEEDED, Payment.Status.SURPLUS))
     timed = came & Q(succeeded_at__isnull=True)
     lost = Payment.objects.filter(~came, succeeded_at__isnull=False)
-    return [f"payment {pk} lacks its intent or its moment" for pk in _keys(Payment.objects.filter(made | timed))] + [
-        f"payment {pk}: its money came, and is neither the order's nor surplus" for pk in _keys(lost)
+    return [f"payment {pk} lacks its intent or its moment" for pk in keys(Payment.objects.filter(made | timed))] + [
+        f"payment {pk}: its money came, and is neither the order's nor surplus" for pk in keys(lost)
     ]
-
-
-def _keys(rows: QuerySet[Any]) -> Any:
-    return rows.order_by("pk").values_list("pk", flat=True)

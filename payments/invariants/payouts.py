@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from auctioncraft import money
 from auctioncraft.db import money_sum
+from payments.invariants.keys import keys
 from payments.models import Order, Payment, Payout
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def paid_orders_have_a_payout() -> list[str]:
     )
     without = Order.objects.filter(~Exists(payout), status=Order.Status.PAID)
     unpaid = Payout.objects.exclude(order__status=Order.Status.PAID)
-    return [f"order {pk} is paid and has no payout of its total" for pk in _keys(without)] + [
-        f"payout {pk} is of an order that is not paid" for pk in _keys(unpaid)
+    return [f"order {pk} is paid and has no payout of its total" for pk in keys(without)] + [
+        f"payout {pk} is of an order that is not paid" for pk in keys(unpaid)
     ]
 
 
@@ -58,7 +59,7 @@ def payouts_are_levelled() -> list[str]:
     paid: QuerySet[Any] = Payout.objects.filter(status=Payout.Status.PAID, reversed__gt=0)
     taken = paid.exclude(route=Payout.Route.MANUAL)
     asked = money_sum("reversals__amount", filter=Q(reversals__made_at__isnull=True))
-    return [f"payout {pk} is not what its amounts say" for pk in _keys(Payout.objects.filter(wrong))] + [
+    return [f"payout {pk} is not what its amounts say" for pk in keys(Payout.objects.filter(wrong))] + [
         f"payout {payout.pk}: its seller has {-payout.owed} too much, of which {payout.asked:.3f} is asked back"
         for payout in taken.annotate(asked=asked).order_by("pk").iterator(2000)
         if -payout.owed > payout.asked
@@ -72,10 +73,6 @@ def transfers_are_at_stripe() -> list[str]:
         order_id=OuterRef("order_id"), status=Payment.Status.SUCCEEDED, fee=OuterRef("fee")
     ).exclude(destination="")
     strange = Payout.objects.filter(~Exists(passed_on), route=Payout.Route.DESTINATION)
-    return [f"payout {pk} was sent, and has no transfer" for pk in _keys(nameless)] + [
-        f"payout {pk} is not what its payment passed on" for pk in _keys(strange)
+    return [f"payout {pk} was sent, and has no transfer" for pk in keys(nameless)] + [
+        f"payout {pk} is not what its payment passed on" for pk in keys(strange)
     ]
-
-
-def _keys(rows: QuerySet[Any]) -> Any:
-    return rows.order_by("pk").values_list("pk", flat=True)

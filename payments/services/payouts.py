@@ -84,7 +84,7 @@ def take_back(
     reverse_transfer; not so of a dispute. Order and payment are locked; surplus never was the seller's: quiet then.
     """
     payout = _locked(order)
-    if payout is None or payment.status != Payment.Status.SUCCEEDED:
+    if payout is None or not payment.paid_its_order:
         return
     before = payout.reversed
     payout.returned = min(payout.returned + amount, payout.gross)
@@ -101,7 +101,7 @@ def give_back(*, order: Order, payment: Payment, amount: Decimal) -> None:
     What Stripe was asked to bring back by then is owed to the seller again, and is paid by hand.
     """
     payout = _locked(order)
-    if payout is None or payment.status != Payment.Status.SUCCEEDED:
+    if payout is None or not payment.paid_its_order:
         return
     payout.returned = max(payout.returned - amount, Decimal(0))
     payout.reversed = _share_of(payout)

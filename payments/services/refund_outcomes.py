@@ -102,7 +102,7 @@ def apply(*, order: Order, payment: Payment, refund: Refund, found: RefundAtStri
         _reserve(order, payment, refund)
     was = refund.status
     _move(order, payment, refund, status, failure=found.failure)
-    if payment.paid_its_order and status == _S.SUCCEEDED:
+    if status == _S.SUCCEEDED:
         payouts.take_back(
             order=order,
             payment=payment,
@@ -111,7 +111,7 @@ def apply(*, order: Order, payment: Payment, refund: Refund, found: RefundAtStri
             # One made in the dashboard may have left the seller their part.
             reversed_at_stripe=found.takes_back,
         )
-    elif payment.paid_its_order and was == _S.SUCCEEDED:
+    elif was == _S.SUCCEEDED:
         payouts.give_back(order=order, payment=payment, amount=refund.amount)
     return "refund_failed" if status in _CAME_TO_NOTHING else ""
 
