@@ -17,7 +17,7 @@ test-sqlite: $(TEST_READY)
 	TEST_DATABASE_URL= $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-postgres: $(TEST_READY)
-	$(BIN)/python -m auctioncraft.tests.on_postgres -n 2 --dist loadfile
+	$(BIN)/python -m tests.on_postgres -n 2 --dist loadfile
 
 check: $(TEST_READY) .env
 	$(BIN)/ruff format --check .
@@ -25,7 +25,7 @@ check: $(TEST_READY) .env
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
-	$(BIN)/python -m auctioncraft.tests.advisories
+	$(BIN)/python -m tests.audit_dependencies
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	READ_DOT_ENV=off DEBUG=off ALLOWED_HOSTS=auctions.example.com DATABASE_URL=postgres://127.0.0.1/none \
@@ -35,7 +35,7 @@ check: $(TEST_READY) .env
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 fuzz: $(TEST_READY)
-	DJANGO_SETTINGS_MODULE=auctioncraft.settings_test $(BIN)/python -m auctioncraft.tests.fuzz
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.fuzz
 
 bench: $(TEST_READY)
 	$(BIN)/python -m benchmarks

@@ -11,8 +11,8 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.services import tokens
-from auctioncraft.tests import factories
-from auctioncraft.tests.leaks import Watch
+from tests import factories
+from tests.secret_log_watch import SecretLogWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def log_watch() -> Iterator[Watch]:
+def log_watch() -> Iterator[SecretLogWatch]:
     """Read what all the tests log, down to DEBUG; at the end fail if a line held a code, a token or a secret."""
-    watch, root = Watch(), logging.getLogger()
+    watch, root = SecretLogWatch(), logging.getLogger()
     level = root.level
     for handler in root.handlers:
         handler.setLevel(level)  # the watch sees more, the output stays as it is

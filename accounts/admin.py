@@ -13,8 +13,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
-from accounts.services import profile, standing, tokens
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from accounts.services import bidder_status, profile, tokens
 from auctioncraft.admin import ReadOnlyAdmin
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
         """Save, and sign the account out."""
         user = super().save(commit)
         if commit:
-            tokens.end_all(user=user)
+            tokens.end_all_sessions(user=user)
         return user
 
 
@@ -65,7 +65,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     search_help_text = "E-mail address or display name"
     ordering = ("-id",)
     date_hierarchy = "created_at"
-    actions = ("disable", "sign_out", "lift_strikes")
+    actions = ("disable", "sign_out", "clear_strikes")
     readonly_fields = ("strikes", "created_at", "email_verified_at", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "password", "display_name")}),
@@ -79,21 +79,21 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Close the chosen accounts to their owners."""
         for user in self._within_reach(request, users).exclude(pk=request.user.pk or 0):
-            profile.disable(user=user)
+            profile.disable_account(user=user)
 
     @admin.action(description="Sign out everywhere", permissions=["change"])
     def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End every sign-in of the chosen accounts."""
         for user in self._within_reach(request, users):
-            tokens.end_all(user=user)
+            tokens.end_all_sessions(user=user)
 
     @admin.action(description="Lift strikes", permissions=["change"])
-    def lift_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
+    def clear_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Let the chosen people bid again, and note on their pages who did that."""
         for user in self._within_reach(request, users).filter(strikes__gt=0):
             had = user.strikes
             with transaction.atomic():
-                standing.lift_strikes(user=user)
+                bidder_status.clear_strikes(user=user)
                 self.log_change(request, user, f"Strikes lifted: {had}.")
             self.message_user(request, f"{user.email}: {had} lifted.", messages.SUCCESS)
 
@@ -120,15 +120,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
         else:
             super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
-            profile.disable(user=obj)
+            profile.disable_account(user=obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Nobody: see the class."""
         return False
 
 
-@admin.register(SignIn)
-class SignInAdmin(ReadOnlyAdmin):
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
     """Who is signed in, where, and since when."""
 
     list_display = ("user", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
@@ -143,31 +143,31 @@ class SignInAdmin(ReadOnlyAdmin):
 class OneTimeCodeAdmin(ReadOnlyAdmin):
     """When codes were asked for, never what they are."""
 
-    list_display = ("email", "purpose", "ip", "created_at", "expires_at", "used_at")
-    list_filter = ("purpose", ("used_at", admin.EmptyFieldListFilter), "created_at")
+    list_display = ("email", "purpose", "ip", "created_at", "expires_at", "consumed_at")
+    list_filter = ("purpose", ("consumed_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("email", "ip")
     fields = list_display
     readonly_fields = fields
 
 
-@admin.register(FormerAddress)
-class FormerAddressAdmin(ReadOnlyAdmin):
+@admin.register(PreviousEmail)
+class PreviousEmailAdmin(ReadOnlyAdmin):
     """Which addresses an account had within the last 30 days: for whoever says that theirs was taken over."""
 
-    list_display = ("email", "user", "given_up_at")
+    list_display = ("email", "user", "replaced_at")
     list_select_related = ("user",)
     search_fields = ("email", "user__email", "user__display_name")
     fields = list_display
     readonly_fields = fields
 
 
-@admin.register(Guard)
-class GuardAdmin(ReadOnlyAdmin):
+@admin.register(FailedAttempts)
+class FailedAttemptsAdmin(ReadOnlyAdmin):
     """Failed tries. Deleting a row lets an address that is locked out try again at once."""
 
-    list_display = ("key", "streak")
+    list_display = ("key", "consecutive_failures")
     search_fields = ("key",)
-    fields = ("key", "streak", "failures")
+    fields = ("key", "consecutive_failures", "failures")
     readonly_fields = fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 
-from accounts.models import SignIn
-from accounts.services.tokens import Credential, read_access
-from auctioncraft.errors import NotAuthenticated
+from accounts.models import Session
+from accounts.services.tokens import Credential, read_access_token
+from auctioncraft.core.errors import NotAuthenticated
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class DeferredUser:
     """Whoever a token names, not looked up yet."""
 
     pk: int
@@ -41,11 +41,11 @@ class TokenAuthentication(BaseAuthentication):
         self.deferred = deferred
 
     def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
-        """Return the user (deferred: a Bearer) and the credential, or None without a token. Raises NotAuthenticated."""
+        """Return the user or DeferredUser, and the credential, or None without a token. Raises NotAuthenticated."""
         credential = _credential(request)
         if credential is None:
             return None
-        return Bearer(credential.user_id) if self.deferred else self._user(credential), credential
+        return DeferredUser(credential.user_id) if self.deferred else self._user(credential), credential
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)
         """Name the scheme for WWW-Authenticate: DRF then answers 401 and not 403."""
@@ -53,9 +53,9 @@ class TokenAuthentication(BaseAuthentication):
 
     def _user(self, credential: Credential) -> User:
         sign_in = (
-            SignIn.objects.select_related("user")
+            Session.objects.select_related("user")
             .filter(
-                pk=credential.sign_in_id,
+                pk=credential.session_id,
                 ended_at__isnull=True,
                 user_id=credential.user_id,
                 user__is_active=True,
@@ -68,14 +68,14 @@ class TokenAuthentication(BaseAuthentication):
         return sign_in.user
 
 
-def caller(request: Request) -> User:
+def current_user(request: Request) -> User:
     """Return who is calling, where a permission has let nobody in who is not signed in."""
     return cast("User", request.user)
 
 
-def sign_in_of(request: Request) -> UUID:
+def session_id_of(request: Request) -> UUID:
     """Return the id of the sign-in that the caller's token is of, where `caller` says who is calling."""
-    return cast("Credential", request.auth).sign_in_id
+    return cast("Credential", request.auth).session_id
 
 
 def _credential(request: Request) -> Credential | None:
@@ -86,7 +86,7 @@ def _credential(request: Request) -> Credential | None:
         return None
     if len(parts) != 2:
         raise NotAuthenticated
-    return read_access(parts[1].decode("latin-1"))
+    return read_access_token(parts[1].decode("latin-1"))
 
 
 class _TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auctioncraft.errors import DomainError
+from auctioncraft.core.errors import DomainError
 
 
 class InvalidCode(DomainError):
@@ -35,7 +35,7 @@ class EmailTaken(DomainError):
     detail = "There is an account with this e-mail address. Sign in, with a code if need be."
 
 
-class UnfitPassword(DomainError):
+class WeakPassword(DomainError):
     """The new password fails the validators; `errors` says why, all reasons at once."""
 
     detail = "The input is not valid."

@@ -9,15 +9,15 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import normalise_email
-from auctioncraft.api.fields import FlagField, NameField
+from accounts.models import normalize_email
+from auctioncraft.api.fields import SingleLineField, StrictBooleanField
 
 MAX_LOCAL_PART = 64  # characters; RFC 5321, 4.5.3.1.1
 _PLAIN = re.compile(r"[!-~]+")  # ASCII without spaces and controls
 _ADDRESS = re.compile("\\S@\\S+[.\u3002]\\S")  # the ideographic full stop parts a domain too
 
 
-class AddressField(serializers.EmailField):
+class NormalizedEmailField(serializers.EmailField):
     """An e-mail address in its normalised form, which must then be plain ASCII (domains: punycode).
 
     So a full-width address is the same account, and one with a dotless i or a Cyrillic a is nobody's. Quoted local
@@ -31,14 +31,14 @@ class AddressField(serializers.EmailField):
     def to_internal_value(self, data: Any) -> str:
         """Return the normalised address."""
         text = super().to_internal_value(data) if isinstance(data, str) else ""
-        address = normalise_email(text) if len(text) <= 254 else ""
+        address = normalize_email(text) if len(text) <= 254 else ""
         local = address.rpartition("@")[0]
         if not _PLAIN.fullmatch(address) or any(char in address for char in '"[]') or len(local) > MAX_LOCAL_PART:
             raise serializers.ValidationError("Enter a valid email address.", code="invalid")
         return address
 
 
-class DisplayNameField(NameField):
+class DisplayNameField(SingleLineField):
     """A name that everybody sees: up to 60 characters, nothing that does not show, no address."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,7 +78,7 @@ class PasswordField(serializers.CharField):
         "example": {"outbid": {"mail": False}},
     }
 )
-class PreferencesField(serializers.DictField):
+class NotificationPreferencesField(serializers.DictField):
     """How one wants to be told, by kind. Which kinds there are is known to the app that tells."""
 
-    child = serializers.DictField(child=FlagField())
+    child = serializers.DictField(child=StrictBooleanField())

@@ -9,8 +9,8 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db.models import Count, DurationField, Exists, ExpressionWrapper, F, Func, IntegerField, OuterRef, Q
 
 from accounts.erased import NAME, erased
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User, normalise_email
-from accounts.services import guards, otp, tokens
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User, normalize_email
+from accounts.services import lockout, otp, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def _addresses() -> list[str]:
     odd = User.objects.filter(email__regex=r"[^!-@\[-~]").values_list("pk", "email")
     lines = []
     for pk, email in odd.iterator():
-        normalised = normalise_email(email)
+        normalised = normalize_email(email)
         if normalised != email:
             lines.append(f"user {pk}: the address is not normalised")
             lines += [
@@ -37,9 +37,9 @@ def _addresses() -> list[str]:
 
 def _live_codes() -> list[str]:
     """18: a new code voids the older ones."""
-    doubled = OneTimeCode.objects.filter(used_at__isnull=True).values("email").annotate(count=Count("pk"))
+    doubled = OneTimeCode.objects.filter(consumed_at__isnull=True).values("email").annotate(count=Count("pk"))
     emails = doubled.filter(count__gt=1).order_by().values("email")
-    rows = OneTimeCode.objects.filter(used_at__isnull=True, email__in=emails)
+    rows = OneTimeCode.objects.filter(consumed_at__isnull=True, email__in=emails)
     return [f"code {pk}: not the only unused one of its address" for pk in rows.values_list("pk", flat=True)]
 
 
@@ -47,7 +47,7 @@ def _code_lifetimes() -> list[str]:
     """18: 10 minutes."""
     lifetime = ExpressionWrapper(F("expires_at") - F("created_at"), output_field=DurationField())
     rows = OneTimeCode.objects.annotate(lifetime=lifetime).exclude(
-        lifetime__gt=timedelta(0), lifetime__lte=otp.LIFETIME
+        lifetime__gt=timedelta(0), lifetime__lte=otp.CODE_LIFETIME
     )
     return [f"code {pk}: does not last 10 minutes" for pk in rows.values_list("pk", flat=True)]
 
@@ -64,33 +64,33 @@ class _Length(Func):
 
 def _failures() -> list[str]:
     """18: at most 10 failures an hour are ever compared."""
-    rows = Guard.objects.annotate(count=_Length("failures")).filter(count__gt=guards.IN_ALL)
+    rows = FailedAttempts.objects.annotate(count=_Length("failures")).filter(count__gt=lockout.TOTAL_LIMIT)
     return [f"guard of a {key.partition(':')[0]}: more than 10 failures" for key in rows.values_list("pk", flat=True)]
 
 
 def _disabled() -> list[str]:
     """19: a disabled account is signed in nowhere."""
-    rows = SignIn.objects.filter(ended_at__isnull=True, user__is_active=False)
+    rows = Session.objects.filter(ended_at__isnull=True, user__is_active=False)
     return [f"sign-in {pk}: goes on, but its account is disabled" for pk in rows.values_list("pk", flat=True)]
 
 
 def _successors() -> list[str]:
     """19: a refresh token has at most one successor."""
-    shared = SignIn.objects.values("token_hash").annotate(count=Count("pk")).filter(count__gt=1).order_by()
-    rows = SignIn.objects.filter(token_hash__in=shared.values("token_hash"))
+    shared = Session.objects.values("token_hash").annotate(count=Count("pk")).filter(count__gt=1).order_by()
+    rows = Session.objects.filter(token_hash__in=shared.values("token_hash"))
     return [f"sign-in {pk}: shares its refresh token" for pk in rows.values_list("pk", flat=True)]
 
 
 def _sign_in_times() -> list[str]:
     """19: a sign-in is used between its beginning and its end."""
-    rows = SignIn.objects.filter(Q(last_used_at__lt=F("created_at")) | Q(expires_at__lte=F("last_used_at")))
+    rows = Session.objects.filter(Q(last_used_at__lt=F("created_at")) | Q(expires_at__lte=F("last_used_at")))
     return [f"sign-in {pk}: its times are out of order" for pk in rows.values_list("pk", flat=True)]
 
 
 def _sign_in_lives() -> list[str]:
     """19: however often it was refreshed, a sign-in ends 90 days after its beginning."""
     life = ExpressionWrapper(F("expires_at") - F("created_at"), output_field=DurationField())
-    rows = SignIn.objects.annotate(life=life).filter(life__gt=tokens.LONGEST)
+    rows = Session.objects.annotate(life=life).filter(life__gt=tokens.MAX_SESSION_AGE)
     return [f"sign-in {pk}: lasts longer than 90 days" for pk in rows.values_list("pk", flat=True)]
 
 
@@ -110,7 +110,7 @@ def _erased() -> list[str]:
         email_verified_at__isnull=True,
         last_login__isnull=True,
     )
-    things = [model.objects.filter(user=OuterRef("pk")) for model in (SignIn, FormerAddress)]
+    things = [model.objects.filter(user=OuterRef("pk")) for model in (Session, PreviousEmail)]
     codes = OneTimeCode.objects.filter(account=OuterRef("pk"))
     left = ~kept | Q(Exists(things[0])) | Q(Exists(things[1])) | Q(Exists(codes))
     rows = User.objects.filter(erased()).filter(left)
@@ -119,7 +119,7 @@ def _erased() -> list[str]:
 
 CHECKS: dict[str, Callable[[], list[str]]] = {
     "addresses_are_normalised": _addresses,
-    "one_live_code_per_address": _live_codes,
+    "one_unused_code_per_email": _live_codes,
     "codes_last_ten_minutes": _code_lifetimes,
     "failures_stay_within_the_hour": _failures,
     "disabled_accounts_are_signed_out": _disabled,

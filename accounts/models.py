@@ -12,10 +12,10 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
 
-from auctioncraft.ids import uuid7
+from auctioncraft.core.ids import uuid7
 
 
-def normalise_email(address: str) -> str:
+def normalize_email(address: str) -> str:
     """Return the one form of an address that is stored, compared and mailed: NFKC, then case-folded.
 
     `iexact` would fold the dotless i (U+0131) to i and hand one person's account to another; this keeps them apart.
@@ -33,7 +33,7 @@ class UserManager(BaseUserManager["User"]):
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Create an account; without a password it can sign in by one-time code only."""
-        user = self.model(email=normalise_email(email), **fields)
+        user = self.model(email=normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -46,7 +46,7 @@ class UserManager(BaseUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> User:
         """Find an account by an address however it is written."""
-        return self.get(email=normalise_email(username or ""))
+        return self.get(email=normalize_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -86,7 +86,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         """Normalise the address: the admin's forms come this way."""
         super().clean()
-        self.email = normalise_email(self.email)
+        self.email = normalize_email(self.email)
 
     def set_password(self, raw_password: str | None) -> None:
         """Set the password, and end every token that was issued before."""
@@ -136,7 +136,7 @@ class OneTimeCode(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # Used, or superseded by a newer one. Either way it opens nothing any more.
-    used_at = models.DateTimeField(null=True, blank=True)
+    consumed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
@@ -146,12 +146,12 @@ class OneTimeCode(models.Model):
         )
         constraints = (
             models.UniqueConstraint(
-                fields=("email",), condition=models.Q(used_at__isnull=True), name="one_live_code_per_address"
+                fields=("email",), condition=models.Q(consumed_at__isnull=True), name="one_unused_code_per_email"
             ),
             models.CheckConstraint(
                 condition=models.Q(purpose="change_email", account__isnull=False)
                 | (~models.Q(purpose="change_email") & models.Q(account__isnull=True)),
-                name="code_for_an_account_changes_its_address",
+                name="code_account_only_for_email_change",
             ),
         )
 
@@ -159,7 +159,7 @@ class OneTimeCode(models.Model):
         return f"Code {self.pk}"
 
 
-class Guard(models.Model):
+class FailedAttempts(models.Model):
     """One row per address or network that ever asked or tried: the lock for it, and the count of its failures.
 
     Codes and passwords are counted apart: whoever guesses at one does not lock the owner out of the other.
@@ -174,18 +174,20 @@ class Guard(models.Model):
 
     key = models.CharField(max_length=270, primary_key=True, help_text="The kind, a colon, the normalised address.")
     failures = models.JSONField(default=list, help_text="When tries failed in the last hour, in order: Unix seconds.")
-    streak = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
-    failed_at = models.DateTimeField(null=True, blank=True, help_text="The last failure: an hour later none counts.")
+    consecutive_failures = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
+    last_failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="The last failure: an hour later none counts."
+    )
 
     def __str__(self) -> str:
         return f"Guard of {self.pk}"
 
 
-class SignIn(models.Model):
+class Session(models.Model):
     """A sign-in on one device: the family of refresh tokens, of which only the newest one works."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     token_hash = models.CharField(max_length=64, help_text="SHA-256 of the one refresh token that is good.")
     user_agent = models.CharField(max_length=200, blank=True)
     ip = models.GenericIPAddressField(null=True, blank=True)
@@ -196,18 +198,19 @@ class SignIn(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        db_table = "user_session"
         ordering = ("-last_used_at",)
 
     def __str__(self) -> str:
         return f"Sign-in {self.pk}"
 
 
-class FormerAddress(models.Model):
+class PreviousEmail(models.Model):
     """An address that an account had. It is told of the change, wherever the account's mail goes by then."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="former_addresses")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="previous_emails")
     email = models.EmailField(max_length=254)
-    given_up_at = models.DateTimeField()
+    replaced_at = models.DateTimeField()
 
     class Meta:
         ordering = ("-id",)

@@ -8,12 +8,12 @@ SUBSCRIBER = (32, 64)  # bits of IPv4 and of IPv6
 NEIGHBOURHOOD = (24, 64)
 
 
-def subscriber(ip: str | None) -> str | None:
-    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 one, since they have all 2^64 in it."""
+def ip_prefix(ip: str | None) -> str | None:
+    """Return what one ip_prefix has: an IPv4 address, or the /64 of an IPv6 one, since they have all 2^64 in it."""
     return _widened(ip, *SUBSCRIBER)
 
 
-def neighbourhood(ip: str | None) -> str | None:
+def device_network(ip: str | None) -> str | None:
     """Return where a device is found again: the /24 of an IPv4 address, of which it is given others, or the /64."""
     return _widened(ip, *NEIGHBOURHOOD)
 

@@ -7,31 +7,31 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.authentication import sign_in_of
+from accounts.authentication import session_id_of
 from accounts.devices import describe
-from accounts.fields import AddressField, DisplayNameField, PasswordField, PreferencesField
-from accounts.models import SignIn, User
+from accounts.fields import DisplayNameField, NormalizedEmailField, NotificationPreferencesField, PasswordField
+from accounts.models import Session, User
 from accounts.services import profile
 
 
 class RequestCodeSerializer(serializers.Serializer):
     """Ask for a code."""
 
-    email = AddressField()
+    email = NormalizedEmailField()
 
 
 class VerifyCodeSerializer(serializers.Serializer):
     """Sign in with it. Any text is a try: what is not six digits is a wrong code."""
 
-    email = AddressField()
+    email = NormalizedEmailField()
     code = serializers.CharField(max_length=16, help_text="The six digits of the mail.")
 
 
-class PasswordSignInSerializer(serializers.Serializer):
+class PasswordLoginSerializer(serializers.Serializer):
     """Sign in with a password. `username` is the e-mail address; `email` is the same."""
 
-    username = AddressField(required=False)
-    email = AddressField(required=False)
+    username = NormalizedEmailField(required=False)
+    email = NormalizedEmailField(required=False)
     password = PasswordField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class RefreshSerializer(serializers.Serializer):
 class RegisterSerializer(serializers.Serializer):
     """A new account with a password."""
 
-    email = AddressField()
+    email = NormalizedEmailField()
     password = PasswordField()
     display_name = DisplayNameField(required=False, allow_blank=True)
 
@@ -62,7 +62,7 @@ class ProfileUpdateSerializer(serializers.Serializer):
     display_name = DisplayNameField(required=False)
     password = PasswordField(required=False)
     current_password = PasswordField(required=False)
-    notifications = PreferencesField(required=False)
+    notifications = NotificationPreferencesField(required=False)
 
 
 class ResetPasswordSerializer(VerifyCodeSerializer):
@@ -74,7 +74,7 @@ class ResetPasswordSerializer(VerifyCodeSerializer):
 class ChangeEmailSerializer(serializers.Serializer):
     """Another address. It takes the password, if there is one."""
 
-    email = AddressField()
+    email = NormalizedEmailField()
     password = PasswordField(required=False)
 
 
@@ -90,7 +90,7 @@ class DetailSerializer(serializers.Serializer):
     detail = serializers.CharField(read_only=True)
 
 
-class PairSerializer(serializers.Serializer):
+class TokenPairSerializer(serializers.Serializer):
     """The access token, good for 15 minutes, and the refresh token, good once and for 14 days."""
 
     access = serializers.CharField(read_only=True)
@@ -138,7 +138,7 @@ class RegisteredSerializer(ProfileSerializer):
     id = serializers.IntegerField(read_only=True, allow_null=True)
 
 
-class VerifiedSerializer(PairSerializer):
+class VerifiedLoginSerializer(TokenPairSerializer):
     """Tokens, and whose they are."""
 
     access = serializers.CharField(read_only=True, source="tokens.access")
@@ -146,7 +146,7 @@ class VerifiedSerializer(PairSerializer):
     user = ProfileSerializer(read_only=True)
 
 
-class SignInSerializer(serializers.Serializer):
+class SessionSerializer(serializers.Serializer):
     """One of one's own sign-ins. `last_used_at` moves with each refresh."""
 
     id = serializers.UUIDField(read_only=True)
@@ -158,10 +158,10 @@ class SignInSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(read_only=True, help_text="Unless it is refreshed, and 90 days at most.")
     current = serializers.SerializerMethodField(help_text="Whether it is the one of this request's token.")
 
-    def get_device(self, sign_in: SignIn) -> str:
+    def get_device(self, sign_in: Session) -> str:
         """Return it."""
         return describe(sign_in.user_agent)
 
-    def get_current(self, sign_in: SignIn) -> bool:
+    def get_current(self, sign_in: Session) -> bool:
         """Return it."""
-        return sign_in.pk == sign_in_of(self.context["request"])
+        return sign_in.pk == session_id_of(self.context["request"])

@@ -12,7 +12,7 @@ from accounts.models import User
 from auctioncraft.api.fields import UTCDateTimeField
 
 
-class EraseSerializer(serializers.Serializer):
+class DeleteAccountSerializer(serializers.Serializer):
     """What proves that it is oneself, beside the access token."""
 
     password = PasswordField(required=False, help_text="Needed where one is set.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from accounts.services import purge as purging
-from auctioncraft.sweeps import sweep
+from auctioncraft.core.jobs import periodic_job
 
 
-@sweep("accounts.purge")
+@periodic_job("accounts.purge")
 def purge() -> None:
     """Delete codes, counted failures and sign-ins whose time is over."""
     purging.purge()

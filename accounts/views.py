@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts import serializers
-from accounts.authentication import caller, sign_in_of
-from accounts.models import SignIn
-from accounts.origin import client_ip, user_agent
-from accounts.serializers_data import EraseSerializer
+from accounts.authentication import current_user, session_id_of
+from accounts.client_ip import client_ip, user_agent
+from accounts.models import Session
+from accounts.serializers_data import DeleteAccountSerializer
 from accounts.services import (
     email_change,
     erasure,
@@ -29,7 +29,7 @@ from accounts.services import (
     sessions,
     tokens,
 )
-from auctioncraft.api.bodies import ReadsEveryBody
+from auctioncraft.api.parse_body import ParseBodyMixin
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -41,7 +41,7 @@ UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 CODE_SENT = "If this address can receive mail, a code is on its way. It is good for 10 minutes."
 
 
-class PrivateViewSet(ViewSet):
+class NoStoreViewSet(ViewSet):
     """Answers that no cache may keep: they hold tokens or personal data (RFC 6749, 5.1)."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -51,14 +51,14 @@ class PrivateViewSet(ViewSet):
         return response
 
 
-class OpenViewSet(PrivateViewSet):
+class PublicViewSet(NoStoreViewSet):
     """For callers who have no access token yet; a stale one in the header does not get in their way."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
 
-class OtpViewSet(OpenViewSet):
+class OtpViewSet(PublicViewSet):
     """Sign-in by a one-time code."""
 
     @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
@@ -71,7 +71,7 @@ class OtpViewSet(OpenViewSet):
         otp.request_code(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
         return Response({"detail": CODE_SENT})
 
-    @extend_schema(request=serializers.VerifyCodeSerializer, responses=serializers.VerifiedSerializer)
+    @extend_schema(request=serializers.VerifyCodeSerializer, responses=serializers.VerifiedLoginSerializer)
     @action(detail=False, methods=["post"])
     def verify(self, request: Request) -> Response:
         """Sign in with the code. A first verified address becomes an account.
@@ -80,32 +80,32 @@ class OtpViewSet(OpenViewSet):
         """
         given = _read(serializers.VerifyCodeSerializer, request)
         verified = otp.verify_code(**given, user_agent=user_agent(request), ip=client_ip(request))
-        return Response(serializers.VerifiedSerializer(verified).data)
+        return Response(serializers.VerifiedLoginSerializer(verified).data)
 
 
-class TokenViewSet(OpenViewSet):
+class TokenViewSet(PublicViewSet):
     """Tokens by password, and by refresh token."""
 
-    @extend_schema(request=serializers.PasswordSignInSerializer, responses=serializers.PairSerializer)
+    @extend_schema(request=serializers.PasswordLoginSerializer, responses=serializers.TokenPairSerializer)
     def create(self, request: Request) -> Response:
         """Sign in with a password. `username` is the e-mail address; `email` is accepted too.
 
         401 `invalid_credentials`; 403 `password_sign_in_disabled` where passwords are not in use; 429 after five
         wrong ones.
         """
-        user = passwords.authenticate_password(**_read(serializers.PasswordSignInSerializer, request))
+        user = passwords.authenticate_password(**_read(serializers.PasswordLoginSerializer, request))
         pair = tokens.sign_in(user=user, user_agent=user_agent(request), ip=client_ip(request))
-        return Response(serializers.PairSerializer(pair).data)
+        return Response(serializers.TokenPairSerializer(pair).data)
 
-    @extend_schema(request=serializers.RefreshSerializer, responses=serializers.PairSerializer)
+    @extend_schema(request=serializers.RefreshSerializer, responses=serializers.TokenPairSerializer)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         """Exchange a refresh token for new tokens. It is good once: coming a second time it ends the sign-in (401)."""
-        pair = tokens.rotate(**_read(serializers.RefreshSerializer, request))
-        return Response(serializers.PairSerializer(pair).data)
+        pair = tokens.rotate_refresh_token(**_read(serializers.RefreshSerializer, request))
+        return Response(serializers.TokenPairSerializer(pair).data)
 
 
-class PasswordViewSet(OpenViewSet):
+class PasswordViewSet(PublicViewSet):
     """A new password for whoever has forgotten theirs."""
 
     @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
@@ -118,7 +118,7 @@ class PasswordViewSet(OpenViewSet):
         password_reset.request_reset(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
         return Response({"detail": CODE_SENT})
 
-    @extend_schema(request=serializers.ResetPasswordSerializer, responses=serializers.VerifiedSerializer)
+    @extend_schema(request=serializers.ResetPasswordSerializer, responses=serializers.VerifiedLoginSerializer)
     @action(detail=False, methods=["post"], url_path="reset/confirm")
     def confirm_reset(self, request: Request) -> Response:
         """Set the password with that code, end every sign-in of the account, and sign in.
@@ -127,28 +127,28 @@ class PasswordViewSet(OpenViewSet):
         """
         given = _read(serializers.ResetPasswordSerializer, request)
         verified = password_reset.reset(**given, user_agent=user_agent(request), ip=client_ip(request))
-        return Response(serializers.VerifiedSerializer(verified).data)
+        return Response(serializers.VerifiedLoginSerializer(verified).data)
 
 
-class SessionViewSet(ReadsEveryBody, PrivateViewSet, ListModelMixin, GenericViewSet):
+class SessionViewSet(ParseBodyMixin, NoStoreViewSet, ListModelMixin, GenericViewSet):
     """Where the caller is signed in. Another's sign-ins are not found."""
 
-    queryset = SignIn.objects.all()
-    serializer_class = serializers.SignInSerializer
+    queryset = Session.objects.all()
+    serializer_class = serializers.SessionSerializer
     lookup_value_regex = UUID_PATTERN
 
-    def get_queryset(self) -> QuerySet[SignIn]:
+    def get_queryset(self) -> QuerySet[Session]:
         """Return the caller's, the one used last first."""
-        return sessions.live_sign_ins(user=caller(self.request))
+        return sessions.active_sessions(user=current_user(self.request))
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out there.")})
     def destroy(self, request: Request, pk: str) -> Response:
         """End one of them: its tokens are refused from now on. The caller's own may be ended too."""
-        sessions.end_sign_in(user=caller(request), sign_in_id=UUID(pk))
+        sessions.end_session(user=current_user(request), session_id=UUID(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class LogoutViewSet(OpenViewSet):
+class LogoutViewSet(PublicViewSet):
     """Signing out."""
 
     @extend_schema(
@@ -163,7 +163,7 @@ class LogoutViewSet(OpenViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class UserViewSet(PrivateViewSet):
+class UserViewSet(NoStoreViewSet):
     """Accounts: registering, and one's own."""
 
     @extend_schema(auth=[], request=serializers.RegisterSerializer, responses={201: serializers.RegisteredSerializer})
@@ -192,10 +192,10 @@ class UserViewSet(PrivateViewSet):
         switched off; what it does not name stays.
         """
         given = _read(serializers.ProfileUpdateSerializer, request)
-        user = profile.update_profile(user=caller(request), **given)
+        user = profile.update_profile(user=current_user(request), **given)
         return Response(serializers.AccountSerializer(user).data)
 
-    @extend_schema(request=EraseSerializer, responses={204: OpenApiResponse(description="Erased.")})
+    @extend_schema(request=DeleteAccountSerializer, responses={204: OpenApiResponse(description="Erased.")})
     @me.mapping.delete
     def erase_me(self, request: Request) -> Response:
         """Erase one's account for good. It takes the password, if there is one.
@@ -204,7 +204,7 @@ class UserViewSet(PrivateViewSet):
         under way, with all `reasons`: `leading`, `has_bids` (an auction of one's own), `second_chance`, each with its
         `product`; `unpaid_order`, on either side, with its `order`; `staff`.
         """
-        erasure.erase_account(user=caller(request), **_read(EraseSerializer, request))
+        erasure.erase_account(user=current_user(request), **_read(DeleteAccountSerializer, request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=serializers.ChangeEmailSerializer, responses=serializers.DetailSerializer)
@@ -215,7 +215,7 @@ class UserViewSet(PrivateViewSet):
         It takes the password, if there is one. The present address is told. Limits are those of sign-in codes.
         """
         given = _read(serializers.ChangeEmailSerializer, request)
-        email_change.request_change(user=caller(request), **given, ip=client_ip(request))
+        email_change.request_change(user=current_user(request), **given, ip=client_ip(request))
         return Response({"detail": CODE_SENT})
 
     @extend_schema(request=serializers.ConfirmEmailSerializer, responses=serializers.AccountSerializer)
@@ -226,7 +226,7 @@ class UserViewSet(PrivateViewSet):
         400 `invalid_code` for whatever is wrong with the code; 429 after five wrong ones.
         """
         given = _read(serializers.ConfirmEmailSerializer, request)
-        user = email_change.confirm_change(user=caller(request), **given, sign_in_id=sign_in_of(request))
+        user = email_change.confirm_change(user=current_user(request), **given, session_id=session_id_of(request))
         return Response(serializers.AccountSerializer(user).data)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class ReadOnly:
+class ReadOnlyMixin:
     """Nothing is added, changed or deleted by hand. For an admin or an inline, before Django's class."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's signature)
@@ -26,7 +26,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Rows that only services write. The tables are big: a page does not count all of theirs."""
 
     show_full_result_count = False

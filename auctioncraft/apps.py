@@ -15,4 +15,4 @@ class AdminConfig(django_admin.AdminConfig):
     """Django's admin, on a site that guards its door."""
 
     default = False
-    default_site = "auctioncraft.sites.AdminSite"
+    default_site = "auctioncraft.admin_site.AdminSite"

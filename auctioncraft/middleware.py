@@ -83,7 +83,7 @@ def _pictures() -> str:
     return f" https://{domain}" if domain else " https:"
 
 
-def one_shape_for_hosts(get_response: View) -> View:
+def json_invalid_host(get_response: View) -> View:
     """Answer a Host that is not ours as production does, where DEBUG would show a page of its own."""
     if not settings.DEBUG:
         raise MiddlewareNotUsed
@@ -99,7 +99,7 @@ def one_shape_for_hosts(get_response: View) -> View:
     return answer
 
 
-def sized_bodies(get_response: View) -> View:
+def require_content_length(get_response: View) -> View:
     """Refuse a body that does not say its length: 411 (RFC 9110, 15.5.12).
 
     WSGI reads none of a chunked body, so that the request would be carried out as if it had been empty.
@@ -114,7 +114,7 @@ def sized_bodies(get_response: View) -> View:
     return answer
 
 
-def private_answers(get_response: View) -> View:
+def no_store_when_authenticated(get_response: View) -> View:
     """Keep what was answered to a token out of every cache (RFC 9111, 5.2.2.5), unless the view said otherwise."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:

@@ -18,7 +18,7 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("user_id", "key"), name="one_answer_per_key"),)
+        constraints = (models.UniqueConstraint(fields=("user_id", "key"), name="unique_idempotency_key"),)
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.key}"

@@ -55,7 +55,7 @@ def stripe_double(web_port: int) -> Process:
     )
 
 
-def settle_ports(web_port: int) -> None:
+def ensure_ports_free(web_port: int) -> None:
     """See that the web server can have its port, and the Stripe double its own, which follows from it.
 
     Where the settings were made for another port, this command starts anew with the right one: else our payments would
@@ -80,6 +80,6 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def beside(web_port: int) -> list[Process]:
+def companion_processes(web_port: int) -> list[Process]:
     """Return what has to run beside the web server: the worker, and the double unless Stripe's own keys are set."""
     return [worker(), stripe_double(web_port)] if settings.STRIPE_IS_DOUBLE else [worker()]

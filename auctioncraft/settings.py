@@ -14,7 +14,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from auctioncraft import logs
+from auctioncraft.core import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -61,17 +61,19 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
+if DEBUG:
+    INSTALLED_APPS.append("simulation")
 
 MIDDLEWARE = [
-    "auctioncraft.access.log_requests",
+    "auctioncraft.request_logging.log_requests",
     "auctioncraft.middleware.security_headers",
-    "auctioncraft.middleware.one_shape_for_hosts",
+    "auctioncraft.middleware.json_invalid_host",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "auctioncraft.middleware.sized_bodies",
-    "auctioncraft.middleware.private_answers",
+    "auctioncraft.middleware.require_content_length",
+    "auctioncraft.middleware.no_store_when_authenticated",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -155,15 +157,15 @@ NUM_PROXIES = env.int("NUM_PROXIES", 0)
 # --- API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["auctioncraft.api.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "auctioncraft.api.negotiation.JSONOnly",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "auctioncraft.api.negotiation.JSONOnlyNegotiation",
     "DEFAULT_PARSER_CLASSES": ["auctioncraft.api.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PAGINATION_CLASS": "auctioncraft.api.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_SCHEMA_CLASS": "auctioncraft.api.schema.AutoSchema",
-    "EXCEPTION_HANDLER": "auctioncraft.api.exceptions.handle",
-    "DEFAULT_THROTTLE_CLASSES": ["auctioncraft.throttling.Throttle"],
+    "EXCEPTION_HANDLER": "auctioncraft.api.exceptions.handle_exception",
+    "DEFAULT_THROTTLE_CLASSES": ["auctioncraft.api.throttling.Throttle"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": NUM_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -322,8 +324,8 @@ STORAGES = {
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft"}
 
-LOGGING = logs.configuration(
-    form=env.str("LOG_FORMAT", "text" if DEBUG else "json"), level=env.str("LOG_LEVEL", "INFO").upper()
+LOGGING = logs.logging_config(
+    log_format=env.str("LOG_FORMAT", "text" if DEBUG else "json"), level=env.str("LOG_LEVEL", "INFO").upper()
 )
 
 # --- Development refuses what only production has, and production to start on a default --------------------------

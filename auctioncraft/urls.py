@@ -9,10 +9,10 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.static import serve
 
-from auctioncraft import metrics
 from auctioncraft.api import exceptions
-from auctioncraft.api.documents import DocsView, SchemaView
 from auctioncraft.api.routers import Router
+from auctioncraft.api.schema_views import DocsView, SchemaView
+from auctioncraft.core import metrics
 
 router = Router()
 for app in ("accounts", "auctions", "payments", "notifications"):
@@ -25,7 +25,7 @@ urlpatterns = [
     path("api/", include(router.urls)),
     re_path(r"^api/", exceptions.not_found),
     path("admin/", admin.site.urls),
-    path("metrics", metrics.show),
+    path("metrics", metrics.metrics_view),
 ]
 if settings.DEBUG:
     urlpatterns.append(re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}))

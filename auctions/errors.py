@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auctioncraft.errors import DomainError, PermissionDenied
+from auctioncraft.core.errors import DomainError, PermissionDenied
 
 
 class SellerCannotBid(PermissionDenied):

@@ -12,8 +12,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
-from auctioncraft.api.fields import AMOUNT_AS_TEXT, MAX_ID, IdField, MoneyField, UTCDateTimeField
-from auctioncraft.errors import NotAuthenticated
+from auctioncraft.api.fields import AMOUNT_STRING_SCHEMA, MAX_ID, IdField, MoneyField, UTCDateTimeField
+from auctioncraft.core.errors import NotAuthenticated
 from auctions import search
 from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
 
@@ -71,7 +71,7 @@ class _Subtree(_Id):
     """Of a category, and all that is below it."""
 
 
-@extend_schema_field({**AMOUNT_AS_TEXT, "example": "150.00"})
+@extend_schema_field({**AMOUNT_STRING_SCHEMA, "example": "150.00"})
 class _Amount(_ParsedFilter):
     """In whatever currency the product has."""
 
@@ -130,7 +130,7 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
 
     def filter_search(self, products: QuerySet[Product], _: str, words: str) -> QuerySet[Product]:
         """Narrow to the products that the words find (auctions/search.py)."""
-        return search.matching(products, words)
+        return search.filter_by_words(products, words)
 
     def filter_category(self, products: QuerySet[Product], _: str, category: int) -> QuerySet[Product]:
         """Narrow to the category and everything below it."""
@@ -173,4 +173,8 @@ class ProductFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # as abo
             return queryset
         products = super().filter_queryset(request, queryset, view)
         words = request.query_params.get("search", "").strip()
-        return products if not words or request.query_params.get("ordering") else search.best_first(products, words)
+        return (
+            products
+            if not words or request.query_params.get("ordering")
+            else search.order_by_relevance(products, words)
+        )

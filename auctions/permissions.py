@@ -3,7 +3,7 @@
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 
-class ReadOnlyUnlessStaff(BasePermission):
+class IsStaffOrReadOnly(BasePermission):
     """Everybody reads, staff write."""
 
     def has_permission(self, request, view):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002, D102

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING, Any
 from django.dispatch import receiver
 
 from accounts.signals import account_erased, data_requested, erasure_begun, erasure_requested
-from auctions.services import export, leaving
+from auctions.services import account_erasure, export
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 
 @receiver(data_requested, dispatch_uid="auctions.export")
-def hand_out(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
+def add_to_export(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
     """Add what they listed, bid, follow and were offered."""
-    return export.sections(user=user)
+    return export.export_account(user=user)
 
 
 @receiver(erasure_begun, dispatch_uid="auctions.erasure_begun")
-def lock(*, user: User, **_: Any) -> None:
+def lock_for_erasure(*, user: User, **_: Any) -> None:
     """Lock what an erasure would change, before the account."""
-    leaving.lock(user=user)
+    account_erasure.lock_rows(user=user)
 
 
 @receiver(erasure_requested, dispatch_uid="auctions.erasure_requested")
-def object_to(*, user: User, **_: Any) -> list[dict[str, Any]]:
+def list_erasure_blockers(*, user: User, **_: Any) -> list[dict[str, Any]]:
     """Say what they have under way."""
-    return leaving.reasons_to_stay(user=user)
+    return account_erasure.erasure_blockers(user=user)
 
 
 @receiver(account_erased, dispatch_uid="auctions.account_erased")
-def forget(*, user: User, **_: Any) -> None:
+def erase_account(*, user: User, **_: Any) -> None:
     """End what only they were interested in."""
-    leaving.leave(user=user)
+    account_erasure.erase_account(user=user)

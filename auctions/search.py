@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auctions.models import Product
 
 # Only the newest this many are ranked: to rank all that a common word finds takes a second for a million products.
-RANKED: Final = 1_000
+MAX_RANKED: Final = 1_000
 _WORDS: Final = 10
 # Signs that PostgreSQL passes over, and a word or phrase with one minus before it at most: of a chain of minuses it
 # says "tsquery stack too small". A dash that stands alone is punctuation.
@@ -22,7 +22,7 @@ _PASSED_OVER: Final = re.compile(r"[()!&|]")
 _TERM: Final = re.compile(r"""[-\s]*?(-?)("[^"]*"?|[^\s"-][^\s"]*)""")
 
 
-def matching(products: QuerySet[Product], words: str) -> QuerySet[Product]:
+def filter_by_words(products: QuerySet[Product], words: str) -> QuerySet[Product]:
     """Narrow to the products that `words` find.
 
     On PostgreSQL as people write to a search engine, "a phrase", or and -not included; elsewhere those with every word
@@ -40,13 +40,13 @@ def _websearch(words: str) -> str:
     return " ".join(minus + term for minus, term in _TERM.findall(_PASSED_OVER.sub(" ", words)))
 
 
-def best_first(products: QuerySet[Product], words: str) -> Any:
+def order_by_relevance(products: QuerySet[Product], words: str) -> Any:
     """Return what `matching` found, for a list: the best first where the database can tell, else the newest."""
-    return _BestFirst(products, words) if connection.vendor == "postgresql" else products
+    return _RankedProducts(products, words) if connection.vendor == "postgresql" else products
 
 
-class _BestFirst:
-    """Found products by rank, as far as they are among the newest RANKED, and behind them the others by age.
+class _RankedProducts:
+    """Found products by rank, as far as they are among the newest MAX_RANKED, and behind them the others by age.
 
     Sliced and counted by the paginator, as a queryset is.
     """
@@ -55,21 +55,21 @@ class _BestFirst:
         self.products = products
         self.words = _websearch(words)
 
-    def rows(self) -> _BestFirst:
+    def rows(self) -> _RankedProducts:
         """Return itself: its slices are the rows of ProductQuerySet.rows()."""
         return self
 
     def __getitem__(self, bounds: slice) -> list[dict[str, Any]]:
         """Return the rows of a page: one query, two for the one page that holds the last ranked and the next."""
         found: list[dict[str, Any]] = []
-        if bounds.start < RANKED:
+        if bounds.start < MAX_RANKED:
             found.extend(self._ranked()[bounds])
-        if bounds.stop > RANKED and len(found) == max(RANKED - bounds.start, 0):
-            found.extend(self.products.rows()[max(bounds.start, RANKED) : bounds.stop])
+        if bounds.stop > MAX_RANKED and len(found) == max(MAX_RANKED - bounds.start, 0):
+            found.extend(self.products.rows()[max(bounds.start, MAX_RANKED) : bounds.stop])
         return found
 
     def _ranked(self) -> QuerySet[Any]:
-        candidates = self.products.values("pk")[:RANKED]
+        candidates = self.products.values("pk")[:MAX_RANKED]
         rank = _Rank(F("pk"), Value(self.words))
         rows: QuerySet[Any] = self.products.model.objects.filter(pk__in=candidates).rows()
         return rows.order_by(rank.desc(), "-created_at", "-id")

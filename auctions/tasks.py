@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from auctioncraft.sweeps import sweep
+from auctioncraft.core.jobs import periodic_job
 from auctions.services import closing, second_chance
 
 
-@sweep("auctions.close_due")
+@periodic_job("auctions.close_due")
 def close_due() -> None:
     """Close the auctions whose time is up."""
     closing.close_due()
 
 
-@sweep("auctions.lapse_offers")
+@periodic_job("auctions.lapse_offers")
 def lapse_offers() -> None:
     """Let the second-chance offers lapse whose time is up."""
     second_chance.lapse_due()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auctions.views.bids import MyBidViewSet, OneBidViewSet, ProductBidViewSet, ProductEventViewSet
+from auctions.views.bids import MyBidViewSet, ProductBidViewSet, ProductEventViewSet, ReadOnlyBidViewSet
 from auctions.views.categories import CategoryViewSet
 from auctions.views.images import ProductImageViewSet
 from auctions.views.products import ProductViewSet
@@ -17,6 +17,6 @@ routes: list[tuple[str, Any, str]] = [
     (r"products/(?P<product_id>[0-9]{1,18})/images", ProductImageViewSet, "product-image"),
     ("bids", MyBidViewSet, "bid"),
     # Behind the others, whose addresses are named.
-    (r"products/(?P<product_id>[0-9]{1,18})/bids", OneBidViewSet, "one-product-bid"),
-    ("bids", OneBidViewSet, "one-bid"),
+    (r"products/(?P<product_id>[0-9]{1,18})/bids", ReadOnlyBidViewSet, "one-product-bid"),
+    ("bids", ReadOnlyBidViewSet, "one-bid"),
 ]

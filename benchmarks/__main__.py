@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import postgres, report, server
+from benchmarks.baseline import Yardstick
 from benchmarks.postgres import DATABASES
 from benchmarks.report import Row
-from benchmarks.yardstick import Yardstick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ class Bench:
 
     def ceiling(self) -> dict[str, Any]:
         """Return what the load itself can do, against a server that does nothing."""
-        command = [sys.executable, "-m", "benchmarks.nothing"]
+        command = [sys.executable, "-m", "benchmarks.noop_server"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
             try:
                 assert process.stdout

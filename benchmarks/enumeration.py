@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import postgres, ranks, report, server
+from benchmarks import mann_whitney, postgres, report, server
 
 # All rows together are to be wrong about a server that hides it all once in a hundred runs (Bonferroni).
 SIGNIFICANCE = 0.01
@@ -201,8 +201,8 @@ def _report(options: argparse.Namespace, measured: list[Row], *, machine: str, d
     good = True
     for row in measured:
         known, unknown = row.times[True], row.times[False]
-        found = ranks.compare(known, unknown)
-        least = ranks.least_seen(known, unknown, below=below)
+        found = mann_whitney.compare(known, unknown)
+        least = mann_whitney.least_seen(known, unknown, below=below)
         told = found.p < below or bool(row.unequal)
         good = good and not told
         answers = f"{len(row.unequal)} UNEQUAL" if row.unequal else "equal"

@@ -57,7 +57,7 @@ def prepare(env: dict[str, str], *, products: int, bidders: int) -> dict[str, An
     migrated = manage(env, "migrate", "--verbosity=0")
     if migrated.returncode:
         raise SystemExit(f"migrate failed:\n{migrated.stderr[-3000:]}")
-    command = [sys.executable, "-m", "benchmarks.fill", f"--products={products}", f"--bidders={bidders}"]
+    command = [sys.executable, "-m", "benchmarks.seed_data", f"--products={products}", f"--bidders={bidders}"]
     filled = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if filled.returncode:
         raise SystemExit(f"filling failed:\n{filled.stderr[-3000:]}")

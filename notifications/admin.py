@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from auctioncraft.admin import ReadOnlyAdmin
-from notifications.models import Delivery, Notification, Preference
+from notifications.models import EmailDelivery, Notification, Preference
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -37,8 +37,8 @@ class PreferenceAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-@admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+@admin.register(EmailDelivery)
+class EmailDeliveryAdmin(ReadOnlyAdmin):
     """What is still to be mailed, and what was. A code is shown as "Code 12": its row's number, never its digits."""
 
     list_display = ("id", "what", "to", "due_at", "attempts", "sent_at", "given_up_at", "error")
@@ -53,18 +53,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = ("what", "to", "priority", "due_at", "attempts", "sent_at", "given_up_at", "error")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EmailDelivery]:
         """Defer what a code is derived from: it has no business on a screen."""
-        rows: QuerySet[Delivery] = super().get_queryset(request)
+        rows: QuerySet[EmailDelivery] = super().get_queryset(request)
         return rows.defer("code__nonce", "code__pending_password")
 
     @admin.display(description="of")
-    def what(self, delivery: Delivery) -> str:
+    def what(self, delivery: EmailDelivery) -> str:
         """Return the notice's kind, or that it is a code."""
         return delivery.notification.kind if delivery.notification else str(delivery.code)
 
     @admin.display(description="to")
-    def to(self, delivery: Delivery) -> str:
+    def to(self, delivery: EmailDelivery) -> str:
         """Return the address."""
         if delivery.notification:
             return delivery.notification.recipient.email

@@ -13,21 +13,21 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.crypto import salted_hmac
 
-from accounts.models import FormerAddress, OneTimeCode, User
+from accounts.models import OneTimeCode, PreviousEmail, User
 from accounts.services import otp
-from auctioncraft import clock
+from auctioncraft.core import clock
 from notifications.kinds import KINDS
+from payments import receipts
 from payments.models import Order
-from payments.services import receipts
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
 
-    from notifications.models import Delivery, Notification
-    from payments.services.receipts import Receipt
+    from notifications.models import EmailDelivery, Notification
+    from payments.receipts import Receipt
 
-# How the notice is called that goes to an address which its account has no longer: this, and the FormerAddress's id.
-FORMER_ADDRESS: Final = "former_address:"
+# How the notice is called that goes to an address which its account has no longer: this, and the PreviousEmail's id.
+PREVIOUS_EMAIL_SOURCE: Final = "former_address:"
 # How the notice is called that an order is paid: the receivers', by the order's id.
 _ORDER_PAID: Final = re.compile(r"order:(\d+):paid", re.ASCII)
 
@@ -83,7 +83,7 @@ _ALWAYS: Final = f"{_MEMBER} What concerns money or security is always sent."
 _FORMER: Final = "You get this mail because this was the address of an account at AuctionCraft."
 
 
-def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
+def compose(delivery: EmailDelivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
     """Return the mail of a delivery, text and HTML. It may hold a code: never log it.
 
     That a payment has arrived goes to its buyer with the receipt, as the order stands now; also as a PDF.
@@ -116,11 +116,11 @@ def compose(delivery: Delivery, connection: BaseEmailBackend | None = None) -> E
     )
     mail.attach_alternative(render_to_string(f"notifications/mail/{template}.html", context), "text/html")
     if receipt:
-        mail.attach(f"{receipt.number}.pdf", receipts.as_pdf(receipt, at=clock.now()), "application/pdf")
+        mail.attach(f"{receipt.number}.pdf", receipts.render_pdf(receipt, at=clock.now()), "application/pdf")
     return mail
 
 
-def message_id(delivery: Delivery) -> str:
+def message_id(delivery: EmailDelivery) -> str:
     """Return the Message-ID: the same at every attempt, so that a mail sent twice is recognised as one.
 
     Of the row's creation too: ids start anew with a new database, and a mail server drops what it believes to know.
@@ -141,7 +141,7 @@ def _is_taken(code: OneTimeCode) -> bool:
 def _code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
     words = _REGISTRATION if code.pending_password else _WORDS[OneTimeCode.Purpose(code.purpose)]
     minutes = (code.expires_at - code.created_at) // timedelta(minutes=1)
-    context = {"code": otp.reveal(code), "minutes": minutes, "words": words, "why": words.why}
+    context = {"code": otp.derive_code(code), "minutes": minutes, "words": words, "why": words.why}
     return words.subject, code.email, context
 
 
@@ -156,13 +156,13 @@ def _receipt(notification: Notification) -> Receipt | None:
     if notification.kind != "payment_succeeded" or paid is None:
         return None
     order = Order.objects.with_parties().filter(pk=int(paid[1]), buyer_id=notification.recipient_id).first()
-    return None if order is None else receipts.receipt_of(order)
+    return None if order is None else receipts.build_receipt(order)
 
 
 def _address(notification: Notification) -> tuple[str, str]:
     """Return where it goes, and why there: to the account's address; that it has another one, to the former."""
-    if notification.source.startswith(FORMER_ADDRESS):
-        former = FormerAddress.objects.filter(pk=notification.source.removeprefix(FORMER_ADDRESS)).first()
+    if notification.source.startswith(PREVIOUS_EMAIL_SOURCE):
+        former = PreviousEmail.objects.filter(pk=notification.source.removeprefix(PREVIOUS_EMAIL_SOURCE)).first()
         if former is not None:
             return former.email, _FORMER
     return notification.recipient.email, _OPTIONAL if KINDS[notification.kind].optional else _ALWAYS

@@ -25,7 +25,7 @@ from accounts.erased import erased
 from accounts.models import User
 from auctions.models import AuctionEvent, Bid, EventOutbox
 from notifications.kinds import FIXED, KINDS
-from notifications.models import Delivery, Notification, Preference
+from notifications.models import EmailDelivery, Notification, Preference
 from payments.models import Order, Refund
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def mailed_without_delivery() -> list[str]:
 
 def mailed_unasked() -> list[str]:
     """No notice goes out by mail that its recipient did not want so."""
-    unwanted = Delivery.objects.order_by().filter(notification__mailed=False).only("pk", "notification_id")
+    unwanted = EmailDelivery.objects.order_by().filter(notification__mailed=False).only("pk", "notification_id")
     return [f"delivery {row.pk} is of notification {row.notification_id}, which is not mailed" for row in unwanted]
 
 
@@ -179,7 +179,7 @@ def kinds_unknown() -> list[str]:
 
 def deliveries_sent_and_given_up() -> list[str]:
     """Every mail went out, or was given up, or waits."""
-    both = Delivery.objects.filter(sent_at__isnull=False, given_up_at__isnull=False).only("pk")
+    both = EmailDelivery.objects.filter(sent_at__isnull=False, given_up_at__isnull=False).only("pk")
     return [f"delivery {row.pk} is both sent and given up" for row in both]
 
 
@@ -222,7 +222,7 @@ def _bidders_at(kind: AuctionEvent.Kind) -> QuerySet[Bid]:
     dealt_with = _dealt_with().filter(kind=kind, product=OuterRef("product"))
     found: QuerySet[Bid] = (
         Bid.objects.made_by_people()
-        .standing()
+        .valid()
         .order_by()
         # Said twice, for SQLite: it would look through the log of every bid's product.
         .filter(product__in=AuctionEvent.objects.order_by().filter(kind=kind).values("product"))

@@ -216,7 +216,7 @@ def render(kind: str, context: Mapping[str, Any], case: str = "") -> tuple[str, 
     return _shorten(title.format_map(brief), TITLE_LENGTH), message.format_map(context)
 
 
-def moment(at: datetime) -> str:
+def format_datetime(at: datetime) -> str:
     """Write a moment as notices do."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 

@@ -64,7 +64,9 @@ class Notification(models.Model):
                 condition=Q(in_app=True, read_at__isnull=True),
             ),
         )
-        constraints = (models.UniqueConstraint(fields=("recipient", "kind", "source"), name="one_notice_per_event"),)
+        constraints = (
+            models.UniqueConstraint(fields=("recipient", "kind", "source"), name="one_notification_per_event"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient_id}"
@@ -94,7 +96,7 @@ class Preference(models.Model):
         return f"{self.kind} to {self.user_id}"
 
 
-class EndingTold(models.Model):
+class EndingSoonSent(models.Model):
     """Of this auction's end people were told beforehand, or need not be: inserted by the sweep that did so.
 
     Deleted when somebody, not a bid, moves the end.
@@ -105,29 +107,29 @@ class EndingTold(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name_plural = "endings told"
+        verbose_name = "ending-soon notification"
 
     def __str__(self) -> str:
         return f"Ending of product {self.product_id}"
 
 
-class DeliveryQuerySet(models.QuerySet["Delivery"]):
+class EmailDeliveryQuerySet(models.QuerySet["EmailDelivery"]):
     """Named reads."""
 
-    def waiting(self) -> DeliveryQuerySet:
+    def waiting(self) -> EmailDeliveryQuerySet:
         """Return what is neither sent nor given up."""
         return self.filter(sent_at__isnull=True, given_up_at__isnull=True)
 
-    def due(self, now: datetime) -> DeliveryQuerySet:
+    def due(self, now: datetime) -> EmailDeliveryQuerySet:
         """Return what may be claimed, the most urgent first."""
         return self.waiting().filter(due_at__lte=now).order_by("priority", "due_at")
 
-    def held(self, delivery: Delivery) -> DeliveryQuerySet:
+    def held(self, delivery: EmailDelivery) -> EmailDeliveryQuerySet:
         """Return its row while the claim that read it is the latest one: the count of attempts tells claims apart."""
         return self.waiting().filter(pk=delivery.pk, attempts=delivery.attempts)
 
 
-class Delivery(models.Model):
+class EmailDelivery(models.Model):
     """A mail that is to go out: of a notification, or of a one-time code. The worker claims it, sends it, marks it."""
 
     notification = models.OneToOneField(
@@ -142,14 +144,14 @@ class Delivery(models.Model):
     given_up_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=200, blank=True)
 
-    objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
+    objects: ClassVar[Any] = EmailDeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = "e-mail deliveries"
         indexes = (
             models.Index(
                 fields=("priority", "due_at"),
-                name="delivery_waiting",
+                name="email_delivery_waiting",
                 condition=Q(sent_at__isnull=True, given_up_at__isnull=True),
             ),
         )
@@ -157,9 +159,9 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(notification__isnull=False, code__isnull=True)
                 | Q(notification__isnull=True, code__isnull=False),
-                name="delivery_of_one_thing",
+                name="email_delivery_has_one_subject",
             ),
         )
 
     def __str__(self) -> str:
-        return f"Delivery {self.pk}"
+        return f"E-mail {self.pk}"

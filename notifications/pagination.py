@@ -11,10 +11,10 @@ from notifications.models import Notification
 class NotificationPagination(PageNumberPagination):
     """As every page, plus `unread_count`: of all the caller's notices, whatever the page shows."""
 
-    def wrap(self, data: Any) -> dict[str, Any]:
+    def page_body(self, data: Any) -> dict[str, Any]:
         """Return the page's body."""
         assert self.request is not None  # noqa: S101 (paginate_queryset has set it)  # nosec B101
-        return {**super().wrap(data), "unread_count": Notification.objects.unread(self.request.user.pk).count()}
+        return {**super().page_body(data), "unread_count": Notification.objects.unread(self.request.user.pk).count()}
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe the page for the OpenAPI schema."""

@@ -14,18 +14,18 @@ from accounts.signals import (
     data_requested,
     email_change_requested,
     email_changed,
+    new_device_signed_in,
     password_changed,
     preferences_asked,
     preferences_given,
-    refresh_reused,
-    signed_in_anew,
+    refresh_token_reused,
 )
-from auctioncraft import clock, money
-from notifications.email import FORMER_ADDRESS
-from notifications.kinds import moment
+from auctioncraft.core import clock, money
+from notifications.email import PREVIOUS_EMAIL_SOURCE
+from notifications.kinds import format_datetime
 from notifications.services import export, inbox, preferences
-from notifications.services.deliveries import request_code
-from notifications.services.notices import notify
+from notifications.services.email_delivery import request_code
+from notifications.services.notification_writer import notify
 from payments.signals import (
     order_expired,
     order_opened,
@@ -38,7 +38,7 @@ from payments.signals import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from accounts.models import FormerAddress, OneTimeCode, SignIn, User
+    from accounts.models import OneTimeCode, PreviousEmail, Session, User
     from payments.models import Order, Refund
 
 
@@ -48,35 +48,37 @@ def mail_code(*, code: OneTimeCode, **_: Any) -> None:
     request_code(code=code)
 
 
-@receiver(refresh_reused)
-def warn_of_reuse(*, user: User, **_: Any) -> None:
+@receiver(refresh_token_reused)
+def notify_token_reuse(*, user: User, **_: Any) -> None:
     """Warn the account, once an hour at most: whoever holds an old token could else flood its mailbox."""
     notify(recipient=user, kind="new_login", source=f"user:{user.pk}:reuse:{clock.now():%Y-%m-%dT%H}", context={})
 
 
-@receiver(signed_in_anew)
-def tell_of_new_device(*, user: User, sign_in: SignIn, **_: Any) -> None:
+@receiver(new_device_signed_in)
+def notify_new_device(*, user: User, sign_in: Session, **_: Any) -> None:
     """Tell the account of a device that it has not seen before."""
-    context = {"device": describe(sign_in.user_agent), "at": moment(sign_in.created_at)}
+    context = {"device": describe(sign_in.user_agent), "at": format_datetime(sign_in.created_at)}
     notify(recipient=user, kind="new_login", source=f"sign_in:{sign_in.pk}", context=context, case="device")
 
 
 @receiver(password_changed)
-def tell_of_new_password(*, user: User, **_: Any) -> None:
+def notify_password_changed(*, user: User, **_: Any) -> None:
     """Tell the account, by the version that its tokens are of from then on."""
     notify(recipient=user, kind="account_changed", source=f"user:{user.pk}:password:{user.token_version}", context={})
 
 
 @receiver(email_change_requested)
-def tell_of_asked_address(*, user: User, code: OneTimeCode, **_: Any) -> None:
+def notify_email_change_requested(*, user: User, code: OneTimeCode, **_: Any) -> None:
     """Tell the account, at its present address."""
     notify(recipient=user, kind="account_changed", source=f"code:{code.pk}", context={}, case="email_asked")
 
 
 @receiver(email_changed)
-def tell_of_new_address(*, user: User, former: FormerAddress, **_: Any) -> None:
+def notify_email_changed(*, user: User, former: PreviousEmail, **_: Any) -> None:
     """Tell the account, at its former address."""
-    notify(recipient=user, kind="account_changed", source=f"{FORMER_ADDRESS}{former.pk}", context={}, case="email")
+    notify(
+        recipient=user, kind="account_changed", source=f"{PREVIOUS_EMAIL_SOURCE}{former.pk}", context={}, case="email"
+    )
 
 
 @receiver(data_requested)
@@ -126,7 +128,9 @@ def report_failed_payment(*, order: Order, **_: Any) -> None:
 @receiver(payment_reminded)
 def remind_to_pay(*, order: Order, payable: bool = True, **_: Any) -> None:
     """Remind the buyer, once per reminder, told apart by their number."""
-    _tell(order.buyer, "payment_reminder", order, f"reminder:{order.reminders}", case="" if payable else "unpayable")
+    _tell(
+        order.buyer, "payment_reminder", order, f"reminder:{order.reminders_sent}", case="" if payable else "unpayable"
+    )
 
 
 @receiver(order_expired)
@@ -150,7 +154,7 @@ def _tell(recipient: User, kind: str, order: Order, what: str, case: str = "", *
         "product": order.product.name,
         "total": money.to_text(order.total, order.currency),
         "currency": order.currency,
-        "due_at": moment(order.due_at),
+        "due_at": format_datetime(order.due_at),
         **more,
     }
     source = f"order:{order.pk}:{what}"

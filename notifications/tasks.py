@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from auctioncraft.sweeps import sweep
-from notifications.services import deliveries, endings, events
+from auctioncraft.core.jobs import periodic_job
+from notifications.services import email_delivery, ending_soon, outbox
 
 
-@sweep("notifications.write_notices")
-def write_notices() -> None:
+@periodic_job("notifications.write_notifications")
+def write_notifications() -> None:
     """Tell people of the events that wait in the outbox."""
-    events.write_notices()
+    outbox.write_notifications()
 
 
-@sweep("notifications.deliver")
-def deliver() -> None:
+@periodic_job("notifications.send_due_emails")
+def send_due_emails() -> None:
     """Send the mails that are due."""
-    deliveries.deliver()
+    email_delivery.send_due_emails()
 
 
-@sweep("notifications.tell_ending_soon")
-def tell_ending_soon() -> None:
+@periodic_job("notifications.notify_ending_soon")
+def notify_ending_soon() -> None:
     """Tell people of the auctions that end within the hour."""
-    endings.tell_ending_soon()
+    ending_soon.notify_ending_soon()

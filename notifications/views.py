@@ -10,9 +10,9 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.authentication import caller
-from auctioncraft.api.bodies import ReadsEveryBody
-from auctioncraft.errors import Invalid
+from accounts.authentication import current_user
+from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.core.errors import Invalid
 from notifications.models import Notification
 from notifications.pagination import NotificationPagination
 from notifications.serializers import NotificationSerializer, UnreadCountSerializer
@@ -26,7 +26,7 @@ UNREAD = OpenApiParameter("unread", bool, description="`true`: only those that a
 
 
 @extend_schema_view(list=extend_schema(parameters=[UNREAD]))
-class NotificationViewSet(ReadsEveryBody, ListModelMixin, GenericViewSet):
+class NotificationViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     """The caller's own notices, newest first. Another's is not found."""
 
     queryset = Notification.objects.all()
@@ -51,7 +51,7 @@ class NotificationViewSet(ReadsEveryBody, ListModelMixin, GenericViewSet):
     @action(detail=False, methods=["post"])
     def read_all(self, request: Request) -> Response:
         """Mark all of the caller's notices read."""
-        inbox.mark_all_read(recipient=caller(request))
+        inbox.mark_all_read(recipient=current_user(request))
         return Response({"unread_count": 0})
 
 

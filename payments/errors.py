@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auctioncraft.errors import DomainError, Unavailable
+from auctioncraft.core.errors import DomainError, Unavailable
 
 
 class AuctionNotSold(DomainError):
@@ -93,7 +93,7 @@ class RefundRefused(DomainError):
     status = 409
 
 
-class NotAtStripe(PaymentRefused):
+class StripeObjectMissing(PaymentRefused):
     """Stripe knows no such object under our key."""
 
 
@@ -108,7 +108,7 @@ class KeyInUse(StripeUnavailable):
     """The first request with this idempotency key is still running at Stripe."""
 
 
-class KeySpent(StripeUnavailable):
+class StoredFailure(StripeUnavailable):
     """Stripe answers this idempotency key with the failure it remembers; it will for 24 hours."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Avg, Count, F, Max, Min, Q
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import Dispute, Order, Payout, Reconciliation, Refund, StripeEvent
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _LAG_OVER: Final = timedelta(hours=1)
 _DIFFERS_FOR: Final = timedelta(days=1)
 
 
-def measure() -> Iterator[Metric]:
+def collect_metrics() -> Iterator[Metric]:
     """Yield every metric of this app; docs/operations.md says what to alert on. A dozen indexed reads."""
     now = clock.now()
     yield from _events(now)
@@ -35,7 +35,7 @@ def measure() -> Iterator[Metric]:
     yield _counted(
         "payouts_waiting",
         "Payouts that are due or blocked.",
-        Payout.objects.filter(status__in=Payout.LIVE),
+        Payout.objects.filter(status__in=Payout.UNPAID_STATUSES),
         "status",
         "blocked_by",
     )
@@ -82,7 +82,7 @@ def _reconciliation(now: datetime) -> Iterator[Metric]:
         yield _gauge("reconciliation_age_seconds", "Since our rows were last compared with Stripe's.", age)
         # The next looks no further back than an hour: a difference that it does not see is there all the same.
         recent = Reconciliation.objects.filter(finished_at__gte=now - _DIFFERS_FOR)
-        most = max(row.number_of_differences for row in (last, *recent.only("counts")))
+        most = max(row.difference_count for row in (last, *recent.only("counts")))
         yield _gauge("reconciliation_differences", "The most that differed in one of the last day.", most)
         yield _gauge("reconciliation_failed", "Whether it broke off.", int(bool(last.error)))
 

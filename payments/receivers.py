@@ -24,7 +24,7 @@ def open_order_of_sale(*, auction: Auction, at: datetime, **_: Any) -> None:
 
 
 @receiver(data_requested, dispatch_uid="payments.export")
-def hand_out(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
+def add_to_export(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
     """Add what they bought and sold."""
     return export.sections(user=user)
 
@@ -36,10 +36,10 @@ def lock_customer(*, user: User, **_: Any) -> None:
 
 
 @receiver(erasure_requested, dispatch_uid="payments.erasure_requested")
-def object_to(*, user: User, **_: Any) -> list[dict[str, Any]]:
+def list_erasure_blockers(*, user: User, **_: Any) -> list[dict[str, Any]]:
     """Say what they owe, or are owed: the order, whichever side they are on, and what is not paid out to them yet."""
-    unpaid = [{"reason": "unpaid_order", "order": pk} for pk in orders.unpaid_of(user_id=user.pk)]
-    return unpaid + [{"reason": "payout_due", "order": pk} for pk in payouts.due_of(user_id=user.pk)]
+    unpaid = [{"reason": "unpaid_order", "order": pk} for pk in orders.unpaid_orders(user_id=user.pk)]
+    return unpaid + [{"reason": "payout_due", "order": pk} for pk in payouts.orders_with_payout_due(user_id=user.pk)]
 
 
 @receiver(account_erased, dispatch_uid="payments.account_erased")
@@ -51,4 +51,4 @@ def forget_cards(*, user: User, **_: Any) -> None:
 @receiver(account_erased, dispatch_uid="payments.account_erased.seller")
 def forget_seller_account(*, user: User, **_: Any) -> None:
     """Forget which account at Stripe is theirs; there it stays, for it is between them and Stripe."""
-    sellers.forget(user_id=user.pk)
+    sellers.unlink(user_id=user.pk)

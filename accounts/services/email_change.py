@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 
 from accounts.errors import InvalidCode
-from accounts.models import FormerAddress, OneTimeCode, User, normalise_email
-from accounts.services import otp, passwords, standing, tokens
+from accounts.models import OneTimeCode, PreviousEmail, User, normalize_email
+from accounts.services import otp, passwords, tokens, user_locking
 from accounts.signals import email_change_requested, email_changed
-from auctioncraft.errors import Invalid, NotAuthenticated
+from auctioncraft.core.errors import Invalid, NotAuthenticated
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,20 +24,20 @@ def request_change(*, user: User, email: str, password: str | None = None, ip: s
     Raises Invalid for the present address and for a password that is missing or wrong (where there is one), and
     TooManyRequests if wrong too often or as otp.request_code.
     """
-    email = normalise_email(email)
+    email = normalize_email(email)
     if email == user.email:
         raise Invalid(email="This is your address already.")
-    passwords.confirm(user=user, password=password, field="password", purpose="To change your address")
+    passwords.require_current_password(user=user, password=password, field="password", purpose="To change your address")
     with transaction.atomic():
         code = otp.request_code(email=email, ip=ip, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, account=user)
-        standing.hold(user_id=user.pk)
+        user_locking.lock_active_user(user_id=user.pk)
         email_change_requested.send(sender=User, user=user, code=code)
 
 
-def confirm_change(*, user: User, code: str, sign_in_id: UUID) -> User:
+def confirm_change(*, user: User, code: str, session_id: UUID) -> User:
     """Give the account the address that it last asked for; every sign-in but this one ends.
 
-    Raises as otp.use_code: InvalidCode too if somebody else has the address by now (nothing has changed then), and
+    Raises as otp.consume_code: InvalidCode too if somebody else has the address by now (nothing has changed then), and
     NotAuthenticated if the account was changed elsewhere meanwhile.
     """
     asked = OneTimeCode.objects.filter(account=user, purpose=OneTimeCode.Purpose.CHANGE_EMAIL).first()
@@ -49,7 +49,7 @@ def confirm_change(*, user: User, code: str, sign_in_id: UUID) -> User:
             return None  # another account has asked for this address since
         if account.token_version != user.token_version:
             raise NotAuthenticated
-        former = FormerAddress(user=account, email=account.email, given_up_at=now)
+        former = PreviousEmail(user=account, email=account.email, replaced_at=now)
         account.email, account.email_verified_at = row.email, now
         try:
             with transaction.atomic():
@@ -57,8 +57,8 @@ def confirm_change(*, user: User, code: str, sign_in_id: UUID) -> User:
         except IntegrityError:
             return None
         former.save(force_insert=True)
-        tokens.end_others(user=account, but=sign_in_id)
+        tokens.end_other_sessions(user=account, but=session_id)
         email_changed.send(sender=User, user=account, former=former)
         return account
 
-    return otp.use_code(email=asked.email, code=code, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, work=change)
+    return otp.consume_code(email=asked.email, code=code, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, work=change)

@@ -21,10 +21,10 @@ from django.db.models import Q
 
 from accounts.erased import NAME, NOWHERE
 from accounts.errors import AccountInUse
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
-from accounts.services import guards, passwords
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from accounts.services import lockout, passwords
 from accounts.signals import account_erased, erasure_begun, erasure_requested
-from auctioncraft.errors import NotAuthenticated
+from auctioncraft.core.errors import NotAuthenticated
 from auctioncraft.models import IdempotencyKey
 
 
@@ -37,11 +37,11 @@ def erase_account(*, user: User, password: str | None = None) -> None:
     """
     _refuse_staff(user)
     # Outside the transaction: hashing is slow.
-    passwords.confirm(user=user, password=password, field="password", purpose="To erase your account")
+    passwords.require_current_password(user=user, password=password, field="password", purpose="To erase your account")
     with transaction.atomic():
         erasure_begun.send(sender=User, user=user)
-        for kind in (Guard.Kind.CODE, Guard.Kind.PASSWORD):
-            guards.lock(kind, user.email)
+        for kind in (FailedAttempts.Kind.CODE, FailedAttempts.Kind.PASSWORD):
+            lockout.lock_attempts(kind, user.email)
         account = User.objects.select_for_update().get(pk=user.pk)
         if not account.is_active or account.token_version != user.token_version:
             raise NotAuthenticated
@@ -60,10 +60,10 @@ def _refuse_staff(user: User) -> None:
 
 
 def _forget(account: User) -> None:
-    SignIn.objects.filter(user=account).delete()
+    Session.objects.filter(user=account).delete()
     OneTimeCode.objects.filter(Q(email=account.email) | Q(account=account)).delete()
-    FormerAddress.objects.filter(user=account).delete()
-    Guard.objects.filter(pk__in=[f"{kind.value}:{account.email}" for kind in Guard.Kind]).delete()
+    PreviousEmail.objects.filter(user=account).delete()
+    FailedAttempts.objects.filter(pk__in=[f"{kind.value}:{account.email}" for kind in FailedAttempts.Kind]).delete()
     IdempotencyKey.objects.filter(user_id=account.pk).delete()
     # What staff changed about them stays in the admin's log, without the name.
     about = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(account.pk))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
 from accounts.signals import data_requested
-from auctioncraft import clock
+from auctioncraft.core import clock
 from auctioncraft.models import IdempotencyKey
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ def _profile(user: User) -> dict[str, Any]:
 
 
 def _access(user: User) -> dict[str, list[dict[str, Any]]]:
-    sign_ins = SignIn.objects.filter(user=user).order_by("created_at")
-    former = FormerAddress.objects.filter(user=user).order_by("given_up_at")
+    sign_ins = Session.objects.filter(user=user).order_by("created_at")
+    former = PreviousEmail.objects.filter(user=user).order_by("replaced_at")
     codes = OneTimeCode.objects.filter(Q(email=user.email) | Q(account=user)).order_by("created_at")
     keys = IdempotencyKey.objects.filter(user_id=user.pk).order_by("pk")
     return {
         "sign_ins": _rows(
             sign_ins.values("id", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
         ),
-        "former_addresses": _rows(former.values("email", "given_up_at")),
-        "codes": _rows(codes.values("email", "purpose", "ip", "created_at", "expires_at", "used_at")),
+        "former_addresses": _rows(former.values("email", given_up_at=F("replaced_at"))),
+        "codes": _rows(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
         "failed_tries": _failed_tries(user.email),
         "idempotency_keys": _rows(keys.values("key", "status", "answer", "created_at")),
     }
@@ -65,8 +65,8 @@ def _rows(found: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _failed_tries(email: str) -> list[dict[str, Any]]:
-    names = {f"{kind.value}:{email}": kind.value for kind in Guard.Kind}
+    names = {f"{kind.value}:{email}": kind.value for kind in FailedAttempts.Kind}
     tries: list[tuple[datetime, str]] = []
-    for key, moments in Guard.objects.filter(pk__in=names).values_list("pk", "failures"):
+    for key, moments in FailedAttempts.objects.filter(pk__in=names).values_list("pk", "failures"):
         tries += [(datetime.fromtimestamp(moment, UTC), names[key]) for moment in moments]
     return [{"at": at, "kind": kind} for at, kind in sorted(tries)]

@@ -16,12 +16,12 @@ from django.db import IntegrityError, transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.errors import InvalidCode
-from accounts.models import Guard, OneTimeCode, SignIn, User, normalise_email
-from accounts.networks import subscriber
-from accounts.services import guards, tokens
+from accounts.models import FailedAttempts, OneTimeCode, Session, User, normalize_email
+from accounts.networks import ip_prefix
+from accounts.services import lockout, tokens
 from accounts.signals import code_requested
-from auctioncraft import clock
-from auctioncraft.errors import TooManyRequests
+from auctioncraft.core import clock
+from auctioncraft.core.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-LIFETIME = timedelta(minutes=10)
-PER_ADDRESS = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)))
-PER_NETWORK = (20, timedelta(hours=1))
+CODE_LIFETIME = timedelta(minutes=10)
+ADDRESS_LIMITS = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)))
+NETWORK_LIMIT = (20, timedelta(hours=1))
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedLogin:
     """Who proved to read an address's mail, and their new tokens."""
 
     user: User
-    tokens: tokens.Pair
+    tokens: tokens.TokenPair
 
 
 def request_code(
@@ -59,14 +59,14 @@ def request_code(
     `account`, to change its address, is who asks. Raises TooManyRequests: 1 a minute and 5 an hour per address, 20 an
     hour per IP (IPv6: per /64), whatever the codes are for.
     """
-    email, network = normalise_email(email), subscriber(ip)
+    email, network = normalize_email(email), ip_prefix(ip)
     with transaction.atomic():
         if network:
-            guards.lock(Guard.Kind.NETWORK, network)
-        guards.lock(Guard.Kind.CODE, email)
+            lockout.lock_attempts(FailedAttempts.Kind.NETWORK, network)
+        lockout.lock_attempts(FailedAttempts.Kind.CODE, email)
         now = clock.now()
         _refuse_flood(email, network, now)
-        OneTimeCode.objects.filter(email=email, used_at__isnull=True).update(used_at=now)
+        OneTimeCode.objects.filter(email=email, consumed_at__isnull=True).update(consumed_at=now)
         code = OneTimeCode.objects.create(
             email=email,
             purpose=purpose,
@@ -76,13 +76,13 @@ def request_code(
             pending_display_name=pending_display_name,
             ip=network,
             created_at=now,
-            expires_at=now + LIFETIME,
+            expires_at=now + CODE_LIFETIME,
         )
         code_requested.send(sender=OneTimeCode, code=code)
     return code
 
 
-def reveal(code: OneTimeCode) -> str:
+def derive_code(code: OneTimeCode) -> str:
     """Return the six digits: for whoever mails or compares them, and for nobody to keep.
 
     HMAC-SHA-256 of the nonce under a key derived from SECRET_KEY; the bias of the remainder is below 2^-230.
@@ -92,20 +92,20 @@ def reveal(code: OneTimeCode) -> str:
     return f"{int.from_bytes(digest) % 10**6:06d}"
 
 
-def verify_code(*, email: str, code: str, user_agent: str = "", ip: str | None = None) -> Verified:
+def verify_code(*, email: str, code: str, user_agent: str = "", ip: str | None = None) -> VerifiedLogin:
     """Sign in by the address's live code, which is used up; a first verified address becomes an account.
 
-    Raises as use_code.
+    Raises as consume_code.
     """
 
-    def sign_in(row: OneTimeCode, account: User | None, now: datetime) -> Verified:
+    def sign_in(row: OneTimeCode, account: User | None, now: datetime) -> VerifiedLogin:
         user = _verified_account(account or _new_account(row, now), row, now)
-        return Verified(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
+        return VerifiedLogin(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
 
-    return use_code(email=email, code=code, purpose=OneTimeCode.Purpose.SIGN_IN, work=sign_in)
+    return consume_code(email=email, code=code, purpose=OneTimeCode.Purpose.SIGN_IN, work=sign_in)
 
 
-def use_code(
+def consume_code(
     *,
     email: str,
     code: str,
@@ -120,25 +120,25 @@ def use_code(
     Raises InvalidCode, one and the same for all that can be wrong; TooManyRequests after 5 wrong guesses within
     10 minutes since the last success, or 10 within the hour, without comparing.
     """
-    email = normalise_email(email)
+    email = normalize_email(email)
     result = None
     with transaction.atomic():
-        guard = guards.lock(Guard.Kind.CODE, email)
+        guard = lockout.lock_attempts(FailedAttempts.Kind.CODE, email)
         now = clock.now()
-        guards.refuse_if_blocked(guard, now)
-        live = OneTimeCode.objects.filter(email=email, purpose=purpose, used_at__isnull=True, expires_at__gt=now)
+        lockout.check_not_locked_out(guard, now)
+        live = OneTimeCode.objects.filter(email=email, purpose=purpose, consumed_at__isnull=True, expires_at__gt=now)
         row = live.first()
         # Without a code the same work is done, on one that nobody has.
-        right = constant_time_compare(reveal(row or OneTimeCode(email=email)), code)
+        right = constant_time_compare(derive_code(row or OneTimeCode(email=email)), code)
         if row is not None and right:
             account = _locked(row)
             may = account is None or account.is_active
-            if may and live.filter(pk=row.pk).update(used_at=now):
+            if may and live.filter(pk=row.pk).update(consumed_at=now):
                 result = work(row, account, now)
         if result is not None:
-            guards.succeeded(guard)
+            lockout.record_success(guard)
         elif not _was_issued(email, code, now):
-            guards.failed(guard, now)
+            lockout.record_failure(guard, now)
     # Only now: raised inside, it would roll back the count.
     if result is None:
         raise InvalidCode
@@ -147,9 +147,9 @@ def use_code(
 
 def _refuse_flood(email: str, network: str | None, now: datetime) -> None:
     codes = OneTimeCode.objects
-    waits = [_wait(codes.filter(email=email), limit, window, now) for limit, window in PER_ADDRESS]
+    waits = [_wait(codes.filter(email=email), limit, window, now) for limit, window in ADDRESS_LIMITS]
     if network:
-        waits.append(_wait(codes.filter(ip=network), *PER_NETWORK, now))
+        waits.append(_wait(codes.filter(ip=network), *NETWORK_LIMIT, now))
     if wait := max(waits):
         raise TooManyRequests("Too many codes were asked for. Try again later.", retry_after=wait)
 
@@ -157,13 +157,13 @@ def _refuse_flood(email: str, network: str | None, now: datetime) -> None:
 def _wait(codes: QuerySet[OneTimeCode], limit: int, window: timedelta, now: datetime) -> int:
     recent = codes.filter(created_at__gt=now - window).order_by("-created_at")
     moments = list(recent.values_list("created_at", flat=True)[limit - 1 : limit])
-    return guards.seconds_until(moments[0] + window, now) if moments else 0
+    return lockout.seconds_until(moments[0] + window, now) if moments else 0
 
 
 def _was_issued(email: str, digits: str, now: datetime) -> bool:
     """Tell a code of the last 10 minutes that was used or superseded from a guess: a double click is none."""
     codes = OneTimeCode.objects.filter(email=email, expires_at__gt=now)
-    return any([constant_time_compare(reveal(code), digits) for code in codes])  # noqa: C419 (all: the time tells nothing)
+    return any([constant_time_compare(derive_code(code), digits) for code in codes])  # noqa: C419 (all: the time tells nothing)
 
 
 def _locked(code: OneTimeCode) -> User | None:
@@ -197,5 +197,5 @@ def _verified_account(user: User, code: OneTimeCode, now: datetime) -> User:
     user.display_name = code.pending_display_name or user.display_name
     user.email_verified_at = now
     user.save(update_fields=["password", "token_version", "display_name", "email_verified_at"])
-    SignIn.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
+    Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
     return user

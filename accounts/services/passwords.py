@@ -12,10 +12,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.errors import InvalidCredentials, PasswordSignInDisabled, UnfitPassword
-from accounts.models import Guard, User, normalise_email
-from accounts.services import guards
-from auctioncraft.errors import Invalid
+from accounts.errors import InvalidCredentials, PasswordSignInDisabled, WeakPassword
+from accounts.models import FailedAttempts, User, normalize_email
+from accounts.services import lockout
+from auctioncraft.core.errors import Invalid
 
 
 def authenticate_password(*, email: str, password: str) -> User:
@@ -26,16 +26,16 @@ def authenticate_password(*, email: str, password: str) -> User:
     """
     if not settings.PASSWORD_SIGN_IN:
         raise PasswordSignInDisabled
-    email = normalise_email(email)
+    email = normalize_email(email)
     user = User.objects.filter(email=email).first()
-    if not is_right(user=user, email=email, password=password) or user is None or not user.is_active:
+    if not verify_password(user=user, email=email, password=password) or user is None or not user.is_active:
         raise InvalidCredentials
     return user
 
 
-def is_right(*, user: User | None, email: str, password: str) -> bool:
+def verify_password(*, user: User | None, email: str, password: str) -> bool:
     """Tell whether this is the account's password, and count it if not. Raises TooManyRequests without comparing."""
-    counted_at = guards.count_try(Guard.Kind.PASSWORD, email)
+    counted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
     if user is None:
         make_password(password)
         return False
@@ -43,11 +43,11 @@ def is_right(*, user: User | None, email: str, password: str) -> bool:
     # A disabled account's success would end the row of failures, and show by that what nobody may learn.
     if right and user.is_active:
         with transaction.atomic():
-            guards.succeeded(guards.lock(Guard.Kind.PASSWORD, email), withdraw=counted_at)
+            lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=counted_at)
     return right
 
 
-def confirm(*, user: User, password: str | None, field: str, purpose: str) -> None:
+def require_current_password(*, user: User, password: str | None, field: str, purpose: str) -> None:
     """Let whoever is signed in go on only with the account's password, if it has one: the token may be stolen.
 
     Raises Invalid on the `field` if it is missing (`purpose` says what it is needed for) or wrong, and TooManyRequests
@@ -57,14 +57,14 @@ def confirm(*, user: User, password: str | None, field: str, purpose: str) -> No
         return
     if password is None:
         raise Invalid(**{field: f"{purpose} the current password is needed."})
-    if not is_right(user=user, email=user.email, password=password):
+    if not verify_password(user=user, email=user.email, password=password):
         raise Invalid(**{field: "This is not the current password."})
 
 
-def hashed_if_fit(password: str, user: User) -> str:
-    """Return the hash to store. Raises UnfitPassword with every reason of AUTH_PASSWORD_VALIDATORS."""
+def validate_and_hash(password: str, user: User) -> str:
+    """Return the hash to store. Raises WeakPassword with every reason of AUTH_PASSWORD_VALIDATORS."""
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise UnfitPassword(error.messages) from error
+        raise WeakPassword(error.messages) from error
     return make_password(password)

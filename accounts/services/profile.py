@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import passwords, tokens
 from accounts.signals import password_changed, preferences_asked, preferences_given
-from auctioncraft.errors import NotAuthenticated
+from auctioncraft.core.errors import NotAuthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ def update_profile(
     """Change what is given; None leaves it. A new password ends every sign-in, this one included.
 
     Raises Invalid if the current password is missing or wrong (where there is one) or `notifications` names what cannot
-    be switched off, TooManyRequests if the password was wrong too often, UnfitPassword, and NotAuthenticated if the
+    be switched off, TooManyRequests if the password was wrong too often, WeakPassword, and NotAuthenticated if the
     account was changed elsewhere meanwhile.
     """
     hashed = None if password is None else _new_hash(user, password, current_password)
@@ -40,7 +40,7 @@ def update_profile(
             account.set_password_hash(hashed)
         account.save(update_fields=["display_name", "password", "token_version"])
         if hashed is not None:
-            tokens.end_all(user=account)
+            tokens.end_all_sessions(user=account)
             password_changed.send(sender=User, user=account)
         if notifications is not None:
             preferences_given.send(sender=User, user=account, wanted=notifications)
@@ -53,15 +53,17 @@ def preferences(*, user: User) -> dict[str, dict[str, bool]]:
     return {kind: channels for _, some in answers for kind, channels in some.items()}
 
 
-def disable(*, user: User) -> None:
+def disable_account(*, user: User) -> None:
     """Close the account to its owner: its tokens are refused from now on, even if it is enabled again."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False)
-        tokens.end_all(user=user)
+        tokens.end_all_sessions(user=user)
     user.is_active = False
 
 
 def _new_hash(user: User, password: str, current: str | None) -> str:
-    hashed = passwords.hashed_if_fit(password, user)
-    passwords.confirm(user=user, password=current, field="current_password", purpose="To set a new password")
+    hashed = passwords.validate_and_hash(password, user)
+    passwords.require_current_password(
+        user=user, password=current, field="current_password", purpose="To set a new password"
+    )
     return hashed

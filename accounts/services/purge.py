@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn
-from accounts.services import guards
-from auctioncraft import clock
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session
+from accounts.services import lockout
+from auctioncraft.core import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 BATCH: Final = 500  # rows a transaction
-CODES_KEPT: Final = timedelta(hours=24)  # the longest limit counts those of an hour
-SIGN_INS_KEPT: Final = timedelta(days=30)  # after their end: so long a device is known again
-ADDRESSES_KEPT: Final = timedelta(days=30)
+CODE_RETENTION: Final = timedelta(hours=24)  # the longest limit counts those of an hour
+SESSION_RETENTION: Final = timedelta(days=30)  # after their end: so long a device is known again
+PREVIOUS_EMAIL_RETENTION: Final = timedelta(days=30)
 
 
 def purge(*, limit: int = BATCH, seconds: float = 20) -> dict[str, int]:
@@ -53,22 +53,24 @@ def _delete(old: Callable[[datetime], QuerySet[Any]], limit: int, until: float) 
 
 
 def _codes(now: datetime) -> QuerySet[OneTimeCode]:
-    return OneTimeCode.objects.filter(created_at__lt=now - CODES_KEPT)
+    return OneTimeCode.objects.filter(created_at__lt=now - CODE_RETENTION)
 
 
-def _guards(now: datetime) -> QuerySet[Guard]:
-    return Guard.objects.filter(Q(failed_at__isnull=True) | Q(failed_at__lt=now - guards.ALL_WINDOW))
+def _guards(now: datetime) -> QuerySet[FailedAttempts]:
+    return FailedAttempts.objects.filter(
+        Q(last_failed_at__isnull=True) | Q(last_failed_at__lt=now - lockout.TOTAL_WINDOW)
+    )
 
 
-def _sign_ins(now: datetime) -> QuerySet[SignIn]:
-    since = now - SIGN_INS_KEPT
+def _sign_ins(now: datetime) -> QuerySet[Session]:
+    since = now - SESSION_RETENTION
     # The last one of an account stays: by it the next is known not to be the very first.
-    later = SignIn.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))
-    return SignIn.objects.filter(Q(ended_at__lt=since) | Q(expires_at__lt=since)).filter(Exists(later))
+    later = Session.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))
+    return Session.objects.filter(Q(ended_at__lt=since) | Q(expires_at__lt=since)).filter(Exists(later))
 
 
-def _addresses(now: datetime) -> QuerySet[FormerAddress]:
-    return FormerAddress.objects.filter(given_up_at__lt=now - ADDRESSES_KEPT)
+def _addresses(now: datetime) -> QuerySet[PreviousEmail]:
+    return PreviousEmail.objects.filter(replaced_at__lt=now - PREVIOUS_EMAIL_RETENTION)
 
 
 _OLD: Final[dict[str, Callable[[datetime], QuerySet[Any]]]] = {

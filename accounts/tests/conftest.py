@@ -12,22 +12,22 @@ from django.db import connections
 from django.db.models import F
 
 from accounts import invariants
-from accounts.models import Guard, OneTimeCode
+from accounts.models import FailedAttempts, OneTimeCode
 from accounts.services import otp
 from accounts.signals import (
     code_requested,
     email_change_requested,
     email_changed,
+    new_device_signed_in,
     password_changed,
-    refresh_reused,
-    signed_in_anew,
+    refresh_token_reused,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SIGNALS = (
-    code_requested, email_change_requested, email_changed, password_changed, refresh_reused, signed_in_anew
+    code_requested, email_change_requested, email_changed, password_changed, refresh_token_reused, new_device_signed_in
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def mailed(alone: None) -> Iterator[list[str]]:
     codes: list[str] = []
 
     def receive(code: OneTimeCode, **_: Any) -> None:
-        codes.append(otp.reveal(code))
+        codes.append(otp.derive_code(code))
 
     code_requested.connect(receive)
     yield codes
@@ -89,9 +89,9 @@ def wait() -> Callable[[float], None]:
     def move(seconds: float) -> None:
         by = timedelta(seconds=seconds)
         OneTimeCode.objects.update(created_at=F("created_at") - by, expires_at=F("expires_at") - by)
-        for guard in Guard.objects.all():
+        for guard in FailedAttempts.objects.all():
             guard.failures = [moment - seconds for moment in guard.failures]
-            guard.failed_at = guard.failed_at and guard.failed_at - by
+            guard.last_failed_at = guard.last_failed_at and guard.last_failed_at - by
             guard.save()
 
     return move

@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from accounts.models import Guard, OneTimeCode, SignIn, User
+from accounts.models import FailedAttempts, OneTimeCode, Session, User
 from accounts.services import otp, tokens
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -35,21 +35,23 @@ def test_sign_in_by_address_however_it_is_written(operator):
     assert Client().post("/admin/login/?next=/admin/", form).status_code == 302
 
 
-@pytest.mark.parametrize("model", ["user", "signin", "onetimecode", "guard"])
+@pytest.mark.parametrize("model", ["user", "session", "onetimecode", "failedattempts"])
 def test_lists_search_and_show_no_secret(operator, rows, model):
     page = operator.get(f"/admin/accounts/{model}/", {"q": "mike"})
     assert page.status_code == 200
-    assert b"mike" in page.content.lower() or model == "signin"
-    row = {"user": User, "signin": SignIn, "onetimecode": OneTimeCode, "guard": Guard}[model].objects.latest("pk")
+    assert b"mike" in page.content.lower() or model == "session"
+    row = {"user": User, "session": Session, "onetimecode": OneTimeCode, "failedattempts": FailedAttempts}[
+        model
+    ].objects.latest("pk")
     url = f"/admin/accounts/{model}/{str(row.pk).replace('_', '_5F').replace(':', '_3A')}/change/"
     shown = operator.get(url)
     assert shown.status_code == 200
-    code, sign_in = OneTimeCode.objects.get(), SignIn.objects.get()
-    for secret in (code.nonce, otp.reveal(code), "a-pending-hash", sign_in.token_hash):
+    code, sign_in = OneTimeCode.objects.get(), Session.objects.get()
+    for secret in (code.nonce, otp.derive_code(code), "a-pending-hash", sign_in.token_hash):
         assert secret not in (page.content + shown.content).decode()
 
 
-@pytest.mark.parametrize("model", ["signin", "onetimecode", "guard"])
+@pytest.mark.parametrize("model", ["session", "onetimecode", "failedattempts"])
 def test_what_services_write_is_read_only(operator, rows, model):
     assert operator.get(f"/admin/accounts/{model}/add/").status_code == 403
 
@@ -109,5 +111,5 @@ def test_deleting_a_guard_lets_an_address_try_again(operator, client):
         answer = client.post("/api/auth/otp/verify/", body)
     assert answer.status_code == 429
     form = {"action": "delete_selected", "_selected_action": ["code:mike@example.com"], "post": "yes"}
-    operator.post("/admin/accounts/guard/", form)
+    operator.post("/admin/accounts/failedattempts/", form)
     assert client.post("/api/auth/otp/verify/", body).status_code == 400

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.models import User
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 CHANGE = {"email": "clerk@example.com", "display_name": "Clerk", "is_active": "on", "seller_state": "none"}

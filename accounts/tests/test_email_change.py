@@ -5,11 +5,11 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from accounts.models import FormerAddress, Guard, OneTimeCode, User
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, User
 from accounts.services import email_change, profile
 from accounts.signals import email_change_requested, email_changed
 from accounts.views import CODE_SENT
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/users/me/email/"
@@ -75,7 +75,7 @@ def test_the_code_at_the_new_address_changes_it_and_other_sign_ins_end(user, me,
     assert answer.json()["email"] == NEW
     assert other.get("/api/users/me/").status_code == 401
     assert told == [("asked", user.pk, NEW), ("changed", user.pk, OLD)]
-    assert FormerAddress.objects.get().email == OLD
+    assert PreviousEmail.objects.get().email == OLD
     assert User.objects.get().email_verified_at is not None
     for email, status in ((NEW, 200), (OLD, 401)):
         assert client.post("/api/auth/token/", {"username": email, "password": PASSWORD}).status_code == status
@@ -111,9 +111,9 @@ def test_an_address_that_is_taken_meanwhile_is_refused_and_nothing_is_lost(user,
     assert (answer.status_code, answer.json()) == (400, INVALID)
     assert [caller.get("/api/users/me/").json()["email"] for caller in (me, other)] == [OLD, OLD]
     assert User.objects.get(pk=rose.pk).email == NEW
-    assert not FormerAddress.objects.exists()
+    assert not PreviousEmail.objects.exists()
     assert [what for what, *_ in told] == ["asked"]
-    assert Guard.objects.get(pk=f"code:{NEW}").streak == 0
+    assert FailedAttempts.objects.get(pk=f"code:{NEW}").consecutive_failures == 0
 
 
 def test_it_takes_the_password_if_there_is_one(user, me, mailed):
@@ -158,7 +158,7 @@ def test_a_code_that_another_account_asked_for_changes_nothing(user, me, as_user
 
 def test_without_having_asked_no_code_is_right(me):
     assert (confirm(me, "123456").status_code, confirm(me, "123456").json()) == (400, INVALID)
-    assert not Guard.objects.exists()
+    assert not FailedAttempts.objects.exists()
 
 
 @pytest.mark.parametrize("case", ["wrong", "expired", "used", "superseded"])
@@ -192,10 +192,10 @@ def test_limits_are_those_of_every_code_to_that_address(me, client, mailed):
 
 def test_an_account_changed_meanwhile_is_not_touched_by_a_caller_who_was_let_in_before(user, me, mailed):
     ask(me)
-    sign_in_id = user.sign_ins.get().pk
+    session_id = user.sessions.get().pk
     profile.update_profile(user=user, password="a new long password", current_password=PASSWORD)
     with pytest.raises(email_change.NotAuthenticated):
-        email_change.confirm_change(user=user, code=mailed[0], sign_in_id=sign_in_id)
+        email_change.confirm_change(user=user, code=mailed[0], session_id=session_id)
     assert User.objects.get().email == OLD
 
 

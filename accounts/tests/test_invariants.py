@@ -7,9 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.invariants import CHECKS
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn, User
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
 from accounts.services import erasure, otp, tokens
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def found():
 
 def test_nothing_is_found_after_ordinary_use(user, client):
     otp.request_code(email="mike@example.com", ip=None)
-    tokens.rotate(refresh=tokens.sign_in(user=user, user_agent="", ip=None).refresh)
+    tokens.rotate_refresh_token(refresh=tokens.sign_in(user=user, user_agent="", ip=None).refresh)
     client.post("/api/auth/otp/verify/", {"email": "mike@example.com", "code": "0"})
     assert found() == {}
 
@@ -58,7 +58,7 @@ def test_code_that_lasts_too_long():
 
 
 def test_too_many_failures():
-    Guard.objects.create(key="code:mike@example.com", failures=list(range(11)))
+    FailedAttempts.objects.create(key="code:mike@example.com", failures=list(range(11)))
     assert found() == {"failures_stay_within_the_hour": ["guard of a code: more than 10 failures"]}
 
 
@@ -66,26 +66,28 @@ def test_disabled_account_that_is_signed_in(user):
     tokens.sign_in(user=user, user_agent="", ip=None)
     User.objects.update(is_active=False)
     assert found() == {
-        "disabled_accounts_are_signed_out": [f"sign-in {SignIn.objects.get().pk}: goes on, but its account is disabled"]
+        "disabled_accounts_are_signed_out": [
+            f"sign-in {Session.objects.get().pk}: goes on, but its account is disabled"
+        ]
     }
 
 
 def test_shared_refresh_token(user):
     for _ in range(2):
         tokens.sign_in(user=user, user_agent="", ip=None)
-    SignIn.objects.update(token_hash="a" * 64)
+    Session.objects.update(token_hash="a" * 64)
     assert len(found()["refresh_tokens_are_not_shared"]) == 2
 
 
 def test_times_out_of_order(user):
     tokens.sign_in(user=user, user_agent="", ip=None)
-    SignIn.objects.update(last_used_at=timezone.now() - timedelta(hours=1))
+    Session.objects.update(last_used_at=timezone.now() - timedelta(hours=1))
     assert found().keys() == {"sign_ins_have_ordered_times"}
 
 
 def test_sign_in_that_lasts_too_long(user):
     tokens.sign_in(user=user, user_agent="", ip=None)
-    SignIn.objects.update(created_at=F("created_at") - timedelta(days=77))
+    Session.objects.update(created_at=F("created_at") - timedelta(days=77))
     assert found().keys() == {"sign_ins_end_within_ninety_days"}
 
 
@@ -106,5 +108,5 @@ def test_erased_and_not_all_of_it(user):
     User.objects.update(display_name="Mike")
     assert found() == {"erased_accounts_are_empty": [f"user {user.pk}: erased, but not all of it"]}
     User.objects.update(display_name="deleted member")
-    FormerAddress.objects.create(user=user, email="mike@example.com", given_up_at=timezone.now())
+    PreviousEmail.objects.create(user=user, email="mike@example.com", replaced_at=timezone.now())
     assert found().keys() == {"erased_accounts_are_empty"}

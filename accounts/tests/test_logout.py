@@ -2,9 +2,9 @@
 
 import pytest
 
-from accounts.models import SignIn
+from accounts.models import Session
 from accounts.services import tokens
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/logout/"
@@ -37,13 +37,13 @@ def test_logout_ends_this_sign_in_only(client, pairs):
 
 def test_logout_again_is_quiet_and_keeps_the_time(client, pairs):
     client.post(URL, {"refresh": pairs[0].refresh})
-    ended_at = SignIn.objects.get(user_agent="device 0").ended_at
+    ended_at = Session.objects.get(user_agent="device 0").ended_at
     assert client.post(URL, {"refresh": pairs[0].refresh}).status_code == 204
-    assert SignIn.objects.get(user_agent="device 0").ended_at == ended_at
+    assert Session.objects.get(user_agent="device 0").ended_at == ended_at
 
 
 def test_logout_with_a_spent_token_ends_the_sign_in_too(client, pairs):
-    new = tokens.rotate(refresh=pairs[0].refresh)
+    new = tokens.rotate_refresh_token(refresh=pairs[0].refresh)
     assert client.post(URL, {"refresh": pairs[0].refresh}).status_code == 204
     assert not good(client, new)
 
@@ -63,7 +63,7 @@ def test_everywhere_leaves_the_way_in_open(client, user, pairs):
 
 
 def test_everywhere_is_not_for_a_spent_token(client, pairs):
-    tokens.rotate(refresh=pairs[0].refresh)
+    tokens.rotate_refresh_token(refresh=pairs[0].refresh)
     answer = client.post(f"{URL}?everywhere=true", {"refresh": pairs[0].refresh})
     assert (answer.status_code, answer.json()) == (401, ENDED)
     assert [good(client, pair) for pair in pairs] == [False, True, True]

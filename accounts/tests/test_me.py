@@ -2,8 +2,8 @@
 
 import pytest
 
-from accounts.models import SignIn, User
-from auctioncraft.tests import factories
+from accounts.models import Session, User
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/users/me/"
@@ -88,7 +88,7 @@ def test_new_password_ends_every_sign_in_this_one_included(user, me, as_user, cl
     answer = me.patch(URL, {"password": NEW, "current_password": PASSWORD})
     assert (answer.status_code, answer.json()) == (200, profile(user))
     assert [device.get(URL).status_code for device in (me, other)] == [401, 401]
-    assert not SignIn.objects.filter(ended_at__isnull=True).exists()
+    assert not Session.objects.filter(ended_at__isnull=True).exists()
     body = {"email": user.email, "password": NEW}
     assert client.post("/api/auth/token/", body).status_code == 200
 

@@ -1,4 +1,4 @@
-"""What a name that everybody sees may hold (auctioncraft.api.fields.NameField, accounts.fields.DisplayNameField)."""
+"""What a public name may contain (SingleLineField, DisplayNameField)."""
 
 import pytest
 from rest_framework.serializers import ValidationError

@@ -1,12 +1,12 @@
-"""signed_in_anew: a device that the account has not seen."""
+"""new_device_signed_in: a device that the account has not seen."""
 
 import pytest
 from django.db import transaction
 
-from accounts.models import SignIn
+from accounts.models import Session
 from accounts.services import tokens
-from accounts.signals import signed_in_anew
-from auctioncraft.tests import factories
+from accounts.signals import new_device_signed_in
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +23,9 @@ def told(alone):
     def receive(user, sign_in, **_):
         heard.append((user.email, sign_in.user_agent, sign_in.ip))
 
-    signed_in_anew.connect(receive)
+    new_device_signed_in.connect(receive)
     yield heard
-    signed_in_anew.disconnect(receive)
+    new_device_signed_in.disconnect(receive)
 
 
 def sign_in(user, user_agent="A browser", ip="192.0.2.7"):
@@ -67,7 +67,7 @@ def test_a_device_is_told_of_once_and_known_after_its_sign_in_has_ended(user, to
     for _ in range(2):
         sign_in(user)
         sign_in(user, "Another browser")
-        tokens.end_all(user=user)
+        tokens.end_all_sessions(user=user)
     assert len(told) == 1
 
 
@@ -82,11 +82,11 @@ def test_what_is_rolled_back_leaves_no_sign_in(user, told):
         raise RuntimeError
 
     sign_in(user)
-    signed_in_anew.connect(fail)
+    new_device_signed_in.connect(fail)
     with pytest.raises(RuntimeError), transaction.atomic():
         sign_in(user, "Another browser")
-    signed_in_anew.disconnect(fail)
-    assert SignIn.objects.count() == 1
+    new_device_signed_in.disconnect(fail)
+    assert Session.objects.count() == 1
 
 
 def test_password_and_code_both_tell(user, told, client, mailed):

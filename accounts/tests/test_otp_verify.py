@@ -4,9 +4,9 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from rest_framework.test import APIClient
 
-from accounts.models import Guard, OneTimeCode, SignIn, User
+from accounts.models import FailedAttempts, OneTimeCode, Session, User
 from accounts.services import otp, registration
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/otp/verify/"
@@ -27,7 +27,7 @@ def wrong(code):
 
 
 def request_code(email=EMAIL):
-    return otp.reveal(otp.request_code(email=email, ip=None))
+    return otp.derive_code(otp.request_code(email=email, ip=None))
 
 
 def fail(client, times, email=EMAIL):
@@ -56,9 +56,9 @@ def test_first_verified_address_becomes_an_account(client):
     assert user.email_verified_at is not None
     assert not user.has_usable_password()
     assert "mike" not in user.display_name
-    sign_in = SignIn.objects.get()
+    sign_in = Session.objects.get()
     assert (sign_in.user_agent, sign_in.ip) == ("A browser", "192.0.2.7")
-    assert body["refresh"] not in str(SignIn.objects.values())
+    assert body["refresh"] not in str(Session.objects.values())
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
     assert client.get("/api/users/me/").json().items() >= body["user"].items()
 
@@ -96,7 +96,7 @@ def test_pending_password_works_once_its_code_is_verified(client):
     code = otp.request_code(
         email=EMAIL, ip=None, pending_password=make_password("tr0ub4dor and 3"), pending_display_name="Mike"
     )
-    assert verify(client, otp.reveal(code)).json()["user"]["display_name"] == "Mike"
+    assert verify(client, otp.derive_code(code)).json()["user"]["display_name"] == "Mike"
     assert User.objects.get().check_password("tr0ub4dor and 3")
 
 
@@ -110,7 +110,7 @@ def test_pending_password_goes_with_its_superseded_code(client, wait):
 def test_pending_password_replaces_that_of_an_unverified_account(client, as_user):
     before = as_user(factories.user(EMAIL))
     code = otp.request_code(email=EMAIL, ip=None, pending_password=make_password("tr0ub4dor and 3"))
-    assert verify(client, otp.reveal(code)).status_code == 200
+    assert verify(client, otp.derive_code(code)).status_code == 200
     assert User.objects.get().check_password("tr0ub4dor and 3")
     assert before.get("/api/users/me/").status_code == 401
 
@@ -120,7 +120,7 @@ def test_pending_password_never_replaces_that_of_a_verified_account(client, as_u
     owner = as_user(User.objects.get())
     wait(61)
     code = otp.request_code(email=EMAIL, ip=None, pending_password=make_password("a stranger's"))
-    assert verify(client, otp.reveal(code)).status_code == 200
+    assert verify(client, otp.derive_code(code)).status_code == 200
     assert not User.objects.get().check_password("a stranger's")
     assert owner.get("/api/users/me/").status_code == 200
 
@@ -154,7 +154,7 @@ def test_whatever_is_wrong_the_answer_is_one(client, wait, case, counted):
     )
     answer = verify(client, given)
     assert (answer.status_code, answer.json()) == (400, INVALID)
-    assert Guard.objects.get().streak == counted
+    assert FailedAttempts.objects.get().consecutive_failures == counted
 
 
 def test_code_of_another_address_opens_nothing(client):
@@ -251,8 +251,8 @@ def test_a_refused_code_writes_nothing_but_the_count(client):
     request_code()
     fail(client, 1)
     assert not User.objects.exists()
-    assert not SignIn.objects.exists()
-    assert OneTimeCode.objects.get().used_at is None
+    assert not Session.objects.exists()
+    assert OneTimeCode.objects.get().consumed_at is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -260,7 +260,7 @@ def test_one_right_code_from_twenty_connections_signs_in_once(together):
     code = request_code()
     answers = together(20, lambda _: verify(APIClient(), code).status_code)
     assert sorted(answers) == [200] + [400] * 19
-    assert (User.objects.count(), SignIn.objects.count()) == (1, 1)
+    assert (User.objects.count(), Session.objects.count()) == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -268,7 +268,7 @@ def test_of_forty_wrong_codes_at_once_five_are_compared(together):
     code = request_code()
     answers = together(40, lambda _: verify(APIClient(), wrong(code)).status_code)
     assert sorted(answers) == [400] * 5 + [429] * 35
-    assert Guard.objects.get().streak == 5
+    assert FailedAttempts.objects.get().consecutive_failures == 5
 
 
 @pytest.mark.django_db(transaction=True)

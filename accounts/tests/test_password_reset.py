@@ -6,11 +6,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from accounts.models import Guard, OneTimeCode, SignIn, User
+from accounts.models import FailedAttempts, OneTimeCode, Session, User
 from accounts.services import otp, registration
 from accounts.signals import password_changed
 from accounts.views import CODE_SENT
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/password/reset/"
@@ -63,7 +63,7 @@ def test_the_code_sets_the_password_ends_every_sign_in_and_signs_in(user, client
     assert other.get("/api/users/me/").status_code == 401
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
     assert client.get("/api/users/me/").status_code == 200
-    assert [row.user_agent for row in SignIn.objects.filter(ended_at__isnull=True)] == ["A browser"]
+    assert [row.user_agent for row in Session.objects.filter(ended_at__isnull=True)] == ["A browser"]
     assert changed == [user]
     sign_in = {"username": EMAIL, "password": NEW}
     assert client.post("/api/auth/token/", sign_in).status_code == 200
@@ -85,8 +85,8 @@ def test_an_address_without_an_account_gets_none(client, mailed):
     ask(client)
     assert confirm(client, mailed[0]).json() == INVALID
     assert not User.objects.exists()
-    assert not SignIn.objects.exists()
-    assert Guard.objects.get(pk=f"code:{EMAIL}").streak == 0
+    assert not Session.objects.exists()
+    assert FailedAttempts.objects.get(pk=f"code:{EMAIL}").consecutive_failures == 0
 
 
 def test_a_disabled_account_stays_closed(client, mailed):
@@ -123,20 +123,20 @@ def test_a_code_opens_only_what_it_is_for(user, as_user, purpose, path):
     account = user if purpose == OneTimeCode.Purpose.CHANGE_EMAIL else None
     email = EMAIL if account is None else "new@example.com"
     me = as_user(user)
-    code = otp.reveal(otp.request_code(email=email, ip=None, purpose=purpose, account=account))
+    code = otp.derive_code(otp.request_code(email=email, ip=None, purpose=purpose, account=account))
     answer = me.post(path, {"email": email, "code": code, "password": NEW})
     fits = {"sign_in": "/api/auth/otp/verify/", "reset": CONFIRM, "change_email": "/api/users/me/email/confirm/"}
     assert answer.status_code == (200 if fits[purpose] == path else 400)
     if answer.status_code == 400:
         assert answer.json() == INVALID
-        assert OneTimeCode.objects.get().used_at is None
+        assert OneTimeCode.objects.get().consumed_at is None
         assert User.objects.get().email == EMAIL
         assert User.objects.get().check_password(OLD)
 
 
 def test_codes_of_one_nonce_differ_by_purpose():
     codes = {
-        otp.reveal(OneTimeCode(email=EMAIL, nonce=str(number), purpose=purpose))
+        otp.derive_code(OneTimeCode(email=EMAIL, nonce=str(number), purpose=purpose))
         for number in range(20)
         for purpose in OneTimeCode.Purpose
     }
@@ -169,7 +169,7 @@ def test_an_unfit_password_uses_no_code_up_and_counts_as_no_failure(user, client
     ask(client)
     answer = confirm(client, mailed[0], password="12345")
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"password"})
-    assert not Guard.objects.filter(streak__gt=0).exists()
+    assert not FailedAttempts.objects.filter(consecutive_failures__gt=0).exists()
     assert confirm(client, mailed[0]).status_code == 200
 
 
@@ -222,4 +222,4 @@ def test_of_thirty_wrong_codes_at_once_for_two_purposes_five_are_compared(user, 
         return APIClient().post(path, body).status_code
 
     assert sorted(together(30, guess)) == [400] * 5 + [429] * 25
-    assert Guard.objects.get(pk=f"code:{EMAIL}").streak == 5
+    assert FailedAttempts.objects.get(pk=f"code:{EMAIL}").consecutive_failures == 5

@@ -8,14 +8,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from rest_framework.test import APIClient
 
-from accounts.models import FormerAddress, Guard, OneTimeCode, SignIn
-from accounts.services import guards, otp, tokens
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session
+from accounts.services import lockout, otp, tokens
 from accounts.services import purge as purging
 from accounts.services.purge import purge
 from accounts.tasks import purge as task
-from auctioncraft import clock
 from auctioncraft.celery import app
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 NOTHING = {"codes": 0, "guards": 0, "sign_ins": 0, "former_addresses": 0}
@@ -66,35 +66,38 @@ def test_guards_go_an_hour_after_the_last_failure_and_those_without_any_at_once(
     wait(3590)
     fail("old2@example.com")
     with transaction.atomic():
-        guards.lock(Guard.Kind.NETWORK, "192.0.2.1")
+        lockout.lock_attempts(FailedAttempts.Kind.NETWORK, "192.0.2.1")
     assert purge() == {**NOTHING, "guards": 2}
-    assert set(Guard.objects.values_list("pk", flat=True)) == {"code:young@example.com", "code:old2@example.com"}
+    assert set(FailedAttempts.objects.values_list("pk", flat=True)) == {
+        "code:young@example.com",
+        "code:old2@example.com",
+    }
 
 
 def test_sign_ins_go_thirty_days_after_their_end_but_for_the_last_of_an_account(user):
     for _ in range(5):
         tokens.sign_in(user=user, user_agent="", ip=None)
-    ended, expired, young, live, last = SignIn.objects.order_by("created_at").values_list("pk", flat=True)
+    ended, expired, young, live, last = Session.objects.order_by("created_at").values_list("pk", flat=True)
     now = clock.now()
-    SignIn.objects.filter(pk=ended).update(ended_at=now - timedelta(days=31))
-    age(SignIn.objects.filter(pk=expired), days=45)
-    age(SignIn.objects.filter(pk=young), days=43)
-    SignIn.objects.filter(pk=last).update(ended_at=now - timedelta(days=31))
+    Session.objects.filter(pk=ended).update(ended_at=now - timedelta(days=31))
+    age(Session.objects.filter(pk=expired), days=45)
+    age(Session.objects.filter(pk=young), days=43)
+    Session.objects.filter(pk=last).update(ended_at=now - timedelta(days=31))
     assert purge() == {**NOTHING, "sign_ins": 2}
-    assert set(SignIn.objects.values_list("pk", flat=True)) == {young, live, last}
+    assert set(Session.objects.values_list("pk", flat=True)) == {young, live, last}
     assert purge() == NOTHING
 
 
 def test_former_addresses_go_after_thirty_days(user):
     for days in (29, 31):
-        given_up_at = clock.now() - timedelta(days=days)
-        FormerAddress.objects.create(user=user, email=f"{days}@example.com", given_up_at=given_up_at)
+        replaced_at = clock.now() - timedelta(days=days)
+        PreviousEmail.objects.create(user=user, email=f"{days}@example.com", replaced_at=replaced_at)
     assert purge() == {**NOTHING, "former_addresses": 1}
-    assert FormerAddress.objects.get().email == "29@example.com"
+    assert PreviousEmail.objects.get().email == "29@example.com"
 
 
 def test_it_goes_on_batch_after_batch_until_its_time_is_up(monkeypatch):
-    Guard.objects.bulk_create([Guard(key=f"network:{number}") for number in range(25)])
+    FailedAttempts.objects.bulk_create([FailedAttempts(key=f"network:{number}") for number in range(25)])
     assert purge(limit=10, seconds=0) == NOTHING
     assert purge(limit=10)["guards"] == 25
 
@@ -107,9 +110,9 @@ def test_an_idle_sweep_takes_no_lock(django_assert_max_num_queries):
 
 def test_it_is_swept_every_hour():
     assert (app.conf.beat_schedule["accounts.purge"]["schedule"], task.name) == (3600.0, "accounts.purge")
-    Guard.objects.create(key="network:192.0.2.1")
+    FailedAttempts.objects.create(key="network:192.0.2.1")
     task()
-    assert not Guard.objects.exists()
+    assert not FailedAttempts.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -119,10 +122,10 @@ def test_a_guard_that_is_held_is_left_alone():
 
     def hold():
         with transaction.atomic():
-            guard = guards.lock(Guard.Kind.CODE, "mike@example.com")
-            guards.failed(guard, clock.now() - timedelta(hours=2))
+            guard = lockout.lock_attempts(FailedAttempts.Kind.CODE, "mike@example.com")
+            lockout.record_failure(guard, clock.now() - timedelta(hours=2))
         with transaction.atomic():
-            guards.lock(Guard.Kind.CODE, "mike@example.com")
+            lockout.lock_attempts(FailedAttempts.Kind.CODE, "mike@example.com")
             held.set()
             release.wait(20)
         connection.close()
@@ -140,7 +143,7 @@ def test_a_guard_that_is_held_is_left_alone():
 
 def test_a_guard_that_is_purged_between_look_and_lock_is_made_again(monkeypatch):
     """The row was there when it was to be made, and gone when it was to be locked."""
-    made = Guard.objects.bulk_create
+    made = FailedAttempts.objects.bulk_create
     gone = []
 
     def purged(rows, **how):
@@ -149,9 +152,9 @@ def test_a_guard_that_is_purged_between_look_and_lock_is_made_again(monkeypatch)
             return []
         return made(rows, **how)
 
-    monkeypatch.setattr(type(Guard.objects), "bulk_create", lambda _, rows, **how: purged(rows, **how))
+    monkeypatch.setattr(type(FailedAttempts.objects), "bulk_create", lambda _, rows, **how: purged(rows, **how))
     with transaction.atomic():
-        assert guards.lock(Guard.Kind.CODE, "mike@example.com").pk == "code:mike@example.com"
+        assert lockout.lock_attempts(FailedAttempts.Kind.CODE, "mike@example.com").pk == "code:mike@example.com"
     assert gone
 
 
@@ -168,16 +171,16 @@ def test_while_it_is_purged_no_more_guesses_are_compared_than_the_guard_lets_thr
 
 def test_what_is_old_is_looked_at_again_under_the_lock(monkeypatch):
     fail("mike@example.com")
-    age(Guard.objects.all(), hours=2)
+    age(FailedAttempts.objects.all(), hours=2)
     calls = []
 
     def guards_and_then_a_failure(now):
         calls.append(now)
         if len(calls) == 2:
-            Guard.objects.update(failed_at=now)
+            FailedAttempts.objects.update(last_failed_at=now)
         return purging_guards(now)
 
     purging_guards = purging._OLD["guards"]
     monkeypatch.setitem(purging._OLD, "guards", guards_and_then_a_failure)
     assert purge() == NOTHING
-    assert Guard.objects.count() == 1
+    assert FailedAttempts.objects.count() == 1

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import OneTimeCode, User
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/users/register/"

@@ -6,11 +6,11 @@ import pytest
 from django.db.models import F
 
 from accounts.devices import describe
-from accounts.models import SignIn
+from accounts.models import Session
 from accounts.services import tokens
-from auctioncraft import clock
-from auctioncraft.ids import uuid7
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
+from auctioncraft.core.ids import uuid7
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/sessions/"
@@ -29,22 +29,22 @@ def me(user, as_user):
 
 def sign_in(user, user_agent=FIREFOX, ip="192.0.2.7"):
     pair = tokens.sign_in(user=user, user_agent=user_agent, ip=ip)
-    return pair, SignIn.objects.get(pk=tokens.read_access(pair.access).sign_in_id)
+    return pair, Session.objects.get(pk=tokens.read_access_token(pair.access).session_id)
 
 
 def shown(sign_in, **more):
-    times = {name: clock.to_text(getattr(sign_in, name)) for name in ("created_at", "last_used_at", "expires_at")}
+    times = {name: clock.isoformat_utc(getattr(sign_in, name)) for name in ("created_at", "last_used_at", "expires_at")}
     return {"id": str(sign_in.pk), "user_agent": sign_in.user_agent, "ip": sign_in.ip, **times, **more}
 
 
 def test_shows_ones_own_live_sign_ins_the_one_used_last_first(user, me):
-    mine = SignIn.objects.get()
+    mine = Session.objects.get()
     _, other = sign_in(user)
     _, ended = sign_in(user)
     _, expired = sign_in(user)
     sign_in(factories.user("rose@example.com"))
-    SignIn.objects.filter(pk=ended.pk).update(ended_at=F("last_used_at"))
-    SignIn.objects.filter(pk=expired.pk).update(expires_at=F("last_used_at") + timedelta(microseconds=1))
+    Session.objects.filter(pk=ended.pk).update(ended_at=F("last_used_at"))
+    Session.objects.filter(pk=expired.pk).update(expires_at=F("last_used_at") + timedelta(microseconds=1))
     answer = me.get(URL)
     assert (answer.status_code, answer.json()) == (
         200,
@@ -64,7 +64,7 @@ def test_shows_ones_own_live_sign_ins_the_one_used_last_first(user, me):
 def test_a_refresh_moves_the_last_use_and_keeps_the_id(user, me):
     pair, other = sign_in(user)
     sign_in(user, "curl/8.0")
-    tokens.rotate(refresh=pair.refresh)
+    tokens.rotate_refresh_token(refresh=pair.refresh)
     first = me.get(URL).json()["results"][0]
     assert first["id"] == str(other.pk)
     assert first["last_used_at"] > first["created_at"]
@@ -95,7 +95,7 @@ def test_ending_one_ends_its_tokens_at_once_and_no_other(user, me):
 
 
 def test_ones_own_can_be_ended(me):
-    assert me.delete(f"{URL}{SignIn.objects.get().pk}/").status_code == 204
+    assert me.delete(f"{URL}{Session.objects.get().pk}/").status_code == 204
     assert me.get(URL).status_code == 401
 
 
@@ -103,13 +103,13 @@ def test_anothers_ended_and_unknown_ones_are_not_found(user, me):
     _, rose = sign_in(factories.user("rose@example.com"))
     _, ended = sign_in(user)
     me.delete(f"{URL}{ended.pk}/")
-    before = SignIn.objects.get(pk=ended.pk).ended_at
+    before = Session.objects.get(pk=ended.pk).ended_at
     for pk in (rose.pk, ended.pk, uuid7(), "abc", "1", f"{rose.pk}0"):
         answer = me.delete(f"{URL}{pk}/")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     rose.refresh_from_db()
     assert rose.ended_at is None
-    assert SignIn.objects.get(pk=ended.pk).ended_at == before
+    assert Session.objects.get(pk=ended.pk).ended_at == before
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", URL), ("delete", URL + "018f0000-0000-7000-8000-000000000000/")])

@@ -5,9 +5,9 @@ import pytest
 from django.conf import settings as live
 from rest_framework.test import APIClient
 
-from accounts.services import keys, tokens
-from auctioncraft.errors import NotAuthenticated
-from auctioncraft.tests import factories
+from accounts.services import jwt_keys, tokens
+from auctioncraft.core.errors import NotAuthenticated
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 NEXT = "the next key, of more than thirty-two characters"
@@ -33,18 +33,18 @@ def me(access):
 
 def test_a_token_names_its_key_and_its_algorithm_and_nothing_of_the_key_itself(user):
     header = jwt.get_unverified_header(sign_in(user).access)
-    assert header == {"alg": "HS256", "typ": "JWT", "kid": keys.fingerprint(live.JWT_SIGNING_KEY)}
+    assert header == {"alg": "HS256", "typ": "JWT", "kid": jwt_keys.fingerprint(live.JWT_SIGNING_KEY)}
     assert len(header["kid"]) == 16
-    assert keys.fingerprint(NEXT) != header["kid"]
+    assert jwt_keys.fingerprint(NEXT) != header["kid"]
 
 
 def test_tokens_of_the_old_key_hold_while_it_is_listed_and_are_renewed_under_the_new_one(user, settings):
     before = sign_in(user)
     rotate_keys(settings, live.JWT_SIGNING_KEY)
     assert me(before.access) == 200
-    after = tokens.rotate(refresh=before.refresh)
+    after = tokens.rotate_refresh_token(refresh=before.refresh)
     for token in (after.access, after.refresh):
-        assert jwt.get_unverified_header(token)["kid"] == keys.fingerprint(NEXT)
+        assert jwt.get_unverified_header(token)["kid"] == jwt_keys.fingerprint(NEXT)
         jwt.decode(token, NEXT, algorithms=["HS256"])
     assert me(after.access) == 200
     settings.JWT_SIGNING_KEYS_OLD = []
@@ -57,7 +57,7 @@ def test_without_the_old_key_its_tokens_are_refused(user, settings):
     rotate_keys(settings)
     assert me(before.access) == 401
     with pytest.raises(NotAuthenticated):
-        tokens.rotate(refresh=before.refresh)
+        tokens.rotate_refresh_token(refresh=before.refresh)
 
 
 def test_a_server_that_has_the_next_key_as_an_old_one_already_takes_its_tokens(user, settings):
@@ -90,7 +90,7 @@ def test_no_other_algorithm_is_taken_under_any_of_our_keys(user, settings, algor
     rotate_keys(settings, old * 2)
     for key in (old * 2, NEXT * 2):
         settings.JWT_SIGNING_KEY = key
-        headers = {"kid": keys.fingerprint(key)}
+        headers = {"kid": jwt_keys.fingerprint(key)}
         assert me(jwt.encode(claims, key, algorithm=algorithm, headers=headers)) == 401
         assert me(jwt.encode(claims, key, algorithm="HS256", headers=headers)) == 200
 

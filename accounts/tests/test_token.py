@@ -3,9 +3,9 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import Guard, SignIn, User
+from accounts.models import FailedAttempts, Session, User
 from accounts.services import passwords, tokens
-from auctioncraft.tests import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/token/"
@@ -25,8 +25,8 @@ def test_right_password_signs_in(client, field, email):
     body = answer.json()
     assert (answer.status_code, body) == (200, {"access": body["access"], "refresh": body["refresh"]})
     assert answer.headers["Cache-Control"] == "no-store"
-    sign_in = SignIn.objects.get()
-    assert tokens.read_access(body["access"]) == tokens.Credential(user.pk, sign_in.pk, user.token_version)
+    sign_in = Session.objects.get()
+    assert tokens.read_access_token(body["access"]) == tokens.Credential(user.pk, sign_in.pk, user.token_version)
     assert sign_in.user_agent == "x" * 200
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
     assert client.get("/api/users/me/").json()["id"] == user.pk
@@ -42,8 +42,8 @@ def test_whatever_is_wrong_the_answer_is_one(client, case):
     answer = sign_in(client, {"wrong": "wrong", "empty-looking": " "}.get(case, PASSWORD))
     assert (answer.status_code, answer.json()) == (401, WRONG)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert not SignIn.objects.exists()
-    assert Guard.objects.get().streak == 1
+    assert not Session.objects.exists()
+    assert FailedAttempts.objects.get().consecutive_failures == 1
 
 
 def test_unknown_address_is_hashed_for_too(client, monkeypatch):
@@ -114,7 +114,7 @@ def test_success_ends_the_row_of_failures_and_counts_for_none(client):
     assert [sign_in(client, "wrong").status_code for _ in range(4)] == [401] * 4
     assert [sign_in(client).status_code for _ in range(12)] == [200] * 12
     assert [sign_in(client, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
-    assert len(Guard.objects.get().failures) == 9
+    assert len(FailedAttempts.objects.get().failures) == 9
 
 
 def test_wrong_codes_do_not_lock_the_password_out(client):

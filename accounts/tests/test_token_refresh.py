@@ -13,11 +13,11 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
-from accounts.models import SignIn, User
+from accounts.models import Session, User
 from accounts.services import profile, tokens
-from accounts.signals import refresh_reused
-from auctioncraft.errors import NotAuthenticated
-from auctioncraft.tests import factories
+from accounts.signals import refresh_token_reused
+from auctioncraft.core.errors import NotAuthenticated
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/token/refresh/"
@@ -41,9 +41,9 @@ def reused(alone):
     def receive(user, **_):
         users.append(user)
 
-    refresh_reused.connect(receive)
+    refresh_token_reused.connect(receive)
     yield users
-    refresh_reused.disconnect(receive)
+    refresh_token_reused.disconnect(receive)
 
 
 def refresh(token):
@@ -61,7 +61,7 @@ def is_refused(answer):
 
 
 def claims(user, **changes):
-    sign_in = SignIn.objects.get()
+    sign_in = Session.objects.get()
     now = timezone.now()
     return {
         "token_type": "access",
@@ -80,14 +80,14 @@ def signed(payload, key=None, algorithm="HS256"):
 
 
 def test_refresh_gives_new_tokens_and_moves_the_expiry(pair):
-    SignIn.objects.update(expires_at=F("expires_at") - timedelta(days=3))
-    before = SignIn.objects.get()
+    Session.objects.update(expires_at=F("expires_at") - timedelta(days=3))
+    before = Session.objects.get()
     answer = refresh(pair.refresh)
     body = answer.json()
     assert (answer.status_code, body) == (200, {"access": body["access"], "refresh": body["refresh"]})
     assert answer.headers["Cache-Control"] == "no-store"
     assert body["refresh"] != pair.refresh
-    after = SignIn.objects.get()
+    after = Session.objects.get()
     assert after.pk == before.pk
     assert after.last_used_at > before.last_used_at
     assert after.expires_at - before.expires_at > timedelta(days=2, hours=23)
@@ -100,18 +100,18 @@ def test_refresh_gives_new_tokens_and_moves_the_expiry(pair):
 def test_however_often_it_is_refreshed_a_sign_in_lasts_ninety_days(pair, age, left):
     # Its age in days but a minute; it was refreshed all the while.
     began = timezone.now() - timedelta(days=age) + timedelta(minutes=1)
-    SignIn.objects.update(created_at=began)
+    Session.objects.update(created_at=began)
     assert refresh(pair.refresh).status_code == 200
-    row = SignIn.objects.get()
+    row = Session.objects.get()
     assert timedelta(0) <= row.expires_at - row.last_used_at - timedelta(days=left) < timedelta(minutes=2)
     assert row.expires_at <= row.created_at + timedelta(days=90)
 
 
 def test_after_ninety_days_one_signs_in_again(pair):
-    SignIn.objects.update(created_at=timezone.now() - timedelta(days=89, hours=23, minutes=59, seconds=59))
+    Session.objects.update(created_at=timezone.now() - timedelta(days=89, hours=23, minutes=59, seconds=59))
     body = refresh(pair.refresh).json()
     ended = F("created_at") - timedelta(seconds=2)
-    SignIn.objects.update(
+    Session.objects.update(
         created_at=ended,
         expires_at=F("expires_at") - timedelta(seconds=2),
         last_used_at=F("last_used_at") - timedelta(seconds=2),
@@ -125,7 +125,7 @@ def test_claims_and_lifetimes(user, pair):
     assert access.keys() == again.keys() == {"token_type", "exp", "iat", "jti", "sub", "sid", "ver"}
     assert (access["sub"], access["sid"], access["ver"]) == (
         str(user.pk),
-        str(SignIn.objects.get().pk),
+        str(Session.objects.get().pk),
         user.token_version,
     )
     assert access["exp"] - access["iat"] == 15 * 60
@@ -135,7 +135,7 @@ def test_claims_and_lifetimes(user, pair):
 
 def test_no_token_is_stored(pair):
     refresh(pair.refresh)
-    assert pair.refresh not in str(SignIn.objects.values())
+    assert pair.refresh not in str(Session.objects.values())
 
 
 def test_spent_token_ends_the_family_and_is_told_once(user, pair, reused):
@@ -158,15 +158,15 @@ def test_reuse_leaves_other_sign_ins_alone(user, pair, reused):
 @pytest.mark.parametrize("case", ["disabled", "password", "logged out", "everywhere", "expired row", "deleted"])
 def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
     if case == "disabled":
-        profile.disable(user=user)
+        profile.disable_account(user=user)
     elif case == "password":
         profile.update_profile(user=user, password="a new long password", current_password="correct horse battery")
     elif case == "logged out":
         tokens.end(refresh=pair.refresh)
     elif case == "everywhere":
-        tokens.end_all(user=user)
+        tokens.end_all_sessions(user=user)
     elif case == "expired row":
-        SignIn.objects.update(expires_at=F("last_used_at") + timedelta(microseconds=1))
+        Session.objects.update(expires_at=F("last_used_at") + timedelta(microseconds=1))
     else:
         user.delete()
     assert is_refused(refresh(pair.refresh))
@@ -176,7 +176,7 @@ def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
 
 
 def test_account_enabled_again_does_not_bring_its_tokens_back(user, pair):
-    profile.disable(user=user)
+    profile.disable_account(user=user)
     User.objects.update(is_active=True)
     assert is_refused(refresh(pair.refresh))
     assert is_refused(me(pair.access))
@@ -238,9 +238,9 @@ def test_sub_of_somebody_else_is_refused(user, pair):
 
 def test_read_access_needs_no_query(user, pair, django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert tokens.read_access(pair.access).user_id == user.pk
+        assert tokens.read_access_token(pair.access).user_id == user.pk
         with pytest.raises(NotAuthenticated):
-            tokens.read_access(pair.refresh)
+            tokens.read_access_token(pair.refresh)
 
 
 def test_kinds_keep_their_settings():
@@ -281,14 +281,14 @@ def test_without_the_condition_ten_refreshes_give_more(pair, reused, together, m
 
     def look_then_write(*, refresh):
         held = tokens._read(RefreshToken, refresh)
-        good = SignIn.objects.filter(pk=held.sign_in_id, token_hash=tokens._hash(refresh)).exists()
+        good = Session.objects.filter(pk=held.session_id, token_hash=tokens._hash(refresh)).exists()
         looked.wait()
         if not good:
             raise NotAuthenticated
         new = tokens._issue(held)
-        SignIn.objects.filter(pk=held.sign_in_id).update(token_hash=tokens._hash(new.refresh))
+        Session.objects.filter(pk=held.session_id).update(token_hash=tokens._hash(new.refresh))
         return new
 
-    monkeypatch.setattr(tokens, "rotate", look_then_write)
+    monkeypatch.setattr(tokens, "rotate_refresh_token", look_then_write)
     answers = together(10, lambda _: refresh(pair.refresh).status_code)
     assert answers.count(200) > 1

@@ -14,22 +14,22 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from auctioncraft import errors
 from auctioncraft.api.parsers import BodyTooLarge
+from auctioncraft.core import errors
 
 logger = logging.getLogger(__name__)
 
 
-def handle(exception: Exception, context: dict[str, Any]) -> Response:
+def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     """Turn whatever a view raised into an answer. DRF's EXCEPTION_HANDLER."""
     set_rollback()
     if not isinstance(exception, errors.DomainError | exceptions.APIException):
         exception = _translate(exception, context)
     if isinstance(exception, errors.DomainError):
-        headers = {"Retry-After": str(exception.wait)} if exception.wait else {}
+        headers = {"Retry-After": str(exception.retry_after)} if exception.retry_after else {}
         if exception.status == errors.NotAuthenticated.status:
             headers["WWW-Authenticate"] = "Bearer"
-        return Response(exception.answer(), status=exception.status, headers=headers)
+        return Response(exception.body(), status=exception.status, headers=headers)
     return _api_exception(exception)
 
 
@@ -107,9 +107,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
     Exempt, or a POST to an unknown route would be the CSRF middleware's 403 page.
     """
-    return JsonResponse(errors.NotFound().answer(), status=404)
+    return JsonResponse(errors.NotFound().body(), status=404)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 (Django's)
     """Answer a failure outside any view. Django's handler500."""
-    return JsonResponse(_ServerError().answer(), status=500)
+    return JsonResponse(_ServerError().body(), status=500)

@@ -11,14 +11,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
 MAX_ID = 2**63 - 1
 # What money.parse reads, for the schema.
-AMOUNT_AS_TEXT = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,15})?$"}
+AMOUNT_STRING_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,15})?$"}
 _JOINING = frozenset("\u200c\u200d\ufe0e\ufe0f")
 # Letters, marks and symbols to Unicode, but nothing to the eye: fillers, the empty braille cell, selectors.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
@@ -26,7 +26,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 )
 
 
-@extend_schema_field({"oneOf": [{"type": "number", "minimum": 0}, AMOUNT_AS_TEXT], "example": "150.00"})
+@extend_schema_field({"oneOf": [{"type": "number", "minimum": 0}, AMOUNT_STRING_SCHEMA], "example": "150.00"})
 class MoneyField(serializers.Field):
     """An amount as a client may send it: a JSON number or a string. How many decimals fit is the currency's to say."""
 
@@ -39,7 +39,7 @@ class MoneyField(serializers.Field):
         """Return the amount, above zero and at most MAX_AMOUNT."""
         try:
             amount = money.parse(data, zero=self.zero)
-        except money.BadAmount as error:
+        except money.InvalidAmount as error:
             raise serializers.ValidationError(str(error)) from error
         if amount > settings.MAX_AMOUNT:
             raise serializers.ValidationError(f"At most {settings.MAX_AMOUNT:,} is possible.")
@@ -51,7 +51,7 @@ class MoneyField(serializers.Field):
 
 
 @extend_schema_field({"type": "string", "example": "150.00"})
-class MoneyText(serializers.Field):
+class MoneyOutputField(serializers.Field):
     """Money in an answer: text with the currency's decimals, written by whoever knows the currency."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -59,12 +59,7 @@ class MoneyText(serializers.Field):
         super().__init__(read_only=True, **kwargs)
 
 
-@extend_schema_field({"type": ["string", "null"], "example": "150.00"})
-class MoneyTextOrNull(MoneyText):
-    """As MoneyText, where there may be none."""
-
-
-class WholeNumberField(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A whole number in plain digits."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -76,7 +71,7 @@ class WholeNumberField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class FlagField(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """`true` or `false`."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -86,7 +81,7 @@ class FlagField(serializers.BooleanField):
         return data
 
 
-class IdField(WholeNumberField):
+class IdField(StrictIntegerField):
     """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -94,7 +89,7 @@ class IdField(WholeNumberField):
         super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
 
 
-class TextField(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """Text that was sent as text: DRF's would take a number for its digits."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -104,7 +99,7 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class NameField(TextField):
+class SingleLineField(StrictCharField):
     """One line that people read and tell things apart by: nothing in it is invisible or turns the text around.
 
     In NFC; every kind of space is a plain one. Joiners (Persian, emoji) and emoji's variation selectors may stand

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ANYTHING = "*/*"
 
 
-class JSONOnly(DefaultContentNegotiation):
+class JSONOnlyNegotiation(DefaultContentNegotiation):
     """The API speaks JSON to everybody: a client that asks for something else gets it too, rather than a 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:

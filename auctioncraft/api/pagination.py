@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.pagination import PageNumberPagination as Base
 from rest_framework.response import Response
 
-from auctioncraft.errors import NotFound
+from auctioncraft.core.errors import NotFound
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-COUNTED_EXACTLY = 10_000
+MAX_EXACT_COUNT = 10_000
 
 
 class PageNumberPagination(Base):
@@ -36,7 +36,7 @@ class PageNumberPagination(Base):
         size = self.get_page_size(request) or self.page_size
         self.number = self._page_number()
         offset = (self.number - 1) * size
-        if offset > COUNTED_EXACTLY:
+        if offset > MAX_EXACT_COUNT:
             raise NotFound("There is no such page.")
         rows = list(queryset[offset : offset + size + 1])
         if not rows and self.number > 1:
@@ -53,17 +53,17 @@ class PageNumberPagination(Base):
 
     def get_paginated_response(self, data: Any) -> Response:
         """Wrap the rows of the page."""
-        return Response(self.wrap(data))
+        return Response(self.page_body(data))
 
-    def wrap(self, data: Any) -> dict[str, Any]:
+    def page_body(self, data: Any) -> dict[str, Any]:
         """Return the page's body."""
         body = {
-            "count": min(self.count, COUNTED_EXACTLY),
+            "count": min(self.count, MAX_EXACT_COUNT),
             "next": self._link(self.number + 1) if self.has_next else None,
             "previous": self._link(self.number - 1) if self.number > 1 else None,
             "results": data,
         }
-        if self.count > COUNTED_EXACTLY:
+        if self.count > MAX_EXACT_COUNT:
             body["count_exact"] = False
         return body
 
@@ -97,6 +97,6 @@ class PageNumberPagination(Base):
 def _count(queryset: Any) -> int:
     """Return the count up to one more than is counted exactly. What is no queryset counts itself (`count_up_to`)."""
     if hasattr(queryset, "count_up_to"):
-        return int(queryset.count_up_to(COUNTED_EXACTLY + 1))
+        return int(queryset.count_up_to(MAX_EXACT_COUNT + 1))
     # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
-    return int(queryset.order_by().values("pk")[: COUNTED_EXACTLY + 1].count())
+    return int(queryset.order_by().values("pk")[: MAX_EXACT_COUNT + 1].count())

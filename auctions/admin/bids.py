@@ -11,11 +11,11 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft import money
 from auctioncraft.admin import ReadOnlyAdmin
-from auctioncraft.errors import NotFound
-from auctions.admin.acts import one_by_one
-from auctions.admin.shown import Discreet, amount
+from auctioncraft.core import money
+from auctioncraft.core.errors import NotFound
+from auctions.admin.actions import run_actions
+from auctions.admin.columns import SuperuserOnlyFields, amount_column
 from auctions.models import Bid, BidVoid
 from auctions.services import voiding
 
@@ -35,24 +35,24 @@ class VoidForm(forms.Form):
 
 
 @admin.register(Bid)
-class BidAdmin(Discreet, ReadOnlyAdmin):
+class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     """Bids, the latest first. What was sent can be a hidden maximum; what it stood at is public."""
 
-    hidden = ("shown_amount", "shown_max_amount")
-    list_display = ("id", "product", "bidder", "shown_price", "outcome", "is_void", "placed_at")
+    superuser_only = ("shown_amount", "shown_max_amount")
+    list_display = ("id", "product", "bidder", "shown_displayed_amount", "outcome", "is_void", "placed_at")
     list_filter = ("outcome", ("void", admin.EmptyFieldListFilter))
     list_select_related = ("product", "bidder", "void")
     search_fields = ("=id", "=product__id", "bidder__email")
     ordering = ("-id",)
     actions = ("void",)
     fields = (
-        *("id", "product", "version", "position", "seq", "bidder", "shown_price", "shown_amount"),
+        *("id", "product", "version", "position", "seq", "bidder", "shown_displayed_amount", "shown_amount"),
         *("shown_max_amount", "outcome", "placed_at", "is_void"),
     )
     readonly_fields = fields
-    shown_price = amount("price")
-    shown_amount = amount("amount")
-    shown_max_amount = amount("max_amount")
+    shown_displayed_amount = amount_column("displayed_amount")
+    shown_amount = amount_column("amount")
+    shown_max_amount = amount_column("max_amount")
 
     @admin.display(description="void", boolean=True)
     def is_void(self, bid: Bid) -> bool:
@@ -72,7 +72,7 @@ class BidAdmin(Discreet, ReadOnlyAdmin):
         if not form.is_valid():
             return self._ask(request, form, chosen)
         reason = form.cleaned_data["reason"]
-        one_by_one(
+        run_actions(
             self, request, ((f"Bid {bid.pk}", partial(_void, bid, actor=request.user, reason=reason)) for bid in chosen)
         )
         return None
@@ -84,7 +84,7 @@ class BidAdmin(Discreet, ReadOnlyAdmin):
             "opts": self.opts,
             "media": self.media,
             "form": form,
-            "rows": [(bid.pk, bid.product, bid.bidder, self.shown_price(bid)) for bid in bids],
+            "rows": [(bid.pk, bid.product, bid.bidder, self.shown_displayed_amount(bid)) for bid in bids],
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/auctions/void_bids.html", context)

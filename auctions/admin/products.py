@@ -12,10 +12,10 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnly
-from auctioncraft.errors import DomainError
-from auctions.admin.acts import reason
-from auctions.admin.shown import NOTHING, Discreet, amount
+from auctioncraft.admin import ReadOnlyMixin
+from auctioncraft.core.errors import DomainError
+from auctions.admin.actions import error_text
+from auctions.admin.columns import EMPTY_VALUE, SuperuserOnlyFields, amount_column
 from auctions.models import Auction, Category, Product, ProductImage
 from auctions.services import categories, editing
 
@@ -50,7 +50,7 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Save by the service."""
-        categories.save(category=obj)
+        categories.save_category(category=obj)
 
 
 class DescriptionField(forms.CharField):
@@ -82,7 +82,7 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-class ProductImageInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class ProductImageInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     """The pictures of a product, on its page."""
 
     model = ProductImage
@@ -97,11 +97,11 @@ class ProductImageInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Product)
-class ProductAdmin(Discreet, ModelAdmin):  # type: ignore[misc]
+class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     """Products. Staff may correct the text until somebody bids; a seller lists by the API."""
 
     form = ProductForm
-    hidden = ("shown_reserve",)
+    superuser_only = ("shown_reserve",)
     list_display = ("id", "name", "seller", "category", "shown_starting_bid", "created_at")
     list_display_links = ("id", "name")
     list_filter = ("category", "currency", "auction__status", "created_at")
@@ -117,17 +117,17 @@ class ProductAdmin(Discreet, ModelAdmin):  # type: ignore[misc]
         *("relisted_from", "created_at"),
     )
     readonly_fields = fields[3:]
-    shown_starting_bid = amount("starting_bid")
-    shown_reserve = amount("reserve_price")
-    shown_buy_now = amount("buy_now_price")
-    shown_increment = amount("bid_increment")
-    shown_shipping = amount("shipping")
+    shown_starting_bid = amount_column("starting_bid")
+    shown_reserve = amount_column("reserve_price")
+    shown_buy_now = amount_column("buy_now_price")
+    shown_increment = amount_column("bid_increment")
+    shown_shipping = amount_column("shipping")
 
     @admin.display(description="buyer's premium")
     def shown_premium(self, product: Product) -> str:
         """Show the bands it was listed under."""
         bands = [f"from {start}: {percent} %" for start, percent in product.premium_bands]
-        return ", ".join(bands) or NOTHING
+        return ", ".join(bands) or EMPTY_VALUE
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
         """Nobody: a product is listed with its auction, by its seller."""
@@ -190,5 +190,5 @@ class ProductAdmin(Discreet, ModelAdmin):  # type: ignore[misc]
 
     def _refused(self, request: HttpRequest, object_id: str | None, refusal: DomainError) -> HttpResponse:
         """Show the page again, with the reason. Django saves and deletes in a transaction: nothing was written."""
-        self.message_user(request, reason(refusal), messages.ERROR)
+        self.message_user(request, error_text(refusal), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))

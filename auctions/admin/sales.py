@@ -10,10 +10,10 @@ from django.contrib import admin
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
-from auctioncraft import clock, money
 from auctioncraft.admin import ReadOnlyAdmin
-from auctions.admin.acts import one_by_one
-from auctions.admin.shown import Discreet, amount
+from auctioncraft.core import clock, money
+from auctions.admin.actions import run_actions
+from auctions.admin.columns import SuperuserOnlyFields, amount_column
 from auctions.models import Auction, SecondChanceOffer
 from auctions.services import closing, second_chance
 
@@ -25,28 +25,38 @@ if TYPE_CHECKING:
 
 
 @admin.register(Auction)
-class AuctionAdmin(Discreet, ReadOnlyAdmin):
+class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     """How sales stand. Each action is a use case of auctions/services, on one auction after the other."""
 
-    hidden = ("shown_maximum",)
-    list_display = ("product", "status", "result", "sale", "shown_price", "leader", "bid_count", "starts_at", "ends_at")
+    superuser_only = ("shown_leader_max",)
+    list_display = (
+        "product",
+        "status",
+        "result",
+        "sale_type",
+        "shown_price",
+        "leader",
+        "bid_count",
+        "starts_at",
+        "ends_at",
+    )
     list_filter = (
-        *("status", "result", "sale"),
-        *(("settled_at", admin.EmptyFieldListFilter), ("fell_through_at", admin.EmptyFieldListFilter), "ends_at"),
+        *("status", "result", "sale_type"),
+        *(("paid_at", admin.EmptyFieldListFilter), ("payment_defaulted_at", admin.EmptyFieldListFilter), "ends_at"),
     )
     list_select_related = ("product", "leader")
     search_fields = ("=product__id", "product__name", "leader__email", "winner__email")
     ordering = ("-product",)
     actions = ("close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance")
     fields = (
-        *("product", "status", "shown_price", "leader", "shown_maximum", "bid_count", "seq", "version"),
+        *("product", "status", "shown_price", "leader", "shown_leader_max", "bid_count", "seq", "version"),
         *("starts_at", "ends_at", "hard_ends_at", "last_bid_at"),
-        *("result", "sale", "winner", "shown_hammer_price", "closed_at", "settled_at", "fell_through_at"),
+        *("result", "sale_type", "winner", "shown_hammer_price", "closed_at", "paid_at", "payment_defaulted_at"),
     )
     readonly_fields = fields
-    shown_price = amount("price")
-    shown_maximum = amount("maximum")
-    shown_hammer_price = amount("hammer_price")
+    shown_price = amount_column("price")
+    shown_leader_max = amount_column("leader_max")
+    shown_hammer_price = amount_column("hammer_price")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Staff with Django's permission to change auctions."""
@@ -109,7 +119,7 @@ class AuctionAdmin(Discreet, ReadOnlyAdmin):
 
     def _each(self, request: HttpRequest, auctions: QuerySet[Auction], act: Callable[[int], str]) -> None:
         ids = list(auctions.values_list("pk", flat=True))
-        one_by_one(self, request, ((f"Product {product_id}", partial(act, product_id)) for product_id in ids))
+        run_actions(self, request, ((f"Product {product_id}", partial(act, product_id)) for product_id in ids))
 
 
 @admin.register(SecondChanceOffer)
@@ -123,4 +133,4 @@ class SecondChanceOfferAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = list_display
     readonly_fields = fields
-    shown_amount = amount("amount")
+    shown_amount = amount_column("amount")

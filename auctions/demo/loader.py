@@ -21,29 +21,29 @@ from django.db.models import Exists, OuterRef
 from django.utils.text import slugify
 
 from accounts.models import User
-from auctioncraft import clock
-from auctions.demo import catalogue
-from auctions.demo.pictures import picture
+from auctioncraft.core import clock
+from auctions.demo import content
+from auctions.demo.drawings import draw_product
 from auctions.errors import CardRequired
 from auctions.models import Auction, Category, Product, ProductImage
 from auctions.services import bidding, categories, closing, images, listing, watching
-from auctions.services.locking import require
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from auctions.demo.catalogue import Listing
+    from auctions.demo.content import Listing
 
 # How often load() calls `advance`.
-STEPS: Final = len(catalogue.PRODUCTS) + 1 + len(catalogue.ENDING_SOON)
+STEPS: Final = len(content.PRODUCTS) + 1 + len(content.ENDING_SOON)
 # The first of the short auctions ends after this, each further one a little later. Longer than the soft close's
 # window, or the demo's own bids would extend it.
-SHORTEST, APART = timedelta(seconds=150), timedelta(seconds=80)
+FIRST_ENDS_AFTER, ENDS_APART = timedelta(seconds=150), timedelta(seconds=80)
 # How many bids a product has; one of these.
 BIDS, BIDS_ENDING_SOON = (0, 1, 2, 3, 3, 4, 4, 5, 6, 7), (2, 3, 4, 5)
 # The part of the products that the buyer follows.
-WATCHED = 0.15
+WATCHED_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Loaded:
     """What a load did: how many products it added, and the one that its buyer has won and not paid, if any."""
 
     added: int
-    won_product_id: int | None
+    unpaid_product_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _Participants:
     """Who acts, and where."""
 
     sellers: Sequence[User]
@@ -71,36 +71,36 @@ def load(*, advance: Callable[[str], None]) -> Loaded:
     to be paid is over. A demo account that may not bid any more (suspended, disabled) does not, and nobody bids what
     they would need a card for (CARD_REQUIRED_ABOVE).
     """
-    stage = _stage()
-    _draw_lost_pictures(stage)
-    known = _known(stage)
+    people = _participants()
+    _restore_missing_images(people)
+    existing = _existing_products(people)
     added = 0
-    for item in catalogue.PRODUCTS:
+    for item in content.PRODUCTS:
         advance(item.name)
-        if (stage.sellers[item.seller].pk, item.name) not in known:
-            _list_with_bids(stage, item)
+        if (people.sellers[item.seller].pk, item.name) not in existing:
+            _list_product_with_bids(people, item)
             added += 1
-    advance(catalogue.WON.name)
-    won = _won_and_unpaid(stage)
-    if won is None and _may_bid(stage.buyer):
+    advance(content.UNPAID_PRODUCT.name)
+    won = _find_unpaid_product(people)
+    if won is None and _may_bid(people.buyer):
         with suppress(CardRequired):
-            won = _sell_to_buyer(stage)
+            won = _sell_to_buyer(people)
             added += 1
-    due = not _something_ends_soon(stage)
-    for place, item in enumerate(catalogue.ENDING_SOON):
+    due = not _has_open_ending_soon(people)
+    for place, item in enumerate(content.ENDING_SOON):
         advance(item.name)
         if due:
-            _list_with_bids(stage, item, ends_at=clock.now() + SHORTEST + place * APART)
+            _list_product_with_bids(people, item, ends_at=clock.now() + FIRST_ENDS_AFTER + place * ENDS_APART)
             added += 1
     return Loaded(added, won)
 
 
-def _stage() -> _Stage:
+def _participants() -> _Participants:
     users = _users()
-    return _Stage(
-        sellers=[users[email] for email in catalogue.SELLERS],
-        bidders=[users[email] for email in catalogue.BIDDERS if _may_bid(users[email])],
-        buyer=users[catalogue.BUYER],
+    return _Participants(
+        sellers=[users[email] for email in content.SELLERS],
+        bidders=[users[email] for email in content.BIDDERS if _may_bid(users[email])],
+        buyer=users[content.BUYER],
         categories=_categories(),
     )
 
@@ -111,12 +111,12 @@ def _may_bid(user: User) -> bool:
 
 def _users() -> dict[str, User]:
     """Return the demo's accounts by address, those that are missing made; existing ones are left as they are."""
-    names = {catalogue.STAFF: "AuctionCraft staff", catalogue.BUYER: "Robin Buyer"}
-    names |= catalogue.SELLERS | catalogue.BIDDERS
+    names = {content.STAFF: "AuctionCraft staff", content.BUYER: "Robin Buyer"}
+    names |= content.SELLERS | content.BIDDERS
     found: dict[str, User] = {user.email: user for user in User.objects.filter(email__in=names)}
     if missing := names.keys() - found:
         # Slow on purpose, so once for all of them, and before the transaction.
-        hashed = make_password(catalogue.PASSWORD)
+        hashed = make_password(content.PASSWORD)
         with transaction.atomic():
             for email in (email for email in names if email in missing):
                 found[email] = _create_user(email, names[email], hashed)
@@ -125,7 +125,7 @@ def _users() -> dict[str, User]:
 
 def _create_user(email: str, display_name: str, hashed: str) -> User:
     # Verified, or the first one-time code would drop the password (accounts.services.otp).
-    if email == catalogue.STAFF:
+    if email == content.STAFF:
         user = User.objects.create_superuser(email, display_name=display_name)
     else:
         user = User.objects.create_user(email, display_name=display_name, email_verified_at=clock.now())
@@ -140,52 +140,54 @@ def _categories() -> dict[str, int]:
 
     def ensure(name: str, parent: Category | None) -> Category:
         slug = slugify(name)
-        return known.get(slug) or categories.save(category=Category(), name=name, slug=slug, parent=parent)
+        return known.get(slug) or categories.save_category(category=Category(), name=name, slug=slug, parent=parent)
 
     found: dict[str, int] = {}
-    for top, below in catalogue.CATEGORIES.items():
+    for top, below in content.CATEGORIES.items():
         parent = ensure(top, None)
         found |= {top: parent.pk} | {name: ensure(name, parent).pk for name in below}
     return found
 
 
-def _known(stage: _Stage) -> set[tuple[int, str]]:
-    return set(Product.objects.filter(seller__in=stage.sellers).order_by().values_list("seller_id", "name"))
+def _existing_products(people: _Participants) -> set[tuple[int, str]]:
+    return set(Product.objects.filter(seller__in=people.sellers).order_by().values_list("seller_id", "name"))
 
 
-def _draw_lost_pictures(stage: _Stage) -> None:
+def _restore_missing_images(people: _Participants) -> None:
     """Draw those anew whose file is gone, or which are from before products had pictures of their own."""
-    names = [item.name for item in (*catalogue.PRODUCTS, catalogue.WON, *catalogue.ENDING_SOON)]
-    shown = Product.objects.filter(seller__in=stage.sellers, name__in=names).exclude(thumbnail="").order_by("pk")
+    names = [item.name for item in (*content.PRODUCTS, content.UNPAID_PRODUCT, *content.ENDING_SOON)]
+    shown = Product.objects.filter(seller__in=people.sellers, name__in=names).exclude(thumbnail="").order_by("pk")
     own = Exists(ProductImage.objects.filter(product=OuterRef("pk")))
     for pk, name, thumbnail, has_own in shown.values_list("pk", "name", "thumbnail", own):
         if has_own and default_storage.exists(thumbnail):
             continue
-        with images.stored(picture(name)) as files, transaction.atomic():
-            auction, now = require(pk)
+        with images.stored_image(draw_product(name)) as files, transaction.atomic():
+            auction, now = lock_or_404(pk)
             ProductImage.objects.filter(product=pk, thumbnail=thumbnail).delete()
-            images.attach(product=auction.product, files=files, at=now)
+            images.attach_image(product=auction.product, files=files, at=now)
 
 
-def _list_with_bids(stage: _Stage, item: Listing, ends_at: datetime | None = None) -> None:
+def _list_product_with_bids(people: _Participants, item: Listing, ends_at: datetime | None = None) -> None:
     rng = Random(item.name)  # noqa: S311 (the same demo every time)  # nosec B311
-    with images.stored(picture(item.name)) as files, transaction.atomic():
-        product = _list(stage, item, files, ends_at)
+    with images.stored_image(draw_product(item.name)) as files, transaction.atomic():
+        product = _list_product(people, item, files, ends_at)
         if item.starts_in is None:
             # The buyer stays out of the short ones, or they would win what the tour does not expect.
-            crowd = stage.bidders if ends_at or not _may_bid(stage.buyer) else (*stage.bidders, stage.buyer)
-            _bid(product, crowd, rng, bids=rng.choice(BIDS_ENDING_SOON if ends_at else BIDS))
-        if rng.random() < WATCHED:
-            watching.watch(product_id=product.pk, user=stage.buyer)
+            crowd = people.bidders if ends_at or not _may_bid(people.buyer) else (*people.bidders, people.buyer)
+            _place_bids(product, crowd, rng, bids=rng.choice(BIDS_ENDING_SOON if ends_at else BIDS))
+        if rng.random() < WATCHED_SHARE:
+            watching.watch(product_id=product.pk, user=people.buyer)
 
 
-def _list(stage: _Stage, item: Listing, files: images.Files, ends_at: datetime | None = None) -> Product:
+def _list_product(
+    people: _Participants, item: Listing, files: images.ImageFiles, ends_at: datetime | None = None
+) -> Product:
     starts_at = clock.now() + item.starts_in if item.starts_in else None
     product = listing.create_product(
-        seller=stage.sellers[item.seller],
+        seller=people.sellers[item.seller],
         name=item.name,
         description=item.description,
-        category_id=stage.categories[item.category],
+        category_id=people.categories[item.category],
         currency=item.currency,
         starting_bid=item.starting_bid,
         reserve_price=_amount(item.reserve),
@@ -195,7 +197,7 @@ def _list(stage: _Stage, item: Listing, files: images.Files, ends_at: datetime |
         starts_at=starts_at,
         ends_at=ends_at or (starts_at or clock.now()) + item.runs,
     )
-    images.attach(product=product, files=files, at=clock.now())
+    images.attach_image(product=product, files=files, at=clock.now())
     return product
 
 
@@ -203,7 +205,7 @@ def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _bid(product: Product, crowd: Sequence[User], rng: Random, *, bids: int) -> None:
+def _place_bids(product: Product, crowd: Sequence[User], rng: Random, *, bids: int) -> None:
     """Have `bids` bids placed, mostly by proxy, each by somebody who does not lead, at or above the minimum."""
     terms = product.terms()
     least, leader = terms.starting_bid, None
@@ -227,31 +229,31 @@ def _bid(product: Product, crowd: Sequence[User], rng: Random, *, bids: int) -> 
         leader = bidder.pk if stands["is_leading"] else leader
 
 
-def _won_and_unpaid(stage: _Stage) -> int | None:
+def _find_unpaid_product(people: _Participants) -> int | None:
     sold = Auction.objects.filter(
-        product__name=catalogue.WON.name,
-        product__seller=stage.sellers[0],
-        winner=stage.buyer,
-        settled_at__isnull=True,
+        product__name=content.UNPAID_PRODUCT.name,
+        product__seller=people.sellers[0],
+        winner=people.buyer,
+        paid_at__isnull=True,
         closed_at__gt=clock.now() - settings.PAYMENT_WINDOW,
     )
     found: int | None = sold.order_by("-pk").values_list("pk", flat=True).first()
     return found
 
 
-def _sell_to_buyer(stage: _Stage) -> int:
-    rng = Random(catalogue.WON.name)  # noqa: S311 (the same demo every time)  # nosec B311
-    with images.stored(picture(catalogue.WON.name)) as files, transaction.atomic():
-        product = _list(stage, catalogue.WON, files)
-        _bid(product, stage.bidders, rng, bids=5)
+def _sell_to_buyer(people: _Participants) -> int:
+    rng = Random(content.UNPAID_PRODUCT.name)  # noqa: S311 (the same demo every time)  # nosec B311
+    with images.stored_image(draw_product(content.UNPAID_PRODUCT.name)) as files, transaction.atomic():
+        product = _list_product(people, content.UNPAID_PRODUCT, files)
+        _place_bids(product, people.bidders, rng, bids=5)
         auction = Auction.objects.get(pk=product.pk)
         # Above every hidden maximum: the earlier of two equal ones would win.
-        most = (auction.maximum or product.starting_bid) * 2
-        bidding.place_bid(product_id=product.pk, bidder_id=stage.buyer.pk, max_amount=most)
-        closing.close_auction(product_id=product.pk, actor=stage.sellers[0])
+        most = (auction.leader_max or product.starting_bid) * 2
+        bidding.place_bid(product_id=product.pk, bidder_id=people.buyer.pk, max_amount=most)
+        closing.close_auction(product_id=product.pk, actor=people.sellers[0])
     return product.pk
 
 
-def _something_ends_soon(stage: _Stage) -> bool:
-    names = [item.name for item in catalogue.ENDING_SOON]
-    return bool(Product.objects.filter(seller__in=stage.sellers, name__in=names).with_status("open").exists())
+def _has_open_ending_soon(people: _Participants) -> bool:
+    names = [item.name for item in content.ENDING_SOON]
+    return bool(Product.objects.filter(seller__in=people.sellers, name__in=names).with_status("open").exists())

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from auctions.invariants import bids, replay, results, sequels, timeline
+from auctions.invariants import bids, end_times, post_sale, replay, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +25,21 @@ CHECKS: Final[dict[str, Callable[[], list[str]]]] = {
     "2 every public bid has its event, every such event its bid": bids.bids_and_log_agree,
     "2 every void has its bid and its event": bids.voids_and_log_agree,
     "2 no bid is ahead of its auction": bids.bids_are_within_their_auction,
-    "2, 4 neither prices nor moments of bids fall": bids.nothing_falls,
+    "2, 4 neither prices nor moments of bids fall": bids.prices_never_fall,
     "3 amounts are above zero, under the cap and fit their currency": bids.amounts_fit,
     "4 no seller bid on their own product": bids.sellers_do_not_bid,
-    "4, 7 ends moved as they should, and every bid was in time": timeline.ends_add_up,
+    "4, 7 ends moved as they should, and every bid was in time": end_times.ends_add_up,
     "5 every kept answer has its bid": bids.kept_answers_have_their_bid,
     "7 terms stand once somebody has bid": results.terms_stand_while_bids_do,
     "8 results fit how the auctions stood": results.results_fit,
     "8 every closed auction was closed once": results.closed_once,
     "8 nothing came after the close, no sequel before it": results.nothing_after_the_close,
     "8 reserves were waived in time": results.reserves_were_waived_in_time,
-    "8 second chances are at the bidder's own price": sequels.offers_are_at_the_bidders_own_price,
-    "8 second chances last a day": sequels.offers_last_a_day,
-    "8 second chances are in the log": sequels.offers_are_in_the_log,
-    "8 second chances follow a sale that fell through": sequels.offers_follow_a_sale_that_fell_through,
-    "8 only the unsold is listed again": sequels.relistings_are_of_the_unsold,
+    "8 second chances are at the bidder's own price": post_sale.offers_are_at_the_bidders_own_price,
+    "8 second chances last a day": post_sale.offers_last_a_day,
+    "8 second chances are in the log": post_sale.offers_are_in_the_log,
+    "8 second chances follow a sale that fell through": post_sale.offers_follow_a_sale_that_fell_through,
+    "8 only the unsold is listed again": post_sale.relistings_are_of_the_unsold,
     "9 no auction is overdue": results.none_is_overdue,
-    "9 no second chance is overdue": sequels.none_waits_beyond_its_time,
+    "9 no second chance is overdue": post_sale.none_waits_beyond_its_time,
 }

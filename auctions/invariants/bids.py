@@ -26,9 +26,9 @@ from django.db.models import (
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Lag, Replace, Round
 
-from auctioncraft import money
+from auctioncraft.core import money
 from auctioncraft.models import IdempotencyKey
-from auctions import pricing
+from auctions.formats import ascending
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 _MONEY: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
-    (Bid, ("price", "amount", "max_amount")),
-    (Auction, ("price", "maximum", "hammer_price")),
+    (Bid, ("displayed_amount", "amount", "max_amount")),
+    (Auction, ("price", "leader_max", "hammer_price")),
     (Product, ("starting_bid", "reserve_price", "buy_now_price", "bid_increment")),
     (SecondChanceOffer, ("amount",)),
 )
 _ORDER: Final = ("version", "position")
-_AUTOMATIC: Final = Q(product__bids__outcome=pricing.Outcome.AUTOMATIC)
+_AUTOMATIC: Final = Q(product__bids__outcome=ascending.Outcome.AUTOMATIC)
 
 
 def counts() -> list[str]:
@@ -87,7 +87,7 @@ def bids_and_log_agree() -> list[str]:
 def voids_and_log_agree() -> list[str]:
     """2: a void is of an earlier bid that somebody made on the same product; it has its event, and that its void."""
     bid = Q(bid__product=F("product"), bid__version__lt=F("version"), bid__placed_at__lte=F("voided_at"))
-    wrong = BidVoid.objects.filter(~bid | Q(bid__outcome=pricing.Outcome.AUTOMATIC)).values_list("product_id", "pk")
+    wrong = BidVoid.objects.filter(~bid | Q(bid__outcome=ascending.Outcome.AUTOMATIC)).values_list("product_id", "pk")
     told = _events(AuctionEvent.Kind.BID_VOIDED).values_list("product_id", "created_at")
     made = BidVoid.objects.order_by().values_list("product_id", "voided_at")
     return (
@@ -109,18 +109,20 @@ def bids_are_within_their_auction() -> list[str]:
     ] + [f"product {pk} has no auction" for pk in bare.values_list("pk", flat=True)]
 
 
-def nothing_falls() -> list[str]:
+def prices_never_fall() -> list[str]:
     """2, 4: neither amounts nor moments ever fall as bids follow each other; after a void amounts begin anew."""
 
     def before(field: str) -> Window:
         return Window(Lag(field), partition_by=F("product_id"), order_by=_ORDER)
 
-    falls = Q(price__lt=F("price_before")) | Q(placed_at__lt=F("placed_before"))
+    falls = Q(displayed_amount__lt=F("price_before")) | Q(placed_at__lt=F("placed_before"))
     rows = (
         Bid.objects.order_by()
-        .annotate(price_before=before("price"), placed_before=before("placed_at"), version_before=before("version"))
+        .annotate(
+            price_before=before("displayed_amount"), placed_before=before("placed_at"), version_before=before("version")
+        )
         .filter(falls)
-        .values_list("product_id", "pk", "version", "version_before", "price", "price_before")
+        .values_list("product_id", "pk", "version", "version_before", "displayed_amount", "price_before")
         .annotate(placed=F("placed_at"), before=F("placed_before"))
     )
     voids: defaultdict[int, list[int]] = defaultdict(list)
@@ -161,8 +163,8 @@ def _may_be_unfit(field: str, currency: str) -> Q:
 
 def _fits(amount: Decimal, currency: str) -> bool:
     try:
-        return amount > 0 and bool(money.fit(amount, currency, settings.MAX_AMOUNT))
-    except money.BadAmount:
+        return amount > 0 and bool(money.check_precision(amount, currency, settings.MAX_AMOUNT))
+    except money.InvalidAmount:
         return False
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import connection
 
-from auctioncraft.errors import DomainError
-from auctions import pricing
+from auctioncraft.core.errors import DomainError
+from auctions.formats import ascending
 from auctions.invariants import replay_sql
 from auctions.models import Auction, Bid, BidVoid
 
@@ -36,7 +36,7 @@ class _Row(NamedTuple):
     version: int
     seq: int | None
     bidder: int
-    price: Decimal
+    displayed_amount: Decimal
     amount: Decimal | None
     max_amount: Decimal | None
     outcome: str
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
 
 
 _FIELDS: Final = (
-    *("product_id", "version", "seq", "bidder_id", "price"),
+    *("product_id", "version", "seq", "bidder_id", "displayed_amount"),
     *("amount", "max_amount", "outcome", "placed_at"),
 )
 
@@ -64,13 +64,13 @@ def replay() -> list[str]:
     voids = _voids()
     if connection.vendor != "postgresql":
         return [f"product {pk}{line}" for pk, line in _explain(voids)]
-    doubtful = replay_sql.doubtful()
-    asked = sorted(doubtful | voids.keys())
+    suspects = replay_sql.suspects()
+    asked = sorted(suspects | voids.keys())
     found = [pair for at in range(0, len(asked), CHUNK) for pair in _explain(voids, asked[at : at + CHUNK])]
     # Two tellings of the same rules; should they ever differ, one of them is wrong, and nobody knows which.
     found += [
         (pk, ": the engine finds nothing wrong, replay_sql.py does")
-        for pk in sorted(doubtful - voids.keys() - {pk for pk, _ in found})
+        for pk in sorted(suspects - voids.keys() - {pk for pk, _ in found})
     ]
     return [f"product {pk}{line}" for pk, line in found]
 
@@ -117,7 +117,7 @@ def _differences(auction: Any, rows: Iterable[_Row], voids: list[_Void]) -> Iter
     state = again.state
     for field, stands, ought in (
         ("leader", auction.leader_id, state.leader),
-        ("maximum", auction.maximum, state.maximum),
+        ("leader_max", auction.leader_max, state.leader_max),
         ("price", auction.price, state.price),
         ("bid_count", auction.bid_count, state.bid_count),
         ("last_bid_at", auction.last_bid_at, state.last_bid_at),
@@ -133,25 +133,25 @@ class _Broken(Exception):
 class _Again:
     """One auction, bid for bid again."""
 
-    def __init__(self, terms: pricing.Terms) -> None:
+    def __init__(self, terms: ascending.Terms) -> None:
         # Neither today's cap nor the time of day is what a bid is decided by again.
-        self.terms = replace(terms, cap=pricing.NO_CAP, soft_close_window=0)
-        self.state = pricing.State(_START, _END, _END)
-        self.standing: dict[int, tuple[pricing.Offer, datetime]] = {}
+        self.terms = replace(terms, cap=ascending.NO_CAP, soft_close_window=0)
+        self.state = ascending.State(_START, _END, _END)
+        self.standing: dict[int, tuple[ascending.BidRequest, datetime]] = {}
 
     def bid(self, version: int, stored: list[_Row]) -> None:
         """Decide a bid, which must have written these rows."""
-        sent = [row for row in stored if row.outcome != pricing.Outcome.AUTOMATIC]
+        sent = [row for row in stored if row.outcome != ascending.Outcome.AUTOMATIC]
         if len(sent) != 1:
             raise _Broken(f"{len(sent)} bids by people in one write")
         own = sent[0]
-        offer = pricing.Offer(own.bidder, own.amount, own.max_amount)
+        offer = ascending.BidRequest(own.bidder, own.amount, own.max_amount)
         try:
-            decision = pricing.decide(self.terms, self.state, offer, own.placed_at)
+            decision = ascending.evaluate_bid(self.terms, self.state, offer, own.placed_at)
         except DomainError as refusal:
             raise _Broken(f"decided again it is refused ({refusal.code})") from refusal
-        wrote = [(row.bidder, row.price, row.outcome, row.seq is not None) for row in stored]
-        if wrote != [(row.bidder, row.price, row.outcome, decision.public) for row in decision.rows]:
+        wrote = [(row.bidder, row.displayed_amount, row.outcome, row.seq is not None) for row in stored]
+        if wrote != [(row.bidder, row.displayed_amount, row.outcome, decision.public) for row in decision.rows]:
             raise _Broken("decided again it writes other rows")
         self.state = decision.state
         self.standing[version] = offer, decision.placed_at
@@ -160,4 +160,4 @@ class _Again:
         """Decide everything so far without the bid that it takes out."""
         if self.standing.pop(void.of, None) is None:
             raise _Broken("it voids no bid before it")
-        self.state = pricing.redecide(self.terms, self.state, self.standing.values())
+        self.state = ascending.recompute_without(self.terms, self.state, self.standing.values())

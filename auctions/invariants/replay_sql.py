@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import connection
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 _DOUBTFUL: Final = """
 WITH rungs AS (
@@ -28,12 +28,12 @@ WITH rungs AS (
   FROM auctions_product JOIN rungs USING (increments)
 ), write AS (
   -- What somebody bid, and beside it what a proxy did: the rows of one version. It was the leader's, if it outbid them.
-  SELECT product_id, version, own.bidder_id AS bidder, own.price, own.amount, own.outcome, own.placed_at,
+  SELECT product_id, version, own.bidder_id AS bidder, own.displayed_amount, own.amount, own.outcome, own.placed_at,
          coalesce(own.max_amount, own.amount) AS most, own.position AS place, own.seq IS NOT NULL AS public,
-         proxy.bidder_id AS proxy, proxy.price AS proxy_price, proxy.position AS proxy_place,
+         proxy.bidder_id AS proxy, proxy.displayed_amount AS proxy_price, proxy.position AS proxy_place,
          proxy.seq IS NOT NULL AS proxy_public,
          CASE WHEN own.outcome = 'outbid' THEN proxy.bidder_id ELSE own.bidder_id END AS leads,
-         CASE WHEN own.outcome = 'outbid' THEN proxy.price ELSE own.price END AS stands
+         CASE WHEN own.outcome = 'outbid' THEN proxy.displayed_amount ELSE own.displayed_amount END AS stands
   FROM (SELECT * FROM auctions_bid WHERE outcome <> 'automatic') own
   LEFT JOIN (SELECT * FROM auctions_bid WHERE outcome = 'automatic') proxy USING (product_id, version)
 ), chain AS (
@@ -70,12 +70,12 @@ FROM judged j JOIN auctions_auction a USING (product_id)
 WHERE (
   alone AND good AND bidder <> seller_id
   AND (amount IS NULL OR amount <= most AND amount = round(amount, decimals)) AND most = round(most, decimals)
-  AND outcome = ought AND stands = gives AND j.price = CASE ought WHEN 'outbid' THEN most ELSE gives END
+  AND outcome = ought AND stands = gives AND j.displayed_amount = CASE ought WHEN 'outbid' THEN most ELSE gives END
   AND public = (ought = 'leading' OR gives <> stood)
   AND CASE WHEN answer IS NULL THEN proxy IS NULL
            ELSE proxy = led AND proxy_price = answer AND proxy_public = public
                 AND (place < proxy_place) = (ought = 'outbid') END
-  AND (NOT is_last OR a.leader_id = leads AND a.maximum = greatest(reach, most) AND a.price = gives
+  AND (NOT is_last OR a.leader_id = leads AND a.leader_max = greatest(reach, most) AND a.price = gives
                       AND a.bid_count = j.bid_count AND a.last_bid_at = j.last_bid_at)
 ) IS NOT TRUE
 UNION
@@ -91,7 +91,7 @@ WHERE (leader_id IS NOT NULL OR bid_count <> 0 OR last_bid_at IS NOT NULL)
 """
 
 
-def doubtful() -> set[int]:
+def suspects() -> set[int]:
     """Return the products whose rows do not follow from each other or do not give the auction, but for voided ones."""
     with connection.cursor() as cursor:
         cursor.execute(

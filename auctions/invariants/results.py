@@ -9,9 +9,9 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
-from auctions.services.closing import TIME_TO_ACCEPT
+from auctions.services.closing import ACCEPT_BELOW_RESERVE_WINDOW
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -38,10 +38,10 @@ def results_fit() -> list[str]:
         product=OuterRef("pk"), bidder=OuterRef("winner"), amount=OuterRef("hammer_price"), status="accepted"
     )
     sold = Q(status="sold", result="sold") & (
-        Q(to_leader & ~short, sale="hammer")
-        | Q(to_leader & short, sale="below_reserve")
-        | (Q(sale="buy_now", hammer_price=F("product__buy_now_price")) & (Q(price__isnull=True) | short))
-        | Q(Exists(taken), sale="second_chance")
+        Q(to_leader & ~short, sale_type="hammer")
+        | Q(to_leader & short, sale_type="below_reserve")
+        | (Q(sale_type="buy_now", hammer_price=F("product__buy_now_price")) & (Q(price__isnull=True) | short))
+        | Q(Exists(taken), sale_type="second_chance")
     )
     good = (
         Q(status="open", result="")
@@ -51,7 +51,7 @@ def results_fit() -> list[str]:
         | Q(status="cancelled", result="cancelled")
     )
     fitting = Auction.objects.filter(good, pk=OuterRef("pk"))
-    wrong = Auction.objects.filter(~Exists(fitting)).order_by("pk").values_list("pk", "status", "result", "sale")
+    wrong = Auction.objects.filter(~Exists(fitting)).order_by("pk").values_list("pk", "status", "result", "sale_type")
     return [
         f"product {pk}: {status} with the result {result or 'none'}{sale and f', by {sale}'}"
         for pk, status, result, sale in wrong
@@ -121,9 +121,9 @@ def reserves_were_waived_in_time() -> list[str]:
         product=OuterRef("product"),
         data__result="reserve_not_met",
         created_at__lte=OuterRef("created_at"),
-        created_at__gt=OuterRef("created_at") - TIME_TO_ACCEPT,
+        created_at__gt=OuterRef("created_at") - ACCEPT_BELOW_RESERVE_WINDOW,
     )
-    sold = Q(product__auction__sale__in=("below_reserve", "second_chance"))
+    sold = Q(product__auction__sale_type__in=("below_reserve", "second_chance"))
     wrong = _events(Kind.RESERVE_WAIVED).exclude(Q(Exists(close)) & sold).order_by("product_id", "seq")
     return [
         f"product {product}: event {seq} waives no reserve" for product, seq in wrong.values_list("product_id", "seq")

@@ -5,10 +5,10 @@
 """
 
 from auctions.models.auction import Auction
-from auctions.models.history import AuctionEvent, Bid, BidVoid, EventOutbox
+from auctions.models.bids import AuctionEvent, Bid, BidVoid, EventOutbox
 from auctions.models.image import ProductImage
-from auctions.models.offer import SecondChanceOffer
 from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, minimum_bid_of, public_status
+from auctions.models.second_chance import SecondChanceOffer
 
 __all__ = [
     "PUBLIC_STATUSES",

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from auctioncraft.db import MoneyField
-from auctions import pricing
+from auctioncraft.core.model_fields import MoneyField
+from auctions.formats import ascending
 from auctions.models.product import Product
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Auction(models.Model):
         NO_BIDS = "no_bids"
         CANCELLED = "cancelled"
 
-    class Sale(models.TextChoices):
+    class SaleType(models.TextChoices):
         """By which way it was sold: the hammer, or one of the other three (docs/rules.md)."""
 
         HAMMER = "hammer"
@@ -62,7 +62,7 @@ class Auction(models.Model):
     leader = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
-    maximum = MoneyField(null=True, blank=True, help_text="The leader's hidden maximum.")
+    leader_max = MoneyField(null=True, blank=True, help_text="The leader's hidden maximum.")
     bid_count = models.PositiveIntegerField(default=0)
     seq = models.PositiveBigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
@@ -75,10 +75,14 @@ class Auction(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     hammer_price = MoneyField(null=True, blank=True)
-    sale = models.CharField(max_length=13, choices=Sale, blank=True, default="", help_text="How it was sold, if it is.")
+    sale_type = models.CharField(
+        max_length=13, choices=SaleType, blank=True, default="", help_text="How it was sold, if it is."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
-    settled_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had paid.")
-    fell_through_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had not paid in time.")
+    paid_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had paid.")
+    payment_defaulted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the winner had not paid in time."
+    )
 
     objects: ClassVar[Any] = AuctionQuerySet.as_manager()
 
@@ -90,8 +94,8 @@ class Auction(models.Model):
                 name="auction_times_in_order",
             ),
             models.CheckConstraint(
-                condition=Q(leader__isnull=True, price__isnull=True, maximum__isnull=True)
-                | Q(leader__isnull=False, price__isnull=False, maximum__gte=F("price")),
+                condition=Q(leader__isnull=True, price__isnull=True, leader_max__isnull=True)
+                | Q(leader__isnull=False, price__isnull=False, leader_max__gte=F("price")),
                 name="auction_leader_covers_price",
             ),
             models.CheckConstraint(
@@ -100,15 +104,15 @@ class Auction(models.Model):
                 name="auction_result_iff_closed",
             ),
             models.CheckConstraint(
-                condition=(Q(status="sold", winner__isnull=False, hammer_price__isnull=False) & ~Q(sale=""))
-                | (~Q(status="sold") & Q(winner__isnull=True, hammer_price__isnull=True, sale="")),
+                condition=(Q(status="sold", winner__isnull=False, hammer_price__isnull=False) & ~Q(sale_type=""))
+                | (~Q(status="sold") & Q(winner__isnull=True, hammer_price__isnull=True, sale_type="")),
                 name="auction_winner_iff_sold",
             ),
             models.CheckConstraint(
-                condition=Q(settled_at__isnull=True, fell_through_at__isnull=True)
-                | Q(status="sold", settled_at__isnull=True)
-                | Q(status="sold", fell_through_at__isnull=True),
-                name="auction_paid_or_fallen_through",
+                condition=Q(paid_at__isnull=True, payment_defaulted_at__isnull=True)
+                | Q(status="sold", paid_at__isnull=True)
+                | Q(status="sold", payment_defaulted_at__isnull=True),
+                name="auction_paid_or_defaulted",
             ),
         )
 
@@ -118,17 +122,17 @@ class Auction(models.Model):
     @property
     def is_unsold(self) -> bool:
         """Whether nobody has it: it found no buyer, or its buyer did not pay."""
-        return self.status == self.Status.UNSOLD or self.fell_through_at is not None
+        return self.status == self.Status.UNSOLD or self.payment_defaulted_at is not None
 
-    def state(self) -> pricing.State:
+    def state(self) -> ascending.State:
         """Return what the next bid is decided on."""
-        return pricing.State(
+        return ascending.State(
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             hard_ends_at=self.hard_ends_at,
             open=self.status == self.Status.OPEN,
             leader=self.leader_id,
-            maximum=self.maximum,
+            leader_max=self.leader_max,
             price=self.price,
             bid_count=self.bid_count,
             last_bid_at=self.last_bid_at,

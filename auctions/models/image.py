@@ -20,7 +20,7 @@ class ProductImage(models.Model):
 
     class Meta:
         ordering = ("product", "position")
-        constraints = (models.UniqueConstraint(fields=("product", "position"), name="image_order"),)
+        constraints = (models.UniqueConstraint(fields=("product", "position"), name="product_image_unique_position"),)
 
     def __str__(self) -> str:
         return f"Picture {self.position} of product {self.product_id}"

@@ -15,9 +15,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from auctioncraft.clock import DatabaseNow
-from auctioncraft.db import JSONDecoder, MoneyField
-from auctions import pricing
+from auctioncraft.core.clock import DatabaseNow
+from auctioncraft.core.model_fields import JSONDecoder, MoneyField
+from auctions.formats import ascending
 from auctions.premium import buyers_premium
 
 if TYPE_CHECKING:
@@ -165,22 +165,22 @@ class Product(models.Model):
         ordering = ("-created_at", "-id")
         indexes = (models.Index(fields=("-created_at", "-id"), name="product_newest"),)
         constraints = (
-            models.CheckConstraint(condition=Q(starting_bid__gt=0), name="starting_bid_above_zero"),
+            models.CheckConstraint(condition=Q(starting_bid__gt=0), name="product_starting_bid_positive"),
             models.CheckConstraint(
-                condition=Q(reserve_price__isnull=True) | Q(reserve_price__gt=0), name="reserve_above_zero"
+                condition=Q(reserve_price__isnull=True) | Q(reserve_price__gt=0), name="product_reserve_price_positive"
             ),
             models.CheckConstraint(
                 condition=Q(buy_now_price__isnull=True) | Q(buy_now_price__gt=F("starting_bid")),
-                name="buy_now_above_starting_bid",
+                name="product_buy_now_above_starting_bid",
             ),
         )
 
     def __str__(self) -> str:
         return self.name
 
-    def terms(self) -> pricing.Terms:
+    def terms(self) -> ascending.Terms:
         """Return what bids on it are decided by."""
-        return pricing.Terms(
+        return ascending.Terms(
             seller=self.seller_id,
             currency=self.currency,
             starting_bid=self.starting_bid,
@@ -219,7 +219,7 @@ class Watch(models.Model):
 
     class Meta:
         verbose_name_plural = "watches"
-        constraints = (models.UniqueConstraint(fields=("user", "product"), name="watched_once"),)
+        constraints = (models.UniqueConstraint(fields=("user", "product"), name="watch_unique_user_product"),)
 
     def __str__(self) -> str:
         return f"{self.user_id} watches product {self.product_id}"

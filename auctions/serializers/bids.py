@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from auctioncraft import money
-from auctioncraft.api.fields import IdField, MoneyField, MoneyText, MoneyTextOrNull
-from auctioncraft.clock import to_text
+from auctioncraft.api.fields import IdField, MoneyField, MoneyOutputField
+from auctioncraft.core import money
+from auctioncraft.core.clock import isoformat_utc
 from auctions.models import AuctionEvent
 from auctions.serializers.products import ProductListSerializer, product_row
 
@@ -24,19 +24,19 @@ class BidSerializer(serializers.Serializer):
     """One's own bid, as sent."""
 
     id = serializers.UUIDField()
-    amount = MoneyTextOrNull()
-    max_amount = MoneyTextOrNull()
+    amount = MoneyOutputField(allow_null=True)
+    max_amount = MoneyOutputField(allow_null=True)
     currency = serializers.CharField()
     placed_at = serializers.DateTimeField()
 
 
-class StandingSerializer(serializers.Serializer):
+class ProductAfterBidSerializer(serializers.Serializer):
     """How the product stands after the bid."""
 
     id = serializers.IntegerField()
     currency = serializers.CharField()
-    current_price = MoneyText()
-    minimum_bid = MoneyText()
+    current_price = MoneyOutputField()
+    minimum_bid = MoneyOutputField()
     bid_count = serializers.IntegerField()
     ends_at = serializers.DateTimeField()
     reserve_met = serializers.BooleanField()
@@ -49,17 +49,17 @@ class PlacedBidSerializer(serializers.Serializer):
 
     bid = BidSerializer()
     outcome = serializers.ChoiceField(choices=[("leading",) * 2, ("maximum_raised",) * 2, ("outbid",) * 2])
-    product = StandingSerializer()
+    product = ProductAfterBidSerializer()
     server_time = serializers.DateTimeField()
 
 
-class CostSerializer(serializers.Serializer):
+class CostBreakdownSerializer(serializers.Serializer):
     """What winning would come to."""
 
-    hammer_price = MoneyText()
-    buyers_premium = MoneyText()
-    shipping = MoneyText()
-    total = MoneyText()
+    hammer_price = MoneyOutputField()
+    buyers_premium = MoneyOutputField()
+    shipping = MoneyOutputField()
+    total = MoneyOutputField()
 
 
 class BidPreviewSerializer(serializers.Serializer):
@@ -68,8 +68,8 @@ class BidPreviewSerializer(serializers.Serializer):
     acceptable = serializers.BooleanField()
     code = serializers.CharField(allow_null=True, help_text="What the bid would be refused with.")
     detail = serializers.CharField(allow_null=True)
-    minimum_bid = MoneyText()
-    at_most = CostSerializer(help_text="If it won at all that it offers.")
+    minimum_bid = MoneyOutputField()
+    at_most = CostBreakdownSerializer(help_text="If it won at all that it offers.")
     currency = serializers.CharField()
     server_time = serializers.DateTimeField()
 
@@ -78,7 +78,7 @@ class MyBidSerializer(serializers.Serializer):
     """A product that the caller has bid on."""
 
     state = serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing"))
-    my_maximum = MoneyText()
+    my_maximum = MoneyOutputField()
     my_last_bid_at = serializers.DateTimeField()
     product = ProductListSerializer()
 
@@ -100,25 +100,25 @@ class EventQuerySerializer(serializers.Serializer):
 
 
 def my_bid(row: dict[str, Any], user_id: int) -> dict[str, Any]:
-    """Return the caller's side of a row of viewing.my_bids()."""
+    """Return the caller's side of a row of viewing.list_my_bids()."""
     if row["auction__status"] == "open":
         state = "leading" if row["auction__leader_id"] == user_id else "outbid"
-    elif row["auction__winner_id"] == user_id and not row["auction__fell_through_at"]:
-        state = "won" if row["auction__settled_at"] else "owing"
+    elif row["auction__winner_id"] == user_id and not row["auction__payment_defaulted_at"]:
+        state = "won" if row["auction__paid_at"] else "owing"
     else:
         state = "lost"
     return {
         "state": state,
         "my_maximum": money.to_text(row["my_maximum"], row["currency"]),
-        "my_last_bid_at": to_text(row["my_last_bid_at"]),
+        "my_last_bid_at": isoformat_utc(row["my_last_bid_at"]),
         "product": product_row(row),
     }
 
 
 def event_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of viewing.events()."""
+    """Return the public side of a row of viewing.list_events()."""
     return {
         **row,
-        "created_at": to_text(row["created_at"]),
-        "server_time": to_text(row["server_time"]),
+        "created_at": isoformat_utc(row["created_at"]),
+        "server_time": isoformat_utc(row["server_time"]),
     }

@@ -28,7 +28,7 @@ class AddImageSerializer(serializers.Serializer):
 
 
 def image_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of viewing.images()."""
+    """Return the public side of a row of viewing.list_images()."""
     return {
         "id": row["id"],
         "url": default_storage.url(row["image"]),

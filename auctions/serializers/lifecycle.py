@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 
-from auctioncraft import money
-from auctioncraft.api.fields import FlagField, MoneyText, MoneyTextOrNull, TextField, UTCDateTimeField
-from auctioncraft.clock import to_text
-from auctions import pricing
+from auctioncraft.api.fields import MoneyOutputField, StrictBooleanField, StrictCharField, UTCDateTimeField
+from auctioncraft.core import money
+from auctioncraft.core.clock import isoformat_utc
+from auctions.formats import ascending
 from auctions.models import Auction, SecondChanceOffer
-from auctions.serializers.products import SellerSummary
+from auctions.serializers.products import SellerSummarySerializer
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CloseAuctionSerializer(serializers.Serializer):
     """How to close."""
 
-    accept_below_reserve = FlagField(default=False)
+    accept_below_reserve = StrictBooleanField(default=False)
 
 
 class ExtendAuctionSerializer(serializers.Serializer):
@@ -32,7 +32,7 @@ class ExtendAuctionSerializer(serializers.Serializer):
 class VoidBidSerializer(serializers.Serializer):
     """Why."""
 
-    reason = TextField(max_length=500)
+    reason = StrictCharField(max_length=500)
 
 
 class ClosedAuctionSerializer(serializers.Serializer):
@@ -40,8 +40,8 @@ class ClosedAuctionSerializer(serializers.Serializer):
 
     product = serializers.IntegerField()
     result = serializers.ChoiceField(choices=[choice for choice in Auction.Result.values if choice])
-    winner = SellerSummary(allow_null=True)
-    final_price = MoneyTextOrNull()
+    winner = SellerSummarySerializer(allow_null=True)
+    final_price = MoneyOutputField(allow_null=True)
     currency = serializers.CharField()
     closed_at = serializers.DateTimeField()
     server_time = serializers.DateTimeField()
@@ -56,12 +56,12 @@ class ExtendedAuctionSerializer(serializers.Serializer):
     server_time = serializers.DateTimeField()
 
 
-class StandingAfterVoidSerializer(serializers.Serializer):
+class ProductAfterVoidSerializer(serializers.Serializer):
     """How a product stands after a bid was voided."""
 
     product = serializers.IntegerField()
-    current_price = MoneyTextOrNull()
-    minimum_bid = MoneyText()
+    current_price = MoneyOutputField(allow_null=True)
+    minimum_bid = MoneyOutputField()
     bid_count = serializers.IntegerField()
     reserve_met = serializers.BooleanField()
     currency = serializers.CharField()
@@ -75,7 +75,7 @@ class SecondChanceSerializer(serializers.Serializer):
 
     product = serializers.IntegerField()
     bidder = serializers.CharField(help_text="By the alias of the product's history.")
-    amount = MoneyText()
+    amount = MoneyOutputField()
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=SecondChanceOffer.Status.choices)
     expires_at = serializers.DateTimeField()
@@ -91,8 +91,8 @@ def closed_auction(auction: Auction, now: datetime) -> dict[str, Any]:
         "winner": {"id": winner.pk, "display_name": winner.display_name} if winner else None,
         "final_price": money.to_text_or_none(auction.hammer_price, auction.product.currency),
         "currency": auction.product.currency,
-        "closed_at": to_text(auction.closed_at) if auction.closed_at else None,
-        "server_time": to_text(now),
+        "closed_at": isoformat_utc(auction.closed_at) if auction.closed_at else None,
+        "server_time": isoformat_utc(now),
     }
 
 
@@ -100,26 +100,26 @@ def extended_auction(auction: Auction, now: datetime) -> dict[str, Any]:
     """Return where an auction's end is now."""
     return {
         "product": auction.product_id,
-        "ends_at": to_text(auction.ends_at),
-        "hard_ends_at": to_text(auction.hard_ends_at),
-        "server_time": to_text(now),
+        "ends_at": isoformat_utc(auction.ends_at),
+        "hard_ends_at": isoformat_utc(auction.hard_ends_at),
+        "server_time": isoformat_utc(now),
     }
 
 
 def standing_after_void(auction: Auction, now: datetime) -> dict[str, Any]:
     """Return how the auction stands for everybody."""
     product, price = auction.product, auction.price
-    minimum = pricing.minimum_bid(product.terms(), price)
+    minimum = ascending.minimum_bid(product.terms(), price)
     return {
         "product": auction.product_id,
         "current_price": money.to_text_or_none(price, product.currency),
         "minimum_bid": money.to_text(minimum, product.currency),
         "bid_count": auction.bid_count,
-        "reserve_met": pricing.reserve_met(product.reserve_price, price),
+        "reserve_met": ascending.reserve_met(product.reserve_price, price),
         "currency": product.currency,
-        "ends_at": to_text(auction.ends_at),
+        "ends_at": isoformat_utc(auction.ends_at),
         "seq": auction.seq,
-        "server_time": to_text(now),
+        "server_time": isoformat_utc(now),
     }
 
 
@@ -132,6 +132,6 @@ def second_chance(offer: SecondChanceOffer, now: datetime) -> dict[str, Any]:
         "amount": money.to_text(offer.amount, product.currency),
         "currency": product.currency,
         "status": offer.status,
-        "expires_at": to_text(offer.expires_at),
-        "server_time": to_text(now),
+        "expires_at": isoformat_utc(offer.expires_at),
+        "server_time": isoformat_utc(now),
     }

@@ -9,20 +9,19 @@ import orjson
 from django.core.files.storage import default_storage
 from rest_framework import serializers
 
-from auctioncraft import money
 from auctioncraft.api.fields import (
     IdField,
     MoneyField,
-    MoneyText,
-    MoneyTextOrNull,
-    NameField,
-    TextField,
+    MoneyOutputField,
+    SingleLineField,
+    StrictCharField,
+    StrictIntegerField,
     UTCDateTimeField,
-    WholeNumberField,
 )
-from auctions import pricing
+from auctioncraft.core import money
+from auctions.formats import ascending
 from auctions.models import PUBLIC_STATUSES, Category, alias, minimum_bid_of, public_status
-from auctions.serializers.history import HistoryRowSerializer, history_row
+from auctions.serializers.history import PublicBidSerializer, history_row
 from auctions.serializers.images import ImageSerializer, image_row
 
 
@@ -45,7 +44,7 @@ class CategorySerializer(serializers.ModelSerializer):
         return counts.get(category.pk, 0)
 
 
-class CategorySummary(serializers.Serializer):
+class CategorySummarySerializer(serializers.Serializer):
     """A product's category."""
 
     id = serializers.IntegerField()
@@ -53,7 +52,7 @@ class CategorySummary(serializers.Serializer):
     slug = serializers.CharField()
 
 
-class SellerSummary(serializers.Serializer):
+class SellerSummarySerializer(serializers.Serializer):
     """A product's seller."""
 
     id = serializers.IntegerField()
@@ -65,16 +64,16 @@ class ProductListSerializer(serializers.Serializer):
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    category = CategorySummary()
-    seller = SellerSummary()
+    category = CategorySummarySerializer()
+    seller = SellerSummarySerializer()
     currency = serializers.CharField()
-    starting_bid = MoneyText()
-    current_price = MoneyTextOrNull()
-    minimum_bid = MoneyText()
+    starting_bid = MoneyOutputField()
+    current_price = MoneyOutputField(allow_null=True)
+    minimum_bid = MoneyOutputField()
     bid_count = serializers.IntegerField()
     has_reserve = serializers.BooleanField()
     reserve_met = serializers.BooleanField()
-    buy_now_price = MoneyTextOrNull()
+    buy_now_price = MoneyOutputField(allow_null=True)
     status = serializers.ChoiceField(choices=PUBLIC_STATUSES)
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
@@ -97,8 +96,8 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
     currency, price, reserve = row["currency"], row["auction__price"], row["reserve_price"]
     starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     status = public_status(row["auction__status"], starts_at, ends_at, now)
-    met = pricing.reserve_met(reserve, price)
-    buy_now_available = status == "open" and pricing.buy_now_available(row["buy_now_price"], reserve, price)
+    met = ascending.reserve_met(reserve, price)
+    buy_now_available = status == "open" and ascending.buy_now_available(row["buy_now_price"], reserve, price)
     return {
         "id": row["id"],
         "name": row["name"],
@@ -126,7 +125,7 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
 class ViewerOfferSerializer(serializers.Serializer):
     """A second-chance offer that the caller may accept or decline."""
 
-    amount = MoneyText()
+    amount = MoneyOutputField()
     expires_at = serializers.DateTimeField()
 
 
@@ -135,8 +134,8 @@ class ViewerSerializer(serializers.Serializer):
 
     alias = serializers.CharField(help_text="What the caller is called in this product's history.")
     is_leading = serializers.BooleanField()
-    my_maximum = MoneyTextOrNull()
-    my_last_amount = MoneyTextOrNull()
+    my_maximum = MoneyOutputField(allow_null=True)
+    my_last_amount = MoneyOutputField(allow_null=True)
     watching = serializers.BooleanField()
     can_bid = serializers.BooleanField()
     reason = serializers.CharField(allow_null=True, help_text="The code a bid would be refused with.")
@@ -147,29 +146,29 @@ class ProductDetailSerializer(ProductListSerializer):
     """A product whole."""
 
     description = serializers.CharField()
-    shipping = MoneyText()
+    shipping = MoneyOutputField()
     relisted_from = serializers.IntegerField(allow_null=True, help_text="The unsold product that this one is again.")
     images = ImageSerializer(many=True)
-    bids = HistoryRowSerializer(many=True, help_text="The latest ten, newest first.")
+    bids = PublicBidSerializer(many=True, help_text="The latest ten, newest first.")
     viewer = ViewerSerializer(required=False, help_text="Only with a token.")
 
 
 class CreateProductSerializer(serializers.Serializer):
     """A product to list: name, category and starting_bid suffice."""
 
-    name = NameField(max_length=200)
+    name = SingleLineField(max_length=200)
     category = IdField(source="category_id")
     starting_bid = MoneyField()
-    description = TextField(max_length=20_000, allow_blank=True, required=False)
-    currency = TextField(max_length=3, required=False)
+    description = StrictCharField(max_length=20_000, allow_blank=True, required=False)
+    currency = StrictCharField(max_length=3, required=False)
     reserve_price = MoneyField(required=False, allow_null=True)
     buy_now_price = MoneyField(required=False, allow_null=True)
     bid_increment = MoneyField(required=False, allow_null=True)
     shipping = MoneyField(required=False, allow_null=True, zero=True)
     starts_at = UTCDateTimeField(required=False, allow_null=True)
     ends_at = UTCDateTimeField(required=False, allow_null=True)
-    soft_close_window = WholeNumberField(min_value=0, max_value=86_400, required=False, allow_null=True)
-    soft_close_extension = WholeNumberField(min_value=0, max_value=86_400, required=False, allow_null=True)
+    soft_close_window = StrictIntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
+    soft_close_extension = StrictIntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
 
     def validate_currency(self, value: str) -> str:
         """Return the code in capitals."""
@@ -189,7 +188,7 @@ class RelistProductSerializer(UpdateProductSerializer):
 
 
 def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the public side of viewing.detail(), and `viewer` of viewing.viewer() where there is one."""
+    """Return the public side of queries.get_product_detail(), with `viewer` if given."""
     salt, currency = row["alias_salt"], row["currency"]
     body = product_row(row)
     body["description"] = row["description"]

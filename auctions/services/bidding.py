@@ -1,4 +1,4 @@
-"""Placing a bid: look, decide, commit only if nothing moved (docs/concurrency.md)."""
+"""Placing a bid: snapshot, decide, commit only if nothing moved (docs/concurrency.md)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
-from auctioncraft import idempotency, money
-from auctioncraft.clock import to_text
-from auctioncraft.errors import NotAuthenticated, NotFound, Unavailable
-from auctioncraft.ids import uuid7
-from auctions import pricing
+from auctioncraft.core import idempotency, money
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import NotAuthenticated, NotFound, Unavailable
+from auctioncraft.core.ids import uuid7
 from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
+from auctions.formats import ascending
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
-from auctions.services import admission
+from auctions.services import eligibility
 from auctions.services.bid_store import store
-from auctions.services.bid_store.records import BidRow, BidWrite, EventRow, KeyRow, Look
+from auctions.services.bid_store.types import AuctionSnapshot, BidRow, BidWrite, EventRow, KeyRow
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.services.tokens import Credential
-    from auctioncraft.errors import DomainError
+    from auctioncraft.core.errors import DomainError
 
 # Without the lock, before the lock is taken so that everybody gets an answer.
 TRIES = 3
@@ -34,16 +34,16 @@ class _Request:
     """A bid as it came in."""
 
     product_id: int
-    offer: pricing.Offer
+    bid: ascending.BidRequest
     credential: Credential | None
     key: str | None
     fingerprint: str
 
-    def earlier_answer(self) -> dict[str, Any] | None:
+    def stored_response(self) -> dict[str, Any] | None:
         """Return what its Idempotency-Key was answered before."""
         if not self.key:
             return None
-        return idempotency.earlier_answer(user_id=self.offer.bidder, key=self.key, fingerprint=self.fingerprint)
+        return idempotency.stored_response(user_id=self.bid.bidder, key=self.key, fingerprint=self.fingerprint)
 
 
 def place_bid(
@@ -58,27 +58,27 @@ def place_bid(
     """Place a bid, money in the product's currency; return its public answer: bid, outcome, product, server_time.
 
     `credential` is the token it came with, checked in the same query as the bidder. Raises NotFound, NotAuthenticated,
-    BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable, and the refusals of pricing.decide; then nothing
-    is written.
+    BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable, and the refusals of pricing.evaluate_bid;
+    then nothing is written.
     """
     request = _Request(
         product_id,
-        pricing.Offer(bidder_id, amount, max_amount),
+        ascending.BidRequest(bidder_id, amount, max_amount),
         credential,
         idempotency_key,
         idempotency.fingerprint("bid", product=product_id, amount=amount, max_amount=max_amount)
         if idempotency_key
         else "",
     )
-    if (answer := request.earlier_answer()) is not None:
-        _look(request)  # a token that has ended gets no answer of old either
+    if (answer := request.stored_response()) is not None:
+        _read_snapshot(request)  # a token that has ended gets no answer of old either
         return answer
     try:
         return _place(request)
     except (IntegrityError, AuctionNotOpen, BidTooLow, MaximumNotRaised):
         # The same key at the same time, and the other request was faster: nothing of ours was written. Its bid may be
         # what ours was refused for.
-        if (answer := request.earlier_answer()) is None:
+        if (answer := request.stored_response()) is None:
             raise
         return answer
 
@@ -97,78 +97,85 @@ def _place(request: _Request) -> dict[str, Any]:
 
 
 def _try(request: _Request) -> dict[str, Any] | None:
-    """Look, decide and commit once; None if somebody was faster."""
-    look, decision = _decide(request)
-    write, answer = _compose(request, look, decision)
-    return answer if store().commit(write) else None
+    """AuctionSnapshot, decide and commit once; None if somebody was faster."""
+    snapshot, decision = _decide(request)
+    write, answer = _compose(request, snapshot, decision)
+    return answer if store().write_bid(write) else None
 
 
-def _look(request: _Request) -> Look:
-    look = store().look(product_id=request.product_id, bidder_id=request.offer.bidder, credential=request.credential)
-    if look is None:
+def _read_snapshot(request: _Request) -> AuctionSnapshot:
+    snapshot = store().read_snapshot(
+        product_id=request.product_id, bidder_id=request.bid.bidder, credential=request.credential
+    )
+    if snapshot is None:
         raise NotFound
-    if not (look.bidder_active and look.credential_good):
+    if not (snapshot.bidder_active and snapshot.credential_good):
         raise NotAuthenticated
-    return look
+    return snapshot
 
 
-def _decide(request: _Request) -> tuple[Look, pricing.Decision]:
-    look = _look(request)
-    decision = pricing.decide(look.terms, look.state, request.offer, look.now)
-    if (refused := refusal(look, request.offer)) is not None:
+def _decide(request: _Request) -> tuple[AuctionSnapshot, ascending.Decision]:
+    snapshot = _read_snapshot(request)
+    decision = ascending.evaluate_bid(snapshot.terms, snapshot.state, request.bid, snapshot.now)
+    if (refused := refusal(snapshot, request.bid)) is not None:
         raise refused
-    return look, decision
+    return snapshot, decision
 
 
-def refusal(look: Look, offer: pricing.Offer) -> DomainError | None:
-    """Return why the bidder may not make an offer that pricing.decide takes, or None."""
-    return admission.refusal(
-        strikes=look.bidder_strikes, has_card=look.bidder_has_card, most=offer.most, currency=look.terms.currency
+def refusal(snapshot: AuctionSnapshot, bid: ascending.BidRequest) -> DomainError | None:
+    """Return why the bidder may not make an offer that pricing.evaluate_bid takes, or None."""
+    return eligibility.refusal(
+        strikes=snapshot.bidder_strikes,
+        has_card=snapshot.bidder_has_card,
+        limit=bid.limit,
+        currency=snapshot.terms.currency,
     )
 
 
-def _compose(request: _Request, look: Look, decision: pricing.Decision) -> tuple[BidWrite, dict[str, Any]]:
+def _compose(
+    request: _Request, snapshot: AuctionSnapshot, decision: ascending.Decision
+) -> tuple[BidWrite, dict[str, Any]]:
     """Return everything the bid writes, and its answer."""
-    currency, state = look.terms.currency, decision.state
+    currency, state = snapshot.terms.currency, decision.state
     price = state.price
     assert price is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     standing = {
         "current_price": money.to_text(price, currency),
-        "minimum_bid": money.to_text(pricing.minimum_bid(look.terms, price), currency),
+        "minimum_bid": money.to_text(ascending.minimum_bid(snapshot.terms, price), currency),
         "bid_count": state.bid_count,
-        "ends_at": to_text(state.ends_at),
-        "reserve_met": pricing.reserve_met(look.terms.reserve_price, price),
+        "ends_at": isoformat_utc(state.ends_at),
+        "reserve_met": ascending.reserve_met(snapshot.terms.reserve_price, price),
     }
-    seq = look.seq + 1 if decision.public else None
+    seq = snapshot.seq + 1 if decision.public else None
     bids = tuple(
-        BidRow(uuid7(), place, seq, row, None if row.outcome is pricing.Outcome.AUTOMATIC else request.offer)
+        BidRow(uuid7(), place, seq, row, None if row.outcome is ascending.Outcome.AUTOMATIC else request.bid)
         for place, row in enumerate(decision.rows)
     )
-    own = next(bid for bid in bids if bid.offer)
-    events = _events(request, look, decision, standing, own.row.price)
+    own = next(bid for bid in bids if bid.request)
+    events = _events(request, snapshot, decision, standing, own.entry.displayed_amount)
     answer = {
         "bid": {
             "id": str(own.id),
-            "amount": money.to_text_or_none(request.offer.amount, currency),
-            "max_amount": money.to_text_or_none(request.offer.max_amount, currency),
+            "amount": money.to_text_or_none(request.bid.amount, currency),
+            "max_amount": money.to_text_or_none(request.bid.max_amount, currency),
             "currency": currency,
-            "placed_at": to_text(decision.placed_at),
+            "placed_at": isoformat_utc(decision.placed_at),
         },
         "outcome": decision.outcome.value,
         "product": {
             "id": request.product_id,
             "currency": currency,
             **standing,
-            "seq": look.seq + len(events),
-            "is_leading": state.leader == request.offer.bidder,
+            "seq": snapshot.seq + len(events),
+            "is_leading": state.leader == request.bid.bidder,
         },
-        "server_time": to_text(decision.placed_at),
+        "server_time": isoformat_utc(decision.placed_at),
     }
     write = BidWrite(
         product_id=request.product_id,
-        bidder_id=request.offer.bidder,
-        version=look.version,
-        seq=look.seq + len(events),
+        bidder_id=request.bid.bidder,
+        version=snapshot.version,
+        seq=snapshot.seq + len(events),
         state=state,
         placed_at=decision.placed_at,
         bids=bids,
@@ -179,27 +186,31 @@ def _compose(request: _Request, look: Look, decision: pricing.Decision) -> tuple
 
 
 def _events(
-    request: _Request, look: Look, decision: pricing.Decision, standing: dict[str, Any], stood_at: Decimal
+    request: _Request,
+    snapshot: AuctionSnapshot,
+    decision: ascending.Decision,
+    standing: dict[str, Any],
+    stood_at: Decimal,
 ) -> tuple[EventRow, ...]:
     """Return the public events of the bid: none for a raised maximum that nobody may see."""
     if not decision.public:
         return ()
-    currency, bidder = look.terms.currency, request.offer.bidder
+    currency, bidder = snapshot.terms.currency, request.bid.bidder
     leader = decision.state.leader
     assert leader is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     placed = EventRow(
-        look.seq + 1,
+        snapshot.seq + 1,
         Event.Kind.BID_PLACED,
         {
-            "bidder": alias(look.alias_salt, bidder),
-            "leader": alias(look.alias_salt, leader),
+            "bidder": alias(snapshot.alias_salt, bidder),
+            "leader": alias(snapshot.alias_salt, leader),
             "amount": money.to_text(stood_at, currency),
             "currency": currency,
             **standing,
         },
-        {"bidder": bidder, "leader": leader, "outbid": decision.displaced},
+        {"bidder": bidder, "leader": leader, "outbid": decision.outbid_user},
     )
     if not decision.extended:
         return (placed,)
-    moved = {"from": to_text(look.state.ends_at), "ends_at": to_text(decision.state.ends_at)}
-    return placed, EventRow(look.seq + 2, Event.Kind.EXTENDED, moved, {})
+    moved = {"from": isoformat_utc(snapshot.state.ends_at), "ends_at": isoformat_utc(decision.state.ends_at)}
+    return placed, EventRow(snapshot.seq + 2, Event.Kind.EXTENDED, moved, {})

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from accounts.services import standing
-from auctions import pricing
+from accounts.services import user_locking
 from auctions.errors import AuctionNotOpen, BuyNowUnavailable, SellerCannotBid
+from auctions.formats import ascending
 from auctions.models import Auction
-from auctions.services import admission, closing
-from auctions.services.locking import require
+from auctions.services import closing, eligibility
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -25,16 +25,16 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
     BidderSuspended, CardRequired, NotAuthenticated. Sends auction_sold inside the transaction.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         product = auction.product
         if buyer.pk == product.seller_id:
             raise SellerCannotBid("You cannot buy your own product.")
         if auction.status != Auction.Status.OPEN or not auction.starts_at <= now < auction.ends_at:
             raise AuctionNotOpen
-        if not pricing.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
+        if not ascending.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
             raise BuyNowUnavailable
-        standing.hold(user_id=buyer.pk)
-        admission.check(user_id=buyer.pk, price=product.buy_now_price, currency=product.currency)
-        closing.sell(auction, to=buyer.pk, price=product.buy_now_price, sale=Auction.Sale.BUY_NOW)
-        closing.finish(auction, now, by="buy_now")
+        user_locking.lock_active_user(user_id=buyer.pk)
+        eligibility.check(user_id=buyer.pk, price=product.buy_now_price, currency=product.currency)
+        closing.mark_sold(auction, to=buyer.pk, price=product.buy_now_price, sale_type=Auction.SaleType.BUY_NOW)
+        closing.record_close(auction, now, by="buy_now")
     return auction

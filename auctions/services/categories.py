@@ -8,12 +8,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, ProtectedError
 from django.utils.text import slugify
 
-from auctioncraft.errors import Invalid
+from auctioncraft.core.errors import Invalid
 from auctions.errors import CategoryInUse
 from auctions.models import Category, Product
 
 
-def open_products() -> dict[int, int]:
+def count_open_products() -> dict[int, int]:
     """Return, for each category, how many products are open in it and below it: two queries for the whole tree."""
     own = dict(Product.objects.with_status("open").values_list("category_id").order_by().annotate(count=Count("pk")))
     parents = dict(Category.objects.values_list("id", "parent_id"))
@@ -26,7 +26,7 @@ def open_products() -> dict[int, int]:
     return total
 
 
-def save(*, category: Category, **fields: Any) -> Category:
+def save_category(*, category: Category, **fields: Any) -> Category:
     """Create or change a category; the slug comes from the name unless one is given. Raises Invalid."""
     for name, value in fields.items():
         setattr(category, name, value)
@@ -45,7 +45,7 @@ def save(*, category: Category, **fields: Any) -> Category:
     return category
 
 
-def remove(*, category: Category) -> None:
+def delete_category(*, category: Category) -> None:
     """Remove an empty category. Raises CategoryInUse."""
     try:
         category.delete()

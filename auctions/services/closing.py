@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from accounts.services import standing
-from auctioncraft import clock, money
-from auctioncraft.clock import to_text
-from auctioncraft.errors import Invalid, PermissionDenied
-from auctioncraft.sweeps import one_by_one
-from auctions import pricing
+from accounts.services import user_locking
+from auctioncraft.core import clock, money
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import Invalid, PermissionDenied
+from auctioncraft.core.jobs import process_each
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
+from auctions.formats import ascending
 from auctions.models import Auction, AuctionEvent, Bid, Product
-from auctions.services import events
-from auctions.services.locking import lock_auction, require
+from auctions.services import event_log
+from auctions.services.locking import lock_auction, lock_or_404
 from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 # How long a seller may think about a price below the reserve (docs/rules.md, Closing).
-TIME_TO_ACCEPT: Final = timedelta(hours=48)
+ACCEPT_BELOW_RESERVE_WINDOW: Final = timedelta(hours=48)
 # How far ahead staff may move an end.
-LONGEST_EXTENSION: Final = timedelta(days=31)
+MAX_EXTENSION: Final = timedelta(days=31)
 
 
 def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False) -> Auction:
@@ -38,8 +38,8 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
     auction_sold inside the transaction if it is.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
-        by = part_of(actor, auction.product)
+        auction, now = lock_or_404(product_id)
+        by = role_in(actor, auction.product)
         if accept_below_reserve and actor.pk != auction.product.seller_id:
             raise PermissionDenied("Only the seller may accept a price below the reserve.")
         if auction.status != Auction.Status.OPEN:
@@ -54,7 +54,7 @@ def close_due(*, limit: int = 200) -> int:
     Any number of workers: a row that another one holds is skipped, one that it closed meanwhile is left alone. An
     auction that fails is logged and the others go on.
     """
-    return one_by_one(_close_if_due, list(Auction.objects.due(clock.now()).values_list("pk")[:limit]))
+    return process_each(_close_if_due, list(Auction.objects.due(clock.now()).values_list("pk")[:limit]))
 
 
 def _close_if_due(product_id: int) -> bool:
@@ -75,15 +75,15 @@ def cancel_auction(*, product_id: int, actor: User) -> Auction:
     Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
-        by = part_of(actor, auction.product)
+        auction, now = lock_or_404(product_id)
+        by = role_in(actor, auction.product)
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
         if not actor.is_staff and auction.leader_id is not None:
             raise AuctionHasBids("This auction has bids: only our staff can call it off.")
         auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
         auction.closed_at = now
-        events.record(
+        event_log.record(
             auction=auction, kind=AuctionEvent.Kind.CANCELLED, at=now, data={"by": by}, private={"actor": actor.pk}
         )
         auction.save()
@@ -98,19 +98,19 @@ def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auctio
     if not actor.is_staff:
         raise PermissionDenied
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
         so_far = max(now, auction.ends_at)
-        if not so_far < ends_at <= so_far + LONGEST_EXTENSION:
-            raise Invalid(ends_at=f"It must be after now and the end so far, within {LONGEST_EXTENSION.days} days.")
+        if not so_far < ends_at <= so_far + MAX_EXTENSION:
+            raise Invalid(ends_at=f"It must be after now and the end so far, within {MAX_EXTENSION.days} days.")
         before, auction.ends_at = auction.ends_at, ends_at
         auction.hard_ends_at += ends_at - before
-        events.record(
+        event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.EXTENDED,
             at=now,
-            data={"from": to_text(before), "ends_at": to_text(ends_at), "by": "staff"},
+            data={"from": isoformat_utc(before), "ends_at": isoformat_utc(ends_at), "by": "staff"},
             private={"actor": actor.pk},
         )
         auction.save()
@@ -124,21 +124,21 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
     transaction.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         product = auction.product
         if actor.pk != product.seller_id:
             raise PermissionDenied("Only the seller may accept a price below the reserve.")
         waits = auction.result == Auction.Result.RESERVE_NOT_MET
-        in_time = auction.closed_at is not None and now < auction.closed_at + TIME_TO_ACCEPT
+        in_time = auction.closed_at is not None and now < auction.closed_at + ACCEPT_BELOW_RESERVE_WINDOW
         if not (waits and in_time) or was_relisted(product):
             raise ReserveNotAcceptable
-        standing.hold(user_id=actor.pk)
-        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.BELOW_RESERVE)
-        events.record(
+        user_locking.lock_active_user(user_id=actor.pk)
+        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
+        event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.RESERVE_WAIVED,
             at=now,
-            data=sale_of(auction),
+            data=public_sale(auction),
             private={"winner": auction.winner_id, "seller": product.seller_id},
         )
         auction.save()
@@ -146,15 +146,15 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
     return auction
 
 
-def finish(auction: Auction, now: datetime, *, by: str) -> None:
+def record_close(auction: Auction, now: datetime, *, by: str) -> None:
     """Record the close of a locked auction whose result is set, save it and, if it is sold, say so."""
     auction.closed_at = now
     sold = auction.status == Auction.Status.SOLD
-    events.record(
+    event_log.record(
         auction=auction,
         kind=AuctionEvent.Kind.CLOSED,
         at=now,
-        data={"result": auction.result, **sale_of(auction), "by": by},
+        data={"result": auction.result, **public_sale(auction), "by": by},
         private={"winner": auction.winner_id, "seller": auction.product.seller_id},
     )
     auction.save()
@@ -162,13 +162,13 @@ def finish(auction: Auction, now: datetime, *, by: str) -> None:
         auction_sold.send(sender=Auction, auction=auction, at=now)
 
 
-def sell(auction: Auction, *, to: int | None, price: Decimal | None, sale: Auction.Sale) -> None:
+def mark_sold(auction: Auction, *, to: int | None, price: Decimal | None, sale_type: Auction.SaleType) -> None:
     """Set who has won a locked auction, at which price and how; the caller records and saves it."""
-    auction.status, auction.result, auction.sale = Auction.Status.SOLD, Auction.Result.SOLD, sale
+    auction.status, auction.result, auction.sale_type = Auction.Status.SOLD, Auction.Result.SOLD, sale_type
     auction.winner_id, auction.hammer_price = to, price
 
 
-def sale_of(auction: Auction) -> dict[str, str | None]:
+def public_sale(auction: Auction) -> dict[str, str | None]:
     """Return what everybody may know of a sale: the winner by alias, the price in the product's currency."""
     product = auction.product
     return {
@@ -178,7 +178,7 @@ def sale_of(auction: Auction) -> dict[str, str | None]:
     }
 
 
-def part_of(actor: User, product: Product) -> str:
+def role_in(actor: User, product: Product) -> str:
     """Return in which part `actor` acts on a product: its seller's or staff's. Raises PermissionDenied for others."""
     if actor.pk == product.seller_id:
         return "seller"
@@ -192,12 +192,12 @@ def check_changeable(auction: Auction, actor: User, now: datetime) -> None:
 
     Raises PermissionDenied, AuctionAlreadyClosed.
     """
-    part_of(actor, auction.product)
+    role_in(actor, auction.product)
     if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
         raise AuctionAlreadyClosed
 
 
-def was_bid_on(product_id: int) -> bool:
+def has_ever_had_bids(product_id: int) -> bool:
     """Return whether anybody ever bid on it. Voided bids count: they were made on these terms, and stay on record."""
     return Bid.objects.filter(product_id=product_id).exists()
 
@@ -211,10 +211,10 @@ def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bo
     """Write the result of a locked, open auction."""
     if auction.leader_id is None:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS
-    elif pricing.reserve_met(auction.product.reserve_price, auction.price):
-        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.HAMMER)
+    elif ascending.reserve_met(auction.product.reserve_price, auction.price):
+        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.HAMMER)
     elif accept_below_reserve:
-        sell(auction, to=auction.leader_id, price=auction.price, sale=Auction.Sale.BELOW_RESERVE)
+        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
     else:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.RESERVE_NOT_MET
-    finish(auction, now, by=by)
+    record_close(auction, now, by=by)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from auctioncraft.clock import to_text
-from auctioncraft.errors import Invalid
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import Invalid
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product
-from auctions.services import events, images, listing
-from auctions.services.closing import check_changeable, part_of, was_bid_on
-from auctions.services.locking import require
+from auctions.services import event_log, images, listing
+from auctions.services.closing import check_changeable, has_ever_had_bids, role_in
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,19 +31,21 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
     change is one event. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids, Invalid.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         product = auction.product
         check_changeable(auction, actor, now)
         wanted = _wanted(auction, changes)
         if not wanted:
             return product
-        if was_bid_on(product_id):
+        if has_ever_had_bids(product_id):
             _check_only_appended(product, wanted)
         moved_from = auction.ends_at
         _apply(auction, wanted, now)
-        moved = {"from": to_text(moved_from), "ends_at": to_text(auction.ends_at)} if "ends_at" in wanted else {}
+        moved = {}
+        if "ends_at" in wanted:
+            moved = {"from": isoformat_utc(moved_from), "ends_at": isoformat_utc(auction.ends_at)}
         fields = sorted(name.removesuffix("_id") for name in wanted)
-        events.record(
+        event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.EDITED,
             at=now,
@@ -62,9 +64,9 @@ def delete_product(*, product_id: int, actor: User) -> None:
     Raises NotFound, PermissionDenied, AuctionHasBids, and AuctionAlreadyClosed if somebody bought it.
     """
     with transaction.atomic():
-        auction, _ = require(product_id)
-        part_of(actor, auction.product)
-        if was_bid_on(product_id):
+        auction, _ = lock_or_404(product_id)
+        role_in(actor, auction.product)
+        if has_ever_had_bids(product_id):
             raise AuctionHasBids
         if auction.status == Auction.Status.SOLD:
             raise AuctionAlreadyClosed
@@ -73,7 +75,7 @@ def delete_product(*, product_id: int, actor: User) -> None:
         AuctionEvent.objects.filter(product_id=product_id).delete()
         # Followers come under the product's lock: none after theirs were looked for.
         Product.objects.select_for_update().get(pk=product_id)
-        images.forget_files(product=auction.product)
+        images.delete_product_files(product=auction.product)
         auction.product.delete()
 
 
@@ -105,7 +107,7 @@ def _apply(auction: Auction, wanted: dict[str, Any], now: datetime) -> None:
         for name, amount in listing.check_amounts(product.currency, **amounts).items():
             setattr(product, name, amount)
     if wanted.keys() & {"currency", "bid_increment"}:
-        product.increments = listing.increments(product.currency, product.bid_increment)
+        product.increments = listing.increment_table(product.currency, product.bid_increment)
     if wanted.keys() & set(_TIMES):
         _move(auction, wanted, now)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.files.storage import default_storage
 
-from auctioncraft import money
+from auctioncraft.core import money
 from auctions.models import Bid, Product, ProductImage, SecondChanceOffer, Watch
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LISTED: Final = ("starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping")
 
 
-def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
+def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
     """Return what they listed, their own bids and maxima, what they follow, and their second chances.
 
     A query a section, and one for pictures.
@@ -59,7 +59,16 @@ def _products(user: User) -> list[dict[str, Any]]:
 
 def _bids(user: User) -> list[dict[str, Any]]:
     rows = Bid.objects.filter(bidder=user).order_by("placed_at", "product", "version", "position")
-    names = ("id", "product", "product__name", "product__currency", "price", "amount", "max_amount", "outcome")
+    names = (
+        "id",
+        "product",
+        "product__name",
+        "product__currency",
+        "displayed_amount",
+        "amount",
+        "max_amount",
+        "outcome",
+    )
     return [
         {
             "id": pk,

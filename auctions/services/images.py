@@ -19,14 +19,14 @@ from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q
 
-from auctioncraft import clock, idempotency
-from auctioncraft.errors import Invalid, NotFound, Unavailable
-from auctions import pictures
+from auctioncraft.core import clock, idempotency
+from auctioncraft.core.errors import Invalid, NotFound, Unavailable
+from auctions import image_processing
 from auctions.errors import AuctionHasBids, TooManyImages
 from auctions.models import Auction, AuctionEvent, Product, ProductImage
-from auctions.services import events
-from auctions.services.closing import check_changeable, was_bid_on
-from auctions.services.locking import require
+from auctions.services import event_log
+from auctions.services.closing import check_changeable, has_ever_had_bids
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST: Final = 12
+MAX_IMAGES: Final = 12
 
 
 @dataclass(slots=True)
-class Files:
+class ImageFiles:
     """A picture's two files in the storage, by name. `named`: a row names them, or may."""
 
     image: str
     thumbnail: str
     width: int
     height: int
-    named: bool = False
+    referenced: bool = False
 
 
 def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key: str | None = None) -> ProductImage:
@@ -61,7 +61,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
     data = file.read()
     fingerprint = idempotency.fingerprint("image", product=product_id, sha256=hashlib.sha256(data).hexdigest())
     once: dict[str, Any] = {"user_id": actor.pk, "key": idempotency_key, "fingerprint": fingerprint}
-    if idempotency_key and (earlier := idempotency.earlier_answer(**once)):
+    if idempotency_key and (earlier := idempotency.stored_response(**once)):
         return ProductImage(**earlier)
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
     if auction is None:
@@ -75,19 +75,19 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
         place = {"product_id": product_id, "position": image.position}
         return {"id": image.pk, **place, **names, "width": image.width, "height": image.height}
 
-    with stored(data) as files:
-        answer = idempotency.run_once(**once, status=201, work=work)
+    with stored_image(data) as files:
+        answer = idempotency.run_idempotent(**once, status=201, work=work)
         # Of two requests with one key, the other one's picture may have been kept.
-        files.named = answer["image"] == files.image
+        files.referenced = answer["image"] == files.image
     return ProductImage(**answer)
 
 
-def _add(product_id: int, actor: User, files: Files) -> ProductImage:
+def _add(product_id: int, actor: User, files: ImageFiles) -> ProductImage:
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         check_changeable(auction, actor, now)
         _check_room(product_id)
-        image = attach(product=auction.product, files=files, at=now)
+        image = attach_image(product=auction.product, files=files, at=now)
         _record(auction, now, actor)
     return image
 
@@ -98,21 +98,21 @@ def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
     Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         check_changeable(auction, actor, now)
         image = ProductImage.objects.filter(product_id=product_id, pk=image_id).first()
         if image is None:
             raise NotFound
-        if was_bid_on(product_id):
+        if has_ever_had_bids(product_id):
             raise AuctionHasBids
         image.delete()
-        _show_first(product_id)
-        _forget(auction.product.seller_id, [str(image.image.name), str(image.thumbnail.name)])
+        _update_thumbnail(product_id)
+        _delete_files_on_commit(auction.product.seller_id, [str(image.image.name), str(image.thumbnail.name)])
         _record(auction, now, actor)
 
 
 @contextmanager
-def stored(data: bytes) -> Iterator[Files]:
+def stored_image(data: bytes) -> Iterator[ImageFiles]:
     """Encode a picture and write its files; those that no row came to name within the block are deleted again.
 
     Raises Invalid for what is no picture of ours, Unavailable if the storage is away.
@@ -122,14 +122,14 @@ def stored(data: bytes) -> Iterator[Files]:
         yield files
     except Exception as error:
         # Whether a COMMIT arrived is not known then, and a row without its file would be worse than the reverse.
-        if not (files.named and isinstance(error, OperationalError | InterfaceError)):
-            _delete((files.image, files.thumbnail))
+        if not (files.referenced and isinstance(error, OperationalError | InterfaceError)):
+            _delete_files((files.image, files.thumbnail))
         raise
-    if not files.named:
-        _delete((files.image, files.thumbnail))
+    if not files.referenced:
+        _delete_files((files.image, files.thumbnail))
 
 
-def attach(*, product: Product, files: Files, at: datetime) -> ProductImage:
+def attach_image(*, product: Product, files: ImageFiles, at: datetime) -> ProductImage:
     """Give a product its next picture, without an event.
 
     The caller is in a transaction, and holds the auction's lock or has just made it.
@@ -144,12 +144,12 @@ def attach(*, product: Product, files: Files, at: datetime) -> ProductImage:
         height=files.height,
         created_at=at,
     )
-    files.named = True
-    _show_first(product.pk)
+    files.referenced = True
+    _update_thumbnail(product.pk)
     return image
 
 
-def copy(*, source: Product, target: Product) -> None:
+def copy_images(*, source: Product, target: Product) -> None:
     """Show the pictures of `source` on `target` too, a product of the same seller: rows that name the same files.
 
     The caller is in a transaction and holds the lock of `source`'s auction.
@@ -158,30 +158,30 @@ def copy(*, source: Product, target: Product) -> None:
     for image in images:
         image.pk, image.product = None, target
     ProductImage.objects.bulk_create(images)
-    _show_first(target.pk)
+    _update_thumbnail(target.pk)
 
 
-def forget_files(*, product: Product) -> None:
+def delete_product_files(*, product: Product) -> None:
     """Have the files of a product that is being deleted deleted after the commit, but those that another one shows.
 
     The caller is in a transaction and holds the auction's lock.
     """
     rows = ProductImage.objects.filter(product=product).values_list("image", "thumbnail")
-    _forget(product.seller_id, {name for row in rows for name in row} | {product.thumbnail.name or ""})
+    _delete_files_on_commit(product.seller_id, {name for row in rows for name in row} | {product.thumbnail.name or ""})
 
 
 def _check_room(product_id: int) -> None:
-    if ProductImage.objects.filter(product_id=product_id).count() >= MOST:
+    if ProductImage.objects.filter(product_id=product_id).count() >= MAX_IMAGES:
         raise TooManyImages
 
 
-def _show_first(product_id: int) -> None:
+def _update_thumbnail(product_id: int) -> None:
     first = ProductImage.objects.filter(product_id=product_id).order_by("position").values_list("thumbnail", flat=True)
     Product.objects.filter(pk=product_id).update(thumbnail=first.first() or "")
 
 
 def _record(auction: Auction, now: datetime, actor: User) -> None:
-    events.record(
+    event_log.record(
         auction=auction,
         kind=AuctionEvent.Kind.EDITED,
         at=now,
@@ -191,41 +191,41 @@ def _record(auction: Auction, now: datetime, actor: User) -> None:
     auction.save(update_fields=("seq", "version"))
 
 
-def _encode(data: bytes) -> pictures.Picture:
+def _encode(data: bytes) -> image_processing.EncodedImage:
     try:
-        return pictures.encode(data)
-    except pictures.BadPicture as error:
+        return image_processing.encode(data)
+    except image_processing.InvalidImage as error:
         raise Invalid(image=str(error)) from error
 
 
-def _write(picture: pictures.Picture) -> Files:
+def _write(picture: image_processing.EncodedImage) -> ImageFiles:
     """Write both files under names of our own, which nobody can guess and which are never used again."""
     written: list[str] = []
     name = f"products/{uuid4().hex}"
     try:
-        for suffix, content in (("", picture.full), ("-small", picture.small)):
-            written.append(default_storage.save(f"{name}{suffix}.{pictures.EXTENSION}", ContentFile(content)))
+        for suffix, content in (("", picture.full), ("-small", picture.thumbnail)):
+            written.append(default_storage.save(f"{name}{suffix}.{image_processing.EXTENSION}", ContentFile(content)))
     except Exception as error:  # each storage has errors of its own
         logger.exception("could not store a picture")
-        _delete(written)
+        _delete_files(written)
         raise Unavailable from error
-    return Files(written[0], written[1], picture.width, picture.height)
+    return ImageFiles(written[0], written[1], picture.width, picture.height)
 
 
-def _forget(seller_id: int, names: Iterable[str]) -> None:
+def _delete_files_on_commit(seller_id: int, names: Iterable[str]) -> None:
     # Robust: by then it is committed, and a storage that is away must not make it look as if it were not.
-    transaction.on_commit(partial(_delete_unnamed, seller_id, {name for name in names if name}), robust=True)
+    transaction.on_commit(partial(_delete_unreferenced, seller_id, {name for name in names if name}), robust=True)
 
 
-def _delete_unnamed(seller_id: int, names: set[str]) -> None:
+def _delete_unreferenced(seller_id: int, names: set[str]) -> None:
     """Delete files that no product shows any more. Only a relisting shares them, so only its seller's can."""
     rows = ProductImage.objects.filter(product__seller=seller_id).filter(Q(image__in=names) | Q(thumbnail__in=names))
     named = {name for row in rows.values_list("image", "thumbnail") for name in row}
     named |= set(Product.objects.filter(seller=seller_id, thumbnail__in=names).values_list("thumbnail", flat=True))
-    _delete(names - named)
+    _delete_files(names - named)
 
 
-def _delete(names: Iterable[str]) -> None:
+def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         try:
             default_storage.delete(name)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import standing
-from auctioncraft import clock, money
-from auctioncraft.errors import Invalid
-from auctions import pricing
+from accounts.services import user_locking
+from auctioncraft.core import clock, money
+from auctioncraft.core.errors import Invalid
+from auctions.formats import ascending
 from auctions.models import Auction, Category, Product
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-DURATION = timedelta(days=7)
-LONGEST = timedelta(days=366)
+DEFAULT_DURATION = timedelta(days=7)
+MAX_DURATION = timedelta(days=366)
 # A client that sends its own "now" is a little behind by the time it arrives.
 START_TOLERANCE = timedelta(minutes=5)
 AMOUNTS = ("starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping")
@@ -61,14 +61,14 @@ def create_product(
     check_category(category_id)
     starts_at, ends_at = check_times(clock.now(), starts_at, ends_at)
     with transaction.atomic():
-        standing.hold(user_id=seller.pk)
+        user_locking.lock_active_user(user_id=seller.pk)
         product = Product.objects.create(
             seller=seller,
             category_id=category_id,
             name=name,
             description=description,
             currency=currency,
-            increments=increments(currency, amounts["bid_increment"]),
+            increments=increment_table(currency, amounts["bid_increment"]),
             premium_bands=[[str(start), str(percent)] for start, percent in settings.BUYERS_PREMIUM_BANDS],
             soft_close_window=_seconds(soft_close_window, settings.SOFT_CLOSE_WINDOW),
             soft_close_extension=_seconds(soft_close_extension, settings.SOFT_CLOSE_EXTENSION),
@@ -88,8 +88,8 @@ def check_amounts(currency: str, **amounts: Decimal | None) -> dict[str, Any]:
     fitted: dict[str, Any] = {}
     for field, amount in amounts.items():
         try:
-            fitted[field] = None if amount is None else money.fit(amount, currency, settings.MAX_AMOUNT)
-        except money.BadAmount as error:
+            fitted[field] = None if amount is None else money.check_precision(amount, currency, settings.MAX_AMOUNT)
+        except money.InvalidAmount as error:
             raise Invalid(**{field: str(error)}) from error
     buy_now, reserve = fitted["buy_now_price"], fitted["reserve_price"]
     if buy_now is not None and buy_now <= fitted["starting_bid"]:
@@ -111,7 +111,7 @@ def check_times(now: datetime, starts_at: datetime | None, ends_at: datetime | N
         starts_at = now
     if starts_at < now:
         raise Invalid(starts_at="It is in the past.")
-    ends_at = ends_at or starts_at + DURATION
+    ends_at = ends_at or starts_at + DEFAULT_DURATION
     check_end(now, starts_at, ends_at)
     return starts_at, ends_at
 
@@ -120,13 +120,13 @@ def check_end(now: datetime, starts_at: datetime, ends_at: datetime) -> None:
     """Raise Invalid unless the end is after the start, ahead, and within a year."""
     if ends_at <= max(starts_at, now):
         raise Invalid(ends_at="It must be after the start." if ends_at <= starts_at else "It is in the past.")
-    if ends_at > now + LONGEST:
-        raise Invalid(ends_at=f"It must be within {LONGEST.days} days.")
+    if ends_at > now + MAX_DURATION:
+        raise Invalid(ends_at=f"It must be within {MAX_DURATION.days} days.")
 
 
-def increments(currency: str, flat: Decimal | None) -> list[list[str]]:
+def increment_table(currency: str, flat: Decimal | None) -> list[list[str]]:
     """Return the increment table of a listing as it is frozen with it: the currency's, or one flat step."""
-    table = pricing.increments_of(currency) if flat is None else ((Decimal(0), flat),)
+    table = ascending.increments_for(currency) if flat is None else ((Decimal(0), flat),)
     return [[str(start), str(step)] for start, step in table]
 
 

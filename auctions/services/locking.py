@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auctioncraft import clock
-from auctioncraft.errors import NotFound
+from auctioncraft.core import clock
+from auctioncraft.core.errors import NotFound
 from auctions.models import Auction
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def lock_auction(product_id: int, *, skip_locked: bool = False) -> Auction | Non
     return found
 
 
-def require(product_id: int) -> tuple[Auction, datetime]:
+def lock_or_404(product_id: int) -> tuple[Auction, datetime]:
     """Lock an auction; return it and the time, UTC, read after the lock. Raises NotFound.
 
     A clock that steps back never makes a change look earlier than the bid before it.

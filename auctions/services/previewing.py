@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft import money
-from auctioncraft.clock import to_text
-from auctioncraft.errors import DomainError, Invalid, NotFound
-from auctions import pricing
+from auctioncraft.core import money
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import DomainError, Invalid, NotFound
+from auctions.formats import ascending
 from auctions.models import Product
 from auctions.services import bidding
 from auctions.services.bid_store import store
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.models import User
-    from auctions.services.bid_store.records import Look
+    from auctions.services.bid_store.types import AuctionSnapshot
 
 
 def preview_bid(
@@ -28,19 +28,19 @@ def preview_bid(
     Whether the bid would lead is not told, for that is the leader's maximum. Raises NotFound, and Invalid for what is
     no bid at all.
     """
-    look = store().look(product_id=product_id, bidder_id=user.pk, credential=None)
-    if look is None:
+    snapshot = store().read_snapshot(product_id=product_id, bidder_id=user.pk, credential=None)
+    if snapshot is None:
         raise NotFound
-    offer = pricing.Offer(user.pk, amount, max_amount)
-    refusal, most = _refusal(look, offer), offer.most
-    currency = look.terms.currency
+    bid = ascending.BidRequest(user.pk, amount, max_amount)
+    refusal, most = _refusal(snapshot, bid), bid.limit
+    currency = snapshot.terms.currency
     product = Product.objects.only("shipping", "premium_bands", "currency").get(pk=product_id)
     premium = product.premium_on(most)
     return {
         "acceptable": refusal is None,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.message,
-        "minimum_bid": money.to_text(pricing.minimum_bid(look.terms, look.state.price), currency),
+        "minimum_bid": money.to_text(ascending.minimum_bid(snapshot.terms, snapshot.state.price), currency),
         "at_most": {
             "hammer_price": money.to_text(most, currency),
             "buyers_premium": money.to_text(premium, currency),
@@ -48,15 +48,15 @@ def preview_bid(
             "total": money.to_text(most + premium + product.shipping, currency),
         },
         "currency": currency,
-        "server_time": to_text(look.now),
+        "server_time": isoformat_utc(snapshot.now),
     }
 
 
-def _refusal(look: Look, offer: pricing.Offer) -> DomainError | None:
+def _refusal(snapshot: AuctionSnapshot, bid: ascending.BidRequest) -> DomainError | None:
     try:
-        pricing.decide(look.terms, look.state, offer, look.now)
+        ascending.evaluate_bid(snapshot.terms, snapshot.state, bid, snapshot.now)
     except Invalid:
         raise
     except DomainError as refusal:
         return refusal
-    return bidding.refusal(look, offer)
+    return bidding.refusal(snapshot, bid)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from auctioncraft.errors import PermissionDenied
+from auctioncraft.core.errors import PermissionDenied
 from auctions.errors import NotRelistable
 from auctions.models import AuctionEvent, Product, SecondChanceOffer
-from auctions.services import closing, events, images, listing
-from auctions.services.locking import require
+from auctions.services import closing, event_log, images, listing
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -29,7 +29,7 @@ def relist(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
     NotRelistable, Invalid.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         old = auction.product
         if actor.pk != old.seller_id:
             raise PermissionDenied
@@ -38,10 +38,10 @@ def relist(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
             raise NotRelistable
         fields = {name: getattr(old, name) for name in _KEPT} | changes
         if fields.get("ends_at") is None:
-            lasted = min(auction.ends_at - auction.starts_at, listing.LONGEST)
+            lasted = min(auction.ends_at - auction.starts_at, listing.MAX_DURATION)
             fields["ends_at"] = (fields.get("starts_at") or now) + lasted
         new = listing.create_product(seller=actor, relisted_from=old, **fields)
-        images.copy(source=old, target=new)
-        events.record(auction=auction, kind=AuctionEvent.Kind.RELISTED, at=now, data={"product": new.pk}, private={})
+        images.copy_images(source=old, target=new)
+        event_log.record(auction=auction, kind=AuctionEvent.Kind.RELISTED, at=now, data={"product": new.pk}, private={})
         auction.save(update_fields=("seq", "version"))
     return new

@@ -9,16 +9,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
-from accounts.services import standing
-from auctioncraft import clock, money
-from auctioncraft.clock import to_text
-from auctioncraft.db import MoneyField
-from auctioncraft.errors import NotFound
-from auctioncraft.sweeps import one_by_one
+from accounts.services import user_locking
+from auctioncraft.core import clock, money
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import NotFound
+from auctioncraft.core.jobs import process_each
+from auctioncraft.core.model_fields import MoneyField
 from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
-from auctions.services import admission, closing, events
-from auctions.services.locking import lock_auction, require
+from auctions.services import closing, eligibility, event_log
+from auctions.services.locking import lock_auction, lock_or_404
 from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Kind = AuctionEvent.Kind
 Status = SecondChanceOffer.Status
 
 # How long the bidder may think about it (docs/rules.md, After the sale).
-LASTS: Final = timedelta(hours=24)
+OFFER_LIFETIME: Final = timedelta(hours=24)
 
 
 def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
@@ -41,22 +41,22 @@ def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
     forced. Raises NotFound, PermissionDenied, SecondChanceUnavailable.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         product = auction.product
-        closing.part_of(actor, product)
+        closing.role_in(actor, product)
         pending = SecondChanceOffer.objects.open().filter(product=product).exists()
-        if auction.fell_through_at is None or pending or closing.was_relisted(product):
+        if auction.payment_defaulted_at is None or pending or closing.was_relisted(product):
             raise SecondChanceUnavailable
-        if not standing.hold_all(user_ids={product.seller_id}):
+        if not user_locking.lock_active_users(user_ids={product.seller_id}):
             raise SecondChanceUnavailable("Its seller is not here any more.")
         found = _next_bidder(product_id)
         if found is None:
             raise SecondChanceUnavailable
         bidder_id, amount = found
         made = SecondChanceOffer.objects.create(
-            product=product, bidder_id=bidder_id, amount=amount, offered_at=now, expires_at=now + LASTS
+            product=product, bidder_id=bidder_id, amount=amount, offered_at=now, expires_at=now + OFFER_LIFETIME
         )
-        terms = {"amount": money.to_text(amount, product.currency), "expires_at": to_text(made.expires_at)}
+        terms = {"amount": money.to_text(amount, product.currency), "expires_at": isoformat_utc(made.expires_at)}
         _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **terms)
     return made
 
@@ -68,18 +68,18 @@ def accept(*, product_id: int, bidder: User) -> Auction:
     NotAuthenticated. Sends auction_sold inside the transaction.
     """
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         found = _open_offer(product_id, bidder, now)
-        standing.hold(user_id=bidder.pk)
-        admission.check(user_id=bidder.pk, price=found.amount, currency=auction.product.currency)
+        user_locking.lock_active_user(user_id=bidder.pk)
+        eligibility.check(user_id=bidder.pk, price=found.amount, currency=auction.product.currency)
         _answer(found, Status.ACCEPTED, now)
-        closing.sell(auction, to=bidder.pk, price=found.amount, sale=Auction.Sale.SECOND_CHANCE)
-        auction.fell_through_at = None
-        events.record(
+        closing.mark_sold(auction, to=bidder.pk, price=found.amount, sale_type=Auction.SaleType.SECOND_CHANCE)
+        auction.payment_defaulted_at = None
+        event_log.record(
             auction=auction,
             kind=Kind.SECOND_CHANCE_ACCEPTED,
             at=now,
-            data=closing.sale_of(auction),
+            data=closing.public_sale(auction),
             private={"winner": bidder.pk, "seller": auction.product.seller_id},
         )
         auction.save()
@@ -90,7 +90,7 @@ def accept(*, product_id: int, bidder: User) -> Auction:
 def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
     """Turn the offer down. Raises NotFound if nothing was offered to them, SecondChanceNotOpen."""
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         found = _open_offer(product_id, bidder, now)
         _answer(found, Status.DECLINED, now)
         _log(auction, Kind.SECOND_CHANCE_DECLINED, now, bidder=bidder.pk)
@@ -99,15 +99,15 @@ def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
 
 def lapse_due(*, limit: int = 200) -> int:
     """Let the offers lapse whose time is up, each in its own transaction; return how many. A sweep."""
-    due = SecondChanceOffer.objects.lapsing(clock.now())
-    return one_by_one(_lapse, list(due.values_list("pk", "product_id")[:limit]))
+    due = SecondChanceOffer.objects.due_to_expire(clock.now())
+    return process_each(_lapse, list(due.values_list("pk", "product_id")[:limit]))
 
 
 def _lapse(offer_id: int, product_id: int) -> bool:
     with transaction.atomic():
         auction = lock_auction(product_id, skip_locked=True)
         now = clock.now()
-        found = SecondChanceOffer.objects.lapsing(now).filter(pk=offer_id).first()
+        found = SecondChanceOffer.objects.due_to_expire(now).filter(pk=offer_id).first()
         if auction is None or found is None:  # held by somebody, or answered while we came
             return False
         _answer(found, Status.LAPSED, now)
@@ -121,7 +121,7 @@ def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
     sales = AuctionEvent.objects.filter(product_id=product_id, kind__in=(Kind.CLOSED, Kind.RESERVE_WAIVED))
     had |= {private["winner"] for private in sales.values_list("private", flat=True)}
     reach = Coalesce("max_amount", "amount", output_field=MoneyField())
-    bids = Bid.objects.made_by_people().standing().filter(product_id=product_id).exclude(bidder__in=had - {None})
+    bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).exclude(bidder__in=had - {None})
     may = bids.filter(bidder__is_active=True, bidder__strikes__lt=settings.STRIKES_BEFORE_BAN)
     # Of two who went as high the earlier comes first.
     rows = may.annotate(reach=reach).order_by("-reach", "version").values_list("bidder_id", "reach")
@@ -145,5 +145,7 @@ def _answer(found: SecondChanceOffer, status: SecondChanceOffer.Status, now: dat
 
 def _log(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **private: Any) -> None:
     """Record what is between the seller and one bidder: the public learns that something happened, not to whom."""
-    events.record(auction=auction, kind=kind, at=now, data={}, private={**private, "seller": auction.product.seller_id})
+    event_log.record(
+        auction=auction, kind=kind, at=now, data={}, private={**private, "seller": auction.product.seller_id}
+    )
     auction.save(update_fields=("seq", "version"))

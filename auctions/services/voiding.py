@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from auctioncraft import money
-from auctioncraft.clock import to_text
-from auctioncraft.errors import NotFound, PermissionDenied
-from auctions import pricing
+from auctioncraft.core import money
+from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.core.errors import NotFound, PermissionDenied
 from auctions.errors import AuctionAlreadyClosed, BidAlreadyVoided
+from auctions.formats import ascending
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid
-from auctions.services import events
-from auctions.services.locking import require
+from auctions.services import event_log
+from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
     if not actor.is_staff:
         raise PermissionDenied
     with transaction.atomic():
-        auction, now = require(product_id)
+        auction, now = lock_or_404(product_id)
         bid = Bid.objects.made_by_people().filter(pk=bid_id, product_id=product_id).first()
         if bid is None:
             raise NotFound
@@ -43,7 +43,7 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
             raise BidAlreadyVoided
         former_leader = auction.leader_id
         _stand_without(auction, bid)
-        events.record(
+        event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.BID_VOIDED,
             at=now,
@@ -64,16 +64,16 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
 
 
 def _stand_without(auction: Auction, bid: Bid) -> None:
-    state = pricing.redecide(auction.product.terms(), auction.state(), _survivors(bid))
-    auction.leader_id, auction.maximum, auction.price = state.leader, state.maximum, state.price
+    state = ascending.recompute_without(auction.product.terms(), auction.state(), _survivors(bid))
+    auction.leader_id, auction.leader_max, auction.price = state.leader, state.leader_max, state.price
     auction.bid_count = state.bid_count
 
 
-def _survivors(voided: Bid) -> Iterator[tuple[pricing.Offer, datetime]]:
-    standing = Bid.objects.made_by_people().standing().filter(product_id=voided.product_id).exclude(pk=voided.pk)
+def _survivors(voided: Bid) -> Iterator[tuple[ascending.BidRequest, datetime]]:
+    standing = Bid.objects.made_by_people().valid().filter(product_id=voided.product_id).exclude(pk=voided.pk)
     rows = standing.order_by("version").values_list("bidder_id", "amount", "max_amount", "placed_at")
     for bidder, amount, max_amount, placed_at in rows:
-        yield pricing.Offer(bidder, amount, max_amount), placed_at
+        yield ascending.BidRequest(bidder, amount, max_amount), placed_at
 
 
 def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
@@ -82,13 +82,13 @@ def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
     return {
         "bidder": product.alias_of(bid.bidder_id),
         # What nobody saw is not shown by being voided.
-        "amount": money.to_text(bid.price, currency) if bid.seq is not None else None,
+        "amount": money.to_text(bid.displayed_amount, currency) if bid.seq is not None else None,
         "bid_seq": bid.seq,
         "leader": product.alias_of(auction.leader_id) if auction.leader_id else None,
         "currency": currency,
         "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(pricing.minimum_bid(terms, price), currency),
+        "minimum_bid": money.to_text(ascending.minimum_bid(terms, price), currency),
         "bid_count": auction.bid_count,
-        "reserve_met": pricing.reserve_met(product.reserve_price, price),
-        "ends_at": to_text(auction.ends_at),
+        "reserve_met": ascending.reserve_met(product.reserve_price, price),
+        "ends_at": isoformat_utc(auction.ends_at),
     }

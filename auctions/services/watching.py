@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import F
 
-from accounts.services import standing
-from auctioncraft.errors import NotFound
+from accounts.services import user_locking
+from auctioncraft.core.errors import NotFound
 from auctions.models import Product, Watch
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def watch(*, product_id: int, user: User) -> None:
     with transaction.atomic():
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
             raise NotFound
-        standing.hold(user_id=user.pk)
+        user_locking.lock_active_user(user_id=user.pk)
         if Watch.objects.get_or_create(product_id=product_id, user=user)[1]:
             Product.objects.filter(pk=product_id).update(watch_count=F("watch_count") + 1)
 

@@ -6,12 +6,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.services import standing
-from auctioncraft.tests import factories
-from auctioncraft.tests.times import go_unpaid
+from accounts.services import bidder_status
 from auctions.models import Auction, Bid
 from auctions.services import second_chance
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
+from tests.time_travel import let_order_expire
 
 pytestmark = pytest.mark.django_db
 REFUSED = {
@@ -28,7 +28,7 @@ def _policy(settings):
 
 
 def with_card(user):
-    standing.set_has_card(user_id=user.pk, has_card=True)
+    bidder_status.set_has_card(user_id=user.pk, has_card=True)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_whatever_else_refuses_a_bid_comes_first(caller, bidder, seller, as_user
 def test_a_card_that_is_gone_counts_no_more(caller, bidder, product):
     with_card(bidder)
     assert bid(caller, product, amount="101").status_code == 201
-    standing.set_has_card(user_id=bidder.pk, has_card=False)
+    bidder_status.set_has_card(user_id=bidder.pk, has_card=False)
     assert bid(caller, product, max_amount="500").json() == REFUSED
 
 
@@ -103,7 +103,7 @@ def test_the_viewer_is_told_when_every_bid_would_need_one(caller, bidder, rival,
         return answer["can_bid"], answer["reason"]
 
     assert viewer() == (True, None)
-    acts.bid(product, rival, amount="100")
+    auction_helpers.bid(product, rival, amount="100")
     assert viewer() == (False, "card_required")
     with_card(bidder)
     assert viewer() == (True, None)
@@ -120,9 +120,9 @@ def test_to_buy_at_once_above_the_limit_needs_one(caller, bidder, product):
 def test_a_second_chance_above_the_limit_needs_one(caller, bidder, rival, seller, settings):
     product = factories.product(seller)
     limits, settings.CARD_REQUIRED_ABOVE = settings.CARD_REQUIRED_ABOVE, {}
-    acts.bid(product, bidder, "200")
-    acts.bid(product, rival, "300")
-    go_unpaid(product, seller)
+    auction_helpers.bid(product, bidder, "200")
+    auction_helpers.bid(product, rival, "300")
+    let_order_expire(product, seller)
     second_chance.offer(product_id=product.pk, actor=seller)
     settings.CARD_REQUIRED_ABOVE = limits
     address = f"/api/products/{product.pk}/accept_second_chance/"

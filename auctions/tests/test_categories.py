@@ -1,8 +1,8 @@
 import pytest
 
-from auctioncraft.tests import factories
 from auctions.models import Category
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/categories/"
@@ -17,7 +17,7 @@ def tree(seller):
     factories.category("Tools")
     factories.product(seller, category_id=prints.pk)
     factories.product(seller, category_id=posters.pk)
-    acts.end(factories.product(seller, category_id=art.pk))
+    auction_helpers.move_end_to_past(factories.product(seller, category_id=art.pk))
     return art
 
 

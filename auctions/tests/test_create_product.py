@@ -3,11 +3,11 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from auctioncraft.models import IdempotencyKey
-from auctioncraft.tests import factories
 from auctions.models import Auction, AuctionEvent, Product
 from auctions.tests.test_place_bid import BAD_AMOUNTS
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/products/"
@@ -19,7 +19,7 @@ def minimal(db):
 
 
 def soon(**ago):
-    return clock.to_text(clock.now() + timedelta(**ago))
+    return clock.isoformat_utc(clock.now() + timedelta(**ago))
 
 
 def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal):
@@ -41,11 +41,11 @@ def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal
         "reserve_met": False,
         "buy_now_price": None,
         "status": "open",
-        "starts_at": clock.to_text(auction.starts_at),
-        "ends_at": clock.to_text(auction.starts_at + timedelta(days=7)),
+        "starts_at": clock.isoformat_utc(auction.starts_at),
+        "ends_at": clock.isoformat_utc(auction.starts_at + timedelta(days=7)),
         "thumbnail": None,
         "watch_count": 0,
-        "created_at": clock.to_text(product.created_at),
+        "created_at": clock.isoformat_utc(product.created_at),
         "seq": 0,
         "server_time": body["server_time"],
         "description": "",

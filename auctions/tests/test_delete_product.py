@@ -3,11 +3,11 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import broken, nothing_written
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product, Watch
 from auctions.services import buying, closing, editing, relisting, voiding, watching
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
+from tests.db_snapshot import assert_nothing_written, broken_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -33,16 +33,16 @@ def test_what_nobody_bid_on_is_withdrawn_with_all_that_is_about_it(request, as_u
     for model in (Product, Auction, AuctionEvent, EventOutbox, Watch):
         assert model.objects.count() == 1, model
     assert client.get("/api/products/").json()["count"] == 1
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 @pytest.mark.parametrize("state", ["scheduled", "ended", "unsold", "cancelled"])
 def test_it_may_be_scheduled_or_over(as_user, seller, state):
     product = factories.product(seller)
     if state == "scheduled":
-        acts.postpone(product)
+        auction_helpers.move_start_to_tomorrow(product)
     elif state == "ended":
-        acts.end(product, timedelta(days=2))
+        auction_helpers.move_end_to_past(product, timedelta(days=2))
     elif state == "unsold":
         closing.close_auction(product_id=product.pk, actor=seller)
     else:
@@ -56,16 +56,16 @@ def test_it_may_be_scheduled_or_over(as_user, seller, state):
 def test_what_has_bids_cannot_be_deleted_by_anyone(request, as_user, seller, bidder, staff, state, who):
     product = factories.product(seller, reserve_price=Decimal(50) if state == "reserve not met" else None)
     caller = as_user(request.getfixturevalue(who))
-    made = acts.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, bidder, "5")
     if state == "void":
         voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
     elif state == "ended":
-        acts.end(product)
+        auction_helpers.move_end_to_past(product)
     elif state == "cancelled":
         closing.cancel_auction(product_id=product.pk, actor=staff)
     elif state != "open":
         closing.close_auction(product_id=product.pk, actor=seller)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.delete(url(product))
     assert answer.status_code == 409
     assert answer.json() == {
@@ -77,7 +77,7 @@ def test_what_has_bids_cannot_be_deleted_by_anyone(request, as_user, seller, bid
 def test_what_was_bought_without_a_bid_cannot_either(as_user, seller, bidder, staff):
     product, callers = factories.product(seller, buy_now_price=Decimal(9)), (as_user(seller), as_user(staff))
     buying.buy_now(product_id=product.pk, buyer=bidder)
-    with nothing_written():
+    with assert_nothing_written():
         for caller in callers:
             answer = caller.delete(url(product))
             assert answer.status_code == 409
@@ -88,8 +88,8 @@ def test_what_was_bought_without_a_bid_cannot_either(as_user, seller, bidder, st
 def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
     product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
     if with_bids:
-        acts.bid(product, bidder, "5")
-    with nothing_written():
+        auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         for caller in callers:
             answer = caller.delete(url(product))
             assert answer.status_code == 403
@@ -104,7 +104,7 @@ def test_it_needs_a_token_and_a_product(as_user, client, seller):
 def test_a_product_is_gone_once(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
     assert caller.delete(url(product)).status_code == 204
-    with nothing_written():
+    with assert_nothing_written():
         assert refusal(caller.delete(url(product))) == (404, "not_found")
         assert refusal(caller.post(f"{url(product)}close_auction/")) == (404, "not_found")
 

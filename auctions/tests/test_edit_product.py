@@ -3,12 +3,12 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import broken, nothing_written
+from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product
-from auctions.services import closing, editing, events, watching
-from auctions.tests import acts
+from auctions.services import closing, editing, event_log, watching
+from auctions.tests import auction_helpers
+from tests import factories
+from tests.db_snapshot import assert_nothing_written, broken_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -40,8 +40,8 @@ def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, sel
             "buy_now_price": 90,
             "bid_increment": "2.5",
             "shipping": "4",
-            "starts_at": clock.to_text(starts_at),
-            "ends_at": clock.to_text(ends_at),
+            "starts_at": clock.isoformat_utc(starts_at),
+            "ends_at": clock.isoformat_utc(ends_at),
             "soft_close_window": 0,
             "soft_close_extension": 300,
         },
@@ -62,11 +62,11 @@ def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, sel
         "reserve_met": False,
         "buy_now_price": None,
         "status": "scheduled",
-        "starts_at": clock.to_text(starts_at),
-        "ends_at": clock.to_text(ends_at),
+        "starts_at": clock.isoformat_utc(starts_at),
+        "ends_at": clock.isoformat_utc(ends_at),
         "thumbnail": None,
         "watch_count": 0,
-        "created_at": clock.to_text(product.created_at),
+        "created_at": clock.isoformat_utc(product.created_at),
         "seq": 1,
         "server_time": answer.json()["server_time"],
         "description": "New.",
@@ -108,12 +108,12 @@ def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, sel
             "starting_bid",
             "starts_at",
         ],
-        "from": clock.to_text(before.ends_at),
-        "ends_at": clock.to_text(ends_at),
+        "from": clock.isoformat_utc(before.ends_at),
+        "ends_at": clock.isoformat_utc(ends_at),
     }
     assert list(EventOutbox.objects.values_list("product_id", "seq")) == [(product.pk, 1)]
     assert client.get(url(product)).json()["name"] == "A lamp"
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_one_field_at_a_time_leaves_the_others(as_user, seller):
@@ -133,12 +133,12 @@ def test_staff_change_it_too(as_user, seller, staff):
 def test_what_is_the_same_is_no_change(as_user, seller):
     product, caller = factories.product(seller, description="Old.", shipping=Decimal(5)), as_user(seller)
     auction = product.auction
-    with nothing_written():
+    with assert_nothing_written():
         for body in (
             {},
             {"name": "A thing", "category": product.category_id, "starting_bid": 1, "shipping": "5.0"},
             {"description": " Old. ", "currency": "usd", "soft_close_window": 120, "reserve_price": None},
-            {"starts_at": clock.to_text(auction.starts_at), "ends_at": clock.to_text(auction.ends_at)},
+            {"starts_at": clock.isoformat_utc(auction.starts_at), "ends_at": clock.isoformat_utc(auction.ends_at)},
             {"shipping": None, "starts_at": None, "ends_at": None, "soft_close_extension": None},
         ):
             assert caller.patch(url(product), body).status_code == 200
@@ -155,7 +155,7 @@ def test_null_takes_an_optional_amount_away(as_user, seller, field):
 
 def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival):
     product, caller = factories.product(seller), as_user(seller)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.patch(
             url(product),
             {
@@ -182,14 +182,14 @@ def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival):
 def test_what_is_over_stays_as_it_was(as_user, seller, bidder, staff, state, body):
     product, callers = factories.product(seller), (as_user(seller), as_user(staff))
     if state == "sold":
-        acts.bid(product, bidder, "5")
+        auction_helpers.bid(product, bidder, "5")
     if state == "ended":
-        acts.end(product, timedelta(0))
+        auction_helpers.move_end_to_past(product, timedelta(0))
     elif state == "cancelled":
         closing.cancel_auction(product_id=product.pk, actor=seller)
     else:
         closing.close_auction(product_id=product.pk, actor=seller)
-    with nothing_written():
+    with assert_nothing_written():
         for caller in callers:
             answer = caller.patch(url(product), body)
             assert answer.status_code == 409
@@ -200,8 +200,8 @@ def test_what_is_over_stays_as_it_was(as_user, seller, bidder, staff, state, bod
 def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
     product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
     if with_bids:
-        acts.bid(product, bidder, "5")
-    with nothing_written():
+        auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         for caller in callers:
             answer = caller.patch(url(product), {"name": "Mine"})
             assert answer.status_code == 403
@@ -218,7 +218,7 @@ def test_another_currency_brings_its_own_increments(as_user, seller, bidder):
     as_user(seller).patch(url(product), {"currency": "JPY"})
     product.refresh_from_db()
     assert (product.increments[0], product.currency) == (["0", "5.00"], "JPY")
-    acts.bid(product, bidder, "100")
+    auction_helpers.bid(product, bidder, "100")
     assert Auction.objects.get().price == 100
 
 
@@ -227,23 +227,27 @@ def test_an_end_that_moves_takes_the_hard_end_along_and_is_logged(as_user, selle
     before = product.auction.ends_at
     for by in (DAY, -2 * DAY):
         ends_at = Auction.objects.get().ends_at + by
-        assert as_user(seller).patch(url(product), {"ends_at": clock.to_text(ends_at)}).status_code == 200
+        assert as_user(seller).patch(url(product), {"ends_at": clock.isoformat_utc(ends_at)}).status_code == 200
     auction = Auction.objects.get()
     assert (auction.ends_at, auction.hard_ends_at) == (before - DAY, before)
     assert [event.data for event in AuctionEvent.objects.order_by("seq")] == [
-        {"fields": ["ends_at"], "from": clock.to_text(before), "ends_at": clock.to_text(before + DAY)},
-        {"fields": ["ends_at"], "from": clock.to_text(before + DAY), "ends_at": clock.to_text(before - DAY)},
+        {"fields": ["ends_at"], "from": clock.isoformat_utc(before), "ends_at": clock.isoformat_utc(before + DAY)},
+        {
+            "fields": ["ends_at"],
+            "from": clock.isoformat_utc(before + DAY),
+            "ends_at": clock.isoformat_utc(before - DAY),
+        },
     ]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_scheduled_auction_may_begin_now(as_user, seller, bidder):
     product = factories.product(seller)
-    acts.postpone(product)
-    answer = as_user(seller).patch(url(product), {"starts_at": clock.to_text(clock.now() - timedelta(seconds=5))})
+    auction_helpers.move_start_to_tomorrow(product)
+    answer = as_user(seller).patch(url(product), {"starts_at": clock.isoformat_utc(clock.now() - timedelta(seconds=5))})
     assert (answer.status_code, answer.json()["status"]) == (200, "open")
-    acts.bid(product, bidder, "5")
-    assert broken() == []
+    auction_helpers.bid(product, bidder, "5")
+    assert broken_invariants() == []
 
 
 def test_the_public_hears_which_fields_changed_and_not_what_is_hidden(as_user, client, seller):
@@ -257,13 +261,13 @@ def test_the_public_hears_which_fields_changed_and_not_what_is_hidden(as_user, c
 
 def test_whoever_follows_meanwhile_is_counted(monkeypatch, seller, bidder):
     product = factories.product(seller)
-    record = events.record
+    record = event_log.record
 
     def followed_first(**fields):
         watching.watch(product_id=product.pk, user=bidder)
         record(**fields)
 
-    monkeypatch.setattr(events, "record", followed_first)
+    monkeypatch.setattr(event_log, "record", followed_first)
     editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})
     product.refresh_from_db()
     assert (product.name, product.watch_count) == ("A lamp", 1)
@@ -271,5 +275,5 @@ def test_whoever_follows_meanwhile_is_counted(monkeypatch, seller, bidder):
 
 def test_put_is_refused(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
-    with nothing_written():
+    with assert_nothing_written():
         assert refusal(caller.put(url(product), {"name": "A lamp"})) == (405, "method_not_allowed")

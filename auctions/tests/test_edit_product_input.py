@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import nothing_written
+from auctioncraft.core import clock
 from auctions.tests.test_create_product import BAD, BAD_AMOUNTS
+from tests import factories
+from tests.db_snapshot import assert_nothing_written
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def test_a_bad_amount_is_refused(as_user, seller, field, amount):
     if field == "shipping" and amount in {"0", "-0.0"}:
         return
     product, caller = factories.product(seller), as_user(seller)
-    with nothing_written():
+    with assert_nothing_written():
         body = f'{{"{field}": {amount}}}'
         answer = caller.generic("PATCH", url(product), body, content_type="application/json")
     assert refusal(answer) == (400, "invalid")
@@ -40,7 +40,7 @@ def test_a_bad_amount_is_refused(as_user, seller, field, amount):
 )
 def test_bad_input_is_refused_and_named(as_user, seller, field, value):
     product, caller = factories.product(seller), as_user(seller)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.patch(url(product), {field: value})
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", [field])
 
@@ -70,7 +70,7 @@ def test_bad_input_is_refused_and_named(as_user, seller, field, value):
 )
 def test_the_whole_must_fit_with_what_was_there(as_user, seller, listed, body, errors):
     product, caller = factories.product(seller, **listed), as_user(seller)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.patch(url(product), body)
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (
         400,
@@ -81,8 +81,8 @@ def test_the_whole_must_fit_with_what_was_there(as_user, seller, listed, body, e
 
 def test_a_time_in_the_past_is_refused(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
-    past = clock.to_text(clock.now() - timedelta(minutes=6))
-    with nothing_written():
+    past = clock.isoformat_utc(clock.now() - timedelta(minutes=6))
+    with assert_nothing_written():
         for field in ("starts_at", "ends_at"):
             answer = caller.patch(url(product), {field: past})
             assert answer.status_code == 400
@@ -91,6 +91,6 @@ def test_a_time_in_the_past_is_refused(as_user, seller):
 
 def test_a_start_after_the_end_is_refused(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
-    with nothing_written():
-        answer = caller.patch(url(product), {"starts_at": clock.to_text(product.auction.ends_at)})
+    with assert_nothing_written():
+        answer = caller.patch(url(product), {"starts_at": clock.isoformat_utc(product.auction.ends_at)})
     assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["It must be after the start."]})

@@ -3,11 +3,11 @@
 import pytest
 
 from accounts.models import User
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import broken, nothing_written
 from auctions.models import Auction, AuctionEvent
 from auctions.services import voiding
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
+from tests.db_snapshot import assert_nothing_written, broken_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def url(product):
 
 def test_with_bids_the_description_may_grow_at_its_end(as_user, seller, bidder):
     product, caller = factories.product(seller, description="Old."), as_user(seller)
-    acts.bid(product, bidder, "5", most="9")
+    auction_helpers.bid(product, bidder, "5", max_amount="9")
     before = Auction.objects.values().get()
     answer = caller.patch(url(product), {"description": "Old. It works.", "name": "A thing", "starting_bid": "1.00"})
     assert (answer.status_code, answer.json()["description"]) == (200, "Old. It works.")
@@ -34,7 +34,7 @@ def test_with_bids_the_description_may_grow_at_its_end(as_user, seller, bidder):
         {"editor": seller.pk},
     )
     assert Auction.objects.values().get() == {**before, "seq": 2, "version": before["version"] + 1}
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 WITH_BIDS = [
@@ -61,23 +61,23 @@ WITH_BIDS = [
 @pytest.mark.parametrize("who", ["seller", "staff"])
 def test_with_bids_all_else_is_refused(request, as_user, seller, bidder, who, body):
     product, caller = factories.product(seller, description="Old."), as_user(request.getfixturevalue(who))
-    acts.bid(product, bidder, "5")
-    with nothing_written():
+    auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         answer = caller.patch(url(product), body)
     assert (answer.status_code, answer.json()) == (409, HAS_BIDS)
 
 
 def test_a_voided_bid_was_made_on_these_terms_all_the_same(as_user, seller, bidder, staff):
     product, caller = factories.product(seller), as_user(seller)
-    made = acts.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, bidder, "5")
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
-    with nothing_written():
+    with assert_nothing_written():
         assert caller.patch(url(product), {"starting_bid": "9"}).json() == HAS_BIDS
 
 
 def test_a_seller_of_the_house_is_held_to_the_same(as_user, seller, bidder):
     User.objects.filter(pk=seller.pk).update(is_staff=True)
     product, caller = factories.product(seller), as_user(seller)
-    acts.bid(product, bidder, "5")
-    with nothing_written():
+    auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         assert caller.patch(url(product), {"name": "A lamp"}).json() == HAS_BIDS

@@ -8,13 +8,13 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from auctioncraft.models import IdempotencyKey
-from auctioncraft.tests import factories
 from auctions.invariants import CHECKS
 from auctions.models import Auction, AuctionEvent, Bid
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -23,12 +23,12 @@ def findings():
     return {name: lines for name, check in CHECKS.items() if (lines := check())}
 
 
-def bid(product, bidder, amount=None, most=None, key=None):
+def bid(product, bidder, amount=None, max_amount=None, key=None):
     return place_bid(
         product_id=product.pk,
         bidder_id=bidder.pk,
         amount=amount and Decimal(amount),
-        max_amount=most and Decimal(most),
+        max_amount=max_amount and Decimal(max_amount),
         idempotency_key=key,
     )
 
@@ -37,10 +37,10 @@ def bid(product, bidder, amount=None, most=None, key=None):
 def lamp(seller, bidder, rival):
     """Open, extended twice, with every kind of bid: led by the rival at 31.00."""
     product = factories.product(seller, name="Lamp", ends_at=clock.now() + timedelta(seconds=60))
-    bid(product, bidder, "10", most="20", key="one")  # version 1, event 1; event 2 extends
+    bid(product, bidder, "10", max_amount="20", key="one")  # version 1, event 1; event 2 extends
     bid(product, rival, "15")  # outbid by proxy: version 2, event 3; event 4 extends
-    bid(product, bidder, most="30")  # raised in silence: version 3
-    bid(product, rival, most="50")  # version 4, event 5; event 6 extends
+    bid(product, bidder, max_amount="30")  # raised in silence: version 3
+    bid(product, rival, max_amount="50")  # version 4, event 5; event 6 extends
     return product
 
 
@@ -56,12 +56,12 @@ def vase(seller, bidder):
 def test_what_the_services_wrote_is_clean(lamp, vase, seller, bidder, rival):
     unsold = factories.product(seller, reserve_price=Decimal(90))
     bid(unsold, bidder, "5")
-    bid(unsold, rival, most="80")
+    bid(unsold, rival, max_amount="80")
     close_auction(product_id=unsold.pk, actor=seller)
     nothing = factories.product(seller)
     close_auction(product_id=nothing.pk, actor=seller)
     yen = factories.product(seller, currency="JPY", starting_bid=Decimal(100), reserve_price=Decimal(5000))
-    bid(yen, bidder, "150", most="6000")
+    bid(yen, bidder, "150", max_amount="6000")
     bid(yen, rival, "5500")
     dinar = factories.product(seller, currency="KWD", starting_bid=Decimal("0.005"))
     bid(dinar, bidder, "1.234")
@@ -99,11 +99,14 @@ ENDS = "4, 7 ends moved as they should, and every bid was in time"
 AFTER = "8 nothing came after the close, no sequel before it"
 HOUR = timedelta(hours=1)
 CORRUPTIONS = {
-    "a lost update": (REPLAY, lambda lamp, vase: auction(lamp, price=Decimal(30), maximum=Decimal(30))),
+    "a lost update": (REPLAY, lambda lamp, vase: auction(lamp, price=Decimal(30), leader_max=Decimal(30))),
     "another leader": (REPLAY, lambda lamp, vase: auction(lamp, leader=lamp.seller)),
-    "a higher maximum": (REPLAY, lambda lamp, vase: auction(lamp, maximum=Decimal(51))),
+    "a higher maximum": (REPLAY, lambda lamp, vase: auction(lamp, leader_max=Decimal(51))),
     "an end that was moved in silence": (REPLAY, lambda lamp, vase: auction(vase, last_bid_at=clock.now() - HOUR)),
-    "a bid's price": (REPLAY, lambda lamp, vase: bids(lamp, version=2, position=0).update(price=Decimal("15.50"))),
+    "a bid's price": (
+        REPLAY,
+        lambda lamp, vase: bids(lamp, version=2, position=0).update(displayed_amount=Decimal("15.50")),
+    ),
     "a bid's maximum": (REPLAY, lambda lamp, vase: bids(lamp, version=3).update(max_amount=Decimal(20))),
     "a proxy's row made a person's": (
         REPLAY,
@@ -139,7 +142,7 @@ CORRUPTIONS = {
     ),
     "a price that falls": (
         "2, 4 neither prices nor moments of bids fall",
-        lambda lamp, vase: bids(lamp, version=4, outcome="leading").update(price=Decimal(29)),
+        lambda lamp, vase: bids(lamp, version=4, outcome="leading").update(displayed_amount=Decimal(29)),
     ),
     "a fraction of a cent": (
         "3 amounts are above zero, under the cap and fit their currency",
@@ -151,7 +154,7 @@ CORRUPTIONS = {
     ),
     "more than the cap": (
         "3 amounts are above zero, under the cap and fit their currency",
-        lambda lamp, vase: auction(lamp, maximum=Decimal(100_000_000)),
+        lambda lamp, vase: auction(lamp, leader_max=Decimal(100_000_000)),
     ),
     "a seller's bid": (
         "4 no seller bid on their own product",
@@ -202,7 +205,7 @@ CORRUPTIONS = {
     ),
     "a status without its result": (
         "8 results fit how the auctions stood",
-        lambda lamp, vase: auction(vase, status="unsold", winner=None, hammer_price=None, sale=""),
+        lambda lamp, vase: auction(vase, status="unsold", winner=None, hammer_price=None, sale_type=""),
     ),
     "a close without its event": (
         "8 every closed auction was closed once",

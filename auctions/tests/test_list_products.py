@@ -4,12 +4,12 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from auctioncraft import clock
 from auctioncraft.api import pagination
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction, Product
 from auctions.services import closing, watching
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/products/"
@@ -25,23 +25,23 @@ def names(client, query="", **headers):
 def five(seller, bidder, rival):
     """Lamp 5, Chair 20 by proxy, Table without a bid, a Vase that ended, and a Clock to come."""
     made = {name: factories.product(seller, name=name) for name in ("Lamp", "Chair", "Table", "Vase", "Clock")}
-    acts.bid(made["Lamp"], bidder, "5")
-    acts.bid(made["Chair"], bidder, "10")
-    acts.bid(made["Chair"], rival, "20")
-    acts.end(made["Vase"])
-    acts.postpone(made["Clock"])
+    auction_helpers.bid(made["Lamp"], bidder, "5")
+    auction_helpers.bid(made["Chair"], bidder, "10")
+    auction_helpers.bid(made["Chair"], rival, "20")
+    auction_helpers.move_end_to_past(made["Vase"])
+    auction_helpers.move_start_to_tomorrow(made["Clock"])
     return made
 
 
 def test_a_row_says_what_the_public_may_know(client, seller, bidder):
     things = factories.category("Things")
     product = factories.product(seller, starting_bid="100", reserve_price=Decimal(500), buy_now_price=Decimal(900))
-    acts.bid(product, bidder, "150")
+    auction_helpers.bid(product, bidder, "150")
     answer = client.get(URL)
     auction = Auction.objects.get()
     product.refresh_from_db()
     server_time = answer.json()["results"][0]["server_time"]
-    assert server_time >= clock.to_text(auction.last_bid_at)
+    assert server_time >= clock.isoformat_utc(auction.last_bid_at)
     assert answer.json() == {
         "count": 1,
         "next": None,
@@ -61,11 +61,11 @@ def test_a_row_says_what_the_public_may_know(client, seller, bidder):
                 "reserve_met": False,
                 "buy_now_price": "900.00",
                 "status": "open",
-                "starts_at": clock.to_text(auction.starts_at),
-                "ends_at": clock.to_text(auction.ends_at),
+                "starts_at": clock.isoformat_utc(auction.starts_at),
+                "ends_at": clock.isoformat_utc(auction.ends_at),
                 "thumbnail": None,
                 "watch_count": 0,
-                "created_at": clock.to_text(product.created_at),
+                "created_at": clock.isoformat_utc(product.created_at),
                 "seq": 1,
                 "server_time": server_time,
             }
@@ -133,7 +133,7 @@ def test_stored_statuses(client, five, seller, staff):
 
 def test_ended_to_everyone_at_once_though_no_worker_ran(client, seller):
     product = factories.product(seller)
-    acts.end(product)
+    auction_helpers.move_end_to_past(product)
     assert Auction.objects.get().status == "open"
     assert client.get(URL).json()["results"][0]["status"] == "ended"
     assert names(client, "status=open") == []
@@ -248,7 +248,7 @@ def test_a_page_that_is_not_there_is_not_found(client, seller, page):
 
 
 def test_beyond_ten_thousand_the_count_says_it_is_not_exact(client, seller, monkeypatch):
-    monkeypatch.setattr(pagination, "COUNTED_EXACTLY", 4)
+    monkeypatch.setattr(pagination, "MAX_EXACT_COUNT", 4)
     for _ in range(4):
         factories.product(seller)
     exact = client.get(f"{URL}?page_size=2").json()
@@ -266,7 +266,7 @@ def test_beyond_ten_thousand_the_count_says_it_is_not_exact(client, seller, monk
 
 @pytest.mark.parametrize("query", ["", "?status=open&search=thing&ordering=-bid_count"])
 def test_a_hundred_rows_cost_the_queries_of_one(client, seller, bidder, django_assert_num_queries, query):
-    acts.bid(factories.product(seller), bidder, "5")
+    auction_helpers.bid(factories.product(seller), bidder, "5")
     with django_assert_num_queries(1):
         client.get(URL + query)
     for _ in range(99):

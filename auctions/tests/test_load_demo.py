@@ -11,15 +11,15 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from accounts.models import User
-from auctioncraft import clock
-from auctions import pricing
-from auctions.demo import catalogue, loader
+from auctioncraft.core import clock
+from auctions.demo import content, loader
+from auctions.formats import ascending
 from auctions.models import Auction, AuctionEvent, Bid, Category, Product, ProductImage
-from auctions.services import closing, settlement
+from auctions.services import closing, sale_outcome
 
 pytestmark = pytest.mark.django_db
 
-SHORT = [item.name for item in catalogue.ENDING_SOON]
+SHORT = [item.name for item in content.ENDING_SOON]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def development(settings, tmp_path):
 @pytest.fixture
 def few(monkeypatch):
     # Loads faster, for what does not depend on the products that run for days.
-    monkeypatch.setattr(catalogue, "PRODUCTS", catalogue.PRODUCTS[:4])
+    monkeypatch.setattr(content, "PRODUCTS", content.PRODUCTS[:4])
 
 
 def run():
@@ -54,7 +54,7 @@ def won(lines):
 
 def close_all_short(names=SHORT):
     for product_id in Auction.objects.filter(status="open", product__name__in=names).values_list("pk", flat=True):
-        closing.close_auction(product_id=product_id, actor=User.objects.get(email=catalogue.STAFF))
+        closing.close_auction(product_id=product_id, actor=User.objects.get(email=content.STAFF))
 
 
 def test_without_debug_it_refuses_and_writes_nothing(settings):
@@ -106,18 +106,18 @@ def test_an_interrupted_load_goes_on_where_it_stopped():
 @pytest.mark.usefixtures("few")
 def test_everybody_has_the_password_and_is_verified():
     run()
-    emails = [catalogue.STAFF, catalogue.BUYER, *catalogue.SELLERS, *catalogue.BIDDERS]
+    emails = [content.STAFF, content.BUYER, *content.SELLERS, *content.BIDDERS]
     users = User.objects.filter(email__in=emails)
     assert users.count() == 14
     assert all(user.check_password("auctioncraft-demo") and user.email_verified_at for user in users)
-    assert [user.email for user in users if user.is_superuser and user.is_staff] == [catalogue.STAFF]
+    assert [user.email for user in users if user.is_superuser and user.is_staff] == [content.STAFF]
 
 
 @pytest.mark.usefixtures("few")
 def test_an_account_that_was_there_is_left_alone():
-    User.objects.create_user(catalogue.BUYER, "my own password", display_name="Me")
+    User.objects.create_user(content.BUYER, "my own password", display_name="Me")
     run()
-    buyer = User.objects.get(email=catalogue.BUYER)
+    buyer = User.objects.get(email=content.BUYER)
     assert buyer.check_password("my own password")
     assert buyer.display_name == "Me"
 
@@ -127,17 +127,19 @@ def test_prices_are_what_the_bids_say():
     assert Bid.objects.exclude(max_amount=None).count() > 50
     for auction in Auction.objects.select_related("product"):
         terms = auction.product.terms()
-        state = pricing.State(auction.starts_at, auction.ends_at, auction.hard_ends_at)
+        state = ascending.State(auction.starts_at, auction.ends_at, auction.hard_ends_at)
         told = []
-        for bid in auction.product.bids.exclude(outcome=pricing.Outcome.AUTOMATIC).order_by("version"):
-            offer = pricing.Offer(bid.bidder_id, bid.amount, bid.max_amount)
-            decision = pricing.decide(terms, state, offer, bid.placed_at)
+        for bid in auction.product.bids.exclude(outcome=ascending.Outcome.AUTOMATIC).order_by("version"):
+            offer = ascending.BidRequest(bid.bidder_id, bid.amount, bid.max_amount)
+            decision = ascending.evaluate_bid(terms, state, offer, bid.placed_at)
             state = decision.state
-            told += [(row.bidder, row.price, row.outcome) for row in decision.rows]
-        assert (auction.price, auction.leader_id, auction.maximum, auction.bid_count, auction.ends_at) == (
-            state.price, state.leader, state.maximum, state.bid_count, state.ends_at,
+            told += [(row.bidder, row.displayed_amount, row.outcome) for row in decision.rows]
+        assert (auction.price, auction.leader_id, auction.leader_max, auction.bid_count, auction.ends_at) == (
+            state.price, state.leader, state.leader_max, state.bid_count, state.ends_at,
         )  # fmt: skip
-        stored = auction.product.bids.order_by("version", "position").values_list("bidder_id", "price", "outcome")
+        stored = auction.product.bids.order_by("version", "position").values_list(
+            "bidder_id", "displayed_amount", "outcome"
+        )
         assert list(stored) == told
         seqs = AuctionEvent.objects.filter(product=auction.product).order_by("seq").values_list("seq", flat=True)
         assert list(seqs) == list(range(1, auction.seq + 1))
@@ -166,7 +168,10 @@ def test_what_is_on_sale():
     assert products.exclude(bid_increment=None).exists()
     assert products.exclude(buy_now_price=None).exists()
     reserved = products.exclude(reserve_price=None).filter(auction__bid_count__gt=0)
-    assert {pricing.reserve_met(product.reserve_price, product.auction.price) for product in reserved} == {True, False}
+    assert {ascending.reserve_met(product.reserve_price, product.auction.price) for product in reserved} == {
+        True,
+        False,
+    }
     ends = Auction.objects.filter(product__name__in=SHORT).values_list("ends_at", flat=True)
     assert len(ends) == 6
     assert all(now + timedelta(minutes=2) < end < now + timedelta(minutes=10) for end in ends)
@@ -179,7 +184,7 @@ def test_what_is_on_sale():
 @pytest.mark.usefixtures("few")
 def test_the_buyer_has_an_order_to_pay(as_user):
     product_id = won(run())
-    orders = as_user(User.objects.get(email=catalogue.BUYER)).get("/api/payments/orders/").json()["results"]
+    orders = as_user(User.objects.get(email=content.BUYER)).get("/api/payments/orders/").json()["results"]
     auction = Auction.objects.get(pk=product_id)
     assert [(order["product"]["id"], order["status"], Decimal(order["total"])) for order in orders] == [
         (product_id, "awaiting_payment", auction.hammer_price + Decimal("12.50"))
@@ -189,7 +194,7 @@ def test_the_buyer_has_an_order_to_pay(as_user):
 @pytest.mark.usefixtures("few")
 def test_once_paid_there_is_another_one_to_pay():
     first = won(run())
-    settlement.settle(product_id=first, at=clock.now())
+    sale_outcome.record_payment(product_id=first, at=clock.now())
     before = rows()
     lines = run()
     assert lines[0] == "Demo data: 1 products added."
@@ -213,9 +218,9 @@ def test_short_auctions_come_again_once_all_have_ended():
 
 @pytest.mark.usefixtures("few")
 def test_a_suspended_account_is_passed_over():
-    settlement.settle(product_id=won(run()), at=clock.now())
+    sale_outcome.record_payment(product_id=won(run()), at=clock.now())
     close_all_short()
-    User.objects.filter(email__in=[catalogue.BUYER, "bidder1@example.com"]).update(
+    User.objects.filter(email__in=[content.BUYER, "bidder1@example.com"]).update(
         strikes=django_settings.STRIKES_BEFORE_BAN
     )
     before = Bid.objects.filter(bidder__email="bidder1@example.com").count()
@@ -230,7 +235,7 @@ def test_without_cards_it_stays_below_what_a_card_is_needed_for(settings):
     settings.CARD_REQUIRED_ABOVE = {"USD": Decimal(60)}
     assert run()[-1] == "Won and unpaid: none, the buyer may not bid, or not so much without a card"
     assert Bid.objects.filter(product__currency="USD").exists()
-    assert not Bid.objects.filter(product__currency="USD", price__gt=60).exists()
+    assert not Bid.objects.filter(product__currency="USD", displayed_amount__gt=60).exists()
 
 
 @pytest.mark.usefixtures("few")

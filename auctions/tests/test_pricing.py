@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from auctioncraft.errors import DomainError
-from auctions import pricing
-from auctions.pricing import Offer, State, Terms
+from auctioncraft.core.errors import DomainError
+from auctions.formats import ascending
+from auctions.formats.ascending import BidRequest, State, Terms
 
 VECTORS = json.loads((Path(__file__).parent / "bidding_vectors.json").read_text())
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ def dec(text):
 
 
 def terms(starting_bid="1.00", reserve_price=None, currency="USD", **fields):
-    fields.setdefault("increments", pricing.increments_of(currency))
+    fields.setdefault("increments", ascending.increments_for(currency))
     return Terms(SELLER, currency, Decimal(starting_bid), dec(reserve_price), **fields)
 
 
@@ -31,7 +31,7 @@ def state(**fields):
 
 
 def bid(terms, state, bidder, amount=None, max_amount=None, now=NOW):
-    return pricing.decide(terms, state, Offer(bidder, dec(amount), dec(max_amount)), now)
+    return ascending.evaluate_bid(terms, state, BidRequest(bidder, dec(amount), dec(max_amount)), now)
 
 
 @pytest.mark.parametrize("number", range(len(VECTORS)))
@@ -52,9 +52,9 @@ def test_vector(number):
         assert {
             "code": code,
             "current_price": None if current.price is None else str(current.price),
-            "minimum_bid": str(pricing.minimum_bid(its, current.price)),
+            "minimum_bid": str(ascending.minimum_bid(its, current.price)),
             "leader": next((name for name, id_ in BIDDERS.items() if id_ == current.leader), None),
-            "reserve_met": pricing.reserve_met(its.reserve_price, current.price),
+            "reserve_met": ascending.reserve_met(its.reserve_price, current.price),
             "bid_count": current.bid_count,
         } == step["expect"]
 
@@ -66,14 +66,14 @@ def refusal(*args, **kwargs):
 
 
 def test_refusals_come_in_the_order_of_the_rules():
-    closed = state(open=False, leader=A, maximum=Decimal(9), price=Decimal(1))
+    closed = state(open=False, leader=A, leader_max=Decimal(9), price=Decimal(1))
     assert refusal(terms(), closed, SELLER) == "invalid"
     assert refusal(terms(), closed, SELLER, "1.001") == "invalid"
     assert refusal(terms(), closed, SELLER, "2.00", "1.00") == "invalid"
     assert refusal(terms(), closed, SELLER, "2.00") == "seller_cannot_bid"
     assert refusal(terms(), closed, A, "2.00") == "auction_not_open"
-    assert refusal(terms(), state(leader=A, maximum=Decimal(9), price=Decimal(1)), A, "9.00") == "maximum_not_raised"
-    assert refusal(terms(), state(leader=A, maximum=Decimal(9), price=Decimal(1)), B, "1.24") == "bid_too_low"
+    assert refusal(terms(), state(leader=A, leader_max=Decimal(9), price=Decimal(1)), A, "9.00") == "maximum_not_raised"
+    assert refusal(terms(), state(leader=A, leader_max=Decimal(9), price=Decimal(1)), B, "1.24") == "bid_too_low"
 
 
 def test_a_bid_over_the_cap_is_invalid():
@@ -117,21 +117,21 @@ def test_the_increment_comes_from_the_currencys_table(currency, price, step):
 def test_history_shows_the_proxys_answer_as_automatic():
     led = bid(terms(), state(), A, max_amount="50.00").state
     decision = bid(terms(), led, B, "10.00")
-    assert [(row.bidder, row.price, row.outcome.value) for row in decision.rows] == [
+    assert [(row.bidder, row.displayed_amount, row.outcome.value) for row in decision.rows] == [
         (B, Decimal("10.00"), "outbid"),
         (A, Decimal("10.50"), "automatic"),
     ]
-    assert decision.displaced is None
+    assert decision.outbid_user is None
 
 
 def test_history_shows_an_overtaken_maximum_as_automatic():
     led = bid(terms(), state(), A, max_amount="50.00").state
     decision = bid(terms(), led, B, max_amount="60.00")
-    assert [(row.bidder, row.price, row.outcome.value) for row in decision.rows] == [
+    assert [(row.bidder, row.displayed_amount, row.outcome.value) for row in decision.rows] == [
         (A, Decimal("50.00"), "automatic"),
         (B, Decimal("51.00"), "leading"),
     ]
-    assert decision.displaced == A
+    assert decision.outbid_user == A
 
 
 def test_raising_ones_own_maximum_is_not_public():
@@ -186,6 +186,6 @@ def test_the_published_example_of_ebay():
     its, current, prices = terms("1.00", "100.00"), state(), []
     for bidder, maximum in ((A, "1.50"), (B, "150"), (C, "120"), (D, "150")):
         current = bid(its, current, bidder, max_amount=maximum).state
-        prices.append((current.leader, str(current.price), pricing.reserve_met(its.reserve_price, current.price)))
+        prices.append((current.leader, str(current.price), ascending.reserve_met(its.reserve_price, current.price)))
     assert prices == [(A, "1.50", False), (B, "100.00", True), (B, "122.50", True), (B, "150.00", True)]
     assert refusal(its, current, E, max_amount="151") == "bid_too_low"

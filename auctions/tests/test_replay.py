@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from auctioncraft.errors import DomainError
-from auctioncraft.ids import uuid7
-from auctioncraft.tests import factories
-from auctions import pricing
+from auctioncraft.core.errors import DomainError
+from auctioncraft.core.ids import uuid7
+from auctions.formats import ascending
 from auctions.invariants import replay, replay_sql
 from auctions.models import Auction, Bid, BidVoid, Product
 from auctions.services.voiding import void_bid
-from auctions.tests.acts import bid
+from auctions.tests.auction_helpers import bid
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one statement of PostgreSQL's")
@@ -38,7 +38,7 @@ def market(chance, seller, crowd):
     products = [factories.product(seller, **fields) for fields in kinds]
     for product in products:
         for _ in range(12):
-            minimum = pricing.minimum_bid(product.terms(), Auction.objects.get(pk=product.pk).price)
+            minimum = ascending.minimum_bid(product.terms(), Auction.objects.get(pk=product.pk).price)
             low, high = (minimum * chance.choice((1, 1, 2, 4)) for _ in range(2))
             amount, most = chance.choice(((low, None), (None, high), (minimum, high)))
             try:
@@ -59,14 +59,14 @@ def forge(chance, products, crowd):
     auctions = Auction.objects.filter(pk=product.pk)
     auction = auctions.get()
     damages = [
-        lambda: one.update(price=row.price + by),
-        lambda: one.update(amount=(row.amount or row.price) + by),
-        lambda: one.update(max_amount=(row.max_amount or row.price) + by),
-        lambda: one.update(amount=None, max_amount=row.max_amount or row.price),
+        lambda: one.update(displayed_amount=row.displayed_amount + by),
+        lambda: one.update(amount=(row.amount or row.displayed_amount) + by),
+        lambda: one.update(max_amount=(row.max_amount or row.displayed_amount) + by),
+        lambda: one.update(amount=None, max_amount=row.max_amount or row.displayed_amount),
         lambda: one.update(amount=0),
         lambda: one.update(bidder=other),
         lambda: one.update(bidder=product.seller_id),
-        lambda: one.update(outcome=chance.choice(list(pricing.Outcome))),
+        lambda: one.update(outcome=chance.choice(list(ascending.Outcome))),
         lambda: one.update(seq=None if row.seq else 999),
         lambda: one.update(position=row.position + 2),
         lambda: one.update(version=row.version + chance.choice((-1, 1, 30))),
@@ -79,8 +79,8 @@ def forge(chance, products, crowd):
         lambda: copy(row, version=row.version + 40),
         lambda: copy(row, version=row.version + 40, outcome="automatic"),
         lambda: auctions.update(leader=other),
-        lambda: auctions.update(leader=None, price=None, maximum=None),
-        lambda: auctions.update(maximum=(auction.maximum or 0) + by),
+        lambda: auctions.update(leader=None, price=None, leader_max=None),
+        lambda: auctions.update(leader_max=(auction.leader_max or 0) + by),
         lambda: auctions.update(price=(auction.price or 0) + by),
         lambda: auctions.update(bid_count=auction.bid_count + 1),
         lambda: auctions.update(last_bid_at=None),
@@ -103,7 +103,7 @@ def copy(row, **fields):
 def test_both_find_the_same_damage(seed, seller, crowd):
     chance = random.Random(seed)
     products = market(chance, seller, crowd)
-    assert replay_sql.doubtful() == set()
+    assert replay_sql.suspects() == set()
     assert replay.replay() == []
     found = 0
     for _ in range(60):
@@ -115,7 +115,7 @@ def test_both_find_the_same_damage(seed, seller, crowd):
         except IntegrityError:
             continue
         engine = {pk for pk, _ in replay._explain({})}
-        assert replay_sql.doubtful() == engine
+        assert replay_sql.suspects() == engine
         found += bool(engine)
         transaction.savepoint_rollback(undo)
     assert found > 30
@@ -124,7 +124,7 @@ def test_both_find_the_same_damage(seed, seller, crowd):
 @only_postgresql
 def test_that_they_differ_is_a_finding(seller, crowd, monkeypatch):
     product = factories.product(seller)
-    monkeypatch.setattr(replay_sql, "doubtful", lambda: {product.pk})
+    monkeypatch.setattr(replay_sql, "suspects", lambda: {product.pk})
     assert replay.replay() == [f"product {product.pk}: the engine finds nothing wrong, replay_sql.py does"]
 
 
@@ -132,8 +132,8 @@ def test_that_they_differ_is_a_finding(seller, crowd, monkeypatch):
 def voided(seller, staff, crowd):
     """Three bids, of which the second, the highest, was voided; then one more."""
     product = factories.product(seller)
-    bid(product, crowd[0], most="20")
-    bid(product, crowd[1], most="90")
+    bid(product, crowd[0], max_amount="20")
+    bid(product, crowd[1], max_amount="90")
     bid(product, crowd[2], "30")
     void_bid(product_id=product.pk, bid_id=of(product, crowd[1]).pk, actor=staff, reason="A mistake.")
     bid(product, crowd[3], "40")
@@ -152,7 +152,7 @@ def test_what_was_voided_is_decided_without(voided, crowd):
 
 def test_two_voids_are_decided_each_in_its_place(voided, staff, crowd):
     void_bid(product_id=voided.pk, bid_id=of(voided, crowd[3]).pk, actor=staff, reason="Another.")
-    bid(voided, crowd[0], most="35")
+    bid(voided, crowd[0], max_amount="35")
     assert replay.replay() == []
 
 

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from accounts.models import User
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction, Bid
 from auctions.services import closing, editing, images, watching
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def test_the_whole_answer_to_a_stranger(client, seller, bidder):
         seller, description="Old.", shipping=Decimal("4.5"), buy_now_price=Decimal(90), currency="EUR"
     )
     product.refresh_from_db()
-    acts.bid(product, bidder, most="20")
+    auction_helpers.bid(product, bidder, max_amount="20")
     bid, auction = Bid.objects.get(), Auction.objects.get()
     answer = client.get(url(product))
     server_time, bid_time = answer.json()["server_time"], answer.json()["bids"][0]["server_time"]
@@ -43,11 +43,11 @@ def test_the_whole_answer_to_a_stranger(client, seller, bidder):
         "reserve_met": True,
         "buy_now_price": None,
         "status": "open",
-        "starts_at": clock.to_text(auction.starts_at),
-        "ends_at": clock.to_text(auction.ends_at),
+        "starts_at": clock.isoformat_utc(auction.starts_at),
+        "ends_at": clock.isoformat_utc(auction.ends_at),
         "thumbnail": None,
         "watch_count": 0,
-        "created_at": clock.to_text(product.created_at),
+        "created_at": clock.isoformat_utc(product.created_at),
         "seq": 1,
         "server_time": server_time,
         "description": "Old.",
@@ -62,7 +62,7 @@ def test_the_whole_answer_to_a_stranger(client, seller, bidder):
                 "currency": "EUR",
                 "automatic": False,
                 "voided": False,
-                "placed_at": clock.to_text(bid.placed_at),
+                "placed_at": clock.isoformat_utc(bid.placed_at),
                 "server_time": bid_time,
             }
         ],
@@ -72,7 +72,7 @@ def test_the_whole_answer_to_a_stranger(client, seller, bidder):
 def test_the_latest_ten_bids(client, seller, bidder, rival):
     product = factories.product(seller)
     for number in range(12):
-        acts.bid(product, (bidder, rival)[number % 2], str(10 + number * 5))
+        auction_helpers.bid(product, (bidder, rival)[number % 2], str(10 + number * 5))
     bids = client.get(url(product)).json()["bids"]
     assert [bid["seq"] for bid in bids] == list(range(12, 2, -1))
 
@@ -111,9 +111,9 @@ def test_an_etag_answers_304(client, seller):
 
 def test_the_etag_says_nothing_of_a_raised_maximum(client, seller, bidder):
     product = factories.product(seller)
-    acts.bid(product, bidder, "20")
+    auction_helpers.bid(product, bidder, "20")
     before = client.get(url(product))
-    acts.bid(product, bidder, most="30")
+    auction_helpers.bid(product, bidder, max_amount="30")
     after = client.get(url(product))
     assert before["ETag"] == after["ETag"]
     assert {**before.json(), "server_time": "", "bids": ""} == {**after.json(), "server_time": "", "bids": ""}
@@ -125,9 +125,9 @@ def test_the_etag_moves_with_whatever_the_public_sees(client, seller, bidder, ch
     product = factories.product(seller)
     before = client.get(url(product))["ETag"]
     if change == "bid":
-        acts.bid(product, bidder, "5")
+        auction_helpers.bid(product, bidder, "5")
     elif change == "end":
-        acts.end(product)
+        auction_helpers.move_end_to_past(product)
     elif change == "close":
         closing.close_auction(product_id=product.pk, actor=seller)
     elif change == "watch":
@@ -146,7 +146,7 @@ def test_the_etag_moves_with_whatever_the_public_sees(client, seller, bidder, ch
 
 def test_with_a_token_the_answer_is_the_callers_own(as_user, client, seller, bidder):
     product = factories.product(seller)
-    acts.bid(product, bidder, "5", most="20")
+    auction_helpers.bid(product, bidder, "5", max_amount="20")
     watching.watch(product_id=product.pk, user=bidder)
     answer = as_user(bidder).get(url(product))
     assert answer["Cache-Control"] == "private, no-store"
@@ -166,8 +166,8 @@ def test_with_a_token_the_answer_is_the_callers_own(as_user, client, seller, bid
 
 def test_who_was_outbid_sees_their_own_maximum_only(as_user, seller, bidder, rival):
     product = factories.product(seller)
-    acts.bid(product, bidder, most="20")
-    acts.bid(product, rival, most="90")
+    auction_helpers.bid(product, bidder, max_amount="20")
+    auction_helpers.bid(product, rival, max_amount="90")
     viewer = as_user(bidder).get(url(product)).json()["viewer"]
     assert (viewer["is_leading"], viewer["my_maximum"], viewer["my_last_amount"]) == (False, "20.00", "1.00")
 
@@ -188,9 +188,9 @@ def test_whether_one_can_bid_and_why_not(as_user, seller, rival, who, reason):
     if who == "suspended":
         User.objects.filter(pk=rival.pk).update(strikes=3)
     elif who == "ended":
-        acts.end(product, timedelta(0))
+        auction_helpers.move_end_to_past(product, timedelta(0))
     elif who == "scheduled":
-        acts.postpone(product)
+        auction_helpers.move_start_to_tomorrow(product)
     elif who == "closed":
         closing.close_auction(product_id=product.pk, actor=seller)
     viewer = as_user(seller if who == "seller" else rival).get(url(product)).json()["viewer"]
@@ -208,7 +208,7 @@ def test_whether_one_can_bid_and_why_not(as_user, seller, rival, who, reason):
 
 def test_what_the_viewer_block_promises_a_bid_keeps(as_user, seller, rival):
     product, caller = factories.product(seller), as_user(rival)
-    acts.end(product)
+    auction_helpers.move_end_to_past(product)
     reason = caller.get(url(product)).json()["viewer"]["reason"]
     assert caller.post(f"{url(product)}bids/", {"amount": "5"}).json()["code"] == reason
 
@@ -243,7 +243,7 @@ def test_a_detail_costs_the_same_with_one_bid_or_a_hundred(
     client, as_user, seller, bidder, rival, django_assert_num_queries
 ):
     product = factories.product(seller)
-    acts.bid(product, bidder, "2")
+    auction_helpers.bid(product, bidder, "2")
     caller = as_user(bidder)
     for _ in range(2):
         with django_assert_num_queries(2):
@@ -251,4 +251,4 @@ def test_a_detail_costs_the_same_with_one_bid_or_a_hundred(
         with django_assert_num_queries(5):
             caller.get(url(product))
         for number in range(30):
-            acts.bid(product, (rival, bidder)[number % 2], str(10 * Auction.objects.get().bid_count + 10))
+            auction_helpers.bid(product, (rival, bidder)[number % 2], str(10 * Auction.objects.get().bid_count + 10))

@@ -3,10 +3,10 @@ import importlib
 import pytest
 from django.db import connection
 
-from auctioncraft.tests import factories
 from auctions import search
 from auctions.models import Auction, Product
 from auctions.services import watching
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/products/"
@@ -167,7 +167,7 @@ def walk(client, words, size):
 @on_postgresql
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 12])
 def test_only_the_newest_are_ranked_and_pages_do_not_overlap(client, seller, monkeypatch, size):
-    monkeypatch.setattr(search, "RANKED", 4)
+    monkeypatch.setattr(search, "MAX_RANKED", 4)
     for number in range(7):
         # The odd ones are the better ones.
         better = {"name": f"Lamp {number}"} if number % 2 else {"name": f"Thing {number}", "description": "A lamp"}
@@ -195,7 +195,7 @@ def test_the_index_finds_it(seller):
         # With a handful of rows reading them all is cheaper.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
-    plan = search.matching(Product.objects.order_by(), "thing").explain()
+    plan = search.filter_by_words(Product.objects.order_by(), "thing").explain()
     assert "product_search" in plan
 
 
@@ -216,7 +216,7 @@ def test_bids_and_followers_do_not_touch_the_index(seller, bidder):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_migration_can_be_taken_back():
-    operations = importlib.import_module("auctions.migrations.0004_search").Migration.operations
+    operations = importlib.import_module("auctions.migrations.0002_postgresql").Migration.operations[1:]
 
     def columns():
         with connection.cursor() as cursor:

@@ -5,12 +5,12 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import broken, nothing_written
+from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, EventOutbox
 from auctions.services import closing, voiding
-from auctions.tests import acts
+from auctions.tests import auction_helpers
+from tests import factories
+from tests.db_snapshot import assert_nothing_written, broken_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +32,13 @@ def void(product, made, staff):
 
 def standing():
     auction = Auction.objects.get()
-    return auction.leader, auction.price, auction.maximum, auction.bid_count
+    return auction.leader, auction.price, auction.leader_max, auction.bid_count
 
 
 def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, rival, staff):
     product = factories.product(seller, reserve_price=Decimal(30))
-    acts.bid(product, bidder, "5", most="20")
-    voided = acts.bid(product, rival, most="60")
+    auction_helpers.bid(product, bidder, "5", max_amount="20")
+    voided = auction_helpers.bid(product, rival, max_amount="60")
     bid = Bid.objects.get(pk=voided["bid"]["id"])
     rows_before, auction = list(Bid.objects.values()), Auction.objects.get()
     assert standing() == (rival, 30, 60, 2)
@@ -51,7 +51,7 @@ def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, ri
         "bid_count": 1,
         "reserve_met": False,
         "currency": "USD",
-        "ends_at": clock.to_text(auction.ends_at),
+        "ends_at": clock.isoformat_utc(auction.ends_at),
         "seq": 3,
         "server_time": answer.json()["server_time"],
     }
@@ -77,7 +77,7 @@ def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, ri
         "minimum_bid": "20.50",
         "bid_count": 1,
         "reserve_met": False,
-        "ends_at": clock.to_text(auction.ends_at),
+        "ends_at": clock.isoformat_utc(auction.ends_at),
     }
     assert event.private == {
         "bidder": rival.pk,
@@ -100,12 +100,12 @@ def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, ri
         (2, "30.00", False, True),
         (1, "20.00", False, False),
     ]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_the_only_bid(as_user, client, seller, bidder, staff):
     product = factories.product(seller, starting_bid="10")
-    made = acts.bid(product, bidder, "50")
+    made = auction_helpers.bid(product, bidder, "50")
     answer = as_user(staff).post(url(product, made), REASON).json()
     assert (answer["current_price"], answer["minimum_bid"], answer["bid_count"], answer["reserve_met"]) == (
         None,
@@ -118,104 +118,104 @@ def test_the_only_bid(as_user, client, seller, bidder, staff):
     assert (data["leader"], data["current_price"], data["minimum_bid"]) == (None, None, "10.00")
     shown = client.get(f"/api/products/{product.pk}/").json()
     assert (shown["current_price"], shown["bid_count"], [row["voided"] for row in shown["bids"]]) == (None, 0, [True])
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_bidding_goes_on_from_what_stands(seller, bidder, rival, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, "5")
-    void(product, acts.bid(product, rival, most="500"), staff)
-    again = acts.bid(product, rival, "5.50")
+    auction_helpers.bid(product, bidder, "5")
+    void(product, auction_helpers.bid(product, rival, max_amount="500"), staff)
+    again = auction_helpers.bid(product, rival, "5.50")
     assert (again["outcome"], again["product"]["current_price"], again["product"]["bid_count"]) == (
         "leading",
         "5.50",
         2,
     )
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_one_that_never_led_takes_its_push_of_the_price_with_it(seller, bidder, rival, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, most="100")
-    made = acts.bid(product, rival, most="60")
+    auction_helpers.bid(product, bidder, max_amount="100")
+    made = auction_helpers.bid(product, rival, max_amount="60")
     assert standing() == (bidder, 61, 100, 2)
     void(product, made, staff)
     assert standing() == (bidder, 1, 100, 1)
     event = AuctionEvent.objects.get(seq=3)
     assert (event.data["amount"], event.data["bid_seq"]) == ("60.00", 2)
     assert (event.private["leader"], event.private["former_leader"]) == (bidder.pk, bidder.pk)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_tie_goes_to_whoever_is_now_the_earlier(seller, bidder, rival, staff):
     third = factories.user("third@example.com")
     product = factories.product(seller)
-    first = acts.bid(product, bidder, most="50")
-    acts.bid(product, rival, most="50")
-    acts.bid(product, third, most="60")
+    first = auction_helpers.bid(product, bidder, max_amount="50")
+    auction_helpers.bid(product, rival, max_amount="50")
+    auction_helpers.bid(product, third, max_amount="60")
     assert standing() == (third, 51, 60, 3)
     void(product, first, staff)
     assert standing() == (third, 51, 60, 2)
     void(product, {"bid": {"id": Bid.objects.get(max_amount=60).pk}}, staff)
     assert standing() == (rival, 1, 50, 1)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_raised_maximum_can_be_voided_and_shows_no_amount(client, seller, bidder, rival, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, "5")
-    made = acts.bid(product, bidder, most="77.77")
+    auction_helpers.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, bidder, max_amount="77.77")
     void(product, made, staff)
     assert standing() == (bidder, 5, 5, 1)
     data = AuctionEvent.objects.get(seq=2).data
     assert (data["amount"], data["bid_seq"], data["current_price"]) == (None, None, "5.00")
     for path in ("", "bids/", "events/"):
         assert "77.77" not in client.get(f"/api/products/{product.pk}/{path}").content.decode()
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_bid_that_without_it_is_refused_has_no_effect(seller, bidder, rival, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, most="20")
-    made = acts.bid(product, rival, most="30")
-    acts.bid(product, bidder, most="25")  # outbid; alone it raises nothing but a maximum
+    auction_helpers.bid(product, bidder, max_amount="20")
+    made = auction_helpers.bid(product, rival, max_amount="30")
+    auction_helpers.bid(product, bidder, max_amount="25")  # outbid; alone it raises nothing but a maximum
     void(product, made, staff)
     assert standing() == (bidder, 1, 25, 1)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_the_end_stays_where_the_voided_bid_moved_it(seller, bidder, staff):
     product = factories.product(seller, ends_at=timezone.now() + timedelta(seconds=60))
-    made = acts.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, bidder, "5")
     moved = Auction.objects.get().ends_at
     assert moved > product.auction.ends_at
     assert void(product, made, staff).ends_at == moved == Auction.objects.get().ends_at
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_each_is_voided_in_turn(seller, bidder, rival, staff):
     product = factories.product(seller)
-    made = [acts.bid(product, (bidder, rival)[n % 2], str(10 * (n + 1))) for n in range(5)]
+    made = [auction_helpers.bid(product, (bidder, rival)[n % 2], str(10 * (n + 1))) for n in range(5)]
     for n in (4, 0, 2, 3):
         void(product, made[n], staff)
     assert standing() == (rival, 20, 20, 1)
     assert (Auction.objects.get().seq, BidVoid.objects.count(), Bid.objects.count()) == (9, 4, 5)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_the_viewer_counts_what_stands(as_user, seller, bidder, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, "5", most="9")
-    void(product, acts.bid(product, bidder, most="40"), staff)
+    auction_helpers.bid(product, bidder, "5", max_amount="9")
+    void(product, auction_helpers.bid(product, bidder, max_amount="40"), staff)
     viewer = as_user(bidder).get(f"/api/products/{product.pk}/").json()["viewer"]
     assert (viewer["is_leading"], viewer["my_maximum"], viewer["my_last_amount"]) == (True, "9.00", "5.00")
 
 
 def test_after_the_end_it_is_possible_until_there_is_a_result(as_user, seller, bidder, rival, staff):
     product = factories.product(seller)
-    acts.bid(product, bidder, "5")
-    made = acts.bid(product, rival, "50")
-    acts.end(product)
+    auction_helpers.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, rival, "50")
+    auction_helpers.move_end_to_past(product)
     assert as_user(staff).post(url(product, made), REASON).status_code == 200
     closing.close_due()
     auction = Auction.objects.get()
@@ -225,12 +225,12 @@ def test_after_the_end_it_is_possible_until_there_is_a_result(as_user, seller, b
 @pytest.mark.parametrize("state", ["sold", "unsold", "cancelled"])
 def test_once_there_is_a_result_it_is_not(as_user, seller, bidder, staff, state):
     product = factories.product(seller, reserve_price=Decimal(50) if state == "unsold" else None)
-    made, caller = acts.bid(product, bidder, "5"), as_user(staff)
+    made, caller = auction_helpers.bid(product, bidder, "5"), as_user(staff)
     if state == "cancelled":
         closing.cancel_auction(product_id=product.pk, actor=staff)
     else:
         closing.close_auction(product_id=product.pk, actor=seller)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.post(url(product, made), REASON)
     assert answer.status_code == 409
     assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
@@ -238,9 +238,9 @@ def test_once_there_is_a_result_it_is_not(as_user, seller, bidder, staff, state)
 
 def test_a_bid_is_voided_once(as_user, seller, bidder, staff):
     product, caller = factories.product(seller), as_user(staff)
-    made = acts.bid(product, bidder, "5")
+    made = auction_helpers.bid(product, bidder, "5")
     caller.post(url(product, made), REASON)
-    with nothing_written():
+    with assert_nothing_written():
         answer = caller.post(url(product, made), REASON)
     assert answer.status_code == 409
     assert answer.json() == {"code": "bid_already_voided", "detail": "This bid is void already."}
@@ -249,8 +249,8 @@ def test_a_bid_is_voided_once(as_user, seller, bidder, staff):
 @pytest.mark.parametrize("who", ["seller", "bidder"])
 def test_only_staff_may_and_learn_nothing_of_which_bids_there_are(request, as_user, seller, bidder, who):
     product, caller = factories.product(seller), as_user(request.getfixturevalue(who))
-    made = acts.bid(product, bidder, "5")
-    with nothing_written():
+    made = auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         for bid in (made, uuid4()):
             answer = caller.post(url(product, bid), REASON)
             assert answer.status_code == 403
@@ -259,11 +259,11 @@ def test_only_staff_may_and_learn_nothing_of_which_bids_there_are(request, as_us
 
 def test_what_a_proxy_did_and_anothers_bid_are_not_there(as_user, client, seller, bidder, rival, staff):
     product, other, caller = factories.product(seller), factories.product(seller), as_user(staff)
-    acts.bid(product, bidder, most="50")
-    acts.bid(product, rival, "20")
-    elsewhere = acts.bid(other, bidder, "5")
+    auction_helpers.bid(product, bidder, max_amount="50")
+    auction_helpers.bid(product, rival, "20")
+    elsewhere = auction_helpers.bid(other, bidder, "5")
     automatic = Bid.objects.get(outcome="automatic")
-    with nothing_written():
+    with assert_nothing_written():
         for bid in (automatic.pk, elsewhere, uuid4()):
             assert refusal(caller.post(url(product, bid), REASON)) == (404, "not_found")
         for address in (f"/api/products/999999/bids/{uuid4()}/void/", f"/api/products/{product.pk}/bids/1/void/"):
@@ -276,15 +276,15 @@ def test_what_a_proxy_did_and_anothers_bid_are_not_there(as_user, client, seller
 )
 def test_a_reason_is_needed(as_user, seller, bidder, staff, body):
     product, caller = factories.product(seller), as_user(staff)
-    made = acts.bid(product, bidder, "5")
-    with nothing_written():
+    made = auction_helpers.bid(product, bidder, "5")
+    with assert_nothing_written():
         answer = caller.post(url(product, made), body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["reason"])
 
 
 def test_the_reason_is_for_those_concerned_alone(as_user, client, seller, bidder, staff):
     product = factories.product(seller)
-    as_user(staff).post(url(product, acts.bid(product, bidder, "5")), REASON)
+    as_user(staff).post(url(product, auction_helpers.bid(product, bidder, "5")), REASON)
     for path in ("", "bids/", "events/"):
         assert "stolen" not in client.get(f"/api/products/{product.pk}/{path}").content.decode()
 
@@ -292,4 +292,4 @@ def test_the_reason_is_for_those_concerned_alone(as_user, client, seller, bidder
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
 def test_other_methods_are_refused(as_user, seller, bidder, staff, method):
     product = factories.product(seller)
-    assert getattr(as_user(staff), method)(url(product, acts.bid(product, bidder, "5"))).status_code == 405
+    assert getattr(as_user(staff), method)(url(product, auction_helpers.bid(product, bidder, "5"))).status_code == 405

@@ -12,9 +12,10 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from accounts.authentication import TokenAuthentication, caller
-from auctioncraft import clock
-from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from accounts.authentication import TokenAuthentication, current_user
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.core import clock
+from auctions import queries
 from auctions.models import AuctionEvent, Bid
 from auctions.serializers.bids import (
     BidPreviewSerializer,
@@ -26,9 +27,9 @@ from auctions.serializers.bids import (
     event_row,
     my_bid,
 )
-from auctions.serializers.history import HistoryRowSerializer, history_row
-from auctions.serializers.lifecycle import StandingAfterVoidSerializer, VoidBidSerializer, standing_after_void
-from auctions.services import bidding, previewing, viewing, voiding
+from auctions.serializers.history import PublicBidSerializer, history_row
+from auctions.serializers.lifecycle import ProductAfterVoidSerializer, VoidBidSerializer, standing_after_void
+from auctions.services import bidding, previewing, voiding
 
 if TYPE_CHECKING:
     from rest_framework.authentication import BaseAuthentication
@@ -41,7 +42,7 @@ class ProductBidViewSet(GenericViewSet):
     """The bids on a product."""
 
     queryset = Bid.objects.none()
-    serializer_class = HistoryRowSerializer
+    serializer_class = PublicBidSerializer
     lookup_value_regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
     def get_permissions(self) -> list[BasePermission]:
@@ -54,24 +55,26 @@ class ProductBidViewSet(GenericViewSet):
         placing = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
         return [TokenAuthentication(deferred=placing)]
 
-    @extend_schema(responses=HistoryRowSerializer(many=True))
+    @extend_schema(responses=PublicBidSerializer(many=True))
     def list(self, request: Request, product_id: str) -> Response:
         """List the public history, newest first. Staff see each bid's id."""
-        product, rows = viewing.history(product_id=int(product_id))
+        product, rows = queries.list_bid_history(product_id=int(product_id))
         page = self.paginate_queryset(rows) or []
         staff = request.user.is_authenticated and request.user.is_staff
         return self.get_paginated_response(
             [history_row(row, salt=product.alias_salt, currency=product.currency, staff=staff) for row in page]
         )
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=PlaceBidSerializer, responses={201: PlacedBidSerializer})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY_HEADER], request=PlaceBidSerializer, responses={201: PlacedBidSerializer}
+    )
     def create(self, request: Request, product_id: str) -> Response:
         """Place a bid: `amount` is said aloud, `max_amount` lets a proxy bid for you up to it."""
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         answer = bidding.place_bid(
             product_id=int(product_id),
-            bidder_id=caller(request).pk,
+            bidder_id=current_user(request).pk,
             idempotency_key=idempotency_key(request),
             credential=cast("Credential | None", request.auth),
             **serializer.validated_data,
@@ -85,17 +88,17 @@ class ProductBidViewSet(GenericViewSet):
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(
-            previewing.preview_bid(product_id=int(product_id), user=caller(request), **serializer.validated_data)
+            previewing.preview_bid(product_id=int(product_id), user=current_user(request), **serializer.validated_data)
         )
 
-    @extend_schema(request=VoidBidSerializer, responses=StandingAfterVoidSerializer)
+    @extend_schema(request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, product_id: str, pk: str) -> Response:
         """Declare a bid void: staff, with a reason that those concerned will read."""
         serializer = VoidBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         auction = voiding.void_bid(
-            product_id=int(product_id), bid_id=UUID(pk), actor=caller(request), **serializer.validated_data
+            product_id=int(product_id), bid_id=UUID(pk), actor=current_user(request), **serializer.validated_data
         )
         return Response(standing_after_void(auction, clock.now()))
 
@@ -112,11 +115,11 @@ class ProductEventViewSet(GenericViewSet):
         """List the gap-free log, oldest first, from `?after=` on."""
         query = EventQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        events = viewing.events(product_id=int(product_id), **query.validated_data)
+        events = queries.list_events(product_id=int(product_id), **query.validated_data)
         return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
 
 
-class OneBidViewSet(ViewSet):
+class ReadOnlyBidViewSet(ViewSet):
     """A bid by itself, of a product's or of one's own: never changed, never taken back. All is 405."""
 
     authentication_classes = ()
@@ -140,5 +143,5 @@ class MyBidViewSet(GenericViewSet):
     @extend_schema(responses=MyBidSerializer(many=True))
     def list(self, request: Request) -> Response:
         """List the products one has bid on, the latest bid first, and how one stands."""
-        rows = self.paginate_queryset(viewing.my_bids(user=caller(request))) or []
-        return self.get_paginated_response([my_bid(row, caller(request).pk) for row in rows])
+        rows = self.paginate_queryset(queries.list_my_bids(user=current_user(request))) or []
+        return self.get_paginated_response([my_bid(row, current_user(request).pk) for row in rows])

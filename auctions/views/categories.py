@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.viewsets import ModelViewSet
 
-from auctioncraft.api.bodies import ReadsEveryBody
-from auctioncraft.api.headers import IDEMPOTENCY_KEY
-from auctioncraft.api.once import answer_once
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
+from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.api.parse_body import ParseBodyMixin
 from auctions.models import Category
-from auctions.permissions import ReadOnlyUnlessStaff
+from auctions.permissions import IsStaffOrReadOnly
 from auctions.serializers.products import CategorySerializer
 from auctions.services import categories
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
 
-class CategoryViewSet(ReadsEveryBody, ModelViewSet):
+class CategoryViewSet(ParseBodyMixin, ModelViewSet):
     """The tree of categories: each names its parent."""
 
     queryset = Category.objects.order_by("name", "id")
     serializer_class = CategorySerializer
     # The first is what the schema knows to be open to readers.
-    permission_classes = (IsAuthenticatedOrReadOnly, ReadOnlyUnlessStaff)
+    permission_classes = (IsAuthenticatedOrReadOnly, IsStaffOrReadOnly)
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
@@ -36,10 +36,10 @@ class CategoryViewSet(ReadsEveryBody, ModelViewSet):
         """Count the open products of the whole tree at once."""
         context = {**super().get_serializer_context()}
         if self.request and self.request.method != "POST":
-            context["open_products"] = categories.open_products()
+            context["open_products"] = categories.count_open_products()
         return context
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER])
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 (DRF's signature)
         """Add a category."""
         serializer = self.get_serializer(data=request.data)
@@ -47,18 +47,18 @@ class CategoryViewSet(ReadsEveryBody, ModelViewSet):
         fields: dict[str, Any] = serializer.validated_data
 
         def work() -> dict[str, Any]:
-            serializer.instance = categories.save(category=Category(), **fields)
+            serializer.instance = categories.save_category(category=Category(), **fields)
             return dict(serializer.data)
 
         parent = fields.get("parent")
         named = {**fields, "parent": parent and parent.pk}
-        return answer_once(request, what="category", status=201, work=work, **named)
+        return idempotent_response(request, what="category", status=201, work=work, **named)
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         """Rename or move a category."""
         category: Any = serializer.instance
-        serializer.instance = categories.save(category=category, **serializer.validated_data)
+        serializer.instance = categories.save_category(category=category, **serializer.validated_data)
 
     def perform_destroy(self, instance: Category) -> None:
         """Remove an empty category."""
-        categories.remove(category=instance)
+        categories.delete_category(category=instance)

@@ -9,11 +9,12 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.authentication import caller
-from auctioncraft import clock
-from auctioncraft.api.bodies import ReadsEveryBody
-from auctioncraft.api.headers import IDEMPOTENCY_KEY
-from auctioncraft.api.once import answer_once
+from accounts.authentication import current_user
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
+from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.core import clock
+from auctions import queries
 from auctions.serializers.lifecycle import (
     CloseAuctionSerializer,
     ClosedAuctionSerializer,
@@ -25,14 +26,14 @@ from auctions.serializers.lifecycle import (
     second_chance,
 )
 from auctions.serializers.products import ProductDetailSerializer, RelistProductSerializer, product_detail
-from auctions.services import buying, closing, relisting, viewing
+from auctions.services import buying, closing, relisting
 from auctions.services import second_chance as second_chances
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class LifecycleActions(ReadsEveryBody, GenericViewSet):
+class LifecycleActions(ParseBodyMixin, GenericViewSet):
     """The part of ProductViewSet that bidding is not."""
 
     @extend_schema(request=CloseAuctionSerializer, responses=ClosedAuctionSerializer)
@@ -41,14 +42,14 @@ class LifecycleActions(ReadsEveryBody, GenericViewSet):
         """Close an auction now: its seller or staff."""
         serializer = CloseAuctionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        auction = closing.close_auction(product_id=int(pk), actor=caller(request), **serializer.validated_data)
+        auction = closing.close_auction(product_id=int(pk), actor=current_user(request), **serializer.validated_data)
         return Response(closed_auction(auction, clock.now()))
 
     @extend_schema(request=None, responses=ClosedAuctionSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Call an auction off: staff, or its seller while there is no bid."""
-        auction = closing.cancel_auction(product_id=int(pk), actor=caller(request))
+        auction = closing.cancel_auction(product_id=int(pk), actor=current_user(request))
         return Response(closed_auction(auction, clock.now()))
 
     @extend_schema(request=ExtendAuctionSerializer, responses=ExtendedAuctionSerializer)
@@ -57,32 +58,32 @@ class LifecycleActions(ReadsEveryBody, GenericViewSet):
         """Move the end of an auction on: staff, after an outage for instance."""
         serializer = ExtendAuctionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        auction = closing.extend_auction(product_id=int(pk), actor=caller(request), **serializer.validated_data)
+        auction = closing.extend_auction(product_id=int(pk), actor=current_user(request), **serializer.validated_data)
         return Response(extended_auction(auction, clock.now()))
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses=ClosedAuctionSerializer)
+    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses=ClosedAuctionSerializer)
     @action(detail=True, methods=["post"])
     def buy_now(self, request: Request, pk: str) -> Response:
         """Buy a product at its buy-now price; that ends its auction."""
 
         def work() -> dict[str, Any]:
-            return closed_auction(buying.buy_now(product_id=int(pk), buyer=caller(request)), clock.now())
+            return closed_auction(buying.buy_now(product_id=int(pk), buyer=current_user(request)), clock.now())
 
-        return answer_once(request, what="buy_now", status=200, work=work, product=int(pk))
+        return idempotent_response(request, what="buy_now", status=200, work=work, product=int(pk))
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses=ClosedAuctionSerializer)
+    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses=ClosedAuctionSerializer)
     @action(detail=True, methods=["post"])
     def accept_below_reserve(self, request: Request, pk: str) -> Response:
         """Sell at the price an auction ended at below its reserve: its seller, within 48 hours."""
 
         def work() -> dict[str, Any]:
-            auction = closing.accept_below_reserve(product_id=int(pk), actor=caller(request))
+            auction = closing.accept_below_reserve(product_id=int(pk), actor=current_user(request))
             return closed_auction(auction, clock.now())
 
-        return answer_once(request, what="accept_below_reserve", status=200, work=work, product=int(pk))
+        return idempotent_response(request, what="accept_below_reserve", status=200, work=work, product=int(pk))
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY], request=RelistProductSerializer, responses={201: ProductDetailSerializer}
+        parameters=[IDEMPOTENCY_KEY_HEADER], request=RelistProductSerializer, responses={201: ProductDetailSerializer}
     )
     @action(detail=True, methods=["post"])
     def relist(self, request: Request, pk: str) -> Response:
@@ -92,33 +93,35 @@ class LifecycleActions(ReadsEveryBody, GenericViewSet):
         changes: dict[str, Any] = serializer.validated_data
 
         def work() -> dict[str, Any]:
-            product = relisting.relist(product_id=int(pk), actor=caller(request), changes=changes)
-            return product_detail(*viewing.detail_for(product_id=product.pk, user=caller(request)))
+            product = relisting.relist(product_id=int(pk), actor=current_user(request), changes=changes)
+            return product_detail(*queries.get_product_detail_for(product_id=product.pk, user=current_user(request)))
 
-        return answer_once(request, what="relist", status=201, work=work, product=int(pk), **changes)
+        return idempotent_response(request, what="relist", status=201, work=work, product=int(pk), **changes)
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: SecondChanceSerializer})
+    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses={201: SecondChanceSerializer})
     @action(detail=True, methods=["post"])
     def offer_second_chance(self, request: Request, pk: str) -> Response:
         """Offer a product whose buyer did not pay to the next-highest bidder: its seller or staff."""
 
         def work() -> dict[str, Any]:
-            return second_chance(second_chances.offer(product_id=int(pk), actor=caller(request)), clock.now())
+            return second_chance(second_chances.offer(product_id=int(pk), actor=current_user(request)), clock.now())
 
-        return answer_once(request, what="offer_second_chance", status=201, work=work, product=int(pk))
+        return idempotent_response(request, what="offer_second_chance", status=201, work=work, product=int(pk))
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses=ClosedAuctionSerializer)
+    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses=ClosedAuctionSerializer)
     @action(detail=True, methods=["post"])
     def accept_second_chance(self, request: Request, pk: str) -> Response:
         """Take a second-chance offer: whom it was made to, within 24 hours."""
 
         def work() -> dict[str, Any]:
-            return closed_auction(second_chances.accept(product_id=int(pk), bidder=caller(request)), clock.now())
+            return closed_auction(second_chances.accept(product_id=int(pk), bidder=current_user(request)), clock.now())
 
-        return answer_once(request, what="accept_second_chance", status=200, work=work, product=int(pk))
+        return idempotent_response(request, what="accept_second_chance", status=200, work=work, product=int(pk))
 
     @extend_schema(request=None, responses=SecondChanceSerializer)
     @action(detail=True, methods=["post"])
     def decline_second_chance(self, request: Request, pk: str) -> Response:
         """Turn a second-chance offer down."""
-        return Response(second_chance(second_chances.decline(product_id=int(pk), bidder=caller(request)), clock.now()))
+        return Response(
+            second_chance(second_chances.decline(product_id=int(pk), bidder=current_user(request)), clock.now())
+        )

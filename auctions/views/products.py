@@ -10,10 +10,11 @@ from rest_framework.decorators import action
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
 
-from accounts.authentication import caller
-from auctioncraft.api.headers import IDEMPOTENCY_KEY
-from auctioncraft.api.once import answer_once
-from auctioncraft.errors import NotFound
+from accounts.authentication import current_user
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
+from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.core.errors import NotFound
+from auctions import queries
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
 from auctions.serializers.products import (
@@ -25,7 +26,7 @@ from auctions.serializers.products import (
     product_etag,
     product_row,
 )
-from auctions.services import editing, listing, viewing, watching
+from auctions.services import editing, listing, watching
 from auctions.views.lifecycle import LifecycleActions
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ProductViewSet(LifecycleActions):
         """List products, newest first."""
         every = self.get_queryset()
         products: Any = self.filter_queryset(every)
-        pages: Any = viewing.NewestProducts() if products is every else products.rows()
+        pages: Any = queries.NewestProducts() if products is every else products.rows()
         rows = self.paginate_queryset(pages)
         return self.get_paginated_response([product_row(row) for row in rows or ()])
 
@@ -59,11 +60,11 @@ class ProductViewSet(LifecycleActions):
     )
     def retrieve(self, request: Request, pk: str) -> Response:
         """Return a product whole. Without a token the answer is the same for everybody and has an ETag."""
-        row = viewing.detail(product_id=int(pk))
+        row = queries.get_product_detail(product_id=int(pk))
         if row is None:
             raise NotFound
         if request.user.is_authenticated:
-            viewer = viewing.viewer(row=row, user=caller(request))
+            viewer = queries.get_viewer_state(row=row, user=current_user(request))
             return Response(
                 product_detail(row, viewer), headers={"Cache-Control": "private, no-store", "Vary": "Authorization"}
             )
@@ -75,7 +76,7 @@ class ProductViewSet(LifecycleActions):
         return Response(body, headers=headers)
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY], request=CreateProductSerializer, responses={201: ProductDetailSerializer}
+        parameters=[IDEMPOTENCY_KEY_HEADER], request=CreateProductSerializer, responses={201: ProductDetailSerializer}
     )
     def create(self, request: Request) -> Response:
         """List a product of one's own: it starts now and ends in seven days unless it says otherwise."""
@@ -84,10 +85,10 @@ class ProductViewSet(LifecycleActions):
         fields: dict[str, Any] = serializer.validated_data
 
         def work() -> dict[str, Any]:
-            product = listing.create_product(seller=caller(request), **fields)
-            return product_detail(*viewing.detail_for(product_id=product.pk, user=caller(request)))
+            product = listing.create_product(seller=current_user(request), **fields)
+            return product_detail(*queries.get_product_detail_for(product_id=product.pk, user=current_user(request)))
 
-        return answer_once(request, what="product", status=201, work=work, **fields)
+        return idempotent_response(request, what="product", status=201, work=work, **fields)
 
     @extend_schema(request=UpdateProductSerializer, responses=ProductDetailSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -95,25 +96,25 @@ class ProductViewSet(LifecycleActions):
         serializer = UpdateProductSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changes: dict[str, Any] = serializer.validated_data
-        editing.edit_product(product_id=int(pk), actor=caller(request), changes=changes)
-        return Response(product_detail(*viewing.detail_for(product_id=int(pk), user=caller(request))))
+        editing.edit_product(product_id=int(pk), actor=current_user(request), changes=changes)
+        return Response(product_detail(*queries.get_product_detail_for(product_id=int(pk), user=current_user(request))))
 
     @extend_schema(responses={204: OpenApiResponse(description="Withdrawn.")})
     def destroy(self, request: Request, pk: str) -> Response:
         """Withdraw a product that nobody has bid on: its seller or staff."""
-        editing.delete_product(product_id=int(pk), actor=caller(request))
+        editing.delete_product(product_id=int(pk), actor=current_user(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Followed.")})
     @action(detail=True, methods=["post"])
     def watch(self, request: Request, pk: str) -> Response:
         """Follow a product."""
-        watching.watch(product_id=int(pk), user=caller(request))
+        watching.watch(product_id=int(pk), user=current_user(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Not followed any more.")})
     @watch.mapping.delete
     def unwatch(self, request: Request, pk: str) -> Response:
         """Follow it no more."""
-        watching.unwatch(product_id=int(pk), user=caller(request))
+        watching.unwatch(product_id=int(pk), user=current_user(request))
         return Response(status=204)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from auctions.models import Auction, AuctionEvent
-from notifications.kinds import moment
+from notifications.kinds import format_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ def _of_offer(event: AuctionEvent) -> Words:
     context = {
         "amount": event.private["amount"],
         "currency": event.product.currency,
-        "expires_at": moment(datetime.fromisoformat(event.private["expires_at"])),
+        "expires_at": format_datetime(datetime.fromisoformat(event.private["expires_at"])),
     }
     return Words("second_chance_offer", {_id(event.private["bidder"])}, context=context)
 

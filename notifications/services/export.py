@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 
-from notifications.models import Delivery, Notification, Preference
+from notifications.models import EmailDelivery, Notification, Preference
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -21,7 +21,7 @@ def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
     Three queries.
     """
     of_codes = Q(code__email=user.email) | Q(code__account=user)
-    mails = Delivery.objects.filter(Q(notification__recipient=user) | of_codes).order_by("pk")
+    mails = EmailDelivery.objects.filter(Q(notification__recipient=user) | of_codes).order_by("pk")
     return {
         "notifications": list(Notification.objects.filter(recipient=user).order_by("pk").values(*_NOTICE)),
         "mails": [

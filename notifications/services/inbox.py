@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from notifications.models import Notification
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from auctioncraft.errors import Invalid
+from auctioncraft.core.errors import Invalid
 from notifications.kinds import KINDS, SWITCHABLE
 from notifications.models import Preference
 

@@ -1,9 +1,9 @@
 import pytest
 
-from notifications.services import events
+from notifications.services import outbox
 
 
 @pytest.fixture(autouse=True)
 def _log_anew():
     """What was logged ten minutes ago is not logged again; each test starts without a past."""
-    events._reported.clear()
+    outbox._reported.clear()

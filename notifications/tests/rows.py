@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, EventOutbox
-from notifications.models import Delivery, Notification
+from notifications.models import EmailDelivery, Notification
+from tests import factories
 
 
 def product(seller, **fields):
@@ -24,7 +24,12 @@ def event(product, kind, data, private=None):
 def bid(product, bidder, outcome="leading"):
     version = Bid.objects.filter(product=product).count() + 1
     return Bid.objects.create(
-        product=product, version=version, bidder=bidder, price=Decimal(5), outcome=outcome, placed_at=clock.now()
+        product=product,
+        version=version,
+        bidder=bidder,
+        displayed_amount=Decimal(5),
+        outcome=outcome,
+        placed_at=clock.now(),
     )
 
 
@@ -58,7 +63,7 @@ def closed(product, *, winner=None, result="sold", by="time"):
         result=result,
         winner=winner,
         hammer_price=Decimal(12) if sold else None,
-        sale=("buy_now" if by == "buy_now" else "hammer") if sold else "",
+        sale_type=("buy_now" if by == "buy_now" else "hammer") if sold else "",
         closed_at=now,
     )
     data = {
@@ -94,5 +99,5 @@ def words(**filters):
 
 def mails():
     """The deliveries: of what, to whom."""
-    rows = Delivery.objects.select_related("notification__recipient").order_by("pk")
+    rows = EmailDelivery.objects.select_related("notification__recipient").order_by("pk")
     return [(row.notification.recipient.email.split("@")[0], row.notification.kind) for row in rows if row.notification]

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
-from accounts.models import FormerAddress, OneTimeCode, User
+from accounts.models import OneTimeCode, PreviousEmail, User
 from accounts.services import email_change, otp, password_reset, profile, tokens
-from auctioncraft.tests import factories
-from notifications.models import Delivery, Notification
-from notifications.services.deliveries import deliver
+from notifications.models import EmailDelivery, Notification
+from notifications.services.email_delivery import send_due_emails
 from notifications.tests import mailboxes, rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -23,7 +23,7 @@ def rose():
 
 
 def sent():
-    deliver()
+    send_due_emails()
     return [(message.to[0], message.subject) for message in mail.outbox]
 
 
@@ -53,7 +53,7 @@ def sent():
 def test_each_code_says_what_it_is_for_with_the_code_first(rose, purpose, subject, opening, ending):
     changes = purpose == Purpose.CHANGE_EMAIL
     email = "new@example.com" if changes else rose.email
-    digits = otp.reveal(otp.request_code(email=email, ip=None, purpose=purpose, account=rose if changes else None))
+    digits = otp.derive_code(otp.request_code(email=email, ip=None, purpose=purpose, account=rose if changes else None))
 
     assert sent() == [(email, subject)]
 
@@ -70,7 +70,7 @@ def test_a_new_password_for_an_address_without_an_account_is_not_mailed():
     password_reset.request_reset(email="nobody@example.com", ip=None)
 
     assert sent() == []
-    assert Delivery.objects.get().error == "no account"
+    assert EmailDelivery.objects.get().error == "no account"
 
 
 def test_of_an_address_that_is_taken_its_owner_is_told_and_no_code_goes_out(rose):
@@ -81,7 +81,7 @@ def test_of_an_address_that_is_taken_its_owner_is_told_and_no_code_goes_out(rose
         ("taken@example.com", "There is an AuctionCraft account under this address"),
         ("rose@example.com", "Somebody asked to change your e-mail address"),
     ]
-    digits = otp.reveal(OneTimeCode.objects.get())
+    digits = otp.derive_code(OneTimeCode.objects.get())
     everything = "".join(message.subject + message.body + message.alternatives[0].content for message in mail.outbox)
     assert digits not in everything
     assert "rose@example.com" not in mail.outbox[0].body
@@ -89,23 +89,23 @@ def test_of_an_address_that_is_taken_its_owner_is_told_and_no_code_goes_out(rose
 
 def test_a_disabled_account_gets_no_code_for_another_address(rose):
     otp.request_code(email="new@example.com", ip=None, purpose=Purpose.CHANGE_EMAIL, account=rose)
-    profile.disable(user=rose)
+    profile.disable_account(user=rose)
 
     assert sent() == []
-    assert Delivery.objects.get().error == "recipient disabled"
+    assert EmailDelivery.objects.get().error == "recipient disabled"
 
 
 def test_the_old_address_is_told_before_and_after_it_is_changed(rose):
     pair = tokens.sign_in(user=rose, user_agent="", ip=None)
     email_change.request_change(user=rose, email="new@example.com", password=PASSWORD)
-    code = otp.reveal(OneTimeCode.objects.get())
+    code = otp.derive_code(OneTimeCode.objects.get())
     assert sent() == [
         ("new@example.com", "Your code to use this address with AuctionCraft"),
         ("rose@example.com", "Somebody asked to change your e-mail address"),
     ]
     mail.outbox.clear()
 
-    email_change.confirm_change(user=rose, code=code, sign_in_id=tokens.read_access(pair.access).sign_in_id)
+    email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
 
     assert sent() == [("rose@example.com", "The e-mail address of your account was changed")]
     assert User.objects.get().email == "new@example.com"
@@ -118,8 +118,8 @@ def test_changed_twice_each_former_address_is_told(rose):
     for email in ("second@example.com", "third@example.com"):
         rose.refresh_from_db()
         email_change.request_change(user=rose, email=email, password=PASSWORD)
-        code = otp.reveal(OneTimeCode.objects.filter(email=email).get())
-        email_change.confirm_change(user=rose, code=code, sign_in_id=tokens.read_access(pair.access).sign_in_id)
+        code = otp.derive_code(OneTimeCode.objects.filter(email=email).get())
+        email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
     changed = [to for to, subject in sent() if subject == "The e-mail address of your account was changed"]
     assert changed == ["rose@example.com", "second@example.com"]
 
@@ -127,9 +127,9 @@ def test_changed_twice_each_former_address_is_told(rose):
 def test_a_former_address_that_was_forgotten_leaves_the_present_one(rose):
     pair = tokens.sign_in(user=rose, user_agent="", ip=None)
     email_change.request_change(user=rose, email="new@example.com", password=PASSWORD)
-    code = otp.reveal(OneTimeCode.objects.get())
-    email_change.confirm_change(user=rose, code=code, sign_in_id=tokens.read_access(pair.access).sign_in_id)
-    FormerAddress.objects.all().delete()
+    code = otp.derive_code(OneTimeCode.objects.get())
+    email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
+    PreviousEmail.objects.all().delete()
 
     assert ("new@example.com", "The e-mail address of your account was changed") in sent()
 
@@ -143,7 +143,7 @@ def test_a_new_device_is_told_with_what_and_when(rose):
     assert sent() == [("rose@example.com", "A new sign-in to your account")]
     (message,) = Notification.objects.values_list("message", flat=True)
     assert "Firefox on Windows" in message
-    assert f"{rose.sign_ins.first().created_at:%Y-%m-%d %H:%M} UTC" in message
+    assert f"{rose.sessions.first().created_at:%Y-%m-%d %H:%M} UTC" in message
     assert "192.0.2" not in message
 
 
@@ -160,7 +160,7 @@ def test_what_a_callers_software_calls_itself_gets_into_no_mail(rose):
 def test_a_new_password_is_told_however_it_was_set(rose):
     profile.update_profile(user=rose, password="a new long password", current_password=PASSWORD)
     password_reset.request_reset(email=rose.email, ip=None)
-    code = otp.reveal(OneTimeCode.objects.get())
+    code = otp.derive_code(OneTimeCode.objects.get())
     password_reset.reset(email=rose.email, code=code, password="yet another password")
 
     assert rows.mails() == [("rose", "account_changed")] * 2
@@ -171,11 +171,11 @@ def test_a_purged_code_takes_its_delivery_along(rose):
     from accounts.services.purge import purge
 
     otp.request_code(email=rose.email, ip=None)
-    deliver()
+    send_due_emails()
     for field in ("created_at", "expires_at"):
         code = OneTimeCode.objects.get()
         OneTimeCode.objects.update(**{field: getattr(code, field) - timedelta(hours=25)})
 
     assert purge()["codes"] == 1
-    assert not Delivery.objects.exists()
+    assert not EmailDelivery.objects.exists()
     assert mailboxes.subjects()

@@ -5,12 +5,12 @@ from django.test import Client
 
 from accounts.models import OneTimeCode
 from accounts.services import otp
-from auctioncraft import clock
-from auctioncraft.tests import factories
-from notifications.models import Delivery, Notification, Preference
-from notifications.services import deliveries
-from notifications.services.events import write_notices
+from auctioncraft.core import clock
+from notifications.models import EmailDelivery, Notification, Preference
+from notifications.services import email_delivery
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +22,10 @@ def admin():
     return client
 
 
-@pytest.mark.parametrize("model", [Notification, Delivery])
+@pytest.mark.parametrize("model", [Notification, EmailDelivery])
 def test_staff_find_what_was_told_and_cannot_change_it(admin, seller, bidder, rival, model):
     rows.sale(seller, bidder, [rival])
-    write_notices()
+    write_notifications()
     page = f"/admin/notifications/{model._meta.model_name}/"
     one = model.objects.first().pk
 
@@ -57,18 +57,18 @@ def test_the_list_of_deliveries_shows_no_code(admin):
     code = OneTimeCode.objects.create(
         email="new@example.com", nonce="5" * 32, created_at=now, expires_at=now + timedelta(minutes=10)
     )
-    deliveries.request_code(code=code)
-    deliveries.deliver()
+    email_delivery.request_code(code=code)
+    email_delivery.send_due_emails()
 
     pages = [
         admin.get(path).content.decode()
         for path in (
-            "/admin/notifications/delivery/",
-            f"/admin/notifications/delivery/{code.delivery.pk}/change/",
+            "/admin/notifications/emaildelivery/",
+            f"/admin/notifications/emaildelivery/{code.delivery.pk}/change/",
         )
     ]
 
     for page in pages:
         assert "new@example.com" in page
-        assert otp.reveal(code) not in page
+        assert otp.derive_code(code) not in page
         assert code.nonce not in page

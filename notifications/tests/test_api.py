@@ -1,9 +1,9 @@
 import pytest
 
 from auctioncraft.api.fields import MAX_ID
-from auctioncraft.clock import to_text
+from auctioncraft.core.clock import isoformat_utc
 from notifications.models import Notification
-from notifications.services.notices import notify
+from notifications.services.notification_writer import notify
 from notifications.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def shown(notice, *, is_read=False):
         "message": "The auction of “A lamp” has ended, and you did not win it.",
         "product": notice.product_id,
         "is_read": is_read,
-        "created_at": to_text(notice.created_at),
+        "created_at": isoformat_utc(notice.created_at),
     }
 
 

@@ -3,11 +3,11 @@
 import pytest
 from django.core import mail
 
-from auctioncraft.tests import factories
 from auctions.models import EventOutbox
 from notifications import tasks
-from notifications.services.events import write_notices
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -47,8 +47,8 @@ NONE = "There is no bid on it now. The reason: Not paid for the last three."
 def test_a_voided_leader_the_new_leader_and_the_seller_are_told_in_their_own_words(lamp, bidder, rival):
     voided(lamp, bidder=bidder, former=bidder, leader=rival)
     for _ in range(2):
-        tasks.write_notices()
-        tasks.deliver()
+        tasks.write_notifications()
+        tasks.send_due_emails()
         EventOutbox.objects.create(product_id=lamp.pk, seq=1)
 
     assert rows.words() == {
@@ -79,7 +79,7 @@ def test_a_voided_leader_the_new_leader_and_the_seller_are_told_in_their_own_wor
 def test_a_leader_who_no_longer_leads_by_another_s_void_is_told_so(lamp, bidder, rival, third):
     voided(lamp, bidder=bidder, former=rival, leader=third)
 
-    write_notices()
+    write_notifications()
 
     found = rows.words()
     assert found.keys() == {"bidder", "rival", "third", "seller"}
@@ -93,7 +93,7 @@ def test_a_leader_who_no_longer_leads_by_another_s_void_is_told_so(lamp, bidder,
 def test_a_leader_who_stays_is_told_because_the_price_may_have_moved(lamp, bidder, rival):
     voided(lamp, bidder=bidder, former=rival, leader=rival)
 
-    write_notices()
+    write_notifications()
 
     assert {name: message for name, (_, _, message) in rows.words().items()}["rival"] == (
         f"Our staff declared a bid of 12.00 USD on “A lamp” void, so it no longer counts. You lead. {NOW}"
@@ -103,7 +103,7 @@ def test_a_leader_who_stays_is_told_because_the_price_may_have_moved(lamp, bidde
 def test_whoever_leads_with_another_of_their_bids_is_told_once(lamp, bidder):
     voided(lamp, bidder=bidder, former=bidder, leader=bidder)
 
-    write_notices()
+    write_notifications()
 
     found = rows.words()
     assert found.keys() == {"bidder", "seller"}
@@ -115,7 +115,7 @@ def test_whoever_leads_with_another_of_their_bids_is_told_once(lamp, bidder):
 def test_a_voided_maximum_that_nobody_saw_has_no_amount_and_the_last_bid_leaves_none(lamp, bidder):
     voided(lamp, bidder=bidder, former=bidder, amount=None)
 
-    write_notices()
+    write_notifications()
 
     assert {name: message for name, (_, _, message) in rows.words().items()} == {
         "bidder": f"Our staff declared your bid on “A lamp” void, so it no longer counts. {NONE}",
@@ -135,7 +135,7 @@ def test_whose_bids_were_all_voided_has_no_part_in_the_end(lamp, bidder, rival, 
     else:
         rows.event(lamp, "cancelled", {"by": "staff"}, {"actor": staff.pk})
 
-    write_notices()
+    write_notifications()
 
     assert sorted({name for name, _, _ in rows.told()}) == ["rival", "seller", "third"]
 
@@ -144,7 +144,7 @@ def test_a_sale_at_the_buy_now_price_tells_buyer_seller_and_bidders(lamp, bidder
     rows.bid(lamp, rival)
     rows.closed(lamp, winner=bidder, by="buy_now")
 
-    write_notices()
+    write_notifications()
 
     assert rows.words() == {
         "bidder": (
@@ -173,7 +173,7 @@ def test_a_waived_reserve_makes_a_winner_and_a_seller_and_tells_nobody_else_agai
     rows.bid(lamp, bidder)
     sale(lamp, "reserve_waived", bidder)
 
-    write_notices()
+    write_notifications()
 
     assert rows.words() == {
         "bidder": (
@@ -197,7 +197,7 @@ def test_a_second_chance_is_offered_to_its_bidder_alone(seller, bidder):
     private = {"bidder": bidder.pk, "seller": seller.pk, "amount": "1200", "expires_at": "2030-01-02T03:04:05.678901Z"}
     rows.event(mug, "second_chance_offered", {}, private)
 
-    write_notices()
+    write_notifications()
 
     assert rows.told() == [("bidder", "second_chance_offer", f"product:{mug.pk}:1")]
     assert rows.words() == {
@@ -215,7 +215,7 @@ def test_a_second_chance_is_offered_to_its_bidder_alone(seller, bidder):
 def test_an_accepted_second_chance_makes_a_winner_and_a_seller(lamp, bidder):
     sale(lamp, "second_chance_accepted", bidder)
 
-    write_notices()
+    write_notifications()
 
     assert rows.words() == {
         "bidder": (
@@ -238,7 +238,7 @@ def test_an_accepted_second_chance_makes_a_winner_and_a_seller(lamp, bidder):
 def test_a_second_chance_that_nobody_took_is_told_to_the_seller(lamp, seller, bidder, how, words):
     rows.event(lamp, f"second_chance_{how}", {}, {"bidder": bidder.pk, "seller": seller.pk})
 
-    write_notices()
+    write_notifications()
 
     assert rows.words() == {
         "seller": (
@@ -263,6 +263,6 @@ def test_a_second_chance_that_nobody_took_is_told_to_the_seller(lamp, seller, bi
 def test_an_event_that_is_not_what_auctions_writes_stays_in_the_outbox(lamp, kind, private):
     rows.event(lamp, kind, {}, private)
 
-    assert write_notices() == 0
+    assert write_notifications() == 0
 
     assert (rows.told(), EventOutbox.objects.count()) == ([], 1)

@@ -8,20 +8,20 @@ from django.db import connection
 
 from accounts.models import OneTimeCode
 from accounts.services import otp
-from auctioncraft import clock
-from auctioncraft.tests import factories
-from notifications.models import Delivery, Notification
-from notifications.services import deliveries
-from notifications.services.deliveries import deliver, wait_after
-from notifications.services.notices import notify
+from auctioncraft.core import clock
+from notifications.models import EmailDelivery, Notification
+from notifications.services import email_delivery
+from notifications.services.email_delivery import send_due_emails, wait_after
+from notifications.services.notification_writer import notify
 from notifications.tests import mailboxes
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
 def tell(recipient, source="test:1"):
     notify(recipient=recipient, kind="auction_lost", source=source, context={"product": "A <b>lamp</b>"})
-    return Delivery.objects.get(notification__recipient=recipient, notification__source=source)
+    return EmailDelivery.objects.get(notification__recipient=recipient, notification__source=source)
 
 
 def code(email="new@example.com", **fields):
@@ -29,13 +29,13 @@ def code(email="new@example.com", **fields):
     made = OneTimeCode.objects.create(
         email=email, nonce="n" * 32, created_at=now, **{"expires_at": now + timedelta(minutes=10), **fields}
     )
-    deliveries.request_code(code=made)
+    email_delivery.request_code(code=made)
     return made
 
 
 def overdue(**filters):
     """Let the wait of what waits be over."""
-    waiting = Delivery.objects.waiting().filter(**filters)
+    waiting = EmailDelivery.objects.waiting().filter(**filters)
     waiting.update(due_at=clock.now() - timedelta(seconds=1))
 
 
@@ -47,7 +47,7 @@ def state(delivery):
 def test_a_notice_goes_out_as_text_and_html_once(bidder):
     delivery = tell(bidder)
 
-    assert (deliver(), deliver()) == (1, 0)
+    assert (send_due_emails(), send_due_emails()) == (1, 0)
 
     (message,) = mail.outbox
     (html,) = message.alternatives
@@ -66,9 +66,9 @@ def test_a_code_comes_first_in_its_mail_and_before_older_notices(bidder):
     tell(bidder)
     made = code()
 
-    assert deliver(limit=1) == 2
+    assert send_due_emails(limit=1) == 2
 
-    digits = otp.reveal(made)
+    digits = otp.derive_code(made)
     first = mail.outbox[0]
     assert mailboxes.subjects() == ["Your code to sign in to AuctionCraft", "You did not win “A <b>lamp</b>”"]
     assert first.to == ["new@example.com"]
@@ -80,13 +80,13 @@ def test_a_code_comes_first_in_its_mail_and_before_older_notices(bidder):
     ("fields", "reason"),
     [
         ({"expires_at": timedelta(seconds=-1)}, "code expired"),
-        ({"used_at": timedelta(0)}, "code used or superseded"),
+        ({"consumed_at": timedelta(0)}, "code used or superseded"),
     ],
 )
 def test_a_code_that_opens_nothing_any_more_is_given_up(fields, reason):
     made = code(**{name: clock.now() + delta for name, delta in fields.items()})
 
-    assert deliver() == 0
+    assert send_due_emails() == 0
 
     assert (mail.outbox, state(made.delivery)) == ([], (1, False, True, reason))
 
@@ -97,7 +97,7 @@ def test_nothing_goes_to_a_disabled_account(bidder, rival):
         user.is_active = False
         user.save()
 
-    assert deliver() == 0
+    assert send_due_emails() == 0
 
     assert mail.outbox == []
     assert state(notice) == state(made.delivery) == (1, False, True, "recipient disabled")
@@ -108,19 +108,19 @@ def test_a_mail_server_that_is_down_delays_and_loses_nothing(bidder, rival, sett
     rows = [tell(bidder), tell(rival)]
     before = clock.now()
 
-    assert deliver() == 0
-    assert deliver() == 0  # not due yet: no second attempt
+    assert send_due_emails() == 0
+    assert send_due_emails() == 0  # not due yet: no second attempt
 
     assert [state(row) for row in rows] == [(1, False, False, "ConnectionRefusedError")] * 2
     assert all(timedelta(seconds=9) < row.due_at - before < timedelta(seconds=20) for row in rows)
 
     overdue()
-    deliver()
+    send_due_emails()
     assert [row.due_at - before > timedelta(seconds=19) for row in rows if state(row)[0] == 2] == [True, True]
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     overdue()
-    assert deliver() == 2
+    assert send_due_emails() == 2
     assert [state(row) for row in rows] == [(3, True, False, "")] * 2
     assert len(mail.outbox) == 2
 
@@ -130,7 +130,7 @@ def test_one_mail_that_fails_does_not_hold_up_the_others(bidder, settings):
     bad = tell(factories.user("bad@example.com"))
     good = tell(bidder)
 
-    assert deliver() == 1
+    assert send_due_emails() == 1
 
     assert state(bad) == (1, False, False, "ValueError")
     assert state(good) == (1, True, False, "")
@@ -144,20 +144,20 @@ def test_waits_double_to_an_hour_and_stay_short_for_codes():
 def test_after_many_tries_it_is_given_up(bidder, settings):
     settings.EMAIL_BACKEND = mailboxes.PATH + "Away"
     delivery = tell(bidder)
-    Delivery.objects.update(attempts=deliveries.MOST_ATTEMPTS - 1)
+    EmailDelivery.objects.update(attempts=email_delivery.MOST_ATTEMPTS - 1)
 
-    deliver()
+    send_due_emails()
 
     assert state(delivery) == (60, False, True, "ConnectionRefusedError")
     overdue()
-    assert deliver() == 0
+    assert send_due_emails() == 0
 
 
 def test_a_mail_that_kills_every_worker_is_given_up_too(bidder):
     delivery = tell(bidder)
-    Delivery.objects.update(attempts=deliveries.MOST_ATTEMPTS)
+    EmailDelivery.objects.update(attempts=email_delivery.MOST_ATTEMPTS)
 
-    assert deliver() == 0
+    assert send_due_emails() == 0
 
     assert (mail.outbox, state(delivery)) == ([], (61, False, True, "too many attempts"))
 
@@ -167,7 +167,7 @@ def test_no_code_is_logged_or_stored_when_its_mail_fails(settings, caplog):
     made = code("bad@example.com")
 
     with caplog.at_level(logging.DEBUG):
-        deliver()
+        send_due_emails()
 
     assert caplog.messages == [f"delivery {made.delivery.pk} failed, attempt 1: ValueError"]
     assert state(made.delivery) == (1, False, False, "ValueError")
@@ -175,12 +175,12 @@ def test_no_code_is_logged_or_stored_when_its_mail_fails(settings, caplog):
 
 def test_a_worker_that_died_after_sending_has_its_mail_sent_again_under_the_same_id(bidder, monkeypatch):
     tell(bidder)
-    (claimed,) = deliveries._claim(20)
-    deliveries.compose(claimed).send()  # and here it dies, before the mark
+    (claimed,) = email_delivery._claim(20)
+    email_delivery.compose(claimed).send()  # and here it dies, before the mark
 
-    assert deliver() == 0  # its lease holds
+    assert send_due_emails() == 0  # its lease holds
     overdue()
-    assert deliver() == 1
+    assert send_due_emails() == 1
 
     first, second = (message.extra_headers["Message-ID"] for message in mail.outbox)
     assert first == second
@@ -189,25 +189,25 @@ def test_a_worker_that_died_after_sending_has_its_mail_sent_again_under_the_same
 
 def test_a_worker_whose_lease_ran_out_cannot_undo_what_the_next_one_did(bidder):
     delivery = tell(bidder)
-    (late,) = deliveries._claim(20)
+    (late,) = email_delivery._claim(20)
     overdue()
-    (current,) = deliveries._claim(20)
+    (current,) = email_delivery._claim(20)
 
-    deliveries._failed(late, OSError())
+    email_delivery._failed(late, OSError())
     assert state(delivery) == (2, False, False, "")
-    deliveries._failed(current, OSError())
+    email_delivery._failed(current, OSError())
     assert state(delivery) == (2, False, False, "OSError")
 
 
 def test_what_there_is_no_time_for_is_handed_back_unattempted(bidder, rival, monkeypatch):
     rows = [tell(bidder), tell(rival)]
-    monkeypatch.setattr(deliveries, "SENDING", -1.0)
+    monkeypatch.setattr(email_delivery, "SENDING", -1.0)
 
-    assert deliver(seconds=0.2) == 0
+    assert send_due_emails(seconds=0.2) == 0
 
     assert [state(row) for row in rows] == [(0, False, False, "")] * 2
     monkeypatch.undo()
-    assert deliver() == 2
+    assert send_due_emails() == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -216,7 +216,7 @@ def test_mails_are_sent_outside_of_any_transaction(bidder, settings):
     mailboxes.Watched.inside.clear()
     tell(bidder)
 
-    deliver()
+    send_due_emails()
 
     assert mailboxes.Watched.inside == [False]
 
@@ -231,7 +231,7 @@ def test_workers_at_once_send_each_mail_once(bidder):
     def work():
         try:
             start.wait()
-            counts.append(deliver(limit=3))
+            counts.append(send_due_emails(limit=3))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -251,4 +251,4 @@ def test_workers_at_once_send_each_mail_once(bidder):
 
 def test_an_idle_sweep_is_one_or_two_reads(django_assert_max_num_queries):
     with django_assert_max_num_queries(2):
-        deliver()
+        send_due_emails()

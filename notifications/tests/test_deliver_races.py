@@ -4,9 +4,9 @@ from contextlib import suppress
 import pytest
 from django.db import connection
 
-from notifications.models import Delivery, DeliveryQuerySet
-from notifications.services import deliveries
-from notifications.services.notices import notify
+from notifications.models import EmailDelivery, EmailDeliveryQuerySet
+from notifications.services import email_delivery
+from notifications.services.notification_writer import notify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def claims_of_two_workers(monkeypatch):
     """Let two workers claim at once, each between its reading and its claim until the other has read too."""
     both_have_read = threading.Barrier(2, timeout=1)
-    update = DeliveryQuerySet.update
+    update = EmailDeliveryQuerySet.update
 
     def wait_and_update(self, **fields):
         with suppress(threading.BrokenBarrierError):
             both_have_read.wait()
         return update(self, **fields)
 
-    monkeypatch.setattr(DeliveryQuerySet, "update", wait_and_update)
+    monkeypatch.setattr(EmailDeliveryQuerySet, "update", wait_and_update)
     claimed, failures = [], []
 
     def work():
         try:
-            claimed.append([row.pk for row in deliveries._claim(20)])
+            claimed.append([row.pk for row in email_delivery._claim(20)])
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -44,7 +44,7 @@ def claims_of_two_workers(monkeypatch):
 @pytest.fixture
 def delivery(bidder):
     notify(recipient=bidder, kind="auction_lost", source="test:1", context={"product": "A lamp"})
-    return Delivery.objects.get()
+    return EmailDelivery.objects.get()
 
 
 def test_of_two_workers_that_read_at_once_only_one_claims(delivery, monkeypatch):
@@ -54,6 +54,6 @@ def test_of_two_workers_that_read_at_once_only_one_claims(delivery, monkeypatch)
 def test_without_the_row_lock_both_would_claim_and_the_mail_go_out_twice(delivery, monkeypatch):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer, by BEGIN IMMEDIATE")
-    monkeypatch.setattr(DeliveryQuerySet, "select_for_update", lambda self, **_: self)
+    monkeypatch.setattr(EmailDeliveryQuerySet, "select_for_update", lambda self, **_: self)
 
     assert claims_of_two_workers(monkeypatch) == [[delivery.pk], [delivery.pk]]

@@ -8,14 +8,14 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction, Watch
-from notifications.models import Delivery, EndingTold, Notification
-from notifications.services import endings
-from notifications.services.endings import tell_ending_soon
-from notifications.services.events import write_notices
+from notifications.models import EmailDelivery, EndingSoonSent, Notification
+from notifications.services import ending_soon
+from notifications.services.ending_soon import notify_ending_soon
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ def ending(seller, left=timedelta(minutes=59), listed=timedelta(days=7), **field
 
 
 def lead(product, leader, price=12):
-    Auction.objects.filter(product=product).update(leader=leader, price=Decimal(price), maximum=Decimal(price + 5))
+    Auction.objects.filter(product=product).update(leader=leader, price=Decimal(price), leader_max=Decimal(price + 5))
 
 
 def watch(product, user):
@@ -55,7 +55,7 @@ def test_watchers_and_bidders_who_do_not_lead_are_told_once(seller, bidder, riva
     watch(lamp, watcher)
     watch(lamp, rival)
 
-    assert [tell_ending_soon(), tell_ending_soon()] == [1, 0]
+    assert [notify_ending_soon(), notify_ending_soon()] == [1, 0]
 
     source = f"product:{lamp.pk}:ending"
     assert sorted(rows.told()) == [(name, "auction_ending_soon", source) for name in ("rival", "watcher")]
@@ -77,7 +77,7 @@ def test_without_a_bid_the_words_say_what_it_starts_at(seller, watcher):
     lamp = ending(seller)
     watch(lamp, watcher)
 
-    tell_ending_soon()
+    notify_ending_soon()
 
     assert rows.words()["watcher"][2].endswith(" UTC. Nobody has bid yet; the least bid is 1.00 USD.")
 
@@ -88,7 +88,7 @@ def test_a_leader_who_watches_asked_to_be_told(seller, bidder):
     lead(lamp, bidder)
     watch(lamp, bidder)
 
-    tell_ending_soon()
+    notify_ending_soon()
 
     assert names() == ["bidder"]
 
@@ -99,7 +99,7 @@ def test_whose_bids_were_voided_is_not_told(seller, bidder, rival, staff):
     rows.bid(lamp, bidder, outcome="automatic")
     rows.bid(lamp, rival)
 
-    tell_ending_soon()
+    notify_ending_soon()
 
     assert names() == ["rival"]
 
@@ -117,7 +117,7 @@ def test_whose_bids_were_voided_is_not_told(seller, bidder, rival, staff):
 def test_nobody_is_told_of_what_is_far_over_or_short(seller, watcher, times):
     watch(ending(seller, **times), watcher)
 
-    assert (tell_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.told()) == (0, [])
 
 
 @pytest.mark.parametrize("status", ["unsold", "cancelled"])
@@ -127,31 +127,31 @@ def test_nobody_is_told_of_what_is_closed(seller, watcher, status):
     result = {"unsold": "no_bids"}.get(status, status)
     Auction.objects.filter(product=lamp).update(status=status, result=result, closed_at=clock.now())
 
-    assert (tell_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.told()) == (0, [])
 
 
 def test_a_soft_close_tells_nobody_again_nor_who_came_later(seller, bidder, watcher):
     lamp = ending(seller)
     watch(lamp, watcher)
-    tell_ending_soon()
+    notify_ending_soon()
     watch(lamp, bidder)
     Auction.objects.filter(product=lamp).update(ends_at=clock.now() + 2 * HOUR)
     rows.event(lamp, "extended", {"from": "-", "ends_at": "-"})
-    write_notices()
+    write_notifications()
     Auction.objects.filter(product=lamp).update(ends_at=clock.now() + HOUR / 2)
 
-    assert (tell_ending_soon(), names()) == (0, ["watcher"])
+    assert (notify_ending_soon(), names()) == (0, ["watcher"])
 
 
 def test_a_short_auction_that_a_soft_close_makes_longer_is_not_told(seller, watcher):
     lamp = ending(seller, listed=2 * HOUR - timedelta(seconds=1))
     watch(lamp, watcher)
-    tell_ending_soon()
+    notify_ending_soon()
     Auction.objects.filter(product=lamp).update(ends_at=clock.now() + timedelta(minutes=59, seconds=59))
     auction = Auction.objects.get(product=lamp)
     assert auction.ends_at - auction.starts_at >= 2 * HOUR
 
-    assert (tell_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.told()) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -163,23 +163,23 @@ def test_an_end_that_somebody_moved_is_told_when_it_comes_to_those_who_were_not_
 ):
     lamp = ending(seller)
     watch(lamp, watcher)
-    tell_ending_soon()
+    notify_ending_soon()
     watch(lamp, bidder)
     rows.event(lamp, kind, data)
-    write_notices()
+    write_notifications()
 
-    assert (tell_ending_soon(), names()) == (1, ["bidder", "watcher"])
-    assert Delivery.objects.count() == 2
+    assert (notify_ending_soon(), names()) == (1, ["bidder", "watcher"])
+    assert EmailDelivery.objects.count() == 2
 
 
 def test_an_edit_of_words_leaves_it_told(seller, watcher):
     lamp = ending(seller)
-    tell_ending_soon()
+    notify_ending_soon()
     watch(lamp, watcher)
     rows.event(lamp, "edited", {"fields": ["description"]})
-    write_notices()
+    write_notifications()
 
-    assert (tell_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.told()) == (0, [])
 
 
 def test_a_full_transaction_leaves_the_rest_for_the_next(seller, bidder, watcher, monkeypatch):
@@ -187,12 +187,12 @@ def test_a_full_transaction_leaves_the_rest_for_the_next(seller, bidder, watcher
         lamp = ending(seller)
         watch(lamp, watcher)
         watch(lamp, bidder)
-    monkeypatch.setattr(endings, "FULL", 3)
+    monkeypatch.setattr(ending_soon, "FULL", 3)
 
-    assert tell_ending_soon(limit=4) == 5
+    assert notify_ending_soon(limit=4) == 5
 
-    assert Notification.objects.count() == Delivery.objects.count() == 10
-    assert EndingTold.objects.count() == 5
+    assert Notification.objects.count() == EmailDelivery.objects.count() == 10
+    assert EndingSoonSent.objects.count() == 5
 
 
 def test_it_costs_one_query_when_nothing_is_due_and_the_same_for_one_and_many(
@@ -206,13 +206,13 @@ def test_it_costs_one_query_when_nothing_is_due_and_the_same_for_one_and_many(
 
     reads = 2 if connection.vendor == "postgresql" else 1
     with django_assert_num_queries(reads):  # the clock's own included
-        tell_ending_soon()
+        notify_ending_soon()
     due(1)
     with django_assert_num_queries(_cost()):
-        tell_ending_soon()
+        notify_ending_soon()
     due(10)
     with django_assert_num_queries(_cost()):
-        tell_ending_soon()
+        notify_ending_soon()
 
 
 def _cost():
@@ -223,12 +223,12 @@ def _cost():
 def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells(seller, watcher, monkeypatch):
     watch(ending(seller), watcher)
     with monkeypatch.context() as patch:
-        patch.setattr(endings, "store", lambda notices: _break())
+        patch.setattr(ending_soon, "store_notifications", lambda notices: _break())
         with pytest.raises(KeyboardInterrupt):
-            tell_ending_soon()
-    assert (EndingTold.objects.count(), Notification.objects.count()) == (0, 0)
+            notify_ending_soon()
+    assert (EndingSoonSent.objects.count(), Notification.objects.count()) == (0, 0)
 
-    assert (tell_ending_soon(), names()) == (1, ["watcher"])
+    assert (notify_ending_soon(), names()) == (1, ["watcher"])
 
 
 def _break():
@@ -238,20 +238,20 @@ def _break():
 def sweep_twice_at_once(monkeypatch):
     """Run two sweeps, each between its look and its claim until the other has looked; return what each told."""
     both_have_looked = threading.Barrier(2, timeout=5)
-    tell = endings._tell
+    tell = ending_soon._tell
 
     def wait_and_tell(ids):
         with suppress(threading.BrokenBarrierError):
             both_have_looked.wait()
         return tell(ids)
 
-    monkeypatch.setattr(endings, "_tell", wait_and_tell)
+    monkeypatch.setattr(ending_soon, "_tell", wait_and_tell)
     counts, failures = [], []
 
     def work():
         try:
             # As in life, where a sweep ends when nothing is left: but no second look, which would wait alone.
-            counts.append(endings._tell(list(endings._ending(clock.now()).values_list("pk", flat=True))))
+            counts.append(ending_soon._tell(list(ending_soon._ending(clock.now()).values_list("pk", flat=True))))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -275,16 +275,16 @@ def test_of_two_sweeps_that_looked_at_once_only_one_tells(seller, bidder, rival,
 
     assert sweep_twice_at_once(monkeypatch) == [0, 3]
 
-    assert (Notification.objects.count(), Delivery.objects.count(), EndingTold.objects.count()) == (6, 6, 3)
+    assert (Notification.objects.count(), EmailDelivery.objects.count(), EndingSoonSent.objects.count()) == (6, 6, 3)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_claim_both_would_tell(seller, watcher, monkeypatch):
     for _ in range(3):
         watch(ending(seller), watcher)
-    near = endings._near
+    near = ending_soon._near
     monkeypatch.setattr(
-        endings, "_claim", lambda ids: list(near(clock.now()).filter(pk__in=ids).select_related("product"))
+        ending_soon, "_claim", lambda ids: list(near(clock.now()).filter(pk__in=ids).select_related("product"))
     )
 
     assert sweep_twice_at_once(monkeypatch) == [3, 3]

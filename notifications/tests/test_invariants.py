@@ -2,8 +2,8 @@ import pytest
 
 from auctions.models import EventOutbox
 from notifications.invariants import CHECKS
-from notifications.models import Delivery, Notification
-from notifications.services.events import write_notices
+from notifications.models import EmailDelivery, Notification
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -46,12 +46,12 @@ def test_each_notice_that_is_missing_is_named(seller, bidder, rival):
 
 def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidder, rival):
     rows.sale(seller, bidder, [rival])
-    write_notices()
+    write_notifications()
     won, sold, lost = Notification.objects.order_by("pk")
-    Delivery.objects.filter(notification=won).delete()
-    delivery = Delivery.objects.get(notification=sold)
+    EmailDelivery.objects.filter(notification=won).delete()
+    delivery = EmailDelivery.objects.get(notification=sold)
     now = delivery.due_at
-    Delivery.objects.filter(pk=delivery.pk).update(sent_at=now, given_up_at=now)
+    EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=now, given_up_at=now)
     Notification.objects.filter(pk=sold.pk).update(in_app=False)
     Notification.objects.filter(pk=lost.pk).update(in_app=False, mailed=False)
     riddle = Notification.objects.create(
@@ -74,7 +74,7 @@ def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidde
 def test_whoever_was_erased_need_not_have_been_told_and_is_not_to_have_notices(seller, bidder, rival):
     lamp = rows.sale(seller, bidder, [rival])
     rows.outbid(lamp, bidder=rival, displaced=bidder)
-    write_notices()
+    write_notifications()
     for user in (seller, bidder, rival):
         user.email = f"erased-{user.pk}@invalid"
         user.save()

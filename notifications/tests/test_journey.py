@@ -4,8 +4,7 @@ from decimal import Decimal
 import pytest
 from django.core import mail
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Bid, SecondChanceOffer
 from auctions.services import buying, closing, second_chance, voiding
 from auctions.services.bidding import place_bid
@@ -15,6 +14,7 @@ from notifications.invariants import CHECKS
 from notifications.tests import rows
 from payments.models import Order
 from payments.services import expiry
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -31,8 +31,8 @@ def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_th
     close_auction(product_id=lamp.pk, actor=seller)
 
     for _ in range(2):
-        tasks.write_notices()
-        tasks.deliver()
+        tasks.write_notifications()
+        tasks.send_due_emails()
 
     told = [
         ("bidder", "auction_won"),
@@ -57,9 +57,9 @@ def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_th
 def tell():
     """Sweep twice: what was told is told no second time."""
     for _ in range(2):
-        tasks.write_notices()
-        tasks.tell_ending_soon()
-        tasks.deliver()
+        tasks.write_notifications()
+        tasks.notify_ending_soon()
+        tasks.send_due_emails()
 
 
 def told_since(seen):

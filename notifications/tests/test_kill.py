@@ -13,12 +13,12 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from auctions.models import EventOutbox
 from notifications.invariants import CHECKS
-from notifications.models import Delivery, Notification
-from notifications.services.deliveries import deliver
-from notifications.services.events import write_notices
+from notifications.models import EmailDelivery, Notification
+from notifications.services.email_delivery import send_due_emails
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
@@ -37,22 +37,22 @@ def stop(*args, **kwargs):
     time.sleep(60)
 """
 WRITTEN_NOT_COMMITTED = """
-from notifications.services import events
-store = events.store
-events.store = lambda notices: (store(notices), stop())
-events.write_notices()
+from notifications.services import outbox
+store = outbox.store_notifications
+outbox.store_notifications = lambda notices: (store(notices), stop())
+outbox.write_notifications()
 """
 CLAIMED_NOT_SENT = """
-from notifications.services import deliveries
-deliveries.compose = stop
-deliveries.deliver()
+from notifications.services import email_delivery
+email_delivery.compose = stop
+email_delivery.send_due_emails()
 """
 SENT_NOT_MARKED = """
 from django.core.mail import EmailMultiAlternatives as Mail
-from notifications.services import deliveries
+from notifications.services import email_delivery
 send = Mail.send
 Mail.send = lambda self: (send(self), stop())
-deliveries.deliver()
+email_delivery.send_due_emails()
 """
 
 
@@ -66,7 +66,7 @@ def database_url():
 def kill_at(script, mailbox):
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "auctioncraft.settings_test",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
         "TEST_DATABASE_URL": database_url(),
     }
     worker = subprocess.Popen(
@@ -88,13 +88,13 @@ def until_told(events):
     """Sweep as beat does: PostgreSQL takes a moment to notice that the client is gone and to free its rows."""
     told, deadline = 0, time.monotonic() + 20
     while told < events and time.monotonic() < deadline:
-        told += write_notices()
+        told += write_notifications()
         time.sleep(0.05)
     return told
 
 
 def overdue():
-    Delivery.objects.waiting().update(due_at=clock.now() - timedelta(seconds=1))
+    EmailDelivery.objects.waiting().update(due_at=clock.now() - timedelta(seconds=1))
 
 
 def message_ids(mailbox):
@@ -111,24 +111,24 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_and_nothing_is_told_twi
     rows.outbid(lamp, bidder=rival, displaced=bidder)
 
     kill_at(WRITTEN_NOT_COMMITTED, tmp_path)
-    assert (Notification.objects.count(), Delivery.objects.count(), EventOutbox.objects.count()) == (0, 0, 2)
+    assert (Notification.objects.count(), EmailDelivery.objects.count(), EventOutbox.objects.count()) == (0, 0, 2)
 
     assert until_told(2) == 2
     assert sorted(kind for _, kind, _ in rows.told()) == ["auction_lost", "auction_sold", "auction_won", "outbid"]
-    assert (Delivery.objects.count(), EventOutbox.objects.count(), problems()) == (4, 0, {})
+    assert (EmailDelivery.objects.count(), EventOutbox.objects.count(), problems()) == (4, 0, {})
 
 
 def test_killed_before_sending_the_mail_goes_out_once_when_the_lease_is_over(
     seller, bidder, rival, tmp_path, mailoutbox
 ):
     rows.sale(seller, bidder, [rival])
-    write_notices()
+    write_notifications()
 
     kill_at(CLAIMED_NOT_SENT, tmp_path)
-    assert (deliver(), message_ids(tmp_path)) == (0, [])
+    assert (send_due_emails(), message_ids(tmp_path)) == (0, [])
     overdue()
 
-    assert deliver() == 3
+    assert send_due_emails() == 3
     assert len({message.extra_headers["Message-ID"] for message in mailoutbox}) == len(mailoutbox) == 3
 
 
@@ -136,13 +136,13 @@ def test_killed_between_sending_and_marking_only_that_mail_goes_out_again_and_is
     seller, bidder, rival, tmp_path, mailoutbox
 ):
     rows.sale(seller, bidder, [rival])
-    write_notices()
+    write_notifications()
 
     kill_at(SENT_NOT_MARKED, tmp_path)
     (sent,) = message_ids(tmp_path)
     overdue()
 
-    assert deliver() == 3
+    assert send_due_emails() == 3
     again = [message.extra_headers["Message-ID"] for message in mailoutbox]
     assert (len(again), len(set(again)), again.count(sent)) == (3, 3, 1)
     assert Notification.objects.count() == 3

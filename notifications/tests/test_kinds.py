@@ -2,9 +2,9 @@ import pytest
 
 from notifications.email import compose
 from notifications.kinds import KINDS, render
-from notifications.models import Delivery, Notification
-from notifications.services import endings, events
-from notifications.services.notices import notify
+from notifications.models import EmailDelivery, Notification
+from notifications.services import ending_soon, outbox
+from notifications.services.notification_writer import notify
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,7 @@ def test_every_kind_makes_a_mail_whose_subject_fits_and_whose_markup_is_escaped(
     context = CONTEXT | {"product": "<b>x</b>\r\n" + "y" * 200}
     notify(recipient=bidder, kind=kind, source="test:1", context=context, case=case)
 
-    mail = compose(Delivery.objects.select_related("notification__recipient", "code").get())
+    mail = compose(EmailDelivery.objects.select_related("notification__recipient", "code").get())
 
     html, html_type = mail.alternatives[0]
     notice = Notification.objects.get()
@@ -84,7 +84,7 @@ def test_every_kind_makes_a_mail_whose_subject_fits_and_whose_markup_is_escaped(
 def test_the_longest_source_fits_its_column():
     length = Notification._meta.get_field("source").max_length
 
-    assert max(len(endings.source_of(2**63 - 1)), len(events.source_of(2**63 - 1, 2**63 - 1))) <= length
+    assert max(len(ending_soon.source_of(2**63 - 1)), len(outbox.source_of(2**63 - 1, 2**63 - 1))) <= length
 
 
 def test_what_concerns_money_and_security_cannot_be_switched_off():

@@ -9,14 +9,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from accounts.models import FormerAddress, OneTimeCode
+from accounts.models import OneTimeCode, PreviousEmail
 from accounts.services import otp, registration
-from auctioncraft import clock
-from notifications.email import FORMER_ADDRESS, compose
+from auctioncraft.core import clock
+from notifications.email import PREVIOUS_EMAIL_SOURCE, compose
 from notifications.kinds import KINDS
-from notifications.models import Delivery
-from notifications.services.deliveries import request_code
-from notifications.services.notices import notify
+from notifications.models import EmailDelivery
+from notifications.services.email_delivery import request_code
+from notifications.services.notification_writer import notify
 from notifications.tests.test_kinds import CONTEXT, MESSAGES
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +90,7 @@ def a_code(bidder, purpose):
 def a_notice(bidder, kind, case, **more):
     source = more.pop("source", "test:1")
     notify(recipient=bidder, kind=kind, source=source, context=CONTEXT | more, case=case)
-    return Delivery.objects.select_related("notification__recipient", "code").get()
+    return EmailDelivery.objects.select_related("notification__recipient", "code").get()
 
 
 def words(text):
@@ -136,7 +136,7 @@ def check_well_made(delivery):
 @pytest.mark.parametrize("purpose", CODES)
 def test_a_code_s_mail_is_well_made(bidder, purpose):
     code, delivery = a_code(bidder, purpose)
-    digits = otp.reveal(code)
+    digits = otp.derive_code(code)
 
     subject, text, page = check_well_made(delivery)
 
@@ -177,8 +177,8 @@ def test_a_notice_s_mail_is_well_made(bidder, kind, case):
 
 
 def test_what_goes_to_a_former_address_does_not_call_it_an_account_s(bidder):
-    former = FormerAddress.objects.create(user=bidder, email="old@example.com", given_up_at=clock.now())
-    delivery = a_notice(bidder, "account_changed", "email", source=f"{FORMER_ADDRESS}{former.pk}")
+    former = PreviousEmail.objects.create(user=bidder, email="old@example.com", replaced_at=clock.now())
+    delivery = a_notice(bidder, "account_changed", "email", source=f"{PREVIOUS_EMAIL_SOURCE}{former.pk}")
 
     mail, text, _ = sent(delivery)
 
@@ -220,7 +220,7 @@ def test_a_subject_of_any_language_is_one_encoded_header(bidder):
 def test_the_code_of_a_registration_says_whose_password_it_lets_in(settings):
     settings.REGISTRATION_REQUIRES_VERIFICATION = True
     registration.register(email="new@example.com", password="correct horse battery")
-    mail = compose(Delivery.objects.get())
+    mail = compose(EmailDelivery.objects.get())
     assert mail.subject == "Your code to register at AuctionCraft"
     assert "puts the password into force that was given at the registration" in mail.body
     assert "somebody else chose that password" in mail.body

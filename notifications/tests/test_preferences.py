@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 
 from accounts.services import erasure
-from auctioncraft.tests import factories
 from notifications.invariants import CHECKS
 from notifications.kinds import FIXED, KINDS, SWITCHABLE
-from notifications.models import Delivery, Notification, Preference
-from notifications.services.events import write_notices
-from notifications.services.notices import notify
+from notifications.models import EmailDelivery, Notification, Preference
+from notifications.services.notification_writer import notify
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 ME, LIST = "/api/users/me/", "/api/auth/notifications/"
@@ -189,7 +189,7 @@ def test_what_was_written_stays_as_it_was_decided_when_it_is_told_again(bidder, 
     tell(rival)
     Preference.objects.all().delete()
     prefer(rival, in_app=False, mail=False)
-    Delivery.objects.all().delete()
+    EmailDelivery.objects.all().delete()
 
     tell(bidder)
     tell(rival)
@@ -235,7 +235,7 @@ def test_each_of_a_batch_is_told_as_they_want_for_one_query_more(seller, bidder,
         rows.sale(seller, bidder, [rival, other])
 
     with django_assert_num_queries(12):  # as without anybody's choices
-        assert write_notices() == 3
+        assert write_notifications() == 3
 
     decided = Notification.objects.values_list("recipient", "kind", "in_app", "mailed").order_by("pk")
     assert list(decided) == 3 * [

@@ -7,9 +7,9 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from notifications.email import compose
-from notifications.models import Delivery, Notification
+from notifications.models import EmailDelivery, Notification
 from notifications.tests.test_mails import Page, words
 from payments.models import Order, Payment, Refund
 from payments.signals import payment_succeeded
@@ -24,11 +24,12 @@ def order(seller, bidder):
     order = Order.objects.get(
         product=sell(seller, bidder, "250", name="<b>Violin</b> & 🎻 ساعة", shipping=Decimal("12.50"))
     )
-    Delivery.objects.all().delete()
+    EmailDelivery.objects.all().delete()
     order.status, order.paid_at = "paid", clock.now()
     order.save(update_fields=("status", "paid_at"))
     Payment.objects.create(
-        order=order, intent_id="pi_1", amount=order.total, currency="USD", status="succeeded", received=order.total,
+        order=order, stripe_intent_id="pi_1", amount=order.total, currency="USD", status="succeeded",
+        received=order.total,
         received_currency="USD", succeeded_at=order.paid_at,
     )  # fmt: skip
     payment_succeeded.send(sender=Order, order=order)
@@ -37,7 +38,9 @@ def order(seller, bidder):
 
 def mail_to(person):
     """The one mail that waits for somebody, as a mail server gets it."""
-    delivery = Delivery.objects.select_related("notification__recipient", "code").get(notification__recipient=person)
+    delivery = EmailDelivery.objects.select_related("notification__recipient", "code").get(
+        notification__recipient=person
+    )
     return message_from_bytes(compose(delivery).message().as_bytes(), policy=policy.default)
 
 

@@ -6,9 +6,9 @@ from django.db import transaction
 
 from accounts.models import OneTimeCode
 from accounts.services import otp
-from accounts.signals import refresh_reused
+from accounts.signals import refresh_token_reused
 from notifications.invariants import CHECKS
-from notifications.models import Delivery, Notification
+from notifications.models import EmailDelivery, Notification
 from notifications.tests import rows
 from payments.models import Order, Payment, Refund
 from payments.signals import (
@@ -71,7 +71,7 @@ def test_each_failed_payment_is_told_to_the_buyer(order):
 
 
 def test_each_reminder_is_told_to_the_buyer_once(order):
-    for order.reminders in (1, 1, 2):
+    for order.reminders_sent in (1, 1, 2):
         send(payment_reminded, order)
 
     assert rows.told() == [("bidder", "payment_reminder", f"order:{order.pk}:reminder:{n}") for n in (1, 2)]
@@ -103,10 +103,10 @@ def refund(order):
     now = order.due_at
     money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
     payment = Payment.objects.create(
-        order=order, intent_id="pi_1", **money, status="succeeded", refunding=Decimal(5), succeeded_at=now
+        order=order, stripe_intent_id="pi_1", **money, status="succeeded", refunds_reserved=Decimal(5), succeeded_at=now
     )
     return Refund.objects.create(
-        payment=payment, refund_id="re_1", amount=Decimal(5), currency="USD", status="succeeded"
+        payment=payment, stripe_refund_id="re_1", amount=Decimal(5), currency="USD", status="succeeded"
     )
 
 
@@ -185,20 +185,20 @@ def test_nothing_is_told_of_what_was_rolled_back(order, signal):
         signal.send(sender=Order, order=order)
         transaction.set_rollback(True)
 
-    assert (Notification.objects.count(), Delivery.objects.count()) == (0, 0)
+    assert (Notification.objects.count(), EmailDelivery.objects.count()) == (0, 0)
 
 
 def test_a_code_that_is_asked_for_is_to_be_mailed_first():
     code = otp.request_code(email="new@example.com", ip=None)
 
-    delivery = Delivery.objects.get()
+    delivery = EmailDelivery.objects.get()
     assert (delivery.code, delivery.notification, delivery.priority, delivery.sent_at) == (code, None, 0, None)
     assert OneTimeCode.objects.count() == 1
 
 
 def test_a_spent_token_that_comes_back_warns_its_owner_once_an_hour(bidder):
     for _ in range(2):
-        refresh_reused.send(sender=None, user=bidder)
+        refresh_token_reused.send(sender=None, user=bidder)
 
     # Two, should the hour have turned in between.
     assert {(name, kind) for name, kind, _ in rows.told()} == {("bidder", "new_login")}

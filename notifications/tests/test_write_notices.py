@@ -2,13 +2,13 @@ import logging
 
 import pytest
 
-from auctioncraft.tests import factories
 from auctions.models import AuctionEvent, EventOutbox
 from notifications.invariants import CHECKS
-from notifications.models import Delivery, Notification
-from notifications.services import events, notices
-from notifications.services.events import write_notices
+from notifications.models import EmailDelivery, Notification
+from notifications.services import notification_writer, outbox
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def test_the_displaced_leader_is_told(seller, bidder, rival):
     lamp = rows.product(seller)
     rows.outbid(lamp, bidder=rival, displaced=bidder)
 
-    assert write_notices() == 1
+    assert write_notifications() == 1
 
     notice = Notification.objects.get()
     assert (notice.recipient, notice.kind, notice.product, notice.source, notice.title, notice.message) == (
@@ -40,7 +40,7 @@ def test_the_displaced_leader_is_told(seller, bidder, rival):
 def test_a_bid_that_displaces_nobody_tells_nobody(seller, bidder):
     rows.outbid(rows.product(seller), bidder=bidder, displaced=None)
 
-    assert write_notices() == 1
+    assert write_notifications() == 1
 
     assert (rows.told(), EventOutbox.objects.count()) == ([], 0)
 
@@ -49,7 +49,7 @@ def test_a_sale_tells_winner_seller_and_each_loser_once(seller, bidder, rival):
     other = factories.user("other@example.com")
     lamp = rows.sale(seller, bidder, [rival, other, rival])
 
-    write_notices()
+    write_notifications()
 
     source = f"product:{lamp.pk}:1"
     assert rows.told() == [
@@ -76,7 +76,7 @@ def test_an_auction_without_a_sale_tells_the_seller_why_and_the_bidders(seller, 
         rows.bid(lamp, bidder)
     rows.closed(lamp, result=result)
 
-    write_notices()
+    write_notifications()
 
     source = f"product:{lamp.pk}:1"
     lost = [("bidder", "auction_lost", source)] if result != "no_bids" else []
@@ -92,7 +92,7 @@ def test_a_cancelled_auction_tells_seller_and_bidders(seller, bidder, rival):
     rows.bid(lamp, rival)
     rows.event(lamp, "cancelled", {})
 
-    write_notices()
+    write_notifications()
 
     assert sorted(rows.told()) == [
         (name, "auction_cancelled", f"product:{lamp.pk}:1") for name in ("bidder", "rival", "seller")
@@ -104,22 +104,22 @@ def test_events_that_concern_nobody_leave_the_outbox_without_a_notice(seller):
     for kind in ("extended", "edited", "relisted", "sale_fell_through"):
         rows.event(lamp, kind, {})
 
-    assert write_notices() == 4
+    assert write_notifications() == 4
 
     assert (rows.told(), EventOutbox.objects.count()) == ([], 0)
 
 
 def test_an_event_told_before_is_told_no_second_time(seller, bidder, rival):
     lamp = rows.sale(seller, bidder, [rival])
-    write_notices()
-    Delivery.objects.filter(notification__kind="auction_won").delete()
+    write_notifications()
+    EmailDelivery.objects.filter(notification__kind="auction_won").delete()
     for _ in range(2):
         EventOutbox.objects.create(product_id=lamp.pk, seq=1)
 
-    assert write_notices() == 2
+    assert write_notifications() == 2
 
     # Nothing twice, and what lacked a delivery has one again.
-    assert (Notification.objects.count(), Delivery.objects.count()) == (3, 3)
+    assert (Notification.objects.count(), EmailDelivery.objects.count()) == (3, 3)
     assert problems() == {}
 
 
@@ -133,8 +133,8 @@ def test_a_bad_event_stays_and_is_logged_once_while_the_others_go_on(seller, bid
     rows.outbid(lamp, bidder=rival, displaced=bidder)
 
     with caplog.at_level(logging.ERROR):
-        assert write_notices(limit=2) == 1
-        assert write_notices() == 0
+        assert write_notifications(limit=2) == 1
+        assert write_notifications() == 0
 
     assert rows.told() == [("bidder", "outbid", f"product:{lamp.pk}:4")]
     assert set(EventOutbox.objects.values_list("pk", flat=True)) == bad
@@ -152,7 +152,7 @@ def test_an_event_that_the_database_refuses_does_not_take_its_batch_along(seller
     lamp = rows.product(seller)
     for displaced in (bidder, rival, bidder):
         rows.outbid(lamp, bidder=seller, displaced=displaced)
-    store = notices.store
+    store = notification_writer.store_notifications
 
     def refuse_the_second(written):
         written = list(written)
@@ -160,9 +160,9 @@ def test_an_event_that_the_database_refuses_does_not_take_its_batch_along(seller
         if any(notice.source.endswith(":2") for notice in written):
             raise ValueError("as the database would at COMMIT")
 
-    monkeypatch.setattr(events, "store", refuse_the_second)
+    monkeypatch.setattr(outbox, "store_notifications", refuse_the_second)
 
-    assert write_notices() == 2
+    assert write_notifications() == 2
 
     assert rows.told() == [("bidder", "outbid", f"product:{lamp.pk}:{seq}") for seq in (1, 3)]
     assert list(EventOutbox.objects.values_list("seq", flat=True)) == [2]
@@ -173,7 +173,7 @@ def test_an_account_that_is_gone_gets_nothing_and_keeps_nobody_waiting(seller, b
     row = rows.outbid(lamp, bidder=bidder, displaced=None)
     AuctionEvent.objects.filter(pk=row.pk).update(private={"bidder": bidder.pk, "leader": bidder.pk, "outbid": 10**9})
 
-    assert write_notices() == 1
+    assert write_notifications() == 1
 
     assert rows.told() == []
 
@@ -182,7 +182,7 @@ def test_a_name_as_long_as_it_may_be_fits_and_a_name_of_braces_and_lines_is_harm
     rows.outbid(rows.product(seller, name="x" * 200), bidder=rival, displaced=bidder)
     rows.outbid(rows.product(seller, name="{kind}\r\nBcc: all@example.com"), bidder=rival, displaced=bidder)
 
-    write_notices()
+    write_notifications()
 
     assert list(Notification.objects.order_by("pk").values_list("title", flat=True)) == [
         f"You were outbid on “{'x' * 119}…”",
@@ -196,12 +196,12 @@ def test_many_losers_are_written_in_chunks_and_a_full_transaction_leaves_the_res
     losers = [factories.user(f"loser{number}@example.com") for number in range(25)]
     for _ in range(3):
         rows.sale(seller, bidder, losers)
-    monkeypatch.setattr(notices, "CHUNK", 10)
-    monkeypatch.setattr(events, "FULL", 30)
+    monkeypatch.setattr(notification_writer, "CHUNK", 10)
+    monkeypatch.setattr(outbox, "FULL", 30)
 
-    assert write_notices() == 3
+    assert write_notifications() == 3
 
-    assert Notification.objects.count() == Delivery.objects.count() == 3 * 27
+    assert Notification.objects.count() == EmailDelivery.objects.count() == 3 * 27
     assert problems() == {}
 
 
@@ -210,9 +210,9 @@ def test_a_batch_costs_the_same_queries_however_many_events(seller, bidder, riva
         lamp = rows.sale(seller, bidder, [rival])
         rows.outbid(lamp, bidder=rival, displaced=bidder)
     with django_assert_num_queries(12):
-        write_notices()
+        write_notifications()
     for _ in range(10):
         lamp = rows.sale(seller, bidder, [rival])
         rows.outbid(lamp, bidder=rival, displaced=bidder)
     with django_assert_num_queries(12):
-        write_notices()
+        write_notifications()

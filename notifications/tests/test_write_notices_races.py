@@ -5,9 +5,9 @@ from django.db import connection, transaction
 
 from auctions.models import EventOutbox
 from notifications.invariants import CHECKS
-from notifications.models import Delivery, Notification
-from notifications.services import events
-from notifications.services.events import write_notices
+from notifications.models import EmailDelivery, Notification
+from notifications.services import outbox
+from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,12 +24,12 @@ def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells_exa
     with monkeypatch.context() as patch:
         patch.setattr(EventOutbox.objects, "filter", _breaking(EventOutbox.objects.filter))
         with pytest.raises(KeyboardInterrupt):
-            write_notices()
-    assert (Notification.objects.count(), Delivery.objects.count(), EventOutbox.objects.count()) == (0, 0, 1)
+            write_notifications()
+    assert (Notification.objects.count(), EmailDelivery.objects.count(), EventOutbox.objects.count()) == (0, 0, 1)
 
-    assert write_notices() == 1
+    assert write_notifications() == 1
 
-    assert (Notification.objects.count(), Delivery.objects.count(), EventOutbox.objects.count()) == (3, 3, 0)
+    assert (Notification.objects.count(), EmailDelivery.objects.count(), EventOutbox.objects.count()) == (3, 3, 0)
     assert problems() == {}
 
 
@@ -55,7 +55,7 @@ def test_workers_at_once_tell_everything_exactly_once(seller, bidder, rival):
     def work():
         try:
             start.wait()
-            counts.append(write_notices(limit=3))
+            counts.append(write_notifications(limit=3))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -67,11 +67,11 @@ def test_workers_at_once_tell_everything_exactly_once(seller, bidder, rival):
     for thread in threads:
         thread.join()
     # A worker skips what another holds and may end before it; a last sweep is what the next second brings.
-    counts.append(write_notices())
+    counts.append(write_notifications())
 
     assert failures == []
     assert sum(counts) == 50
-    assert Notification.objects.count() == Delivery.objects.count() == 10 * (3 + 4)
+    assert Notification.objects.count() == EmailDelivery.objects.count() == 10 * (3 + 4)
     assert problems() == {}
 
 
@@ -92,14 +92,14 @@ def test_what_another_worker_holds_is_left_alone_on_postgresql(seller, bidder, r
     thread.start()
     held.wait(10)
     try:
-        assert write_notices() == 0
+        assert write_notifications() == 0
     finally:
         done.set()
         thread.join()
-    assert write_notices() == 1
+    assert write_notifications() == 1
 
 
 def test_the_sweep_refuses_to_run_inside_a_transaction(seller, bidder, rival):
     rows.sale(seller, bidder, [rival])
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-        events._write([1])
+        outbox._write([1])

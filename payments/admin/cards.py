@@ -12,17 +12,17 @@ from payments.models import Customer, SavedCard
 class CustomerAdmin(ReadOnlyAdmin):
     """Who is who at Stripe; those to be deleted are of erased accounts."""
 
-    list_display = ("id", "customer_id", "user", "to_delete", "created_at")
+    list_display = ("id", "stripe_customer_id", "user", "to_delete", "created_at")
     list_filter = ("to_delete", "created_at")
     list_select_related = ("user",)
-    search_fields = ("=id", "customer_id", "user__email")
+    search_fields = ("=id", "stripe_customer_id", "user__email")
 
 
 @admin.register(SavedCard)
 class SavedCardAdmin(ReadOnlyAdmin):
     """Saved cards: what a receipt shows of them."""
 
-    list_display = ("id", "user", "brand", "last4", "exp_month", "exp_year", "charge_when_winning", "created_at")
-    list_filter = ("charge_when_winning", "brand", "created_at")
+    list_display = ("id", "user", "brand", "last4", "exp_month", "exp_year", "auto_charge", "created_at")
+    list_filter = ("auto_charge", "brand", "created_at")
     list_select_related = ("user",)
-    search_fields = ("=id", "payment_method_id", "user__email", "last4")
+    search_fields = ("=id", "stripe_payment_method_id", "user__email", "last4")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 
 from auctioncraft.admin import ReadOnlyAdmin
-from auctioncraft.errors import DomainError
+from auctioncraft.core.errors import DomainError
 from payments.models import StripeEvent
 from payments.services import webhooks
 from payments.services.event_handlers import HANDLERS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class _Attention(admin.SimpleListFilter):
+class NeedsAttentionFilter(admin.SimpleListFilter):
     """What staff should look at."""
 
     title = "attention"
@@ -44,32 +44,32 @@ class StripeEventAdmin(ReadOnlyAdmin):
     """What Stripe sent, and what became of it."""
 
     list_display = ("id", "type", "created_at", "received_at", "processed_at", "attempts", "flag", "error")
-    list_filter = (_Attention, "found_by", "type", "received_at")
+    list_filter = (NeedsAttentionFilter, "found_by", "type", "received_at")
     search_fields = ("id", "type", "flag", "account")
     date_hierarchy = "received_at"
-    actions = ("act_again",)
+    actions = ("reprocess",)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Staff with Django's permission to change events, which is good for this alone."""
         return request.user.has_perm("payments.change_stripeevent")
 
     @admin.action(description="Act on it again", permissions=["replay"])
-    def act_again(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
+    def reprocess(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
         """Have the chosen events acted on in the order they came, whether that was done before or not.
 
         What came of each is told, and noted on its page with who asked for it.
         """
         for event in events.order_by("received_at"):
-            level, came_of_it = _act_again(event)
+            level, came_of_it = _reprocess(event)
             self.log_change(request, event, f"Acted on again: {came_of_it}")
             self.message_user(request, f"{event.pk}: {came_of_it}", level)
 
 
-def _act_again(event: StripeEvent) -> tuple[int, str]:
+def _reprocess(event: StripeEvent) -> tuple[int, str]:
     if event.type not in HANDLERS:
         return messages.WARNING, "nothing is done about events of this type."
     try:
-        flag = webhooks.replay(event_id=event.pk).flag
+        flag = webhooks.reprocess(event_id=event.pk).flag
     except DomainError as refusal:
         return messages.ERROR, refusal.message
     except Exception as error:

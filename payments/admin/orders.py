@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from unfold.admin import TabularInline
 
-from auctioncraft import money
-from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
-from auctions.admin.acts import one_by_one
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.core import money
+from auctions.admin.actions import run_actions
 from payments import errors
 from payments.models import Order, OrderEvent, Payment
 from payments.services import refunds
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class PaymentInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     """The payments of an order, on its page."""
 
     model = Payment
     extra = 0
-    fields = ("intent_id", "amount", "currency", "status", "last_error", "created_at", "succeeded_at")
+    fields = ("stripe_intent_id", "amount", "currency", "status", "last_error", "created_at", "succeeded_at")
 
 
-class HistoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class OrderEventInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     """What happened to an order, on its page."""
 
     model = OrderEvent
@@ -47,13 +47,13 @@ class OrderAdmin(ReadOnlyAdmin):
 
     list_display = (
         *("id", "product", "buyer", "seller", "total", "currency", "status"),
-        *("due_at", "reminders", "paid_at", "expired_at"),
+        *("due_at", "reminders_sent", "paid_at", "expired_at"),
     )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("product", "buyer", "seller")
-    search_fields = ("=id", "product__name", "buyer__email", "seller__email", "payments__intent_id")
+    search_fields = ("=id", "product__name", "buyer__email", "seller__email", "payments__stripe_intent_id")
     date_hierarchy = "created_at"
-    inlines = (PaymentInline, HistoryInline)
+    inlines = (PaymentInline, OrderEventInline)
 
 
 @admin.register(Payment)
@@ -61,12 +61,22 @@ class PaymentAdmin(ReadOnlyAdmin):
     """Payments; `surplus` ones are to be refunded."""
 
     list_display = (
-        *("id", "intent_id", "order", "amount", "currency", "status", "received", "received_currency", "refunding"),
+        *(
+            "id",
+            "stripe_intent_id",
+            "order",
+            "amount",
+            "currency",
+            "status",
+            "received",
+            "received_currency",
+            "refunds_reserved",
+        ),
         *("last_error", "succeeded_at"),
     )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("order",)
-    search_fields = ("=id", "intent_id", "=order__id")
+    search_fields = ("=id", "stripe_intent_id", "=order__id")
     actions = ("refund_surplus",)
     # The idempotency key is the server's; the model says it is not editable, so the admin leaves it out.
 
@@ -86,8 +96,8 @@ class PaymentAdmin(ReadOnlyAdmin):
             made = refunds.refund_order(
                 order_id=payment.order_id,
                 actor=request.user,  # type: ignore[arg-type]
-                payment=payment.intent_id or "",
+                payment=payment.stripe_intent_id or "",
             )
             return f"{money.to_text(made.amount, made.currency)} {made.currency}, {made.status}."
 
-        one_by_one(self, request, ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments))
+        run_actions(self, request, ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments))

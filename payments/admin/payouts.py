@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.http import HttpResponse
 from unfold.admin import TabularInline
 
-from auctioncraft import money
-from auctioncraft.admin import ReadOnly, ReadOnlyAdmin
-from auctions.admin.acts import one_by_one
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.core import money
+from auctions.admin.actions import run_actions
 from payments.models import Payout, SellerAccount, TransferReversal
 from payments.services import payout_report, payouts
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class ReversalInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     """What is taken back of a payout, on its page."""
 
     model = TransferReversal
     extra = 0
-    fields = ("reversal_id", "amount", "attempts", "try_at", "error", "created_at", "made_at")
+    fields = ("stripe_reversal_id", "amount", "attempts", "next_attempt_at", "error", "created_at", "completed_at")
 
 
 @admin.register(Payout)
@@ -33,12 +33,25 @@ class PayoutAdmin(ReadOnlyAdmin):
     """What sellers are due of paid orders. Those of route `manual` staff pay by hand, and mark here."""
 
     list_display = (
-        *("id", "order", "seller", "currency", "gross", "fee", "amount", "reversed", "sent", "due", "route", "status"),
+        *(
+            "id",
+            "order",
+            "seller",
+            "currency",
+            "gross",
+            "fee",
+            "amount",
+            "clawed_back",
+            "transferred",
+            "due",
+            "route",
+            "status",
+        ),
         *("blocked_by", "error", "created_at", "paid_at"),
     )
     list_filter = ("status", "route", "blocked_by", "currency", "created_at")
     list_select_related = ("order", "seller")
-    search_fields = ("=id", "=order__id", "seller__email", "transfer_id")
+    search_fields = ("=id", "=order__id", "seller__email", "stripe_transfer_id")
     date_hierarchy = "created_at"
     actions = ("mark_paid", "download")
     inlines = (ReversalInline,)
@@ -58,9 +71,9 @@ class PayoutAdmin(ReadOnlyAdmin):
 
         def pay(payout: Payout) -> str:
             paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user)  # type: ignore[arg-type]
-            return f"{money.to_text(paid.sent, paid.currency)} {paid.currency} is with the seller."
+            return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} is with the seller."
 
-        one_by_one(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in chosen))
+        run_actions(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in chosen))
 
     @admin.action(description="Download as CSV", permissions=["view"])
     def download(self, request: HttpRequest, chosen: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)
@@ -78,9 +91,17 @@ class SellerAccountAdmin(ReadOnlyAdmin):
     """Sellers' accounts at Stripe, as Stripe last described them."""
 
     list_display = (
-        *("id", "user", "account_id", "details_submitted", "charges_enabled", "payouts_enabled", "transfers_active"),
+        *(
+            "id",
+            "user",
+            "stripe_account_id",
+            "details_submitted",
+            "charges_enabled",
+            "payouts_enabled",
+            "transfers_active",
+        ),
         *("disabled_reason", "updated_at"),
     )
     list_filter = ("payouts_enabled", "transfers_active", "details_submitted", "disabled_reason")
     list_select_related = ("user",)
-    search_fields = ("=id", "user__email", "account_id")
+    search_fields = ("=id", "user__email", "stripe_account_id")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class _Outcome(admin.SimpleListFilter):
+class OutcomeFilter(admin.SimpleListFilter):
     """How it ended."""
 
     title = "outcome"
@@ -34,12 +34,12 @@ class _Outcome(admin.SimpleListFilter):
 class ReconciliationAdmin(ReadOnlyAdmin):
     """Each comparison: what was looked at and mended, the sums of both sides, and every difference."""
 
-    list_display = ("id", "since", "started_at", "finished_at", "number_of_differences", "error")
-    list_filter = (_Outcome, "started_at")
+    list_display = ("id", "since", "started_at", "finished_at", "difference_count", "error")
+    list_filter = (OutcomeFilter, "started_at")
     search_fields = ("=id", "error")
     date_hierarchy = "started_at"
 
     @admin.display(description="differences")
-    def number_of_differences(self, row: Reconciliation) -> int:
+    def difference_count(self, row: Reconciliation) -> int:
         """Show them under a heading of their own."""
-        return row.number_of_differences
+        return row.difference_count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from auctioncraft.admin import ReadOnlyAdmin
-from auctions.admin.acts import one_by_one
+from auctions.admin.actions import run_actions
 from payments.models import Dispute, Refund
 from payments.services import refunds
 
@@ -22,12 +22,22 @@ class RefundAdmin(ReadOnlyAdmin):
     """Refunds. One that stays at `creating` was not answered by Stripe yet."""
 
     list_display = (
-        *("id", "refund_id", "payment", "amount", "currency", "status", "failure", "reason", "requested_by"),
+        *(
+            "id",
+            "stripe_refund_id",
+            "payment",
+            "amount",
+            "currency",
+            "status",
+            "failure_code",
+            "reason",
+            "requested_by",
+        ),
         *("attempts", "created_at", "settled_at"),
     )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("payment", "requested_by")
-    search_fields = ("=id", "refund_id", "payment__intent_id", "=payment__order__id")
+    search_fields = ("=id", "stripe_refund_id", "payment__stripe_intent_id", "=payment__order__id")
     date_hierarchy = "created_at"
     actions = ("send_again",)
     fields = list_display[1:]
@@ -46,7 +56,7 @@ class RefundAdmin(ReadOnlyAdmin):
             return f"{Refund.objects.get(pk=refund_id).status}."
 
         ids = list(chosen.values_list("pk", flat=True))
-        one_by_one(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids))
+        run_actions(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids))
 
 
 @admin.register(Dispute)
@@ -54,12 +64,12 @@ class DisputeAdmin(ReadOnlyAdmin):
     """Disputes. They are answered in Stripe's dashboard, before `evidence_due_at`."""
 
     list_display = (
-        *("dispute_id", "payment", "amount", "currency", "status", "reason"),
+        *("stripe_dispute_id", "payment", "amount", "currency", "status", "reason"),
         *("evidence_due_at", "opened_at", "closed_at"),
     )
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "status", "reason", "currency")
     list_select_related = ("payment",)
-    search_fields = ("dispute_id", "payment__intent_id", "=payment__order__id")
+    search_fields = ("stripe_dispute_id", "payment__stripe_intent_id", "=payment__order__id")
     date_hierarchy = "opened_at"
     fields = list_display
     readonly_fields = fields

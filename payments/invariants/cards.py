@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import Customer, Order, SavedCard
 from payments.services import auto_charge
 
@@ -21,13 +21,13 @@ def has_card_iff_one_is_saved() -> list[str]:
 
 def cards_are_of_customers() -> list[str]:
     """docs/security.md, Saved cards: each is of a customer of ours at Stripe, whose account was not erased."""
-    customer = Customer.objects.filter(user_id=OuterRef("user_id"), customer_id__isnull=False, to_delete=False)
+    customer = Customer.objects.filter(user_id=OuterRef("user_id"), stripe_customer_id__isnull=False, to_delete=False)
     stray = SavedCard.objects.filter(~Exists(customer)).order_by("pk")
     return [f"card {pk} is of nobody who is a customer" for pk in stray.values_list("pk", flat=True)]
 
 
 def winners_are_charged_in_time() -> list[str]:
     """No winner's card waits to be charged longer than it is tried (while a worker is up)."""
-    late = clock.now() - auto_charge.LASTS - timedelta(hours=1)
+    late = clock.now() - auto_charge.RETRY_PERIOD - timedelta(hours=1)
     waiting = Order.objects.filter(auto_charge=Order.AutoCharge.DUE, created_at__lt=late).order_by("pk")
     return [f"order {pk} was to be charged, and was not tried" for pk in waiting.values_list("pk", flat=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import StripeEvent
 
 

@@ -8,11 +8,11 @@ from typing import Final
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
-from auctioncraft import clock, money
+from auctioncraft.core import clock, money
 from auctions.models import Auction, AuctionEvent
 from payments.invariants.keys import keys
 from payments.models import Order, Payment
-from payments.services.expiry import LONGEST_WAIT
+from payments.services.expiry import MAX_WAIT
 
 _LIVE: Final = (Order.Status.AWAITING_PAYMENT, Order.Status.PAID)
 
@@ -70,7 +70,7 @@ def every_sale_has_an_order() -> list[str]:
     )
     standing = order.exclude(status=Order.Status.EXPIRED)
     without = Auction.objects.filter(status=Auction.Status.SOLD).filter(
-        Q(~Exists(standing), fell_through_at__isnull=True) | ~Exists(order)
+        Q(~Exists(standing), payment_defaulted_at__isnull=True) | ~Exists(order)
     )
     return [f"the sale of product {pk} has no order" for pk in without.order_by("pk").values_list("pk", flat=True)]
 
@@ -82,9 +82,9 @@ def sales_fall_through_with_their_order() -> list[str]:
     """
     orders = Order.objects.filter(product_id=OuterRef("pk"))
     expired = orders.filter(
-        status=Order.Status.EXPIRED, buyer_id=OuterRef("winner_id"), expired_at=OuterRef("fell_through_at")
+        status=Order.Status.EXPIRED, buyer_id=OuterRef("winner_id"), expired_at=OuterRef("payment_defaulted_at")
     )
-    wrong = Auction.objects.filter(fell_through_at__isnull=False).filter(
+    wrong = Auction.objects.filter(payment_defaulted_at__isnull=False).filter(
         ~Exists(expired) | Exists(orders.filter(status__in=_LIVE))
     )
     over = Order.objects.order_by().filter(status=Order.Status.EXPIRED).values_list("product_id", "expired_at")
@@ -119,8 +119,8 @@ def no_order_is_overdue() -> list[str]:
     But for those whose payment Stripe has not ended: they wait for it, but not for ever.
     """
     due = clock.now() - timedelta(seconds=60)
-    at_stripe = Payment.objects.live().filter(order_id=OuterRef("pk"), intent_id__isnull=False)
-    late = Q(~Exists(at_stripe), due_at__lt=due) | Q(due_at__lt=due - LONGEST_WAIT)
+    at_stripe = Payment.objects.live().filter(order_id=OuterRef("pk"), stripe_intent_id__isnull=False)
+    late = Q(~Exists(at_stripe), due_at__lt=due) | Q(due_at__lt=due - MAX_WAIT)
     waiting = Order.objects.filter(late, status=Order.Status.AWAITING_PAYMENT).order_by("pk")
     return [f"order {pk} still awaits payment, due at {at}" for pk, at in waiting.values_list("pk", "due_at")]
 
@@ -128,9 +128,7 @@ def no_order_is_overdue() -> list[str]:
 def paid_sales_are_settled() -> list[str]:
     """Invariant 13, as the auction sees it: settled if, and only if, its order is paid."""
     paid = Order.objects.filter(product_id=OuterRef("pk"), status=Order.Status.PAID)
-    wrong = Auction.objects.filter(
-        Q(Exists(paid), settled_at__isnull=True) | Q(~Exists(paid), settled_at__isnull=False)
-    )
+    wrong = Auction.objects.filter(Q(Exists(paid), paid_at__isnull=True) | Q(~Exists(paid), paid_at__isnull=False))
     return [
         f"the auction of product {pk} disagrees with its order"
         for pk in wrong.order_by("pk").values_list("pk", flat=True)

@@ -39,7 +39,7 @@ def money_has_an_intent() -> list[str]:
 
     What came and did not pay its order is marked surplus, to be refunded: paid_means_money says which did.
     """
-    made = Q(status__in=(Payment.Status.OPEN, _SUCCEEDED, Payment.Status.SURPLUS), intent_id__isnull=True)
+    made = Q(status__in=(Payment.Status.OPEN, _SUCCEEDED, Payment.Status.SURPLUS), stripe_intent_id__isnull=True)
     came = Q(status__in=(_SUCCEEDED, Payment.Status.SURPLUS))
     timed = came & Q(succeeded_at__isnull=True)
     lost = Payment.objects.filter(~came, succeeded_at__isnull=False)

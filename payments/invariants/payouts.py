@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, F, OuterRef, Q
 
-from auctioncraft import money
-from auctioncraft.db import money_sum
+from auctioncraft.core import money
+from auctioncraft.core.model_fields import money_sum
 from payments.invariants.keys import keys
 from payments.models import Order, Payment, Payout
 
@@ -32,15 +32,15 @@ def paid_orders_have_a_payout() -> list[str]:
 
 def payouts_take_back_the_sellers_share() -> list[str]:
     """Invariant 15: of what buyers got back, sellers bear their share, to the smallest amount of the currency."""
-    rows = Payout.objects.filter(returned__gt=0).order_by("pk")
+    rows = Payout.objects.filter(refunded_gross__gt=0).order_by("pk")
     return [
-        f"payout {payout.pk} has {payout.reversed} reversed of {payout.amount}, for {payout.returned}"
+        f"payout {payout.pk} has {payout.clawed_back} reversed of {payout.amount}, for {payout.refunded_gross}"
         for payout in rows.iterator(2000)
-        if payout.reversed
+        if payout.clawed_back
         != (
             payout.amount
-            if payout.returned == payout.gross
-            else money.round_half_up(payout.amount * payout.returned / payout.gross, payout.currency)
+            if payout.refunded_gross == payout.gross
+            else money.round_half_up(payout.amount * payout.refunded_gross / payout.gross, payout.currency)
         )
     ]
 
@@ -50,15 +50,15 @@ def payouts_are_levelled() -> list[str]:
 
     What was paid by hand comes back by hand.
     """
-    left = Q(amount__gt=F("reversed"))
+    left = Q(amount__gt=F("clawed_back"))
     wrong = (
         Q(left, status=Payout.Status.VOID)
-        | Q(~left, status__in=Payout.LIVE)
-        | Q(~Q(status=Payout.Status.PAID), sent__gt=0)
+        | Q(~left, status__in=Payout.UNPAID_STATUSES)
+        | Q(~Q(status=Payout.Status.PAID), transferred__gt=0)
     )
-    paid: QuerySet[Any] = Payout.objects.filter(status=Payout.Status.PAID, reversed__gt=0)
+    paid: QuerySet[Any] = Payout.objects.filter(status=Payout.Status.PAID, clawed_back__gt=0)
     taken = paid.exclude(route=Payout.Route.MANUAL)
-    asked = money_sum("reversals__amount", filter=Q(reversals__made_at__isnull=True))
+    asked = money_sum("reversals__amount", filter=Q(reversals__completed_at__isnull=True))
     return [f"payout {pk} is not what its amounts say" for pk in keys(Payout.objects.filter(wrong))] + [
         f"payout {payout.pk}: its seller has {-payout.owed} too much, of which {payout.asked:.3f} is asked back"
         for payout in taken.annotate(asked=asked).order_by("pk").iterator(2000)
@@ -68,7 +68,7 @@ def payouts_are_levelled() -> list[str]:
 
 def transfers_are_at_stripe() -> list[str]:
     """Invariant 15: what Stripe sent has its id there; what has a destination was paid with its payment's fee."""
-    nameless = Payout.objects.filter(route=Payout.Route.TRANSFER, status=Payout.Status.PAID, transfer_id="")
+    nameless = Payout.objects.filter(route=Payout.Route.TRANSFER, status=Payout.Status.PAID, stripe_transfer_id="")
     passed_on = Payment.objects.filter(
         order_id=OuterRef("order_id"), status=Payment.Status.SUCCEEDED, fee=OuterRef("fee")
     ).exclude(destination="")

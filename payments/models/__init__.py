@@ -1,9 +1,9 @@
 """The tables of money."""
 
+from payments.models.customers import Customer, SavedCard, SellerAccount
 from payments.models.orders import Order, OrderEvent
 from payments.models.payments import Dispute, Payment, Refund
 from payments.models.payouts import Payout, TransferReversal
-from payments.models.people import Customer, SavedCard, SellerAccount
 from payments.models.stripe import Reconciliation, StripeEvent
 
 __all__ = [

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Round
 
-from auctioncraft.db import MoneyField
+from auctioncraft.core.model_fields import MoneyField
 from auctions.models import Product
 
 
@@ -64,7 +64,9 @@ class Order(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
-    reminders = models.PositiveSmallIntegerField(default=0, help_text="How many times its buyer was reminded to pay.")
+    reminders_sent = models.PositiveSmallIntegerField(
+        default=0, help_text="How many times its buyer was reminded to pay."
+    )
     refunded = MoneyField(default=Decimal(0), help_text="What has gone back to the buyer of what paid it.")
     auto_charge = models.CharField(max_length=4, choices=AutoCharge, blank=True)
 

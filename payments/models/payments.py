@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from auctioncraft.db import MoneyField
+from auctioncraft.core.model_fields import MoneyField
 from payments.models.orders import Order
 
 
@@ -42,21 +42,23 @@ class Payment(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    stripe_intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
     # What the intent was asked for with: the same key must always ask for the same.
-    customer_id = models.CharField(max_length=255, blank=True, help_text="The buyer's id at Stripe, if they have one.")
+    stripe_customer_id = models.CharField(
+        max_length=255, blank=True, help_text="The buyer's id at Stripe, if they have one."
+    )
     destination = models.CharField(max_length=255, blank=True, help_text="The seller's account, if Stripe pays it out.")
     fee = MoneyField(default=Decimal(0), help_text="What the house keeps of a payment with a destination.")
     status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
     received = MoneyField(null=True, blank=True, help_text="What came in; of a surplus it may be another amount.")
     received_currency = models.CharField(max_length=3, blank=True)
-    refunding = MoneyField(default=Decimal(0), help_text="The sum of its refunds that were not refused.")
+    refunds_reserved = MoneyField(default=Decimal(0), help_text="The sum of its refunds that were not refused.")
     last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
     created_at = models.DateTimeField(db_default=Now())
     succeeded_at = models.DateTimeField(null=True, blank=True)
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe last would not cancel it.")
+    cancel_tried_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe last would not cancel it.")
 
     objects: ClassVar[Any] = PaymentQuerySet.as_manager()
 
@@ -76,13 +78,13 @@ class Payment(models.Model):
             ),
             models.CheckConstraint(
                 # The ceiling of refunds, whoever else forgets it.
-                condition=Q(refunding=0) | Q(refunding__gt=0, refunding__lte=F("received")),
+                condition=Q(refunds_reserved=0) | Q(refunds_reserved__gt=0, refunds_reserved__lte=F("received")),
                 name="payment_refunds_within_received",
             ),
         )
 
     def __str__(self) -> str:
-        return self.intent_id or f"Payment {self.pk}"
+        return self.stripe_intent_id or f"Payment {self.pk}"
 
     @property
     def is_live(self) -> bool:
@@ -97,7 +99,7 @@ class Payment(models.Model):
     @property
     def refundable(self) -> Decimal:
         """What is left to refund, in the currency that came in."""
-        left: Decimal = (self.received or Decimal(0)) - self.refunding
+        left: Decimal = (self.received or Decimal(0)) - self.refunds_reserved
         return left
 
 
@@ -122,12 +124,14 @@ class Refund(models.Model):
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    refund_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    stripe_refund_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=24, choices=Reason, blank=True)
     status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
-    failure = models.CharField(max_length=100, blank=True, help_text="Stripe's code for why it did not go through.")
+    failure_code = models.CharField(
+        max_length=100, blank=True, help_text="Stripe's code for why it did not go through."
+    )
     attempts = models.PositiveIntegerField(default=0)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -143,7 +147,7 @@ class Refund(models.Model):
         constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),)
 
     def __str__(self) -> str:
-        return self.refund_id or f"Refund {self.pk}"
+        return self.stripe_refund_id or f"Refund {self.pk}"
 
 
 class Dispute(models.Model):
@@ -152,12 +156,12 @@ class Dispute(models.Model):
     Source: https://docs.stripe.com/api/disputes/object
     """
 
-    OVER: ClassVar[tuple[str, ...]] = ("won", "lost", "warning_closed", "prevented")
+    CLOSED_STATUSES: ClassVar[tuple[str, ...]] = ("won", "lost", "warning_closed", "prevented")
     # The money is with the bank. A warning only asks, and is best answered with a refund.
-    AGAINST_REFUNDS: ClassVar[tuple[str, ...]] = ("needs_response", "under_review", "lost")
+    STATUSES_BLOCKING_REFUNDS: ClassVar[tuple[str, ...]] = ("needs_response", "under_review", "lost")
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
-    dispute_id = models.CharField(max_length=255, unique=True)
+    stripe_dispute_id = models.CharField(max_length=255, unique=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=30, help_text="Stripe's word for how it stands.")
@@ -171,4 +175,4 @@ class Dispute(models.Model):
         indexes = (models.Index(fields=("payment",), name="dispute_open", condition=Q(closed_at__isnull=True)),)
 
     def __str__(self) -> str:
-        return self.dispute_id
+        return self.stripe_dispute_id

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Round
 
-from auctioncraft.db import MoneyField
+from auctioncraft.core.model_fields import MoneyField
 from payments.models.orders import Order
 
 
@@ -21,7 +21,7 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
     def owed(self) -> PayoutQuerySet:
         """Return the payouts of which sellers are still to get something."""
         # Rounded, because SQLite adds in binary.
-        return self.filter(amount__gt=Round(F("reversed") + F("sent"), precision=3))
+        return self.filter(amount__gt=Round(F("clawed_back") + F("transferred"), precision=3))
 
 
 class Payout(models.Model):
@@ -42,7 +42,7 @@ class Payout(models.Model):
         PAID = "paid"
         VOID = "void"
 
-    LIVE: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE)
+    UNPAID_STATUSES: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE)
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="payout")
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
@@ -50,17 +50,19 @@ class Payout(models.Model):
     gross = MoneyField(help_text="What the buyer paid.")
     fee = MoneyField(help_text="What the house keeps of it.")
     amount = MoneyField(help_text="What the seller is due of it.")
-    returned = MoneyField(default=Decimal(0), help_text="What of the gross the buyer got back.")
-    reversed = MoneyField(default=Decimal(0), help_text="The seller's share of that.")
-    sent = MoneyField(default=Decimal(0), help_text="What the seller has of it now.")
-    sending = MoneyField(null=True, blank=True, help_text="What Stripe was asked to send; its answer is not known yet.")
+    refunded_gross = MoneyField(default=Decimal(0), help_text="What of the gross the buyer got back.")
+    clawed_back = MoneyField(default=Decimal(0), help_text="The seller's share of that.")
+    transferred = MoneyField(default=Decimal(0), help_text="What the seller has of it now.")
+    transfer_pending = MoneyField(
+        null=True, blank=True, help_text="What Stripe was asked to send; its answer is not known yet."
+    )
     route = models.CharField(max_length=11, choices=Route)
     status = models.CharField(max_length=7, choices=Status)
     blocked_by = models.CharField(max_length=30, blank=True, help_text="Why it is blocked.")
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    transfer_id = models.CharField(max_length=255, blank=True)
+    stripe_transfer_id = models.CharField(max_length=255, blank=True)
     attempts = models.PositiveIntegerField(default=0)
-    try_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
     error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
@@ -74,7 +76,7 @@ class Payout(models.Model):
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("id",), name="payout_live", condition=Q(status__in=("blocked", "due"))),
-            models.Index(fields=("id",), name="payout_sending", condition=Q(sending__isnull=False)),
+            models.Index(fields=("id",), name="payout_transfer_pending", condition=Q(transfer_pending__isnull=False)),
         )
         constraints = (
             models.CheckConstraint(
@@ -82,11 +84,17 @@ class Payout(models.Model):
                 name="payout_adds_up",
             ),
             models.CheckConstraint(
-                condition=Q(reversed__gte=0, reversed__lte=F("amount"), returned__gte=0, returned__lte=F("gross")),
-                name="payout_reversed_at_most_all",
+                condition=Q(
+                    clawed_back__gte=0,
+                    clawed_back__lte=F("amount"),
+                    refunded_gross__gte=0,
+                    refunded_gross__lte=F("gross"),
+                ),
+                name="payout_clawed_back_at_most_all",
             ),
             models.CheckConstraint(
-                condition=Q(sent__gte=0, sent__lte=F("amount")), name="payout_sent_at_most_its_amount"
+                condition=Q(transferred__gte=0, transferred__lte=F("amount")),
+                name="payout_transferred_at_most_its_amount",
             ),
             models.CheckConstraint(
                 condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
@@ -100,7 +108,7 @@ class Payout(models.Model):
     @property
     def owed(self) -> Decimal:
         """What the seller is still to get; below zero, what they are to give back."""
-        left: Decimal = self.amount - self.reversed - self.sent
+        left: Decimal = self.amount - self.clawed_back - self.transferred
         return left
 
 
@@ -113,25 +121,25 @@ class TransferReversal(models.Model):
 
     payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="reversals")
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    reversal_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    stripe_reversal_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     attempts = models.PositiveIntegerField(default=0)
-    try_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
     error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
     created_at = models.DateTimeField(db_default=Now())
-    made_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("id",), name="reversal_to_send", condition=Q(made_at__isnull=True)),)
+        indexes = (models.Index(fields=("id",), name="reversal_to_send", condition=Q(completed_at__isnull=True)),)
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="reversal_above_zero"),
             models.CheckConstraint(
-                condition=Q(made_at__isnull=True, reversal_id__isnull=True)
-                | Q(made_at__isnull=False, reversal_id__isnull=False),
-                name="reversal_made_at_iff_made",
+                condition=Q(completed_at__isnull=True, stripe_reversal_id__isnull=True)
+                | Q(completed_at__isnull=False, stripe_reversal_id__isnull=False),
+                name="reversal_completed_at_iff_made",
             ),
         )
 
     def __str__(self) -> str:
-        return self.reversal_id or f"TransferReversal {self.pk}"
+        return self.stripe_reversal_id or f"TransferReversal {self.pk}"

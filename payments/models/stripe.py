@@ -45,7 +45,7 @@ class Reconciliation(models.Model):
 
     since = models.DateTimeField(help_text="What happened at Stripe before that was not looked at.")
     started_at = models.DateTimeField(db_default=Now())
-    beat_at = models.DateTimeField(db_default=Now(), help_text="Its last sign of life.")
+    heartbeat_at = models.DateTimeField(db_default=Now(), help_text="Its last sign of life.")
     finished_at = models.DateTimeField(null=True, blank=True)
     counts = models.JSONField(default=dict, blank=True, help_text="How many of each thing were looked at or mended.")
     sums = models.JSONField(default=dict, blank=True, help_text="By currency, ours beside Stripe's.")
@@ -65,7 +65,7 @@ class Reconciliation(models.Model):
         return f"Reconciliation {self.pk}"
 
     @property
-    def number_of_differences(self) -> int:
+    def difference_count(self) -> int:
         """How many there were, those too many to be written down among them."""
         number: int = self.counts.get("differences", 0)
         return number

@@ -3,15 +3,15 @@
 from payments.serializers.cards import (
     CardSerializer,
     CardSetupSerializer,
-    ChangeCardSerializer,
-    KeepCardSerializer,
+    SaveCardSerializer,
+    UpdateCardSerializer,
 )
 from payments.serializers.checkout import (
     CheckoutSerializer,
     CreatePaymentIntentSerializer,
     PaymentConfigSerializer,
     PremiumBandSerializer,
-    ReceivedSerializer,
+    WebhookReceivedSerializer,
 )
 from payments.serializers.fields import AmountField
 from payments.serializers.orders import (
@@ -20,25 +20,23 @@ from payments.serializers.orders import (
     OrderPartySerializer,
     OrderProductSerializer,
     OrderSerializer,
-    RefundedSerializer,
+    RefundResultSerializer,
 )
 from payments.serializers.refunds import (
     DisputeSerializer,
+    RefundRequestSerializer,
     RefundSerializer,
-    RequestRefundSerializer,
     SurplusSerializer,
 )
-from payments.serializers.sellers import OnboardingSerializer, PayoutSerializer, SellerSerializer
+from payments.serializers.sellers import OnboardingSerializer, PayoutSerializer, SellerAccountSerializer
 
 __all__ = [
     "AmountField",
     "CardSerializer",
     "CardSetupSerializer",
-    "ChangeCardSerializer",
     "CheckoutSerializer",
     "CreatePaymentIntentSerializer",
     "DisputeSerializer",
-    "KeepCardSerializer",
     "OnboardingSerializer",
     "OrderDetailSerializer",
     "OrderEventSerializer",
@@ -48,10 +46,12 @@ __all__ = [
     "PaymentConfigSerializer",
     "PayoutSerializer",
     "PremiumBandSerializer",
-    "ReceivedSerializer",
+    "RefundRequestSerializer",
+    "RefundResultSerializer",
     "RefundSerializer",
-    "RefundedSerializer",
-    "RequestRefundSerializer",
-    "SellerSerializer",
+    "SaveCardSerializer",
+    "SellerAccountSerializer",
     "SurplusSerializer",
+    "UpdateCardSerializer",
+    "WebhookReceivedSerializer",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from auctioncraft.api.fields import FlagField, TextField, UTCDateTimeField
+from auctioncraft.api.fields import StrictBooleanField, StrictCharField, UTCDateTimeField
 
 
 class CardSetupSerializer(serializers.Serializer):
@@ -15,10 +15,10 @@ class CardSetupSerializer(serializers.Serializer):
     publishable_key = serializers.CharField()
 
 
-class KeepCardSerializer(serializers.Serializer):
+class SaveCardSerializer(serializers.Serializer):
     """A SetupIntent that Stripe.js has finished."""
 
-    setup_intent_id = TextField(max_length=255)
+    setup_intent_id = StrictCharField(max_length=255)
 
     def validate_setup_intent_id(self, value: str) -> str:
         """Return it; whatever is no such id is not asked of Stripe."""
@@ -27,20 +27,22 @@ class KeepCardSerializer(serializers.Serializer):
         return value
 
 
-class ChangeCardSerializer(serializers.Serializer):
+class UpdateCardSerializer(serializers.Serializer):
     """What the owner of a card may say of it."""
 
-    charge_when_winning = FlagField(help_text="Wins are charged to it at once, and to no other card of yours.")
+    charge_when_winning = StrictBooleanField(help_text="Wins are charged to it at once, and to no other card of yours.")
 
 
 class CardSerializer(serializers.Serializer):
     """A card that one keeps at Stripe for later."""
 
     id = serializers.IntegerField()
-    payment_method_id = serializers.CharField(help_text="For Stripe.js: to pay an order with this card.")
+    payment_method_id = serializers.CharField(
+        source="stripe_payment_method_id", help_text="For Stripe.js: to pay an order with this card."
+    )
     brand = serializers.CharField()
     last4 = serializers.CharField()
     exp_month = serializers.IntegerField()
     exp_year = serializers.IntegerField()
-    charge_when_winning = serializers.BooleanField()
+    charge_when_winning = serializers.BooleanField(source="auto_charge")
     created_at = UTCDateTimeField()

@@ -46,7 +46,7 @@ class PaymentConfigSerializer(serializers.Serializer):
     auto_charge = serializers.BooleanField(help_text="Whether wins can be charged to a saved card at once.")
 
 
-class ReceivedSerializer(serializers.Serializer):
+class WebhookReceivedSerializer(serializers.Serializer):
     """The answer to Stripe."""
 
     received = serializers.BooleanField()

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 
 @extend_schema_field({"type": "string", "example": "150.00"})

@@ -108,7 +108,7 @@ class OrderDetailSerializer(OrderSerializer):
         return DisputeSerializer(disputes, many=True).data
 
 
-class RefundedSerializer(serializers.Serializer):
+class RefundResultSerializer(serializers.Serializer):
     """A refund that was asked for, and its order now."""
 
     refund = RefundSerializer()

@@ -7,21 +7,21 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import MoneyField, TextField, UTCDateTimeField
+from auctioncraft.api.fields import MoneyField, StrictCharField, UTCDateTimeField
 from payments.models import Refund
 from payments.serializers.fields import AmountField
 
 _SHOWN = [status for status in Refund.Status.choices if status[0] != Refund.Status.CREATING]
 
 
-class RequestRefundSerializer(serializers.Serializer):
+class RefundRequestSerializer(serializers.Serializer):
     """How much to give back, and why. The currency is that of the money that came in."""
 
     amount = MoneyField(required=False, help_text="By default all that is left.")
     reason = serializers.ChoiceField(
         choices=Refund.Reason.choices, required=False, help_text="Stripe's words; `fraudulent` is for staff."
     )
-    payment = TextField(
+    payment = StrictCharField(
         required=False,
         max_length=255,
         help_text="The payment_intent_id of the payment to refund. By default the one that paid the order, for staff "
@@ -41,7 +41,7 @@ class RefundSerializer(serializers.Serializer):
     """A refund. `pending` until Stripe says how it went, also while Stripe has not been reached yet."""
 
     id = serializers.IntegerField()
-    payment_intent_id = serializers.CharField(source="payment.intent_id")
+    payment_intent_id = serializers.CharField(source="payment.stripe_intent_id")
     amount = AmountField()
     currency = serializers.CharField()
     reason = serializers.CharField(help_text="One of Stripe's words, or empty.")
@@ -58,7 +58,7 @@ class RefundSerializer(serializers.Serializer):
 class DisputeSerializer(serializers.Serializer):
     """What a buyer's bank takes back, or asks about."""
 
-    dispute_id = serializers.CharField()
+    dispute_id = serializers.CharField(source="stripe_dispute_id")
     amount = AmountField()
     currency = serializers.CharField()
     status = serializers.CharField(help_text="Stripe's word for how it stands.")
@@ -71,7 +71,7 @@ class DisputeSerializer(serializers.Serializer):
 class SurplusSerializer(serializers.Serializer):
     """Money that came in and that the order could not take."""
 
-    payment_intent_id = serializers.CharField(source="intent_id")
+    payment_intent_id = serializers.CharField(source="stripe_intent_id")
     received = AmountField(currency="received_currency")
     refundable = AmountField(currency="received_currency")
     currency = serializers.CharField(source="received_currency", help_text="Of what came in; not always the order's.")

@@ -12,7 +12,7 @@ from payments.serializers.fields import AmountField
 from payments.serializers.orders import OrderPartySerializer, OrderProductSerializer
 
 
-class SellerSerializer(serializers.Serializer):
+class SellerAccountSerializer(serializers.Serializer):
     """How a seller's account for payouts stands: a `SellerAccount`, unsaved of one who has not begun."""
 
     connect = serializers.SerializerMethodField(help_text="Whether this house pays through Stripe, or by hand.")
@@ -35,7 +35,7 @@ class OnboardingSerializer(serializers.Serializer):
 
     url = serializers.CharField(source="link.url")
     expires_at = UTCDateTimeField(source="link.expires_at")
-    seller = SellerSerializer(source="account")
+    seller = SellerAccountSerializer(source="account")
 
 
 class PayoutSerializer(serializers.Serializer):
@@ -49,8 +49,8 @@ class PayoutSerializer(serializers.Serializer):
     gross = AmountField(help_text="What the buyer paid.")
     fee = AmountField(help_text="What the house keeps of it.")
     amount = AmountField(help_text="What the seller is due of it.")
-    reversed = AmountField(help_text="Their share of what the buyer got back.")
-    sent = AmountField(help_text="What they have of it now.")
+    reversed = AmountField(source="clawed_back", help_text="Their share of what the buyer got back.")
+    sent = AmountField(source="transferred", help_text="What they have of it now.")
     due = AmountField(source="owed", help_text="What they are still to get; below zero, to give back.")
     route = serializers.ChoiceField(choices=Payout.Route.choices)
     status = serializers.ChoiceField(choices=Payout.Status.choices)

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import standing
-from auctioncraft import idempotency
-from auctioncraft.errors import NotFound
+from accounts.services import bidder_status
+from auctioncraft.core import idempotency
+from auctioncraft.core.errors import NotFound
 from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
 from payments.services import customers
 
 if TYPE_CHECKING:
     from payments.models import StripeEvent
-    from payments.stripe_gateway import Card, Setup
+    from payments.stripe_gateway import Card, SetupIntent
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FetchedCard:
     """A payment method that an event is of, and the card that it is now; None: Stripe has no such card any more."""
 
-    payment_method_id: str
+    stripe_payment_method_id: str
     card: Card | None
 
 
-def begin_setup(*, user_id: int, idempotency_key: str | None = None) -> Setup:
+def start_card_setup(*, user_id: int, idempotency_key: str | None = None) -> SetupIntent:
     """Return a new SetupIntent, by which the buyer's browser saves a card at Stripe. Never called in a transaction.
 
     The client's key becomes part of Stripe's, so the same key finds the same SetupIntent.
@@ -40,27 +40,29 @@ def begin_setup(*, user_id: int, idempotency_key: str | None = None) -> Setup:
     """
     mark = idempotency.fingerprint("begin_card_setup")
     if idempotency_key:
-        idempotency.earlier_answer(user_id=user_id, key=idempotency_key, fingerprint=mark)
+        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
     setup = _setup(user_id, idempotency_key)
-    idempotency.stand_for(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
     return setup
 
 
-def _setup(user_id: int, idempotency_key: str | None) -> Setup:
+def _setup(user_id: int, idempotency_key: str | None) -> SetupIntent:
     for _ in range(2):
-        customer = customers.take(user_id=user_id)
-        key = f"{customer.customer_id}:{idempotency_key}"
+        customer = customers.get_or_create(user_id=user_id)
+        key = f"{customer.stripe_customer_id}:{idempotency_key}"
         sent = hashlib.sha256(key.encode()).hexdigest() if idempotency_key else None
         try:
-            return stripe_gateway.create_setup(customer_id=customer.customer_id or "", idempotency_key=sent)
-        except errors.NotAtStripe:
+            return stripe_gateway.create_setup_intent(
+                customer_id=customer.stripe_customer_id or "", idempotency_key=sent
+            )
+        except errors.StripeObjectMissing:
             # Deleted at Stripe, and the event has not come: the next round makes another.
             with transaction.atomic(durable=True):
-                customers.forget(customer_id=customer.customer_id or "")
+                customers.unlink(customer_id=customer.stripe_customer_id or "")
     raise errors.StripeUnavailable
 
 
-def keep_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None = None) -> SavedCard:
+def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None = None) -> SavedCard:
     """Keep the card that a finished SetupIntent of this buyer saved; quiet if the event was faster.
 
     Repeated it is the same card. Raises NotFound if the SetupIntent is not theirs or its card is gone,
@@ -68,21 +70,21 @@ def keep_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
     """
     mark = idempotency.fingerprint("keep_card", setup_intent=setup_intent_id)
     if idempotency_key:
-        idempotency.earlier_answer(user_id=user_id, key=idempotency_key, fingerprint=mark)
+        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
     try:
-        setup = stripe_gateway.retrieve_setup(setup_intent_id)
-        if not setup.customer_id or setup.customer_id != customers.id_of(user_id=user_id):
+        setup = stripe_gateway.retrieve_setup_intent(setup_intent_id)
+        if not setup.stripe_customer_id or setup.stripe_customer_id != customers.stripe_id(user_id=user_id):
             raise NotFound
         if setup.status != "succeeded":
             raise errors.SetupNotFinished(status=setup.status)
-        card = stripe_gateway.retrieve_card(setup.payment_method_id)
-    except errors.NotAtStripe:
+        card = stripe_gateway.retrieve_card(setup.stripe_payment_method_id)
+    except errors.StripeObjectMissing:
         raise NotFound from None
     with transaction.atomic(durable=True):
-        saved = _save(card)
+        saved = _upsert(card)
     if saved is None or saved.user_id != user_id:
         raise NotFound
-    idempotency.stand_for(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
     return saved
 
 
@@ -91,113 +93,115 @@ def remove_card(*, user_id: int, card_id: int) -> None:
     card = SavedCard.objects.filter(pk=card_id, user_id=user_id).first()
     if card is None:
         raise NotFound
-    stripe_gateway.detach_card(card.payment_method_id)
+    stripe_gateway.detach_card(card.stripe_payment_method_id)
     with transaction.atomic(durable=True):
-        _drop(card.payment_method_id)
+        _delete_row(card.stripe_payment_method_id)
 
 
-def set_charge_when_winning(*, user_id: int, card_id: int, charge: bool) -> SavedCard:
+def set_auto_charge(*, user_id: int, card_id: int, charge: bool) -> SavedCard:
     """Say whether wins are charged to a card at once; to no other of the same buyer then.
 
     Raises NotFound; AutoChargeOff where the house does not do that.
     """
     with transaction.atomic():
-        _lock_of(user_id)
+        _lock_customer(user_id)
         card = SavedCard.objects.filter(pk=card_id, user_id=user_id).first()
         if card is None:
             raise NotFound
         if charge and not settings.AUTO_CHARGE:
             raise errors.AutoChargeOff
         if charge:
-            SavedCard.objects.filter(user_id=user_id, charge_when_winning=True).update(charge_when_winning=False)
-        card.charge_when_winning = charge
-        card.save(update_fields=("charge_when_winning",))
+            SavedCard.objects.filter(user_id=user_id, auto_charge=True).update(auto_charge=False)
+        card.auto_charge = charge
+        card.save(update_fields=("auto_charge",))
     return card
 
 
-def charged_when_winning(*, user_id: int) -> SavedCard | None:
+def auto_charge_card(*, user_id: int) -> SavedCard | None:
     """Return the card that a buyer's wins are charged to, if the house does that and they want it."""
     if not settings.AUTO_CHARGE:
         return None
-    return SavedCard.objects.filter(user_id=user_id, charge_when_winning=True).first()
+    return SavedCard.objects.filter(user_id=user_id, auto_charge=True).first()
 
 
-def read_setup_event(event: StripeEvent) -> Found | None:
+def read_setup_event(event: StripeEvent) -> FetchedCard | None:
     """Return the card of a SetupIntent that succeeded, as it is now; None if its customer is none of ours."""
-    setup_intent_id = stripe_gateway.id_of(event.payload, "setup_intent")
+    setup_intent_id = stripe_gateway.object_id(event.payload, "setup_intent")
     if not setup_intent_id:
         return None
     try:
-        setup = stripe_gateway.retrieve_setup(setup_intent_id)
-    except errors.NotAtStripe:
+        setup = stripe_gateway.retrieve_setup_intent(setup_intent_id)
+    except errors.StripeObjectMissing:
         return None
-    if not Customer.objects.filter(customer_id=setup.customer_id or None).exists():
+    if not Customer.objects.filter(stripe_customer_id=setup.stripe_customer_id or None).exists():
         return None
-    return _found(setup.payment_method_id)
+    return _fetch_card(setup.stripe_payment_method_id)
 
 
-def read_card_event(event: StripeEvent) -> Found | None:
+def read_card_event(event: StripeEvent) -> FetchedCard | None:
     """Return the payment method of an event, as it is now."""
-    payment_method_id = stripe_gateway.id_of(event.payload, "payment_method")
-    return _found(payment_method_id) if payment_method_id else None
+    payment_method_id = stripe_gateway.object_id(event.payload, "payment_method")
+    return _fetch_card(payment_method_id) if payment_method_id else None
 
 
-def apply_setup_event(event: StripeEvent, found: Found) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_setup_event(event: StripeEvent, found: FetchedCard) -> str:  # noqa: ARG001 (a handler's signature)
     """Keep the card, unless it was detached meanwhile."""
-    _save(found.card)
+    _upsert(found.card)
     return ""
 
 
-def apply_card_event(event: StripeEvent, found: Found) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_card_event(event: StripeEvent, found: FetchedCard) -> str:  # noqa: ARG001 (a handler's signature)
     """Bring a kept card up to what it is at Stripe: new dates, or gone. One that is not kept is none of ours."""
-    kept = SavedCard.objects.filter(payment_method_id=found.payment_method_id).exists()
-    if kept and _save(found.card) is None:
-        _drop(found.payment_method_id)
+    kept = SavedCard.objects.filter(stripe_payment_method_id=found.stripe_payment_method_id).exists()
+    if kept and _upsert(found.card) is None:
+        _delete_row(found.stripe_payment_method_id)
     return ""
 
 
 def read_customer_event(event: StripeEvent) -> str | None:
     """Return the id of a deleted customer: that is final, so nobody is asked."""
-    return stripe_gateway.id_of(event.payload, "customer") or None
+    return stripe_gateway.object_id(event.payload, "customer") or None
 
 
 def apply_customer_event(event: StripeEvent, found: str) -> str:  # noqa: ARG001 (a handler's signature)
     """Forget them."""
-    customers.forget(customer_id=found)
+    customers.unlink(customer_id=found)
     return ""
 
 
-def _found(payment_method_id: str) -> Found:
+def _fetch_card(payment_method_id: str) -> FetchedCard:
     try:
         card = stripe_gateway.retrieve_card(payment_method_id)
-    except errors.NotAtStripe:
+    except errors.StripeObjectMissing:
         card = None
-    return Found(payment_method_id=payment_method_id, card=card)
+    return FetchedCard(stripe_payment_method_id=payment_method_id, card=card)
 
 
-def _save(card: Card | None) -> SavedCard | None:
+def _upsert(card: Card | None) -> SavedCard | None:
     """Write down a card of a customer of ours, in the caller's transaction; None if it is no such card (any more)."""
-    customer = customers.lock(customer_id=card.customer_id) if card and card.customer_id else None
+    customer = customers.lock(customer_id=card.stripe_customer_id) if card and card.stripe_customer_id else None
     if card is None or customer is None:
         return None
     face = {"brand": card.brand, "last4": card.last4, "exp_month": card.exp_month, "exp_year": card.exp_year}
     saved, _ = SavedCard.objects.update_or_create(
-        payment_method_id=card.payment_method_id, defaults={"user_id": customer.user_id, **face}
+        stripe_payment_method_id=card.stripe_payment_method_id, defaults={"user_id": customer.user_id, **face}
     )
-    standing.set_has_card(user_id=customer.user_id, has_card=True)
+    bidder_status.set_has_card(user_id=customer.user_id, has_card=True)
     return saved
 
 
-def _drop(payment_method_id: str) -> None:
+def _delete_row(payment_method_id: str) -> None:
     """Remove a card's row, in the caller's transaction; quiet if it is gone."""
-    user_id = SavedCard.objects.filter(payment_method_id=payment_method_id).values_list("user_id", flat=True).first()
+    user_id = (
+        SavedCard.objects.filter(stripe_payment_method_id=payment_method_id).values_list("user_id", flat=True).first()
+    )
     if user_id is None:
         return
-    _lock_of(user_id)
-    SavedCard.objects.filter(payment_method_id=payment_method_id).delete()
-    standing.set_has_card(user_id=user_id, has_card=SavedCard.objects.filter(user_id=user_id).exists())
+    _lock_customer(user_id)
+    SavedCard.objects.filter(stripe_payment_method_id=payment_method_id).delete()
+    bidder_status.set_has_card(user_id=user_id, has_card=SavedCard.objects.filter(user_id=user_id).exists())
 
 
-def _lock_of(user_id: int) -> None:
+def _lock_customer(user_id: int) -> None:
     """Lock the customer, who guards their cards."""
     Customer.objects.select_for_update(no_key=True).filter(user_id=user_id).first()

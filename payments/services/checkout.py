@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from auctioncraft import clock, idempotency
-from auctioncraft.errors import NotFound
+from auctioncraft.core import clock, idempotency
+from auctioncraft.core.errors import NotFound
 from auctions.models import Auction
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import customers, history, intents, payouts, sellers
+from payments.services import customers, order_log, payment_sync, payouts, sellers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenPayment:
     """An order's live payment, and its intent as Stripe held it a moment ago."""
 
     order: Order
@@ -58,9 +58,9 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     """
     mark = idempotency.fingerprint("create_payment_intent", product=product_id)
     if idempotency_key:
-        idempotency.earlier_answer(user_id=user_id, key=idempotency_key, fingerprint=mark)
+        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
     opened = open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER)
-    idempotency.stand_for(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
     return Checkout(
         order=opened.order,
         payment_intent_id=opened.intent.id,
@@ -69,7 +69,7 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     )
 
 
-def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> Opened:
+def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> OpenPayment:
     """Return the live payment of the order that `find_order` names, with its intent; `role`: who begins to pay.
 
     Never called in a transaction; `find_order` is, in the one that claims the payment, and again if that was in vain.
@@ -83,11 +83,11 @@ def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> Open
             # A parallel call is creating it just now. Nothing is locked while we wait.
             time.sleep(0.1 * 2**round_)
             continue
-        except errors.KeySpent:
+        except errors.StoredFailure:
             _change_key(payment)
             continue
         except errors.PaymentRefused as refusal:
-            changes = _instead(payment, refusal)
+            changes = _fallback_params(payment, refusal)
             if not changes:
                 # Kept, so that nobody is struck for what Stripe would not let them pay.
                 _change_key(payment, last_error=str(refusal.extra.get("stripe_code") or refusal.code)[:200])
@@ -109,14 +109,14 @@ def _claim(find_order: Callable[[], int]) -> Payment:
         raise errors.OrderNotPayable
     payment = order.payments.live().first()
     if payment is None:
-        destination = sellers.destination_of(seller_id=order.seller_id)
+        destination = sellers.find_destination(seller_id=order.seller_id)
         payment = Payment.objects.create(
             order=order,
             amount=order.total,
             currency=order.currency,
-            customer_id=customers.id_of(user_id=order.buyer_id),
+            stripe_customer_id=customers.stripe_id(user_id=order.buyer_id),
             destination=destination,
-            fee=payouts.share(order)[0] if destination else Decimal(0),
+            fee=payouts.split_total(order)[0] if destination else Decimal(0),
         )
     payment.order = order
     return payment
@@ -138,7 +138,7 @@ def _payable_order(product_id: int, user_id: int) -> int:
 
 def _ask_stripe(payment: Payment) -> Intent | None:
     """Return the payment's intent as it is now, creating it if need be; None if Stripe knows it no more."""
-    if payment.intent_id is None:
+    if payment.stripe_intent_id is None:
         return stripe_gateway.create_intent(
             amount=payment.amount,
             currency=payment.currency,
@@ -149,24 +149,24 @@ def _ask_stripe(payment: Payment) -> Intent | None:
                 "payment": str(payment.pk),
             },
             idempotency_key=str(payment.idempotency_key),
-            customer_id=payment.customer_id,
+            customer_id=payment.stripe_customer_id,
             destination=payment.destination,
             fee=payment.fee,
         )
     try:
-        intent = stripe_gateway.retrieve_intent(payment.intent_id)
-    except errors.NotAtStripe:
+        intent = stripe_gateway.retrieve_intent(payment.stripe_intent_id)
+    except errors.StripeObjectMissing:
         return None
-    if intent.status.startswith("requires_") and not intent.charges(payment.amount, payment.currency):
+    if intent.status.startswith("requires_") and not intent.is_for(payment.amount, payment.currency):
         # Somebody edited it at Stripe: nobody is to pay a wrong amount. The next round makes another.
         return stripe_gateway.cancel_intent(intent.id)
     return intent
 
 
 @transaction.atomic(durable=True)
-def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -> Opened | None:
+def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -> OpenPayment | None:
     """Store what Stripe answered. None if that is nothing to pay with: the next round finds out what is."""
-    order, payment = intents.lock(payment_id=claimed.pk, intent=intent)
+    order, payment = payment_sync.lock(payment_id=claimed.pk, intent=intent)
     if not payment.is_live or payment.idempotency_key != claimed.idempotency_key:
         return None
     if intent is None:
@@ -174,10 +174,10 @@ def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -
         payment.save(update_fields=("status",))
         return None
     if payment.status == Payment.Status.CREATING:
-        payment.intent_id = intent.id
+        payment.stripe_intent_id = intent.id
         payment.status = Payment.Status.OPEN
-        payment.save(update_fields=("intent_id", "status"))
-        history.record(
+        payment.save(update_fields=("stripe_intent_id", "status"))
+        order_log.record(
             order=order,
             kind=OrderEvent.Kind.PAYMENT_STARTED,
             at=clock.now(),
@@ -185,19 +185,19 @@ def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -
             actor=order.buyer if role == OrderEvent.Role.BUYER else None,
         )
     # A webhook that was lost or late: this retrieved intent says the same.
-    intents.apply(order=order, payment=payment, intent=intent)
+    payment_sync.apply(order=order, payment=payment, intent=intent)
     if not payment.is_live or order.status != Order.Status.AWAITING_PAYMENT:
         return None
-    return Opened(order=order, payment=payment, intent=intent)
+    return OpenPayment(order=order, payment=payment, intent=intent)
 
 
-def _instead(payment: Payment, refusal: errors.PaymentRefused) -> dict[str, str | Decimal]:
+def _fallback_params(payment: Payment, refusal: errors.PaymentRefused) -> dict[str, str | Decimal]:
     """Return what of the request may be at fault for its refusal, and how to ask without it; empty if nothing is."""
-    if payment.intent_id:
+    if payment.stripe_intent_id:
         return {}
-    if payment.customer_id and isinstance(refusal, errors.NotAtStripe):
+    if payment.stripe_customer_id and isinstance(refusal, errors.StripeObjectMissing):
         # The customer was deleted at Stripe: the buyer pays as one who has none.
-        return {"customer_id": ""}
+        return {"stripe_customer_id": ""}
     if payment.destination:
         # The seller's account can take nothing just now: the house collects, and sends them theirs later.
         return {"destination": "", "fee": Decimal(0)}

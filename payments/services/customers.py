@@ -8,9 +8,9 @@ from typing import Final
 
 from django.db import transaction
 
-from accounts.services import standing
-from auctioncraft.errors import NotAuthenticated
-from auctioncraft.sweeps import one_by_one
+from accounts.services import bidder_status, user_locking
+from auctioncraft.core.errors import NotAuthenticated
+from auctioncraft.core.jobs import process_each
 from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
 
@@ -18,20 +18,22 @@ from payments.models import Customer, SavedCard
 _ROUNDS: Final = 6
 
 
-def id_of(*, user_id: int) -> str:
+def stripe_id(*, user_id: int) -> str:
     """Return the customer's id at Stripe; empty if there is none."""
-    found = Customer.objects.filter(user_id=user_id, to_delete=False).values_list("customer_id", flat=True).first()
+    found = (
+        Customer.objects.filter(user_id=user_id, to_delete=False).values_list("stripe_customer_id", flat=True).first()
+    )
     return found or ""
 
 
-def take(*, user_id: int) -> Customer:
+def get_or_create(*, user_id: int) -> Customer:
     """Return a buyer's customer, made at Stripe on the first call, however many come at once.
 
     Its idempotency key is committed before Stripe is asked, so a lost answer is found again. Never called in a
     transaction. Raises NotAuthenticated if the account was erased, PaymentRefused, StripeUnavailable.
     """
     for round_ in range(_ROUNDS):
-        known = Customer.objects.filter(user_id=user_id, to_delete=False, customer_id__isnull=False).first()
+        known = Customer.objects.filter(user_id=user_id, to_delete=False, stripe_customer_id__isnull=False).first()
         if known is not None:
             return known
         customer = _claim(user_id)
@@ -41,21 +43,21 @@ def take(*, user_id: int) -> Customer:
             # A parallel call is creating it just now. Nothing is locked while we wait.
             time.sleep(0.1 * 2**round_)
             continue
-        except errors.KeySpent:
+        except errors.StoredFailure:
             _change_key(customer)
             continue
         except errors.PaymentRefused:
             _change_key(customer)
             raise
         Customer.objects.filter(
-            pk=customer.pk, customer_id__isnull=True, idempotency_key=customer.idempotency_key
-        ).update(customer_id=made)
+            pk=customer.pk, stripe_customer_id__isnull=True, idempotency_key=customer.idempotency_key
+        ).update(stripe_customer_id=made)
     raise errors.StripeUnavailable
 
 
 @transaction.atomic(durable=True)
 def _claim(user_id: int) -> Customer:
-    standing.hold(user_id=user_id)
+    user_locking.lock_active_user(user_id=user_id)
     # One statement: of ten at once one inserts, and nine find it.
     Customer.objects.bulk_create([Customer(user_id=user_id)], ignore_conflicts=True)
     customer = Customer.objects.get(user_id=user_id)
@@ -66,9 +68,9 @@ def _claim(user_id: int) -> Customer:
 
 def _change_key(customer: Customer) -> None:
     """Let the next try be a new request. A customer that was made all the same holds our number for them, no more."""
-    Customer.objects.filter(pk=customer.pk, customer_id__isnull=True, idempotency_key=customer.idempotency_key).update(
-        idempotency_key=uuid.uuid4()
-    )
+    Customer.objects.filter(
+        pk=customer.pk, stripe_customer_id__isnull=True, idempotency_key=customer.idempotency_key
+    ).update(idempotency_key=uuid.uuid4())
 
 
 def lock(*, customer_id: str) -> Customer | None:
@@ -76,18 +78,20 @@ def lock(*, customer_id: str) -> Customer | None:
 
     It guards their saved cards. Lock order: after every row of an order's, before the account.
     """
-    return Customer.objects.select_for_update(no_key=True).filter(customer_id=customer_id, to_delete=False).first()
+    return (
+        Customer.objects.select_for_update(no_key=True).filter(stripe_customer_id=customer_id, to_delete=False).first()
+    )
 
 
-def forget(*, customer_id: str) -> None:
+def unlink(*, customer_id: str) -> None:
     """Forget a customer, in the caller's transaction, whom Stripe has deleted: their cards are gone with them."""
-    customer = Customer.objects.select_for_update(no_key=True).filter(customer_id=customer_id).first()
+    customer = Customer.objects.select_for_update(no_key=True).filter(stripe_customer_id=customer_id).first()
     if customer is None:
         return
     SavedCard.objects.filter(user_id=customer.user_id).delete()
-    standing.set_has_card(user_id=customer.user_id, has_card=False)
-    customer.customer_id, customer.idempotency_key = None, uuid.uuid4()
-    customer.save(update_fields=("customer_id", "idempotency_key"))
+    bidder_status.set_has_card(user_id=customer.user_id, has_card=False)
+    customer.stripe_customer_id, customer.idempotency_key = None, uuid.uuid4()
+    customer.save(update_fields=("stripe_customer_id", "idempotency_key"))
 
 
 def lock_for_erasure(*, user_id: int) -> None:
@@ -104,19 +108,19 @@ def erase(*, user_id: int) -> None:
 def delete_due(*, limit: int = 50) -> int:
     """Delete at Stripe the customers whose accounts were erased, then their rows; return how many. A sweep."""
     due = Customer.objects.filter(to_delete=True).order_by("pk")
-    return one_by_one(_delete, [(customer,) for customer in due[:limit]], until=errors.StripeUnavailable)
+    return process_each(_delete, [(customer,) for customer in due[:limit]], until=errors.StripeUnavailable)
 
 
 def _delete(customer: Customer) -> bool:
-    if customer_id := customer.customer_id or _made_unknown(customer):
+    if customer_id := customer.stripe_customer_id or _find_unrecorded(customer):
         stripe_gateway.delete_customer(customer_id)
     Customer.objects.filter(pk=customer.pk, to_delete=True).delete()
     return True
 
 
-def _made_unknown(customer: Customer) -> str:
+def _find_unrecorded(customer: Customer) -> str:
     """Return the id of a customer whom we may have made without learning it: the same key finds them, or makes one."""
     try:
         return stripe_gateway.create_customer(user_id=customer.user_id, idempotency_key=str(customer.idempotency_key))
-    except (errors.KeySpent, errors.PaymentRefused):
+    except (errors.StoredFailure, errors.PaymentRefused):
         return ""

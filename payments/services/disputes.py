@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from auctioncraft import clock, money
+from auctioncraft.core import clock, money
 from payments import errors, stripe_gateway
 from payments.models import Dispute, OrderEvent, Payment
-from payments.services import history, intents, payouts
+from payments.services import order_log, payment_sync, payouts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FetchedDispute:
     """A dispute at Stripe, and the intent of its payment if we have not heard yet that its money came."""
 
     payment_id: int
@@ -29,56 +29,58 @@ class Found:
     dispute: DisputeAtStripe
 
 
-def read_event(event: StripeEvent) -> Found | None:
+def read_event(event: StripeEvent) -> FetchedDispute | None:
     """Return the dispute as it is now; None if its payment is none of ours, or Stripe knows it no more."""
-    if not Payment.objects.filter(intent_id=stripe_gateway.refunded_intent_of(event.payload)).exists():
+    if not Payment.objects.filter(stripe_intent_id=stripe_gateway.event_intent_id(event.payload)).exists():
         return None
-    return read(dispute_id=stripe_gateway.id_of(event.payload, "dispute"))
+    return read(dispute_id=stripe_gateway.object_id(event.payload, "dispute"))
 
 
-def apply_event(event: StripeEvent, found: Found) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_event(event: StripeEvent, found: FetchedDispute) -> str:  # noqa: ARG001 (a handler's signature)
     """Bring our row of that dispute forward. Returns a flag for staff, or nothing."""
-    return bring_forward(found)
+    return sync(found)
 
 
-def read(*, dispute_id: str) -> Found | None:
+def read(*, dispute_id: str) -> FetchedDispute | None:
     """Ask Stripe for a dispute; None if its payment is none of ours, or Stripe knows it no more."""
     try:
         dispute = stripe_gateway.retrieve_dispute(dispute_id)
-        payment_id = Payment.objects.filter(intent_id=dispute.intent_id).values_list("pk", flat=True).first()
+        payment_id = (
+            Payment.objects.filter(stripe_intent_id=dispute.stripe_intent_id).values_list("pk", flat=True).first()
+        )
         if payment_id is None:
             return None
-        intent = intents.unheard_success(intent_id=dispute.intent_id)
-    except errors.NotAtStripe:
+        intent = payment_sync.fetch_if_unconfirmed(intent_id=dispute.stripe_intent_id)
+    except errors.StripeObjectMissing:
         return None
-    return Found(payment_id=payment_id, intent=intent, dispute=dispute)
+    return FetchedDispute(payment_id=payment_id, intent=intent, dispute=dispute)
 
 
-def bring_forward(found: Found) -> str:
+def sync(found: FetchedDispute) -> str:
     """Bring our row of a dispute forward to what `found` says of it, in the caller's transaction, or insert it.
 
     While it is open nothing is paid out to the seller; their share of what is lost is taken back.
     Returns a flag for staff when there is something new to look at.
     """
-    order, payment = intents.lock(payment_id=found.payment_id, intent=found.intent)
-    if found.dispute.livemode != stripe_gateway.live_mode():
+    order, payment = payment_sync.lock(payment_id=found.payment_id, intent=found.intent)
+    if found.dispute.livemode != stripe_gateway.is_live_mode():
         return "wrong_mode"
-    flag = intents.apply(order=order, payment=payment, intent=found.intent) if found.intent else ""
+    flag = payment_sync.apply(order=order, payment=payment, intent=found.intent) if found.intent else ""
     if payment.received is None:
         return flag or "dispute_before_payment"
-    row = payment.disputes.select_for_update(no_key=True).filter(dispute_id=found.dispute.id).first()
+    row = payment.disputes.select_for_update(no_key=True).filter(stripe_dispute_id=found.dispute.id).first()
     if row is None:
-        row = Dispute(payment=payment, dispute_id=found.dispute.id, opened_at=found.dispute.opened_at)
-    return _bring(order, payment, row, found.dispute, clock.now()) or flag
+        row = Dispute(payment=payment, stripe_dispute_id=found.dispute.id, opened_at=found.dispute.opened_at)
+    return _sync_row(order, payment, row, found.dispute, clock.now()) or flag
 
 
-def _bring(order: Order, payment: Payment, row: Dispute, found: DisputeAtStripe, now: datetime) -> str:
+def _sync_row(order: Order, payment: Payment, row: Dispute, found: DisputeAtStripe, now: datetime) -> str:
     is_new, was_over, was = row.pk is None, row.closed_at is not None, row.status
-    if was_over and found.status not in Dispute.OVER:
+    if was_over and found.status not in Dispute.CLOSED_STATUSES:
         return ""  # read before it was over
     row.status, row.reason = found.status, found.reason[:50]
     row.amount, row.currency, row.evidence_due_at = found.amount, found.currency, found.evidence_due_at
-    if found.status in Dispute.OVER and not was_over:
+    if found.status in Dispute.CLOSED_STATUSES and not was_over:
         row.closed_at = now
     row.save()
     if is_new:
@@ -89,11 +91,11 @@ def _bring(order: Order, payment: Payment, row: Dispute, found: DisputeAtStripe,
         return "disputed" if is_new else ""
     _record(order, row, OrderEvent.Kind.DISPUTE_CLOSED, now, reason=row.status)
     if payment.paid_its_order:
-        _settle(order, payment, row, was, now)
+        _update_payout(order, payment, row, was, now)
     return "dispute_lost" if row.status == "lost" else ""
 
 
-def _settle(order: Order, payment: Payment, dispute: Dispute, was: str, now: datetime) -> None:
+def _update_payout(order: Order, payment: Payment, dispute: Dispute, was: str, now: datetime) -> None:
     """Take the seller's share of what was lost, and let the rest of their payout go.
 
     A bank may still find for the seller after it was lost: https://docs.stripe.com/disputes/responding
@@ -101,13 +103,13 @@ def _settle(order: Order, payment: Payment, dispute: Dispute, was: str, now: dat
     left = order.total - order.refunded
     lost = min(dispute.amount, left) if dispute.currency == order.currency else left
     if dispute.status == "lost":
-        payouts.take_back(order=order, payment=payment, amount=lost, at=now, reversed_at_stripe=False)
+        payouts.claw_back(order=order, payment=payment, amount=lost, at=now, reversed_at_stripe=False)
     elif was == "lost":
-        payouts.give_back(order=order, payment=payment, amount=lost)
+        payouts.restore(order=order, payment=payment, amount=lost)
     payouts.unblock(order=order)
 
 
 def _record(order: Order, dispute: Dispute, kind: OrderEvent.Kind, now: datetime, *, reason: str) -> None:
     amount = money.to_text(dispute.amount, dispute.currency)
     role = OrderEvent.Role.STRIPE
-    history.record(order=order, kind=kind, at=now, role=role, amount=amount, currency=dispute.currency, reason=reason)
+    order_log.record(order=order, kind=kind, at=now, role=role, amount=amount, currency=dispute.currency, reason=reason)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from payments.services import cards, disputes, intents, refund_outcomes, sellers
+from payments.services import cards, disputes, payment_sync, refund_sync, sellers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +31,8 @@ class Handler:
     apply: Callable[[StripeEvent, Any], str]
 
 
-_INTENTS: Final = Handler(read=intents.read_event, apply=intents.apply_event)
-_REFUNDS: Final = Handler(read=refund_outcomes.read_event, apply=refund_outcomes.apply_event)
+_INTENTS: Final = Handler(read=payment_sync.read_event, apply=payment_sync.apply_event)
+_REFUNDS: Final = Handler(read=refund_sync.read_event, apply=refund_sync.apply_event)
 _DISPUTES: Final = Handler(read=disputes.read_event, apply=disputes.apply_event)
 _ACCOUNTS: Final = Handler(read=sellers.read_event, apply=sellers.apply_event)
 _SAVED_CARDS: Final = Handler(read=cards.read_setup_event, apply=cards.apply_setup_event)

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Prefetch, Q
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments.models import Order, Payment, Payout, Refund, SavedCard, SellerAccount
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 _AMOUNTS: Final = ("hammer_price", "buyers_premium", "shipping", "total", "refunded")
-_SHARE: Final = ("gross", "fee", "amount", "reversed", "sent")
-_STANDING: Final = ("account_id", "details_submitted", "charges_enabled", "payouts_enabled", "requirements")
-_FACE: Final = ("id", "brand", "last4", "exp_month", "exp_year", "charge_when_winning", "created_at")
+# By the names that the export shows.
+_SHARE: Final = {
+    "gross": "gross", "fee": "fee", "amount": "amount", "reversed": "clawed_back", "sent": "transferred",
+}  # fmt: skip
+_ACCOUNT: Final = ("details_submitted", "charges_enabled", "payouts_enabled", "requirements")
+_CARD: Final = ("id", "brand", "last4", "exp_month", "exp_year")
 _MOMENTS: Final = ("created_at", "due_at", "paid_at", "expired_at")
 
 
@@ -45,7 +48,7 @@ def _payout(payout: Payout) -> dict[str, Any]:
     return {
         "order": payout.order_id,
         "currency": payout.currency,
-        **{field: money.to_text(getattr(payout, field), payout.currency) for field in _SHARE},
+        **{name: money.to_text(getattr(payout, field), payout.currency) for name, field in _SHARE.items()},
         "route": payout.route,
         "status": payout.status,
         "created_at": payout.created_at,
@@ -54,11 +57,12 @@ def _payout(payout: Payout) -> dict[str, Any]:
 
 
 def _account(account: SellerAccount) -> dict[str, Any]:
-    return {field: getattr(account, field) for field in _STANDING}
+    return {"account_id": account.stripe_account_id, **{field: getattr(account, field) for field in _ACCOUNT}}
 
 
 def _card(card: SavedCard) -> dict[str, Any]:
-    return {field: getattr(card, field) for field in _FACE}
+    shown = {field: getattr(card, field) for field in _CARD}
+    return {**shown, "charge_when_winning": card.auto_charge, "created_at": card.created_at}
 
 
 def _row(order: Order) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def _row(order: Order) -> dict[str, Any]:
 
 def _payment(payment: Payment) -> dict[str, Any]:
     return {
-        "payment_intent_id": payment.intent_id,
+        "payment_intent_id": payment.stripe_intent_id,
         "amount": money.to_text(payment.amount, payment.currency),
         "currency": payment.currency,
         "status": payment.status,

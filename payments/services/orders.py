@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Q
 
-from accounts.services import standing
-from auctions.services import settlement
+from accounts.services import bidder_status
+from auctions.services import sale_outcome
 from payments.models import Order, OrderEvent
-from payments.services import cards, history, payouts
+from payments.services import cards, order_log, payouts
 from payments.signals import order_opened, payment_succeeded
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
         return existing
     product = auction.product
     # Nobody will pay for whoever came to lead by a void after they had left: the seller need not wait for that.
-    time_to_pay = timedelta(0) if standing.is_erased(user_id=auction.winner_id) else settings.PAYMENT_WINDOW
+    time_to_pay = timedelta(0) if bidder_status.is_erased(user_id=auction.winner_id) else settings.PAYMENT_WINDOW
     premium = product.premium_on(auction.hammer_price)
     order = Order.objects.create(
         product=product,
@@ -48,9 +48,9 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
         total=auction.hammer_price + premium + product.shipping,
         due_at=at + time_to_pay,
         created_at=at,
-        auto_charge=Order.AutoCharge.DUE if cards.charged_when_winning(user_id=auction.winner_id) else "",
+        auto_charge=Order.AutoCharge.DUE if cards.auto_charge_card(user_id=auction.winner_id) else "",
     )
-    history.record(order=order, kind=OrderEvent.Kind.OPENED, at=at)
+    order_log.record(order=order, kind=OrderEvent.Kind.OPENED, at=at)
     order_opened.send(sender=Order, order=order)
     return order
 
@@ -66,13 +66,13 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
     order.status = Order.Status.PAID
     order.paid_at = at
     order.save(update_fields=("status", "paid_at"))
-    history.record(order=order, kind=OrderEvent.Kind.PAID, at=at, role=OrderEvent.Role.STRIPE)
-    settlement.settle(product_id=order.product_id, at=at)
+    order_log.record(order=order, kind=OrderEvent.Kind.PAID, at=at, role=OrderEvent.Role.STRIPE)
+    sale_outcome.record_payment(product_id=order.product_id, at=at)
     payouts.open_payout(order=order, payment=payment, at=at)
     payment_succeeded.send(sender=Order, order=order)
 
 
-def unpaid_of(*, user_id: int) -> list[int]:
+def unpaid_orders(*, user_id: int) -> list[int]:
     """Return the ids of the orders that await payment and in which somebody buys or sells."""
     unpaid = Order.objects.filter(Q(buyer_id=user_id) | Q(seller_id=user_id), status=Order.Status.AWAITING_PAYMENT)
     return list(unpaid.order_by("pk").values_list("pk", flat=True))

@@ -6,7 +6,7 @@ import csv
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments.models import Payout
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ def write(*, payouts: QuerySet[Payout], file: SupportsWrite[str]) -> None:
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     for payout in payouts.select_related("order__product", "seller").iterator(2000):
-        rows.writerow([_harmless(cell) for cell in _row(payout)])
+        rows.writerow([_escape_formula(cell) for cell in _row(payout)])
 
 
 def _row(payout: Payout) -> tuple[object, ...]:
     due, back = max(payout.owed, Decimal(0)), max(-payout.owed, Decimal(0))
-    amounts = (payout.gross, payout.fee, payout.amount, payout.reversed, payout.sent, due, back)
+    amounts = (payout.gross, payout.fee, payout.amount, payout.clawed_back, payout.transferred, due, back)
     return (
         *(payout.order_id, payout.order.product_id, payout.order.product.name, payout.seller_id, payout.seller.email),
         payout.currency,
         *(money.to_text(amount, payout.currency) for amount in amounts),
         *(payout.route, payout.status, payout.blocked_by),
         *(moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in _moments(payout)),
-        payout.transfer_id,
+        payout.stripe_transfer_id,
     )
 
 
@@ -58,6 +58,6 @@ def _moments(payout: Payout) -> tuple[datetime | None, ...]:
     return payout.order.created_at, payout.created_at, payout.paid_at
 
 
-def _harmless(cell: object) -> str:
+def _escape_formula(cell: object) -> str:
     text = "" if cell is None else str(cell)
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
-from auctioncraft import clock, money
+from auctioncraft.core import clock, money
 from payments import errors
 from payments.models import Dispute, Order, OrderEvent, Payment, Payout, SellerAccount, TransferReversal
-from payments.services import history
+from payments.services import order_log
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +25,7 @@ DISPUTED: Final = "disputed"
 NOT_ONBOARDED: Final = "not_onboarded"
 
 
-def share(order: Order) -> tuple[Decimal, Decimal]:
+def split_total(order: Order) -> tuple[Decimal, Decimal]:
     """Return how an order's total is parted: what the house keeps, and what its seller is due.
 
     The house keeps the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
@@ -42,15 +42,15 @@ def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
     Stripe has passed it on if the payment had a destination, less the fee that was set then. Else a transfer is due,
     once the seller's account can take it; without Connect, staff pay it by hand.
     """
-    fee, amount = (payment.fee, order.total - payment.fee) if payment.destination else share(order)
+    fee, amount = (payment.fee, order.total - payment.fee) if payment.destination else split_total(order)
     payout = Payout(order=order, seller_id=order.seller_id, currency=order.currency, gross=order.total)
     payout.fee, payout.amount, payout.created_at = fee, amount, at
     if payment.destination:
-        payout.route, payout.sent = Payout.Route.DESTINATION, amount
+        payout.route, payout.transferred = Payout.Route.DESTINATION, amount
         payout.status, payout.paid_at = Payout.Status.PAID, at
     else:
         payout.route = Payout.Route.TRANSFER if settings.STRIPE_CONNECT else Payout.Route.MANUAL
-        _stand(payout)
+        _set_status(payout)
     payout.save()
     if payout.status == Payout.Status.PAID:
         record_paid(order=order, payout=payout, amount=amount, at=at, role=OrderEvent.Role.STRIPE)
@@ -59,7 +59,7 @@ def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
 
 def block(*, order: Order, why: str) -> None:
     """Hold back what has not reached the seller of a locked order, because of `why`; nothing if all of it has."""
-    if (payout := _locked(order)) and payout.status in Payout.LIVE:
+    if (payout := _locked(order)) and payout.status in Payout.UNPAID_STATUSES:
         payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
         payout.save(update_fields=("status", "blocked_by"))
 
@@ -70,10 +70,10 @@ def unblock(*, order: Order) -> None:
     Called once the row of what held it back says that it is over.
     """
     if payout := _locked(order):
-        stand(payout)
+        refresh_status(payout)
 
 
-def take_back(
+def claw_back(
     *, order: Order, payment: Payment, amount: Decimal, at: datetime, reversed_at_stripe: bool = True
 ) -> None:
     """Take the seller's share of `amount`, in the order's currency, which has gone back to the buyer at `at` (UTC).
@@ -86,44 +86,44 @@ def take_back(
     payout = _locked(order)
     if payout is None or not payment.paid_its_order:
         return
-    before = payout.reversed
-    payout.returned = min(payout.returned + amount, payout.gross)
-    payout.reversed = _share_of(payout)
+    before = payout.clawed_back
+    payout.refunded_gross = min(payout.refunded_gross + amount, payout.gross)
+    payout.clawed_back = _seller_share_of_refunds(payout)
     if payout.route == Payout.Route.DESTINATION and reversed_at_stripe:
-        payout.sent = max(payout.sent - (payout.reversed - before), Decimal(0))
-    payout.save(update_fields=("returned", "reversed", "sent"))
-    level(payout, at=at)
+        payout.transferred = max(payout.transferred - (payout.clawed_back - before), Decimal(0))
+    payout.save(update_fields=("refunded_gross", "clawed_back", "transferred"))
+    settle_balance(payout, at=at)
 
 
-def give_back(*, order: Order, payment: Payment, amount: Decimal) -> None:
-    """Undo `take_back` of a refund that failed after all: the buyer has `amount` no more.
+def restore(*, order: Order, payment: Payment, amount: Decimal) -> None:
+    """Undo `claw_back` of a refund that failed after all: the buyer has `amount` no more.
 
     What Stripe was asked to bring back by then is owed to the seller again, and is paid by hand.
     """
     payout = _locked(order)
     if payout is None or not payment.paid_its_order:
         return
-    payout.returned = max(payout.returned - amount, Decimal(0))
-    payout.reversed = _share_of(payout)
-    payout.save(update_fields=("returned", "reversed"))
-    payout.reversals.filter(made_at__isnull=True, attempts=0).delete()
-    level(payout, at=clock.now())
+    payout.refunded_gross = max(payout.refunded_gross - amount, Decimal(0))
+    payout.clawed_back = _seller_share_of_refunds(payout)
+    payout.save(update_fields=("refunded_gross", "clawed_back"))
+    payout.reversals.filter(completed_at__isnull=True, attempts=0).delete()
+    settle_balance(payout, at=clock.now())
 
 
-def level(payout: Payout, *, at: datetime) -> None:
+def settle_balance(payout: Payout, *, at: datetime) -> None:
     """Bring a locked payout to what its amounts say `at`, UTC: of a paid one, ask back what is too much."""
     if payout.status != Payout.Status.PAID:
-        stand(payout)
+        refresh_status(payout)
     elif payout.route != Payout.Route.MANUAL:
-        asked = sum(payout.reversals.filter(made_at__isnull=True).values_list("amount", flat=True), Decimal(0))
+        asked = sum(payout.reversals.filter(completed_at__isnull=True).values_list("amount", flat=True), Decimal(0))
         if (too_much := -payout.owed - asked) > 0:
             TransferReversal.objects.create(payout=payout, amount=too_much, created_at=at)
 
 
-def stand(payout: Payout) -> None:
+def refresh_status(payout: Payout) -> None:
     """Write whether a locked payout, unless it is paid, is due, blocked or void, as things stand now."""
     if payout.status != Payout.Status.PAID:
-        _stand(payout)
+        _set_status(payout)
         payout.save(update_fields=("status", "blocked_by"))
 
 
@@ -136,15 +136,20 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     """
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-    stand(payout)
-    if payout.owed <= 0 or payout.sending is not None or payout.blocked_by == DISPUTED or _is_awaited(payout):
+    refresh_status(payout)
+    if (
+        payout.owed <= 0
+        or payout.transfer_pending is not None
+        or payout.blocked_by == DISPUTED
+        or _will_be_transferred(payout)
+    ):
         raise errors.PayoutNotDue
     amount, now = payout.owed, clock.now()
     if payout.status != Payout.Status.PAID:
         payout.route, payout.status, payout.paid_at = Payout.Route.MANUAL, Payout.Status.PAID, now
-    payout.sent, payout.paid_by = payout.sent + amount, actor
+    payout.transferred, payout.paid_by = payout.transferred + amount, actor
     payout.blocked_by = payout.error = ""
-    payout.save(update_fields=("route", "status", "paid_at", "sent", "paid_by", "blocked_by", "error"))
+    payout.save(update_fields=("route", "status", "paid_at", "transferred", "paid_by", "blocked_by", "error"))
     record_paid(order=order, payout=payout, amount=amount, at=now, role=OrderEvent.Role.STAFF, actor=actor)
     return payout
 
@@ -164,7 +169,7 @@ def record_paid(
     actor: User | None = None,
 ) -> None:
     """Write into the history of a locked order that `amount` has reached its seller."""
-    history.record(
+    order_log.record(
         order=order,
         kind=OrderEvent.Kind.PAID_OUT,
         at=at,
@@ -176,7 +181,7 @@ def record_paid(
     )
 
 
-def due_of(*, user_id: int) -> list[int]:
+def orders_with_payout_due(*, user_id: int) -> list[int]:
     """Return the ids of the orders of which somebody is still to be paid something."""
     owed = Payout.objects.owed().filter(seller_id=user_id)
     return list(owed.order_by("order_id").values_list("order_id", flat=True))
@@ -187,34 +192,34 @@ def _locked(order: Order) -> Payout | None:
     return payout
 
 
-def _share_of(payout: Payout) -> Decimal:
+def _seller_share_of_refunds(payout: Payout) -> Decimal:
     """Return the seller's share of what the buyer got back."""
     # Exact at the end: the last refund takes the rest.
-    if payout.returned == payout.gross:
+    if payout.refunded_gross == payout.gross:
         return Decimal(payout.amount)
-    return money.round_half_up(payout.amount * payout.returned / payout.gross, payout.currency)
+    return money.round_half_up(payout.amount * payout.refunded_gross / payout.gross, payout.currency)
 
 
-def _stand(payout: Payout) -> None:
+def _set_status(payout: Payout) -> None:
     payout.blocked_by = ""
     if payout.owed <= 0:
         payout.status = Payout.Status.VOID
-    elif why := _why_blocked(payout):
+    elif why := _blocking_reason(payout):
         payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
     else:
         payout.status = Payout.Status.DUE
 
 
-def _why_blocked(payout: Payout) -> str:
+def _blocking_reason(payout: Payout) -> str:
     if _is_disputed(payout):
         return DISPUTED
     if payout.route == Payout.Route.TRANSFER and settings.STRIPE_CONNECT:
         account = SellerAccount.objects.filter(user_id=payout.seller_id).first()
-        return "" if account and account.is_able else NOT_ONBOARDED
+        return "" if account and account.can_receive_payouts else NOT_ONBOARDED
     return ""
 
 
-def _is_awaited(payout: Payout) -> bool:
+def _will_be_transferred(payout: Payout) -> bool:
     """Whether the next sweep sends it."""
     due = payout.route == Payout.Route.TRANSFER and payout.status == Payout.Status.DUE
     return due and not payout.error and bool(settings.STRIPE_CONNECT)

@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from auctioncraft import clock, idempotency, money
-from auctioncraft.errors import Invalid, NotFound, PermissionDenied
-from auctioncraft.sweeps import one_by_one
+from auctioncraft.core import clock, idempotency, money
+from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
+from auctioncraft.core.jobs import process_each
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Order, Payment, Refund
-from payments.services import history, payouts, refund_outcomes
+from payments.services import order_log, payouts, refund_sync
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -51,7 +51,7 @@ def refund_order(
     IdempotencyKeyReused.
     """
     given: dict[str, Any] = {"amount": amount, "reason": reason, "payment": payment}
-    asked = idempotency.run_once(
+    asked = idempotency.run_idempotent(
         user_id=actor.pk,
         key=idempotency_key,
         fingerprint=idempotency.fingerprint("refund_order", order=order_id, **given),
@@ -61,7 +61,7 @@ def refund_order(
     send(refund_id=asked["refund"])
     refund = Refund.objects.select_related("payment").get(pk=asked["refund"])
     if refund.status in {Refund.Status.FAILED, Refund.Status.CANCELED}:
-        raise errors.RefundRefused(stripe_code=refund.failure)
+        raise errors.RefundRefused(stripe_code=refund.failure_code)
     return refund
 
 
@@ -83,10 +83,10 @@ def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, in
     refund = Refund.objects.create(
         payment=payment, amount=amount, currency=payment.received_currency, reason=reason, requested_by=actor
     )
-    payment.refunding += amount
-    payment.save(update_fields=("refunding",))
-    role = history.role_of(user=actor, order=order)
-    refund_outcomes.announce(order=order, refund=refund, role=role, actor=actor)
+    payment.refunds_reserved += amount
+    payment.save(update_fields=("refunds_reserved",))
+    role = order_log.role_in_order(user=actor, order=order)
+    refund_sync.record_request(order=order, refund=refund, role=role, actor=actor)
     return refund
 
 
@@ -94,7 +94,7 @@ def _payment_of(order: Order, actor: User, intent_id: str) -> Payment:
     """Return the payment that `refund_order` is to refund."""
     came = order.payments.filter(received__isnull=False).order_by("pk")
     if intent_id:
-        payment = came.filter(intent_id=intent_id).first()
+        payment = came.filter(stripe_intent_id=intent_id).first()
         if payment is None:
             raise Invalid(payment="No money came in for this order with a payment of this id.")
         if payment.status == Payment.Status.SURPLUS and not actor.is_staff:
@@ -115,11 +115,11 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
     left, currency = payment.refundable, payment.received_currency
     if left <= 0:
         raise errors.NothingToRefund
-    if payment.disputes.filter(status__in=Dispute.AGAINST_REFUNDS).exists():
+    if payment.disputes.filter(status__in=Dispute.STATUSES_BLOCKING_REFUNDS).exists():
         raise errors.OrderDisputed
     try:
-        amount = left if amount is None else money.fit(amount, currency, settings.MAX_AMOUNT)
-    except money.BadAmount as error:
+        amount = left if amount is None else money.check_precision(amount, currency, settings.MAX_AMOUNT)
+    except money.InvalidAmount as error:
         raise Invalid(amount=str(error)) from error
     if amount > left:
         raise errors.RefundTooLarge(refundable=money.to_text(left, currency), currency=currency)
@@ -140,7 +140,7 @@ def send(*, refund_id: int, tried: int | None = None) -> bool:
     try:
         found = _look_for(refund) if refund.attempts > 1 else None
         found = found or _ask_stripe(refund)
-    except errors.KeySpent:
+    except errors.StoredFailure:
         _change_key(refund)
         return False
     except errors.StripeUnavailable:
@@ -152,13 +152,13 @@ def send(*, refund_id: int, tried: int | None = None) -> bool:
     return True
 
 
-def send_waiting(*, limit: int = 50) -> int:
+def send_due(*, limit: int = 50) -> int:
     """Send the refunds that Stripe has not answered yet and whose time has come; return how many it has. A sweep."""
     now, due = clock.now(), Q()
     for tries in range(_MOST_TRIES):
         due |= Q(attempts=tries, created_at__lte=now - _FIRST_RETRY * 2**tries)
     waiting = Refund.objects.filter(due, status=Refund.Status.CREATING).order_by("pk")
-    return one_by_one(_send, list(waiting.values_list("pk", "attempts")[:limit]))
+    return process_each(_send, list(waiting.values_list("pk", "attempts")[:limit]))
 
 
 def _send(refund_id: int, tried: int) -> bool:
@@ -177,14 +177,14 @@ def _begin_try(refund_id: int, tried: int | None) -> Refund | None:
 
 
 def _look_for(refund: Refund) -> RefundAtStripe | None:
-    made = stripe_gateway.list_refunds(refund.payment.intent_id or "")
+    made = stripe_gateway.list_refunds(refund.payment.stripe_intent_id or "")
     return next((found for found in made if found.metadata.get("refund") == str(refund.pk)), None)
 
 
 def _ask_stripe(refund: Refund) -> RefundAtStripe:
     payment = refund.payment
     return stripe_gateway.create_refund(
-        intent_id=payment.intent_id or "",
+        intent_id=payment.stripe_intent_id or "",
         amount=refund.amount,
         currency=refund.currency,
         reason=refund.reason,
@@ -202,9 +202,9 @@ def _record(refund: Refund, found: RefundAtStripe | None = None, *, refused: str
     payment = Payment.objects.locked(refund.payment_id)
     row = Refund.objects.select_for_update(no_key=True).get(pk=refund.pk)
     if found is not None:
-        refund_outcomes.apply(order=order, payment=payment, refund=row, found=found)
+        refund_sync.apply(order=order, payment=payment, refund=row, found=found)
     elif row.status == Refund.Status.CREATING:
-        refund_outcomes.give_up(order=order, payment=payment, refund=row, code=refused)
+        refund_sync.record_failure(order=order, payment=payment, refund=row, code=refused)
 
 
 def _change_key(refund: Refund) -> None:

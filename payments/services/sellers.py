@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import standing
-from auctioncraft import clock
+from accounts.services import bidder_status, user_locking
+from auctioncraft.core import clock
 from payments import errors, stripe_gateway
 from payments.models import SellerAccount
 
@@ -34,23 +34,23 @@ class Onboarding:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class FetchedAccount:
     """An account as Stripe described it to somebody who asked `at`, UTC."""
 
     account: Account
     at: datetime
 
 
-def account_of(*, user_id: int) -> SellerAccount | None:
+def find_account(*, user_id: int) -> SellerAccount | None:
     """Return a seller's account as we last heard of it, if they have begun to set one up."""
     found: SellerAccount | None = SellerAccount.objects.filter(user_id=user_id).first()
     return found
 
 
-def destination_of(*, seller_id: int) -> str:
+def find_destination(*, seller_id: int) -> str:
     """Return the account to which Stripe can pass on a payment to this seller; empty if there is none that is able."""
-    account = account_of(user_id=seller_id) if settings.STRIPE_CONNECT else None
-    return (account.account_id or "") if account and account.is_able else ""
+    account = find_account(user_id=seller_id) if settings.STRIPE_CONNECT else None
+    return (account.stripe_account_id or "") if account and account.can_receive_payouts else ""
 
 
 def onboard(*, user: User) -> Onboarding:
@@ -65,25 +65,25 @@ def onboard(*, user: User) -> Onboarding:
     for round_ in range(_ROUNDS):
         row = _claim(user_id=user.pk)
         try:
-            if row.account_id is None:
+            if row.stripe_account_id is None:
                 row = _record(row, _create(user, row))
             return Onboarding(link=_link(row), account=row)
         except errors.KeyInUse:
             # A parallel call is creating it just now. Nothing is locked while we wait.
             time.sleep(0.1 * 2**round_)
-        except (errors.KeySpent, errors.NotAtStripe):
+        except (errors.StoredFailure, errors.StripeObjectMissing):
             # A failure that Stripe remembers; or the account was closed, or was of another key. Another is made.
-            _begin_again(row)
+            _reset_account(row)
         except errors.PaymentRefused as refusal:
-            if row.account_id is None:
-                _begin_again(row)
+            if row.stripe_account_id is None:
+                _reset_account(row)
             raise errors.OnboardingRefused(**refusal.extra) from None
     raise errors.StripeUnavailable
 
 
 @transaction.atomic(durable=True)
 def _claim(*, user_id: int) -> SellerAccount:
-    standing.hold(user_id=user_id)
+    user_locking.lock_active_user(user_id=user_id)
     row: SellerAccount = SellerAccount.objects.get_or_create(user_id=user_id)[0]
     return row
 
@@ -100,7 +100,7 @@ def _create(user: User, row: SellerAccount) -> Account:
 
 def _link(row: SellerAccount) -> AccountLink:
     return stripe_gateway.create_account_link(
-        account_id=row.account_id or "",
+        account_id=row.stripe_account_id or "",
         return_url=f"{settings.FRONTEND_URL}/seller/return",
         refresh_url=f"{settings.FRONTEND_URL}/seller/refresh",
     )
@@ -109,58 +109,58 @@ def _link(row: SellerAccount) -> AccountLink:
 @transaction.atomic(durable=True)
 def _record(claimed: SellerAccount, account: Account) -> SellerAccount:
     """Store the account that Stripe made; one that a parallel call has stored already stays as it is."""
-    standing.hold(user_id=claimed.user_id)
+    user_locking.lock_active_user(user_id=claimed.user_id)
     row: SellerAccount = SellerAccount.objects.select_for_update(no_key=True).get(pk=claimed.pk)
-    if row.account_id is None and row.idempotency_key == claimed.idempotency_key:
-        row.account_id = account.id
-        row.save(update_fields=("account_id",))
-        _describe(row, Read(account=account, at=clock.now()))
+    if row.stripe_account_id is None and row.idempotency_key == claimed.idempotency_key:
+        row.stripe_account_id = account.id
+        row.save(update_fields=("stripe_account_id",))
+        _store_state(row, FetchedAccount(account=account, at=clock.now()))
     return row
 
 
-def _begin_again(row: SellerAccount) -> None:
-    SellerAccount.objects.filter(pk=row.pk, account_id=row.account_id, idempotency_key=row.idempotency_key).update(
-        account_id=None, idempotency_key=uuid.uuid4(), transfers_active=False, payouts_enabled=False
-    )
+def _reset_account(row: SellerAccount) -> None:
+    SellerAccount.objects.filter(
+        pk=row.pk, stripe_account_id=row.stripe_account_id, idempotency_key=row.idempotency_key
+    ).update(stripe_account_id=None, idempotency_key=uuid.uuid4(), transfers_active=False, payouts_enabled=False)
 
 
-def forget(*, user_id: int) -> None:
+def unlink(*, user_id: int) -> None:
     """Forget somebody's account for payouts, in the transaction that erases them: nothing is due to them."""
     SellerAccount.objects.filter(user_id=user_id).delete()
 
 
-def read_event(event: StripeEvent) -> Read | None:
+def read_event(event: StripeEvent) -> FetchedAccount | None:
     """Read the account that an event is about again from Stripe; None if it is none of ours, or Stripe's no more."""
-    account_id, now = stripe_gateway.id_of(event.payload, "account"), clock.now()
-    if not SellerAccount.objects.filter(account_id=account_id).exists():
+    account_id, now = stripe_gateway.object_id(event.payload, "account"), clock.now()
+    if not SellerAccount.objects.filter(stripe_account_id=account_id).exists():
         return None
     try:
-        return Read(account=stripe_gateway.retrieve_account(account_id), at=now)
-    except errors.NotAtStripe:
+        return FetchedAccount(account=stripe_gateway.retrieve_account(account_id), at=now)
+    except errors.StripeObjectMissing:
         return None
 
 
-def apply_event(event: StripeEvent, found: Read) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_event(event: StripeEvent, found: FetchedAccount) -> str:  # noqa: ARG001 (a handler's signature)
     """Write down how an account stands. What was asked before the last answer came is older, and changes nothing.
 
     A seller who has become able is paid what is due by the sweep that sends it.
     """
-    users = SellerAccount.objects.filter(account_id=found.account.id).values_list("user_id", flat=True)
+    users = SellerAccount.objects.filter(stripe_account_id=found.account.id).values_list("user_id", flat=True)
     # Who is being erased is held first, as everywhere: the erasure forgets their account after it has locked them.
-    standing.hold_all(user_ids=set(users))
-    row = SellerAccount.objects.select_for_update(no_key=True).filter(account_id=found.account.id).first()
+    user_locking.lock_active_users(user_ids=set(users))
+    row = SellerAccount.objects.select_for_update(no_key=True).filter(stripe_account_id=found.account.id).first()
     if row is None:
         return "unknown_account"
     if row.updated_at is None or row.updated_at <= found.at:
-        _describe(row, found)
+        _store_state(row, found)
     return ""
 
 
-def _describe(row: SellerAccount, found: Read) -> None:
+def _store_state(row: SellerAccount, found: FetchedAccount) -> None:
     account = found.account
     row.details_submitted, row.charges_enabled = account.details_submitted, account.charges_enabled
     row.payouts_enabled, row.transfers_active = account.payouts_enabled, account.transfers_active
     row.requirements, row.disabled_reason = list(account.requirements), account.disabled_reason
     row.updated_at = found.at
     row.save()
-    standing.set_seller_state(user_id=row.user_id, state=row.state)
+    bidder_status.set_seller_state(user_id=row.user_id, state=row.state)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models import F, Q
 
-from auctioncraft import clock
-from auctioncraft.errors import NotFound
+from auctioncraft.core import clock
+from auctioncraft.core.errors import NotFound
 from payments import errors, stripe_gateway
 from payments.models import StripeEvent
 from payments.services.event_handlers import HANDLERS
@@ -39,14 +39,14 @@ def receive(*, payload: bytes, signature: str) -> None:
     on), WebhookNotConfigured; and whatever made acting on it fail: the event is kept then, for Stripe's next
     delivery and for the sweep.
     """
-    event = stripe_gateway.read_event(payload=payload, signature=signature)
-    keep(event=event, found_by=StripeEvent.FoundBy.WEBHOOK)
+    event = stripe_gateway.verify_event(payload=payload, signature=signature)
+    store(event=event, found_by=StripeEvent.FoundBy.WEBHOOK)
     if _of_other_mode(event.payload):
         raise errors.WrongMode
     process(event_id=event.id)
 
 
-def keep(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
+def store(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
     """Store an event to be acted on, if it is not there yet; one of the other mode is flagged, and never acted on."""
     row = StripeEvent(
         id=event.id,
@@ -71,10 +71,10 @@ def process(*, event_id: str) -> None:
     """
     event = StripeEvent.objects.filter(pk=event_id, processed_at__isnull=True).first()
     if event is not None:
-        _try(event, again=False)
+        _attempt(event, again=False)
 
 
-def replay(*, event_id: str) -> StripeEvent:
+def reprocess(*, event_id: str) -> StripeEvent:
     """Act on a kept event whether that was done before or not, as staff may ask; return it as it is then.
 
     Handlers move rows forward only, so what was done already stays as it is. Raises NotFound, WrongMode, and whatever
@@ -85,7 +85,7 @@ def replay(*, event_id: str) -> StripeEvent:
         raise NotFound
     if _of_other_mode(event.payload):
         raise errors.WrongMode
-    _try(event, again=True)
+    _attempt(event, again=True)
     event.refresh_from_db()
     return event
 
@@ -111,10 +111,10 @@ def process_pending(*, limit: int = 100) -> int:
     return done
 
 
-def _try(event: StripeEvent, *, again: bool) -> None:
+def _attempt(event: StripeEvent, *, again: bool) -> None:
     handler = HANDLERS.get(event.type)
     try:
-        _act(event_id=event.pk, handler=handler, found=handler and handler.read(event), again=again)
+        _process_locked(event_id=event.pk, handler=handler, found=handler and handler.read(event), again=again)
     except Exception as error:
         failed = StripeEvent.objects.filter(pk=event.pk)
         if not again:
@@ -125,7 +125,7 @@ def _try(event: StripeEvent, *, again: bool) -> None:
 
 
 @transaction.atomic(durable=True)
-def _act(*, event_id: str, handler: Handler | None, found: Any, again: bool) -> None:
+def _process_locked(*, event_id: str, handler: Handler | None, found: Any, again: bool) -> None:
     event = StripeEvent.objects.select_for_update(no_key=True).get(pk=event_id)
     if event.processed_at is not None and not again:
         return
@@ -145,4 +145,4 @@ def _unknown(event_type: str) -> str:
 
 
 def _of_other_mode(payload: Mapping[str, Any]) -> bool:
-    return (payload.get("livemode") is True) != stripe_gateway.live_mode()
+    return (payload.get("livemode") is True) != stripe_gateway.is_live_mode()

@@ -4,7 +4,15 @@ What comes out are small frozen dataclasses and our own errors; no SDK object, m
 does either. Nothing here opens a transaction, and nobody calls it inside one. Callers say `stripe_gateway.name`.
 """
 
-from payments.stripe_gateway.client import live_mode
+from payments.stripe_gateway.balance import (
+    BalanceTransaction,
+    balance_transactions_of,
+    intent_of_charge,
+    list_balance_transactions,
+    list_events,
+    seller_net,
+)
+from payments.stripe_gateway.client import is_live_mode
 from payments.stripe_gateway.connect import (
     Account,
     AccountLink,
@@ -19,47 +27,40 @@ from payments.stripe_gateway.connect import (
 )
 from payments.stripe_gateway.customers import (
     Card,
-    Setup,
+    SetupIntent,
     create_customer,
-    create_setup,
+    create_setup_intent,
     delete_customer,
     detach_card,
     retrieve_card,
-    retrieve_setup,
+    retrieve_setup_intent,
 )
 from payments.stripe_gateway.disputes import DisputeAtStripe, retrieve_dispute
-from payments.stripe_gateway.events import Event, id_of, read_event
 from payments.stripe_gateway.intents import (
     Intent,
     cancel_intent,
     charge_saved_card,
     create_intent,
+    intent_from_success_event,
     list_intents,
-    paid_intent_of,
     retrieve_intent,
-)
-from payments.stripe_gateway.ledger import (
-    Movement,
-    intent_of_charge,
-    left_with_seller,
-    list_events,
-    list_movements,
-    movements_of,
 )
 from payments.stripe_gateway.limits import can_charge, can_refund
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
-from payments.stripe_gateway.refunds import RefundAtStripe, create_refund, list_refunds, refunded_intent_of
+from payments.stripe_gateway.refunds import RefundAtStripe, create_refund, event_intent_id, list_refunds
+from payments.stripe_gateway.webhook_events import Event, object_id, verify_event
 
 __all__ = [
     "Account",
     "AccountLink",
+    "BalanceTransaction",
     "Card",
     "DisputeAtStripe",
     "Event",
     "Intent",
-    "Movement",
     "RefundAtStripe",
-    "Setup",
+    "SetupIntent",
+    "balance_transactions_of",
     "can_charge",
     "can_refund",
     "cancel_intent",
@@ -69,31 +70,30 @@ __all__ = [
     "create_customer",
     "create_intent",
     "create_refund",
-    "create_setup",
+    "create_setup_intent",
     "create_transfer",
     "delete_customer",
     "detach_card",
+    "event_intent_id",
     "find_reversal",
     "find_transfer",
     "from_minor_units",
-    "id_of",
+    "intent_from_success_event",
     "intent_of_charge",
-    "left_with_seller",
+    "is_live_mode",
+    "list_balance_transactions",
     "list_events",
     "list_intents",
-    "list_movements",
     "list_refunds",
-    "live_mode",
-    "movements_of",
-    "paid_intent_of",
-    "read_event",
-    "refunded_intent_of",
+    "object_id",
     "retrieve_account",
     "retrieve_card",
     "retrieve_dispute",
     "retrieve_intent",
-    "retrieve_setup",
+    "retrieve_setup_intent",
     "reverse_transfer",
+    "seller_net",
     "to_minor_units",
     "transfer_of_charge",
+    "verify_event",
 ]

@@ -15,12 +15,12 @@ from payments import errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from auctioncraft.errors import DomainError
+    from auctioncraft.core.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
 
-def live_mode() -> bool:
+def is_live_mode() -> bool:
     """Whether our key moves real money.
 
     Source: https://docs.stripe.com/keys#test-live-modes
@@ -50,8 +50,8 @@ def _client_of(key: str, api_base: str, timeout: float) -> stripe.StripeClient:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise our error for the SDK's: NotAtStripe, KeyInUse, PaymentRefused, KeySpent, StripeUnavailable."""
+def translate_errors() -> Iterator[None]:
+    """Raise our error for the SDK's."""
     try:
         yield
     except stripe.StripeError as error:
@@ -72,9 +72,9 @@ def _translate(error: stripe.StripeError) -> DomainError:
         return errors.KeyInUse()
     # An account that is not, or no longer, connected to ours: 403. https://docs.stripe.com/error-codes#account-invalid
     if code in {"resource_missing", "account_invalid"}:
-        return errors.NotAtStripe(stripe_code=code)
+        return errors.StripeObjectMissing(stripe_code=code)
     if isinstance(error, stripe.CardError | stripe.InvalidRequestError | stripe.IdempotencyError):
         return errors.PaymentRefused(stripe_code=code)
     if error.headers and error.headers.get("Idempotent-Replayed") == "true":
-        return errors.KeySpent()
+        return errors.StoredFailure()
     return errors.StripeUnavailable()

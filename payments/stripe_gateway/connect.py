@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.client import client, translate_errors
 from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def create_account(*, country: str, email: str, metadata: Mapping[str, str], ide
     """Create an Express account that has yet to be onboarded, or find the one that this key created.
 
     Source: https://docs.stripe.com/api/accounts/create
-    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable.
+    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         made = client().v1.accounts.create(
             params={
                 "type": "express",
@@ -61,8 +61,8 @@ def create_account(*, country: str, email: str, metadata: Mapping[str, str], ide
 
 
 def retrieve_account(account_id: str) -> Account:
-    """Return a connected account as it is now. Raises NotAtStripe, StripeUnavailable."""
-    with translated():
+    """Return a connected account as it is now. Raises StripeObjectMissing, StripeUnavailable."""
+    with translate_errors():
         return _account(client().v1.accounts.retrieve(account_id))
 
 
@@ -72,7 +72,7 @@ def create_account_link(*, account_id: str, return_url: str, refresh_url: str) -
     Source: https://docs.stripe.com/api/account_links/create
     Raises PaymentRefused, StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         made = client().v1.account_links.create(
             params={
                 "account": account_id,
@@ -96,9 +96,9 @@ def create_transfer(
     """Pass `amount` of a charge on to an account; return the transfer's id, or that of the one that this key made.
 
     Source: https://docs.stripe.com/api/transfers/create
-    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last it may have been made: find_transfer.
+    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last, use find_transfer.
     """
-    with translated():
+    with translate_errors():
         made = client().v1.transfers.create(
             params={
                 "amount": to_minor_units(amount, currency),
@@ -118,11 +118,11 @@ def find_transfer(*, destination: str, since: datetime, metadata: Mapping[str, s
 
     Raises StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         pages = client().v1.transfers.list(
             params={"destination": destination, "created": {"gte": int(since.timestamp())}, "limit": 100}
         )
-        return next((found.id for found in pages.auto_paging_iter() if _carries(found, metadata)), "")
+        return next((found.id for found in pages.auto_paging_iter() if _has_metadata(found, metadata)), "")
 
 
 def reverse_transfer(
@@ -131,9 +131,9 @@ def reverse_transfer(
     """Take `amount` of a transfer back; return the reversal's id, or that of the one that this key made.
 
     Source: https://docs.stripe.com/api/transfer_reversals/create
-    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last it may have been made: find_reversal.
+    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last, use find_reversal.
     """
-    with translated():
+    with translate_errors():
         made = client().v1.transfers.reversals.create(
             transfer_id,
             params={"amount": to_minor_units(amount, currency), "metadata": dict(metadata)},
@@ -147,19 +147,19 @@ def find_reversal(*, transfer_id: str, metadata: Mapping[str, str]) -> str:
 
     Raises StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         pages = client().v1.transfers.reversals.list(transfer_id, params={"limit": 100})
-        return next((found.id for found in pages.auto_paging_iter() if _carries(found, metadata)), "")
+        return next((found.id for found in pages.auto_paging_iter() if _has_metadata(found, metadata)), "")
 
 
 def transfer_of_charge(charge_id: str) -> str:
     """Return the id of the transfer by which Stripe passed a charge on to its destination; empty if it has none."""
-    with translated():
+    with translate_errors():
         transfer = client().v1.charges.retrieve(charge_id).to_dict().get("transfer")
         return transfer if isinstance(transfer, str) else ""
 
 
-def _carries(found: Any, metadata: Mapping[str, str]) -> bool:
+def _has_metadata(found: Any, metadata: Mapping[str, str]) -> bool:
     written = found.to_dict().get("metadata") or {}
     return metadata.items() <= written.items()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from payments import errors
-from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.client import client, translate_errors
 
 if TYPE_CHECKING:
     import stripe
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class SetupIntent:
     """A SetupIntent: the buyer's browser saves a card by it."""
 
     id: str
     client_secret: str = field(repr=False)
     status: str
-    customer_id: str
-    payment_method_id: str
+    stripe_customer_id: str
+    stripe_payment_method_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """A saved card, as Stripe holds it now; `customer_id` is empty once it was detached."""
 
-    payment_method_id: str
-    customer_id: str
+    stripe_payment_method_id: str
+    stripe_customer_id: str
     brand: str
     last4: str
     exp_month: int
@@ -45,9 +45,9 @@ def create_customer(*, user_id: int, idempotency_key: str) -> str:
 
     Stripe is told our number for them and nothing else: the same key must always ask for the same, and an address
     may change. Source: https://docs.stripe.com/api/customers/create
-    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable.
+    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         created = client().v1.customers.create(
             params={"metadata": {"user": str(user_id)}}, options={"idempotency_key": idempotency_key}
         )
@@ -60,17 +60,17 @@ def delete_customer(customer_id: str) -> None:
     Source: https://docs.stripe.com/api/customers/delete
     """
     try:
-        with translated():
+        with translate_errors():
             client().v1.customers.delete(customer_id)
-    except errors.NotAtStripe:
+    except errors.StripeObjectMissing:
         return
 
 
-def create_setup(*, customer_id: str, idempotency_key: str | None) -> Setup:
+def create_setup_intent(*, customer_id: str, idempotency_key: str | None) -> SetupIntent:
     """Create a SetupIntent that saves a card to be charged without its owner. Cards only: it is a card that we ask for.
 
     Source: https://docs.stripe.com/api/setup_intents/create
-    Raises NotAtStripe if the customer was deleted, PaymentRefused, KeyInUse, KeySpent, StripeUnavailable.
+    Raises StripeObjectMissing if the customer was deleted, PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
     """
     params: SetupIntentCreateParams = {
         "customer": customer_id,
@@ -78,30 +78,30 @@ def create_setup(*, customer_id: str, idempotency_key: str | None) -> Setup:
         "allowed_payment_method_types": ["card"],
     }
     options: RequestOptions = {"idempotency_key": idempotency_key} if idempotency_key else {}
-    with translated():
+    with translate_errors():
         created = client().v1.setup_intents.create(params=params, options=options)
         return _setup(created)
 
 
-def retrieve_setup(setup_intent_id: str) -> Setup:
-    """Return the SetupIntent as it is now. Raises NotAtStripe, StripeUnavailable."""
-    with translated():
+def retrieve_setup_intent(setup_intent_id: str) -> SetupIntent:
+    """Return the SetupIntent as it is now. Raises StripeObjectMissing, StripeUnavailable."""
+    with translate_errors():
         return _setup(client().v1.setup_intents.retrieve(setup_intent_id))
 
 
 def retrieve_card(payment_method_id: str) -> Card | None:
-    """Return the payment method as it is now; None if it is not a card. Raises NotAtStripe, StripeUnavailable.
+    """Return the payment method as it is now; None if it is not a card. Raises StripeObjectMissing, StripeUnavailable.
 
     Source: https://docs.stripe.com/api/payment_methods/object
     """
-    with translated():
+    with translate_errors():
         values: dict[str, Any] = client().v1.payment_methods.retrieve(payment_method_id).to_dict()
     face = values.get("card")
     if not face:
         return None
     return Card(
-        payment_method_id=values["id"],
-        customer_id=values.get("customer") or "",
+        stripe_payment_method_id=values["id"],
+        stripe_customer_id=values.get("customer") or "",
         brand=face["brand"],
         last4=face["last4"],
         exp_month=face["exp_month"],
@@ -115,22 +115,22 @@ def detach_card(payment_method_id: str) -> None:
     Source: https://docs.stripe.com/api/payment_methods/detach
     """
     try:
-        with translated():
+        with translate_errors():
             client().v1.payment_methods.detach(payment_method_id)
-    except errors.NotAtStripe:
+    except errors.StripeObjectMissing:
         return
     except errors.PaymentRefused:
         card = retrieve_card(payment_method_id)
-        if card and card.customer_id:
+        if card and card.stripe_customer_id:
             raise
 
 
-def _setup(found: stripe.SetupIntent) -> Setup:
+def _setup(found: stripe.SetupIntent) -> SetupIntent:
     values = found.to_dict()
-    return Setup(
+    return SetupIntent(
         id=values["id"],
         client_secret=values.get("client_secret") or "",
         status=values["status"],
-        customer_id=values.get("customer") or "",
-        payment_method_id=values.get("payment_method") or "",
+        stripe_customer_id=values.get("customer") or "",
+        stripe_payment_method_id=values.get("payment_method") or "",
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from payments.stripe_gateway.client import client, translated
+from payments.stripe_gateway.client import client, translate_errors
 from payments.stripe_gateway.minor_units import from_minor_units
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class DisputeAtStripe:
     """A dispute as Stripe holds it now; `intent_id` is empty of a charge that no PaymentIntent made. Times are UTC."""
 
     id: str
-    intent_id: str
+    stripe_intent_id: str
     status: str
     reason: str
     amount: Decimal
@@ -31,11 +31,11 @@ class DisputeAtStripe:
 
 
 def retrieve_dispute(dispute_id: str) -> DisputeAtStripe:
-    """Return the dispute as it is now. Raises NotAtStripe, StripeUnavailable.
+    """Return the dispute as it is now. Raises StripeObjectMissing, StripeUnavailable.
 
     Source: https://docs.stripe.com/api/disputes/retrieve
     """
-    with translated():
+    with translate_errors():
         return _dispute(client().v1.disputes.retrieve(dispute_id))
 
 
@@ -45,7 +45,7 @@ def _dispute(found: stripe.Dispute) -> DisputeAtStripe:
     due = (values.get("evidence_details") or {}).get("due_by")
     return DisputeAtStripe(
         id=values["id"],
-        intent_id=values.get("payment_intent") or "",
+        stripe_intent_id=values.get("payment_intent") or "",
         status=values["status"],
         reason=values.get("reason") or "",
         amount=from_minor_units(values["amount"], currency),

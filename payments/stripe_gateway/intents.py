@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 
 from payments import errors
-from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import id_of, subject_of
-from payments.stripe_gateway.limits import cards_take
+from payments.stripe_gateway.client import client, translate_errors
+from payments.stripe_gateway.limits import is_card_amount
 from payments.stripe_gateway.minor_units import to_minor_units
+from payments.stripe_gateway.webhook_events import event_object, object_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
 
 # Minor units beyond which no order of ours can be: what money columns hold of a currency without decimals.
-_BEYOND_ANY: Final = 10**11
+_MAX_MINOR_UNITS: Final = 10**11
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Intent:
     last_error_code: str = ""
     charge_id: str = ""
 
-    def charges(self, amount: Decimal, currency: str) -> bool:
+    def is_for(self, amount: Decimal, currency: str) -> bool:
         """Whether it is for exactly this."""
         return self.currency == currency and self.amount_minor == to_minor_units(amount, currency)
 
@@ -60,11 +60,11 @@ def create_intent(
     With a `destination`, a connected account, Stripe passes the money on to it, less `fee`, which the house keeps.
     Source: https://docs.stripe.com/api/payment_intents/create, https://docs.stripe.com/api/idempotent_requests and
     https://docs.stripe.com/connect/destination-charges
-    Raises AmountNotChargeable, PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last the intent may
-    exist all the same: ask again with the same key.
+    Raises AmountNotChargeable, PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last, the intent
+    may exist: ask again with the same key.
     """
     minor = to_minor_units(amount, currency)
-    if not cards_take(minor, currency):
+    if not is_card_amount(minor, currency):
         raise errors.AmountNotChargeable
     params: PaymentIntentCreateParams = {
         "amount": minor,
@@ -78,14 +78,14 @@ def create_intent(
         params["transfer_data"] = {"destination": destination}
         if fee:
             params["application_fee_amount"] = to_minor_units(fee, currency)
-    with translated():
+    with translate_errors():
         created = client().v1.payment_intents.create(params=params, options={"idempotency_key": idempotency_key})
         return _intent(created)
 
 
 def retrieve_intent(intent_id: str) -> Intent:
-    """Return the PaymentIntent as it is now. Raises NotAtStripe, StripeUnavailable."""
-    with translated():
+    """Return the PaymentIntent as it is now. Raises StripeObjectMissing, StripeUnavailable."""
+    with translate_errors():
         return _intent(client().v1.payment_intents.retrieve(intent_id))
 
 
@@ -94,7 +94,7 @@ def list_intents(*, since: datetime) -> Iterator[Intent]:
 
     Source: https://docs.stripe.com/api/payment_intents/list
     """
-    with translated():
+    with translate_errors():
         created = int(since.timestamp())
         found = client().v1.payment_intents.list(params={"created": {"gte": created}, "limit": 100})
         for intent in found.auto_paging_iter():
@@ -106,7 +106,7 @@ def cancel_intent(intent_id: str) -> Intent:
 
     Source: https://docs.stripe.com/api/payment_intents/cancel
     """
-    with translated():
+    with translate_errors():
         return _intent(client().v1.payment_intents.cancel(intent_id))
 
 
@@ -115,10 +115,10 @@ def charge_saved_card(*, intent_id: str, payment_method_id: str, idempotency_key
 
     Source: https://docs.stripe.com/api/payment_intents/confirm, https://docs.stripe.com/payments/save-and-reuse (charge
     the saved payment method later). A bank that wants its customer there declines with `authentication_required`.
-    Raises PaymentRefused (declined, or not payable any more), NotAtStripe, KeyInUse, KeySpent, StripeUnavailable. After
-    the last it may be paid all the same: retrieve it.
+    Raises PaymentRefused (declined, or not payable any more), StripeObjectMissing, KeyInUse, StoredFailure,
+    StripeUnavailable. After the last it may be paid all the same: retrieve it.
     """
-    with translated():
+    with translate_errors():
         confirmed = client().v1.payment_intents.confirm(
             intent_id,
             params={
@@ -132,16 +132,16 @@ def charge_saved_card(*, intent_id: str, payment_method_id: str, idempotency_key
         return _intent(confirmed)
 
 
-def paid_intent_of(payload: dict[str, Any]) -> Intent:
+def intent_from_success_event(payload: dict[str, Any]) -> Intent:
     """Return the PaymentIntent of a verified `payment_intent.succeeded` event, as the event states it.
 
     `succeeded` is where a PaymentIntent ends (https://docs.stripe.com/payments/paymentintents/lifecycle), so unlike any
     other state it need not be read again. An amount that is no number, or beyond any order, counts as none:
     it matches no order.
     """
-    subject = subject_of(payload)
+    subject = event_object(payload)
     return Intent(
-        id=id_of(payload, "payment_intent"),
+        id=object_id(payload, "payment_intent"),
         client_secret="",  # one is never kept  # nosec B106
         status="succeeded",
         amount_minor=_whole(subject.get("amount")),
@@ -153,7 +153,7 @@ def paid_intent_of(payload: dict[str, Any]) -> Intent:
 
 
 def _whole(amount: object) -> int:
-    return amount if type(amount) is int and 0 <= amount < _BEYOND_ANY else 0
+    return amount if type(amount) is int and 0 <= amount < _MAX_MINOR_UNITS else 0
 
 
 def _intent(found: stripe.PaymentIntent) -> Intent:

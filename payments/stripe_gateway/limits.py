@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 # In minor units. A currency that is missing is held to the worth of the least in the account's own, which only Stripe
 # can tell.
-_LEAST: Final[Mapping[str, int]] = {
+_MINIMUM: Final[Mapping[str, int]] = {
     "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
     "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
     "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
 }  # fmt: skip
 # Eight digits; twelve in rupiah.
-_MOST: Final = 99_999_999
-_MOST_OF: Final[Mapping[str, int]] = {"IDR": 999_999_999_999}
+_MAXIMUM: Final = 99_999_999
+_MAXIMUM_BY_CURRENCY: Final[Mapping[str, int]] = {"IDR": 999_999_999_999}
 
 
 def can_charge(*, amount: Decimal, currency: str) -> bool:
@@ -33,15 +33,17 @@ def can_charge(*, amount: Decimal, currency: str) -> bool:
     no promise: Stripe may refuse all the same.
     """
     minor = to_minor_units(amount, currency)
-    return cards_take(minor, currency) and _LEAST.get(currency, 1) <= minor <= _MOST_OF.get(currency, _MOST)
+    return is_card_amount(minor, currency) and _MINIMUM.get(currency, 1) <= minor <= _MAXIMUM_BY_CURRENCY.get(
+        currency, _MAXIMUM
+    )
 
 
 def can_refund(*, amount: Decimal, currency: str) -> bool:
     """Whether exactly this could be given back to a card; there is no least."""
-    return cards_take(to_minor_units(amount, currency), currency)
+    return is_card_amount(to_minor_units(amount, currency), currency)
 
 
-def cards_take(minor: int, currency: str) -> bool:
+def is_card_amount(minor: int, currency: str) -> bool:
     """Whether card networks, which take two decimals, can express so many minor units: of 5.124 KWD they cannot.
 
     Source: https://docs.stripe.com/currencies#three-decimal

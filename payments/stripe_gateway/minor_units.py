@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 # https://docs.stripe.com/currencies#special-cases: no decimals, yet counted in hundredths.
 _COUNTED_IN_HUNDREDTHS: Final = frozenset({"ISK", "UGX"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from payments.stripe_gateway.client import client, translated
-from payments.stripe_gateway.events import subject_of
+from payments.stripe_gateway.client import client, translate_errors
 from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
+from payments.stripe_gateway.webhook_events import event_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RefundAtStripe:
-    """A refund as Stripe holds it now. `takes_back` is whether its part of the seller's transfer came back with it."""
+    """A refund as Stripe holds it now; `reverses_transfer`: with the seller's part of the transfer."""
 
     id: str
     status: str
     amount: Decimal
     currency: str
     reason: str
-    failure: str
-    takes_back: bool
+    failure_code: str
+    reverses_transfer: bool
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,8 +47,8 @@ def create_refund(
     Of a payment that was passed on to a seller, their part of it is taken back (`reverse_transfer`), and the house
     gives back its part of its fee (`refund_fee`; Stripe refuses that of a payment without one).
     Source: https://docs.stripe.com/api/refunds/create and https://docs.stripe.com/connect/destination-charges#issue-refunds
-    Raises PaymentRefused, KeyInUse, KeySpent, StripeUnavailable. After the last the refund may have been made: look
-    for it in list_refunds, then ask again with the same key.
+    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last the refund may exist: look for
+    it in list_refunds, then ask again with the same key.
     """
     params: RefundCreateParams = {
         "payment_intent": intent_id,
@@ -61,7 +61,7 @@ def create_refund(
         params["reverse_transfer"] = True
     if refund_fee:
         params["refund_application_fee"] = True
-    with translated():
+    with translate_errors():
         return _refund(client().v1.refunds.create(params=params, options={"idempotency_key": idempotency_key}))
 
 
@@ -69,16 +69,16 @@ def list_refunds(intent_id: str) -> list[RefundAtStripe]:
     """Return all refunds of what was paid with an intent, also those that were not ours to make, oldest first.
 
     Source: https://docs.stripe.com/api/refunds/list
-    Raises NotAtStripe, StripeUnavailable.
+    Raises StripeObjectMissing, StripeUnavailable.
     """
-    with translated():
+    with translate_errors():
         pages = client().v1.refunds.list(params={"payment_intent": intent_id, "limit": 100})
         return [_refund(found) for found in pages.auto_paging_iter()][::-1]
 
 
-def refunded_intent_of(payload: dict[str, Any]) -> str:
+def event_intent_id(payload: dict[str, Any]) -> str:
     """Return the id of the PaymentIntent whose refund, charge or dispute an event is about; empty if it names none."""
-    intent_id = subject_of(payload).get("payment_intent")
+    intent_id = event_object(payload).get("payment_intent")
     return intent_id if isinstance(intent_id, str) else ""
 
 
@@ -92,7 +92,7 @@ def _refund(found: stripe.Refund) -> RefundAtStripe:
         amount=from_minor_units(values["amount"], currency),
         currency=currency,
         reason=values.get("reason") or "",
-        failure=(values.get("failure_reason") or "")[:100],
-        takes_back=bool(values.get("transfer_reversal")),
+        failure_code=(values.get("failure_reason") or "")[:100],
+        reverses_transfer=bool(values.get("transfer_reversal")),
         metadata=values.get("metadata") or {},
     )

@@ -18,11 +18,11 @@ import requests
 import stripe
 from django.db import connection
 
-from auctioncraft.tests import factories
 from auctions.services import bidding, closing
 from payments import invariants
 from payments.models import Order
 from payments.signals import order_expired, payment_reminded
+from tests import factories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _start(*more: str) -> Iterator[Double]:
+def start_double(*more: str) -> Iterator[Double]:
     port = _free_port()
     command = [sys.executable, "-m", "stripe_double", "--port", str(port), "--db", ":memory:", *more]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -98,17 +98,17 @@ def _start(*more: str) -> Iterator[Double]:
 
 @pytest.fixture(scope="session")
 def _double() -> Iterator[Double]:
-    yield from _start()
+    yield from start_double()
 
 
 @pytest.fixture(scope="session")
 def _slow_double() -> Iterator[Double]:
-    yield from _start("--latency", "0.3")
+    yield from start_double("--latency", "0.3")
 
 
 @pytest.fixture(scope="session")
 def _calling_double(live_server: Any) -> Iterator[Double]:
-    yield from _start("--webhook-url", f"{live_server.url}/api/stripe/webhook/", "--webhook-secret", SECRET)
+    yield from start_double("--webhook-url", f"{live_server.url}/api/stripe/webhook/", "--webhook-secret", SECRET)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def calling_double(_calling_double: Double, settings: Any) -> Double:
 
 
 @pytest.fixture
-def no_stripe(settings: Any) -> None:
+def stripe_unreachable(settings: Any) -> None:
     """Nothing listens where Stripe should be."""
     settings.STRIPE_API_BASE = f"http://127.0.0.1:{_free_port()}"
 
@@ -160,7 +160,7 @@ def order(product: Product) -> Order:
 
 
 @pytest.fixture
-def told() -> Iterator[list[tuple[str, int, Any]]]:
+def expiry_signals() -> Iterator[list[tuple[str, int, Any]]]:
     """What the apps above are told of unpaid orders."""
     seen: list[tuple[str, int, Any]] = []
 
@@ -168,7 +168,7 @@ def told() -> Iterator[list[tuple[str, int, Any]]]:
         seen.append(("expired", order.pk, order.status))
 
     def on_reminded(order: Order, **_: Any) -> None:
-        seen.append(("reminded", order.pk, order.reminders))
+        seen.append(("reminded", order.pk, order.reminders_sent))
 
     order_expired.connect(on_expired)
     payment_reminded.connect(on_reminded)
@@ -180,7 +180,7 @@ def told() -> Iterator[list[tuple[str, int, Any]]]:
 @pytest.fixture
 def intent_id(double: Double, winner: APIClient, product: Product) -> str:
     """The live intent of `order`."""
-    return pay_for(winner, product).json()["payment_intent_id"]
+    return request_intent(winner, product).json()["payment_intent_id"]
 
 
 @pytest.fixture
@@ -189,12 +189,12 @@ def winner(bidder: User, as_user: Callable[[User], APIClient]) -> APIClient:
     return as_user(bidder)
 
 
-def pay_for(caller: APIClient, product: Product) -> Any:
+def request_intent(caller: APIClient, product: Product) -> Any:
     """Call create-payment-intent."""
     return caller.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
 
 
-def an_event(subject: dict[str, Any], kind: str, event_id: str = "evt_1", **fields: Any) -> dict[str, Any]:
+def build_event(subject: dict[str, Any], kind: str, event_id: str = "evt_1", **fields: Any) -> dict[str, Any]:
     """An event about a PaymentIntent, as Stripe words it."""
     return {
         "id": event_id,
@@ -206,21 +206,21 @@ def an_event(subject: dict[str, Any], kind: str, event_id: str = "evt_1", **fiel
     }
 
 
-def signed(payload: bytes, *, age: int = 0, secret: str = SECRET) -> str:
+def sign_payload(payload: bytes, *, age: int = 0, secret: str = SECRET) -> str:
     """Stripe's signature of a payload, `age` seconds ago."""
     return stripe.WebhookSignature.generate_signature_header(
         payload.decode("utf-8", "replace"), secret, int(time.time()) - age
     )
 
 
-def deliver(client: APIClient, event: Any, *, age: int = 0, **more: Any) -> Any:
+def post_event(client: APIClient, event: Any, *, age: int = 0, **more: Any) -> Any:
     """Post an event to the webhook, signed."""
     payload = event if isinstance(event, bytes) else json.dumps(event).encode()
-    headers = {"Stripe-Signature": signed(payload, age=age), **more}
+    headers = {"Stripe-Signature": sign_payload(payload, age=age), **more}
     return client.generic("POST", "/api/stripe/webhook/", payload, "application/json", headers=headers)
 
 
-def at_once(times: int, work: Callable[[], Any]) -> list[Any]:
+def run_concurrently(times: int, work: Callable[[], Any]) -> list[Any]:
     """Do the same from so many threads, started together, each with its own database connection."""
     gate = Barrier(times)
 
@@ -235,12 +235,12 @@ def at_once(times: int, work: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, range(times)))
 
 
-def broken() -> list[str]:
+def broken_invariants() -> list[str]:
     """Return what is not true of the money though it always must be: a line a row."""
     return [line for check in invariants.CHECKS.values() for line in check()]
 
 
-def state(order: Order) -> tuple[str, ...]:
+def statuses(order: Order) -> tuple[str, ...]:
     """Return the order's status, and those of its payments, the oldest first."""
     order.refresh_from_db()
     return order.status, *order.payments.order_by("pk").values_list("status", flat=True)

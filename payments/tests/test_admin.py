@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from payments.models import (
     Customer,
     Dispute,
@@ -18,6 +17,7 @@ from payments.models import (
     SellerAccount,
     StripeEvent,
 )
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def rows(order):
         "payment": payment,
         "refund": Refund.objects.create(payment=payment, amount=1, currency="USD"),
         "dispute": Dispute.objects.create(
-            payment=payment, dispute_id="dp_1", amount=1, currency="USD", opened_at=clock.now()
+            payment=payment, stripe_dispute_id="dp_1", amount=1, currency="USD", opened_at=clock.now()
         ),
         "stripeevent": StripeEvent.objects.create(id="evt_1", type="a", payload={}),
         "reconciliation": Reconciliation.objects.create(since=clock.now()),
@@ -51,10 +51,10 @@ def rows(order):
             order=order, seller=order.seller, currency="USD", gross=order.total, fee=0, amount=order.total,
             route="manual", status="due",
         ),
-        "selleraccount": SellerAccount.objects.create(user=order.seller, account_id="acct_1"),
-        "customer": Customer.objects.create(user=order.buyer, customer_id="cus_1"),
+        "selleraccount": SellerAccount.objects.create(user=order.seller, stripe_account_id="acct_1"),
+        "customer": Customer.objects.create(user=order.buyer, stripe_customer_id="cus_1"),
         "savedcard": SavedCard.objects.create(
-            user=order.buyer, payment_method_id="pm_1", brand="visa", last4="4242", exp_month=1, exp_year=2040
+            user=order.buyer, stripe_payment_method_id="pm_1", brand="visa", last4="4242", exp_month=1, exp_year=2040
         ),
     }  # fmt: skip
 

@@ -9,11 +9,11 @@ import re
 import pytest
 from django.db import transaction
 
-from auctioncraft import clock
-from auctioncraft.tests import admin_pages
-from auctioncraft.tests.admin_pages import act, page
+from auctioncraft.core import clock
 from payments.models import Order, OrderEvent, Payment, Payout
 from payments.services import orders
+from tests import admin_pages
+from tests.admin_pages import act, page
 
 pytestmark = pytest.mark.django_db
 
@@ -24,23 +24,25 @@ def payout(order):
     now = clock.now()
     payment = Payment.objects.create(
         order=order, amount=order.total, currency="USD", status="succeeded", received=order.total,
-        received_currency="USD", succeeded_at=now, intent_id="pi_1",
+        received_currency="USD", succeeded_at=now, stripe_intent_id="pi_1",
     )  # fmt: skip
     with transaction.atomic():
         orders.mark_paid(order=Order.objects.locked(order.pk), payment=payment, at=now)
     return Payout.objects.get()
 
 
-def told(answer):
+def admin_messages(answer):
     return re.sub(r"\s+", " ", answer.content.decode())
 
 
 def test_staff_mark_a_payout_as_paid_once(payout):
     clerk = admin_pages.clerk("view_payout", "change_payout")
-    assert "19.99 USD is with the seller." in told(act(clerk, Payout, "mark_paid", [payout]))
+    assert "19.99 USD is with the seller." in admin_messages(act(clerk, Payout, "mark_paid", [payout]))
     payout.refresh_from_db()
     assert (payout.status, payout.paid_by) == ("paid", admin_pages.user(clerk))
-    assert "Nothing of this payout is to be paid by hand now." in told(act(clerk, Payout, "mark_paid", [payout]))
+    assert "Nothing of this payout is to be paid by hand now." in admin_messages(
+        act(clerk, Payout, "mark_paid", [payout])
+    )
     assert OrderEvent.objects.filter(kind="paid_out").count() == 1
 
 

@@ -7,13 +7,22 @@ from datetime import timedelta
 import pytest
 import requests
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments import stripe_gateway
 from payments.models import Customer, Order, OrderEvent, Payment
-from payments.services import auto_charge, checkout, intents
+from payments.services import auto_charge, checkout, payment_sync
 from payments.signals import payment_failed, payment_succeeded
-from payments.tests.conftest import KEY, an_event, at_once, broken, deliver, pay_for, sell, state
-from payments.tests.saved_cards import URL, save
+from payments.tests.card_helpers import URL, save
+from payments.tests.conftest import (
+    KEY,
+    broken_invariants,
+    build_event,
+    post_event,
+    request_intent,
+    run_concurrently,
+    sell,
+    statuses,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -47,14 +56,14 @@ def won(seller, bidder, price="19.99", **fields):
 
 def charges(double, order):
     """Return what Stripe charged, or tried to, for an order."""
-    ids = [payment.intent_id for payment in order.payments.all()]
+    ids = [payment.stripe_intent_id for payment in order.payments.all()]
     found = requests.get(f"{double.url}/v1/charges?limit=100", auth=KEY, timeout=10).json()["data"]
     return sorted(row["status"] for row in found if row["payment_intent"] in ids)
 
 
 def intents_of(double, order):
     """Return the intents that Stripe has for an order: all that its buyer, in one test, ever had."""
-    customer = Customer.objects.get(user_id=order.buyer_id).customer_id
+    customer = Customer.objects.get(user_id=order.buyer_id).stripe_customer_id
     return [intent for intent in double.intents() if intent["customer"] == customer]
 
 
@@ -69,14 +78,14 @@ def test_a_win_is_charged_to_the_card_that_was_chosen(double, winner, seller, bi
     assert order.auto_charge == "due"
     assert auto_charge.charge_winners() == 1
 
-    assert state(order) == ("paid", "succeeded")
+    assert statuses(order) == ("paid", "succeeded")
     payment = order.payments.get()
-    intent = double.intent(payment.intent_id)
-    assert (intent["payment_method"], intent["amount_received"]) == (card.payment_method_id, 1999)
+    intent = double.intent(payment.stripe_intent_id)
+    assert (intent["payment_method"], intent["amount_received"]) == (card.stripe_payment_method_id, 1999)
     assert (order.auto_charge, outcomes, charges(double, order)) == ("done", ["paid"], ["succeeded"])
     assert kinds(order) == [("opened", "system"), ("payment_started", "system"), ("paid", "stripe")]
     assert auto_charge.charge_winners() == 0
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 @pytest.mark.parametrize("price", ["500", "1.230"], ids=["JPY", "KWD"])
@@ -84,8 +93,8 @@ def test_in_the_currency_of_the_order(double, winner, seller, bidder, price):
     save(winner, double, charge=True)
     order = won(seller, bidder, price, currency="JPY" if price == "500" else "KWD")
     auto_charge.charge_winners()
-    assert state(order) == ("paid", "succeeded")
-    assert double.intent(order.payments.get().intent_id)["amount_received"] == int(price.replace(".", ""))
+    assert statuses(order) == ("paid", "succeeded")
+    assert double.intent(order.payments.get().stripe_intent_id)["amount_received"] == int(price.replace(".", ""))
 
 
 def test_a_card_that_was_not_chosen_is_not_charged(double, winner, seller, bidder):
@@ -100,7 +109,7 @@ def test_a_house_that_does_not_charge_winners_charges_nobody(double, winner, sel
     assert won(seller, bidder).auto_charge == ""
     # Nor who was to be charged when it still did.
     auto_charge.charge_winners()
-    assert (*state(first), intents_of(double, first)) == ("awaiting_payment", [])
+    assert (*statuses(first), intents_of(double, first)) == ("awaiting_payment", [])
 
 
 def test_who_changes_their_mind_before_the_sweep_is_not_charged(double, winner, seller, bidder):
@@ -108,7 +117,7 @@ def test_who_changes_their_mind_before_the_sweep_is_not_charged(double, winner, 
     order = won(seller, bidder)
     winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False})
     assert auto_charge.charge_winners() == 1
-    assert (*state(order), order.auto_charge) == ("awaiting_payment", "done")
+    assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "done")
 
 
 @pytest.mark.parametrize(
@@ -124,26 +133,26 @@ def test_a_declined_card_is_tried_once_and_the_order_stays_payable(
     save(winner, double, card, charge=True)
     order = won(seller, bidder)
     assert auto_charge.charge_winners() == 1
-    assert (*state(order), order.auto_charge) == ("awaiting_payment", "open", "done")
+    assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "open", "done")
     payment = order.payments.get()
     assert (payment.last_error, charges(double, order), outcomes) == (reason, ["failed"], [])
     # Stripe's event tells the buyer, once.
-    deliver(client, an_event(double.intent(payment.intent_id), "payment_intent.payment_failed"))
+    post_event(client, build_event(double.intent(payment.stripe_intent_id), "payment_intent.payment_failed"))
     assert outcomes == ["failed"]
     assert auto_charge.charge_winners() == 0
     # They pay by themselves, by the same intent.
-    assert pay_for(winner, order.product).json()["payment_intent_id"] == payment.intent_id
-    double.confirm(payment.intent_id)
-    deliver(client, an_event(double.intent(payment.intent_id), "payment_intent.succeeded", "evt_2"))
-    assert (*state(order), outcomes) == ("paid", "succeeded", ["failed", "paid"])
+    assert request_intent(winner, order.product).json()["payment_intent_id"] == payment.stripe_intent_id
+    double.confirm(payment.stripe_intent_id)
+    post_event(client, build_event(double.intent(payment.stripe_intent_id), "payment_intent.succeeded", "evt_2"))
+    assert (*statuses(order), outcomes) == ("paid", "succeeded", ["failed", "paid"])
 
 
 def test_a_card_that_is_gone_at_stripe_is_not_charged_and_its_owner_is_told(double, winner, seller, bidder, outcomes):
     card = save(winner, double, charge=True)
     order = won(seller, bidder)
-    double.post(f"/v1/payment_methods/{card.payment_method_id}/detach")
+    double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
     auto_charge.charge_winners()
-    assert (*state(order), order.auto_charge, outcomes) == ("awaiting_payment", "open", "done", ["failed"])
+    assert (*statuses(order), order.auto_charge, outcomes) == ("awaiting_payment", "open", "done", ["failed"])
     assert order.history.get(kind=OrderEvent.Kind.PAYMENT_FAILED).role == "system"
 
 
@@ -160,7 +169,7 @@ def test_an_amount_that_no_card_takes_is_left_to_the_house(double, winner, selle
 def test_who_is_paying_already_is_not_charged_beside_it(double, winner, seller, bidder, card):
     save(winner, double, charge=True)
     order = won(seller, bidder)
-    intent = pay_for(winner, order.product).json()["payment_intent_id"]
+    intent = request_intent(winner, order.product).json()["payment_intent_id"]
     double.confirm(intent, card)
     before = double.intent(intent)
     assert auto_charge.charge_winners() == 1
@@ -170,28 +179,28 @@ def test_who_is_paying_already_is_not_charged_beside_it(double, winner, seller, 
 def test_who_was_declined_at_the_checkout_is_not_charged_beside_it(double, winner, seller, bidder):
     save(winner, double, charge=True)
     order = won(seller, bidder)
-    double.confirm(pay_for(winner, order.product).json()["payment_intent_id"], "pm_card_chargeDeclined")
+    double.confirm(request_intent(winner, order.product).json()["payment_intent_id"], "pm_card_chargeDeclined")
     auto_charge.charge_winners()
-    assert (*state(order), charges(double, order)) == ("awaiting_payment", "open", ["failed"])
+    assert (*statuses(order), charges(double, order)) == ("awaiting_payment", "open", ["failed"])
 
 
 def test_who_has_paid_is_not_charged(client, double, winner, seller, bidder):
     save(winner, double, charge=True)
     order = won(seller, bidder)
-    intent = pay_for(winner, order.product).json()["payment_intent_id"]
+    intent = request_intent(winner, order.product).json()["payment_intent_id"]
     double.confirm(intent)
     # The webhook is late.
     auto_charge.charge_winners()
-    assert (*state(order), order.auto_charge, charges(double, order)) == ("paid", "succeeded", "done", ["succeeded"])
+    assert (*statuses(order), order.auto_charge, charges(double, order)) == ("paid", "succeeded", "done", ["succeeded"])
 
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_side_by_side_charge_once(slow_double, as_user, seller, bidder):
     save(as_user(bidder), slow_double, charge=True)
     order = won(seller, bidder)
-    at_once(4, auto_charge.charge_winners)
+    run_concurrently(4, auto_charge.charge_winners)
     auto_charge.charge_winners()
-    assert (*state(order), charges(slow_double, order)) == ("paid", "succeeded", ["succeeded"])
+    assert (*statuses(order), charges(slow_double, order)) == ("paid", "succeeded", ["succeeded"])
 
 
 def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bidder, settings):
@@ -199,11 +208,11 @@ def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bid
     order = won(seller, bidder)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     assert auto_charge.charge_winners() == 0
-    assert (*state(order), order.auto_charge) == ("awaiting_payment", "creating", "due")
+    assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "creating", "due")
     Order.objects.update(created_at=clock.now() - timedelta(hours=25))
     assert auto_charge.charge_winners() == 1
     settings.STRIPE_API_BASE = there
-    assert (auto_charge.charge_winners(), *state(order)) == (0, "awaiting_payment", "creating")
+    assert (auto_charge.charge_winners(), *statuses(order)) == (0, "awaiting_payment", "creating")
 
 
 @pytest.mark.parametrize("path", ["/v1/payment_intents", "/v1/payment_intents/pi_"], ids=["making", "charging"])
@@ -214,7 +223,7 @@ def test_what_fails_at_stripe_is_tried_again_and_charged_once(double, winner, se
     requests.post(f"{double.url}/_double/faults", data={"next": fault, "path": path}, timeout=10)
     for _ in range(3):
         auto_charge.charge_winners()
-    assert (*state(order), order.auto_charge) == ("paid", "succeeded", "done")
+    assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
     assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
 
 
@@ -242,8 +251,8 @@ def _killed_after(monkeypatch, module, name):
         (stripe_gateway, "create_intent"),
         (checkout, "_record"),
         (stripe_gateway, "charge_saved_card"),
-        (intents, "apply"),
-        (auto_charge, "_settle"),
+        (payment_sync, "apply"),
+        (auto_charge, "_mark_done"),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
@@ -256,10 +265,10 @@ def test_killed_at_any_point_the_next_sweep_charges_once(double, as_user, seller
     assert Order.objects.get().auto_charge == "due"
 
     assert auto_charge.charge_winners() == 1
-    assert (*state(order), order.auto_charge) == ("paid", "succeeded", "done")
+    assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
     assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
     assert kinds(order).count(("paid", "stripe")) == 1
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,11 +6,11 @@ import pytest
 import requests
 
 from accounts.services import erasure
-from auctioncraft.errors import NotAuthenticated
+from auctioncraft.core.errors import NotAuthenticated
 from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
-from payments.tests.conftest import KEY, broken, deliver
-from payments.tests.saved_cards import URL, save, set_up
+from payments.tests.card_helpers import URL, save, set_up
+from payments.tests.conftest import KEY, broken_invariants, post_event
 
 pytestmark = pytest.mark.django_db
 
@@ -19,14 +19,14 @@ def event(kind, subject, event_id="evt_1"):
     return {"id": event_id, "object": "event", "type": kind, "livemode": False, "data": {"object": subject}}
 
 
-def told(client, kind, subject, event_id="evt_1"):
+def post_card_event(client, kind, subject, event_id="evt_1"):
     """Deliver an event; return what it was flagged with."""
-    assert deliver(client, event(kind, subject, event_id)).status_code == 200
+    assert post_event(client, event(kind, subject, event_id)).status_code == 200
     return StripeEvent.objects.get(pk=event_id).flag
 
 
 def of_card(card, **fields):
-    return {"object": "payment_method", "id": card.payment_method_id, **fields}
+    return {"object": "payment_method", "id": card.stripe_payment_method_id, **fields}
 
 
 def customer_at(double, customer_id):
@@ -40,11 +40,11 @@ def has_card(user):
 
 def test_a_setup_that_succeeded_is_kept_without_the_frontend(client, double, winner, bidder):
     setup = set_up(winner, double)
-    assert told(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
+    assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
     assert (SavedCard.objects.get().user, has_card(bidder)) == (bidder, True)
     # The frontend comes second, and the event again.
     assert winner.post(URL, {"setup_intent_id": setup}).status_code == 201
-    assert told(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}, "evt_2") == ""
+    assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}, "evt_2") == ""
     assert SavedCard.objects.count() == 1
 
 
@@ -53,7 +53,7 @@ def test_a_setup_of_nobody_here_is_flagged(client, double):
     setup = double.post("/v1/setup_intents", customer=stranger, confirm="true", payment_method="pm_card_visa")
     for number, setup_id in enumerate((setup["id"], "seti_unknown")):
         subject = {"object": "setup_intent", "id": setup_id}
-        assert told(client, "setup_intent.succeeded", subject, f"evt_{number}") == "unknown_setup_intent"
+        assert post_card_event(client, "setup_intent.succeeded", subject, f"evt_{number}") == "unknown_setup_intent"
     assert not SavedCard.objects.exists()
 
 
@@ -61,75 +61,82 @@ def test_a_setup_event_that_comes_after_its_card_was_removed_brings_nothing_back
     setup = set_up(winner, double)
     card = winner.post(URL, {"setup_intent_id": setup}).json()["id"]
     winner.delete(f"{URL}{card}/")
-    assert told(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
+    assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
     assert (SavedCard.objects.exists(), has_card(bidder)) == (False, False)
 
 
 def test_a_card_that_was_detached_in_the_dashboard_is_gone(client, double, winner, bidder):
     card = save(winner, double)
-    double.post(f"/v1/payment_methods/{card.payment_method_id}/detach")
-    assert told(client, "payment_method.detached", of_card(card)) == ""
+    double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
+    assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
     assert (SavedCard.objects.exists(), has_card(bidder)) == (False, False)
 
 
 def test_a_detachment_that_stripe_does_not_confirm_removes_nothing(client, double, winner, bidder):
     """The event says so, and the payment method, read again, is attached."""
     card = save(winner, double)
-    assert told(client, "payment_method.detached", of_card(card, customer=None)) == ""
+    assert post_card_event(client, "payment_method.detached", of_card(card, customer=None)) == ""
     assert has_card(bidder)
 
 
 @pytest.mark.parametrize("kind", ["updated", "automatically_updated"])
 def test_new_dates_of_a_card_are_those_that_stripe_has(client, double, winner, kind):
     card = save(winner, double)
-    SavedCard.objects.update(exp_year=2020, last4="0000", charge_when_winning=True)
-    assert told(client, f"payment_method.{kind}", of_card(card)) == ""
+    SavedCard.objects.update(exp_year=2020, last4="0000", auto_charge=True)
+    assert post_card_event(client, f"payment_method.{kind}", of_card(card)) == ""
     now = SavedCard.objects.get()
-    assert (now.exp_year, now.last4, now.charge_when_winning) == (card.exp_year, "4242", True)
+    assert (now.exp_year, now.last4, now.auto_charge) == (card.exp_year, "4242", True)
 
 
 def test_our_own_detachments_and_cards_of_no_concern_are_not_flagged(client, double, winner):
     card = save(winner, double)
     winner.delete(f"{URL}{card.pk}/")
-    assert told(client, "payment_method.detached", of_card(card)) == ""
-    assert told(client, "payment_method.updated", {"object": "payment_method", "id": "pm_none"}, "evt_2") == ""
+    assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
+    assert (
+        post_card_event(client, "payment_method.updated", {"object": "payment_method", "id": "pm_none"}, "evt_2") == ""
+    )
 
 
 def test_an_event_of_something_else_is_flagged(client, double):
-    assert told(client, "payment_method.detached", {"object": "source", "id": "src_1"}) == "unknown_payment_method"
+    assert (
+        post_card_event(client, "payment_method.detached", {"object": "source", "id": "src_1"})
+        == "unknown_payment_method"
+    )
 
 
 def test_while_stripe_is_away_an_event_waits(client, double, winner, settings):
     card = save(winner, double)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     client.raise_request_exception = False
-    assert deliver(client, event("payment_method.detached", of_card(card))).status_code == 503
+    assert post_event(client, event("payment_method.detached", of_card(card))).status_code == 503
     assert StripeEvent.objects.get().processed_at is None
     settings.STRIPE_API_BASE = there
-    assert told(client, "payment_method.detached", of_card(card)) == ""
+    assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
 
 
 def test_a_customer_who_was_deleted_in_the_dashboard_is_forgotten(client, double, winner, bidder):
     save(winner, double)
-    customer = Customer.objects.get().customer_id
+    customer = Customer.objects.get().stripe_customer_id
     requests.delete(f"{double.url}/v1/customers/{customer}", auth=KEY, timeout=10)
-    assert told(client, "customer.deleted", {"object": "customer", "id": customer}) == ""
-    assert (SavedCard.objects.exists(), has_card(bidder), broken()) == (False, False, [])
+    assert post_card_event(client, "customer.deleted", {"object": "customer", "id": customer}) == ""
+    assert (SavedCard.objects.exists(), has_card(bidder), broken_invariants()) == (False, False, [])
     # And may begin again.
     save(winner, double)
-    assert Customer.objects.get().customer_id not in {None, customer}
+    assert Customer.objects.get().stripe_customer_id not in {None, customer}
 
 
 def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double, winner, bidder):
     card = save(winner, double)
-    customer = Customer.objects.get().customer_id
+    customer = Customer.objects.get().stripe_customer_id
     erasure.erase_account(user=bidder, password="correct horse battery")
     assert (SavedCard.objects.exists(), has_card(bidder), Customer.objects.get().to_delete) == (False, False, True)
     assert customers.delete_due() == 1
     assert customer_at(double, customer)["deleted"]
     assert not Customer.objects.exists()
-    method = requests.get(f"{double.url}/v1/payment_methods/{card.payment_method_id}", auth=KEY, timeout=10).json()
-    assert (method["customer"], customers.delete_due(), broken()) == (None, 0, [])
+    method = requests.get(
+        f"{double.url}/v1/payment_methods/{card.stripe_payment_method_id}", auth=KEY, timeout=10
+    ).json()
+    assert (method["customer"], customers.delete_due(), broken_invariants()) == (None, 0, [])
 
 
 def test_a_customer_is_deleted_when_stripe_is_back(double, winner, bidder, settings):
@@ -153,10 +160,10 @@ def test_a_customer_whose_id_never_reached_us_is_deleted_all_the_same(double, wi
 def test_nothing_is_kept_for_an_account_that_was_erased_meanwhile(client, double, winner, bidder):
     setup = set_up(winner, double)
     erasure.erase_account(user=bidder, password="correct horse battery")
-    assert told(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
-    assert (SavedCard.objects.exists(), broken()) == (False, [])
+    assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
+    assert (SavedCard.objects.exists(), broken_invariants()) == (False, [])
     with pytest.raises(NotAuthenticated):
-        cards.begin_setup(user_id=bidder.pk)
+        cards.start_card_setup(user_id=bidder.pk)
 
 
 def test_the_export_has_the_cards_and_opens_nothing(double, winner):

@@ -7,19 +7,19 @@ import threading
 import pytest
 from django.db import OperationalError, connection
 
-from accounts.services import erasure, standing
-from auctioncraft.tests.servers import at_once
+from accounts.services import bidder_status, erasure
 from payments.models import Customer, SavedCard
 from payments.services import cards, customers
 from payments.stripe_gateway import Card
-from payments.tests.conftest import broken
+from payments.tests.conftest import broken_invariants
+from tests.servers import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def customer(bidder):
-    made = Customer.objects.create(user=bidder, customer_id="cus_1")
+    made = Customer.objects.create(user=bidder, stripe_customer_id="cus_1")
     keep("pm_old")()
     return made
 
@@ -38,19 +38,21 @@ def keep(name):
 def drop(name):
     def work():
         with cards.transaction.atomic():
-            cards._drop(name)
+            cards._delete_row(name)
 
     return work
 
 
 def without_the_lock(monkeypatch):
-    monkeypatch.setattr(cards, "_lock_of", lambda user_id: None)
-    monkeypatch.setattr(customers, "lock", lambda customer_id: Customer.objects.filter(customer_id=customer_id).first())
+    monkeypatch.setattr(cards, "_lock_customer", lambda user_id: None)
+    monkeypatch.setattr(
+        customers, "lock", lambda customer_id: Customer.objects.filter(stripe_customer_id=customer_id).first()
+    )
 
 
 def removed_beside_a_new_one(monkeypatch):
     """Remove the only card; what the account says of cards is written once another was kept, or a second later."""
-    kept, removing, write = threading.Event(), threading.Event(), standing.set_has_card
+    kept, removing, write = threading.Event(), threading.Event(), bidder_status.set_has_card
 
     def write_late(*, user_id, has_card):
         if not has_card:
@@ -63,14 +65,18 @@ def removed_beside_a_new_one(monkeypatch):
         keep("pm_new")()
         kept.set()
 
-    monkeypatch.setattr(standing, "set_has_card", write_late)
-    at_once([drop("pm_old"), keep_another])
+    monkeypatch.setattr(bidder_status, "set_has_card", write_late)
+    run_concurrently([drop("pm_old"), keep_another])
 
 
 def test_a_card_kept_beside_the_removal_of_the_last_counts(customer, bidder, monkeypatch):
     removed_beside_a_new_one(monkeypatch)
     bidder.refresh_from_db()
-    assert (bidder.has_card, SavedCard.objects.get().payment_method_id, broken()) == (True, "pm_new", [])
+    assert (bidder.has_card, SavedCard.objects.get().stripe_payment_method_id, broken_invariants()) == (
+        True,
+        "pm_new",
+        [],
+    )
 
 
 def test_without_the_lock_its_owner_seems_to_have_none(customer, bidder, monkeypatch):
@@ -78,12 +84,12 @@ def test_without_the_lock_its_owner_seems_to_have_none(customer, bidder, monkeyp
         pytest.skip("SQLite has one writer: the transaction is the lock")
     without_the_lock(monkeypatch)
     removed_beside_a_new_one(monkeypatch)
-    assert broken() == [f"user {bidder.pk} has_card is False, and not so"]
+    assert broken_invariants() == [f"user {bidder.pk} has_card is False, and not so"]
 
 
 def kept_beside_an_erasure(monkeypatch, bidder):
     """Keep a card; the account is erased while that has written the card and not yet the account."""
-    keeping, erased, write = threading.Event(), threading.Event(), standing.set_has_card
+    keeping, erased, write = threading.Event(), threading.Event(), bidder_status.set_has_card
 
     def write_late(*, user_id, has_card):
         keeping.set()
@@ -95,15 +101,15 @@ def kept_beside_an_erasure(monkeypatch, bidder):
         erasure.erase_account(user=bidder, password="correct horse battery")
         erased.set()
 
-    monkeypatch.setattr(standing, "set_has_card", write_late)
-    at_once([keep("pm_new"), erase])
+    monkeypatch.setattr(bidder_status, "set_has_card", write_late)
+    run_concurrently([keep("pm_new"), erase])
 
 
 def test_a_card_kept_beside_an_erasure_is_forgotten_with_the_rest(customer, bidder, monkeypatch):
     kept_beside_an_erasure(monkeypatch, bidder)
     bidder.refresh_from_db()
     assert (SavedCard.objects.count(), bidder.has_card, Customer.objects.get().to_delete) == (0, False, True)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_without_its_lock_the_erasure_and_the_card_wait_for_each_other(customer, bidder, monkeypatch):
@@ -119,7 +125,7 @@ def test_of_two_cards_chosen_at_once_one_is(customer, bidder, settings):
     keep("pm_new")()
 
     def choose(card):
-        return lambda: cards.set_charge_when_winning(user_id=bidder.pk, card_id=card.pk, charge=True)
+        return lambda: cards.set_auto_charge(user_id=bidder.pk, card_id=card.pk, charge=True)
 
-    at_once([choose(card) for card in SavedCard.objects.all() for _ in range(3)])
-    assert SavedCard.objects.filter(charge_when_winning=True).count() == 1
+    run_concurrently([choose(card) for card in SavedCard.objects.all() for _ in range(3)])
+    assert SavedCard.objects.filter(auto_charge=True).count() == 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import requests
 
-from auctioncraft.clock import to_text
+from auctioncraft.core.clock import isoformat_utc
 from payments.models import Customer, SavedCard
 from payments.services import customers
-from payments.tests.conftest import KEY, at_once
-from payments.tests.saved_cards import URL, at_stripe, save, set_up
+from payments.tests.card_helpers import URL, at_stripe, save, set_up
+from payments.tests.conftest import KEY, run_concurrently
 
 pytestmark = pytest.mark.django_db
 
@@ -42,10 +42,10 @@ def test_a_setup_is_what_stripe_js_needs(double, winner, bidder):
     setup = requests.get(f"{double.url}/v1/setup_intents/{body['setup_intent_id']}", auth=KEY, timeout=10).json()
     customer = Customer.objects.get()
     assert (setup["customer"], setup["usage"], setup["payment_method_types"], setup["client_secret"]) == (
-        *(customer.customer_id, "off_session", ["card"]),
+        *(customer.stripe_customer_id, "off_session", ["card"]),
         body["client_secret"],
     )
-    assert customers_at(double, bidder) == [customer.customer_id]
+    assert customers_at(double, bidder) == [customer.stripe_customer_id]
 
 
 def test_a_customer_is_made_once(double, winner, bidder):
@@ -56,8 +56,8 @@ def test_a_customer_is_made_once(double, winner, bidder):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_ten_at_once_one_makes_the_customer(slow_double, bidder):
-    made = at_once(10, lambda: customers.take(user_id=bidder.pk).customer_id)
-    assert customers_at(slow_double, bidder) == [Customer.objects.get().customer_id]
+    made = run_concurrently(10, lambda: customers.get_or_create(user_id=bidder.pk).stripe_customer_id)
+    assert customers_at(slow_double, bidder) == [Customer.objects.get().stripe_customer_id]
     assert len(set(made)) == 1
 
 
@@ -71,16 +71,16 @@ def test_without_the_stored_key_ten_at_once_make_several(slow_double, bidder, mo
     monkeypatch.setattr(
         stripe_gateway, "create_customer", lambda **asked: create(**asked | {"idempotency_key": uuid4().hex})
     )
-    at_once(10, lambda: customers.take(user_id=bidder.pk))
+    run_concurrently(10, lambda: customers.get_or_create(user_id=bidder.pk))
     assert len(customers_at(slow_double, bidder)) > 1
 
 
 def test_a_customer_whose_making_was_not_answered_is_found_again(double, winner, bidder):
     double.fail_next("timeout_after_create")
     assert winner.post(f"{URL}setup/").status_code == 503
-    assert Customer.objects.get().customer_id is None
+    assert Customer.objects.get().stripe_customer_id is None
     assert winner.post(f"{URL}setup/").status_code == 200
-    assert customers_at(double, bidder) == [Customer.objects.get().customer_id]
+    assert customers_at(double, bidder) == [Customer.objects.get().stripe_customer_id]
 
 
 def test_a_5xx_that_stripe_remembers_is_asked_again_under_another_key(double, winner):
@@ -93,7 +93,7 @@ def test_a_customer_who_was_deleted_at_stripe_is_made_again(double, winner, bidd
     (first,) = customers_at(double, bidder)
     requests.delete(f"{double.url}/v1/customers/{first}", auth=KEY, timeout=10)
     assert winner.post(f"{URL}setup/").status_code == 200
-    assert customers_at(double, bidder) == [Customer.objects.get().customer_id] != [first]
+    assert customers_at(double, bidder) == [Customer.objects.get().stripe_customer_id] != [first]
 
 
 def test_the_same_idempotency_key_finds_the_same_setup(double, winner):
@@ -110,7 +110,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(double, winner):
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_without_stripe_a_setup_is_unavailable(no_stripe, winner):
+def test_without_stripe_a_setup_is_unavailable(stripe_unreachable, winner):
     answer = winner.post(f"{URL}setup/")
     assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
     assert int(answer["Retry-After"]) > 0
@@ -120,18 +120,18 @@ def test_a_finished_setup_is_kept_as_a_card(double, winner, bidder):
     setup = set_up(winner, double)
     answer = winner.post(URL, {"setup_intent_id": setup})
     card = SavedCard.objects.get()
-    method = at_stripe(double, card.payment_method_id)
+    method = at_stripe(double, card.stripe_payment_method_id)
     assert (answer.status_code, answer.json()) == (
         201,
         {
             "id": card.pk,
-            "payment_method_id": card.payment_method_id,
+            "payment_method_id": card.stripe_payment_method_id,
             "brand": "visa",
             "last4": "4242",
             "exp_month": method["card"]["exp_month"],
             "exp_year": method["card"]["exp_year"],
             "charge_when_winning": False,
-            "created_at": to_text(card.created_at),
+            "created_at": isoformat_utc(card.created_at),
         },
     )
     bidder.refresh_from_db()
@@ -152,7 +152,7 @@ def test_a_card_of_another_or_of_nobody_is_not_found(double, winner, as_user, ri
 
 
 @pytest.mark.parametrize("asked", ["", "pi_1", "seti_/../x", "seti_é", 7, None, ["seti_1"]])
-def test_what_is_no_setup_is_not_asked_of_stripe(no_stripe, winner, asked):
+def test_what_is_no_setup_is_not_asked_of_stripe(stripe_unreachable, winner, asked):
     answer = winner.post(URL, {"setup_intent_id": asked})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
@@ -182,7 +182,7 @@ def test_a_card_that_was_removed_is_not_kept_again_by_its_old_setup(double, winn
 def test_removing_a_card_detaches_it_at_stripe(double, winner, bidder):
     first, second = save(winner, double), save(winner, double, "pm_card_mastercard")
     assert winner.delete(f"{URL}{first.pk}/").status_code == 204
-    assert at_stripe(double, first.payment_method_id)["customer"] is None
+    assert at_stripe(double, first.stripe_payment_method_id)["customer"] is None
     bidder.refresh_from_db()
     assert bidder.has_card
     assert winner.delete(f"{URL}{second.pk}/").status_code == 204
@@ -192,7 +192,7 @@ def test_removing_a_card_detaches_it_at_stripe(double, winner, bidder):
 
 def test_a_card_that_is_detached_already_is_removed_here_too(double, winner):
     card = save(winner, double)
-    double.post(f"/v1/payment_methods/{card.payment_method_id}/detach")
+    double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
     assert winner.delete(f"{URL}{card.pk}/").status_code == 204
     assert not SavedCard.objects.exists()
 
@@ -212,7 +212,7 @@ def test_anothers_card_is_not_found(double, winner, as_user, rival, method, auto
     answer = getattr(as_user(rival), method)(f"{URL}{card.pk}/", {"charge_when_winning": True})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert as_user(rival).get(URL).json()["results"] == []
-    assert SavedCard.objects.filter(charge_when_winning=False).count() == 1
+    assert SavedCard.objects.filter(auto_charge=False).count() == 1
 
 
 def test_wins_are_charged_to_one_card_at_most(double, winner, auto_charge):
@@ -247,20 +247,20 @@ def test_the_cards_page_as_every_list(double, winner):
 def test_a_payment_is_the_customers_so_that_stripe_js_can_use_their_cards(double, winner, product, order):
     save(winner, double)
     answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
-    customer = Customer.objects.get().customer_id
+    customer = Customer.objects.get().stripe_customer_id
     assert double.intent(answer.json()["payment_intent_id"])["customer"] == customer
-    assert order.payments.get().customer_id == customer
+    assert order.payments.get().stripe_customer_id == customer
 
 
 def test_a_buyer_whose_customer_is_gone_pays_without_one(double, winner, product, order):
     save(winner, double)
-    customer = Customer.objects.get().customer_id
+    customer = Customer.objects.get().stripe_customer_id
     requests.delete(f"{double.url}/v1/customers/{customer}", auth=KEY, timeout=10)
     answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
     assert answer.status_code == 200
     assert double.intent(answer.json()["payment_intent_id"])["customer"] is None
 
 
-def test_the_limit_on_setups_is_that_of_signing_in(no_stripe, winner, settings):
+def test_the_limit_on_setups_is_that_of_signing_in(stripe_unreachable, winner, settings):
     settings.THROTTLES = {**settings.THROTTLES, "sign_in": 2}
     assert [winner.post(f"{URL}setup/").status_code for _ in range(3)] == [503, 503, 429]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from auctioncraft import money
+from auctioncraft.core import money
 
 
 def test_everybody_may_know_what_a_checkout_page_needs(client, settings):

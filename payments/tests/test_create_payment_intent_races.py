@@ -8,14 +8,14 @@ from django.db import connection, transaction
 from payments import stripe_gateway
 from payments.models import Payment
 from payments.services import checkout
-from payments.tests.conftest import at_once, pay_for
+from payments.tests.conftest import request_intent, run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_ten_calls_at_once_are_one_intent(slow_double, winner, product):
     before = len(slow_double.intents())
-    answers = at_once(10, lambda: pay_for(winner, product))
+    answers = run_concurrently(10, lambda: request_intent(winner, product))
     assert [answer.status_code for answer in answers] == [200] * 10
     assert len({answer.json()["client_secret"] for answer in answers}) == 1
     assert (Payment.objects.count(), len(slow_double.intents())) == (1, before + 1)

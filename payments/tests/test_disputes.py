@@ -10,8 +10,8 @@ from django.db import connection
 
 from payments import stripe_gateway
 from payments.models import Dispute, OrderEvent, Payment
-from payments.tests.conftest import KEY, an_event, broken, deliver, pay_for
-from payments.tests.money_back import URL, kinds, outcome, pay, refund, standing, tell
+from payments.tests.conftest import KEY, broken_invariants, build_event, post_event, request_intent
+from payments.tests.refund_helpers import URL, kinds, outcome, pay, post_event_about, refund, refund_totals
 
 pytestmark = pytest.mark.django_db
 
@@ -28,13 +28,13 @@ def disputed(client, double, winner, product):
 
 
 def there(double, order):
-    params = {"payment_intent": order.payments.get().intent_id}
+    params = {"payment_intent": order.payments.get().stripe_intent_id}
     [found] = requests.get(f"{double.url}/v1/disputes", params, auth=KEY, timeout=10).json()["data"]
     return found
 
 
 def hear(client, double, order, kind="charge.dispute.created", event_id="evt_1"):
-    return tell(client, kind, there(double, order), event_id=event_id)
+    return post_event_about(client, kind, there(double, order), event_id=event_id)
 
 
 def close(double, order, result):
@@ -44,7 +44,7 @@ def close(double, order, result):
 
 def payout(order):
     order.payout.refresh_from_db()
-    return order.payout.status, order.payout.blocked_by, order.payout.reversed
+    return order.payout.status, order.payout.blocked_by, order.payout.clawed_back
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -52,7 +52,7 @@ def test_a_dispute_is_kept_and_flagged_and_holds_the_payout_back(client, double,
     event = hear(client, double, disputed, kind)
     assert event.flag == "disputed"
     row, known = Dispute.objects.get(), there(double, disputed)
-    assert (row.dispute_id, str(row.amount), row.currency) == (known["id"], "19.990", "USD")
+    assert (row.stripe_dispute_id, str(row.amount), row.currency) == (known["id"], "19.990", "USD")
     assert (row.status, row.reason, row.closed_at) == ("needs_response", "fraudulent", None)
     assert int(row.evidence_due_at.timestamp()) == known["evidence_details"]["due_by"]
     assert int(row.opened_at.timestamp()) == known["created"]
@@ -61,7 +61,7 @@ def test_a_dispute_is_kept_and_flagged_and_holds_the_payout_back(client, double,
     assert (told.role, told.data) == ("stripe", {"amount": "19.99", "currency": "USD", "reason": "fraudulent"})
     disputed.refresh_from_db()
     assert disputed.status == "paid"
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_events_in_any_number_and_order_have_one_effect(client, double, disputed):
@@ -83,7 +83,7 @@ def test_one_that_is_won_lets_the_payout_go(client, double, disputed):
     assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == ""
     assert payout(disputed) == before
     assert OrderEvent.objects.get(kind="dispute_closed").data["reason"] == "won"
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_one_that_is_lost_takes_the_sellers_share_back(client, double, disputed):
@@ -92,13 +92,13 @@ def test_one_that_is_lost_takes_the_sellers_share_back(client, double, disputed)
     assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == "dispute_lost"
     status, blocked_by, taken = payout(disputed)
     assert (status, blocked_by, taken) == ("void", "", disputed.payout.amount)
-    assert standing(disputed) == ("0.000", "0.000")
-    assert broken() == []
+    assert refund_totals(disputed) == ("0.000", "0.000")
+    assert broken_invariants() == []
 
 
 def test_one_over_a_part_takes_a_part_back(client, double, winner, product):
     order = pay(client, double, winner, product)
-    charge = double.intent(Payment.objects.get().intent_id)["latest_charge"]
+    charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
     double.post(f"/_double/charges/{charge}/dispute", amount=500, reason="product_not_received")
     hear(client, double, order)
     assert str(Dispute.objects.get().amount) == "5.000"
@@ -107,7 +107,7 @@ def test_one_over_a_part_takes_a_part_back(client, double, winner, product):
     status, blocked_by, taken = payout(order)
     assert (status, blocked_by) == ("due", "")
     assert 0 < taken < order.payout.amount
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_evidence_that_was_handed_in_shows(client, double, disputed):
@@ -119,7 +119,7 @@ def test_evidence_that_was_handed_in_shows(client, double, disputed):
 
 def test_what_was_read_before_it_was_closed_does_not_open_it_again(client, double, disputed, monkeypatch):
     hear(client, double, disputed)
-    before = stripe_gateway.retrieve_dispute(Dispute.objects.get().dispute_id)
+    before = stripe_gateway.retrieve_dispute(Dispute.objects.get().stripe_dispute_id)
     close(double, disputed, "won")
     hear(client, double, disputed, "charge.dispute.closed", "evt_2")
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: before)
@@ -133,11 +133,11 @@ def test_a_bank_that_changes_its_mind_gives_the_share_back(client, double, dispu
     hear(client, double, disputed)
     close(double, disputed, "lost")
     hear(client, double, disputed, "charge.dispute.closed", "evt_2")
-    late = replace(stripe_gateway.retrieve_dispute(Dispute.objects.get().dispute_id), status="won")
+    late = replace(stripe_gateway.retrieve_dispute(Dispute.objects.get().stripe_dispute_id), status="won")
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: late)
     hear(client, double, disputed, "charge.dispute.funds_reinstated", "evt_3")
     assert payout(disputed) == before
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_disputed_payment_is_not_refunded(client, double, disputed, as_user, seller):
@@ -155,16 +155,16 @@ def test_after_it_was_won_it_is_refunded(client, double, disputed, as_user, sell
     close(double, disputed, "won")
     hear(client, double, disputed, "charge.dispute.closed", "evt_2")
     assert refund(as_user(seller), disputed).status_code == 201
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_dispute_heard_of_before_its_payment_pays_the_order_first(client, double, winner, product, order):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id, CARD)
     assert hear(client, double, order).flag == "disputed"
     order.refresh_from_db()
     assert (order.status, payout(order)[:2]) == ("paid", ("blocked", "disputed"))
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disputed, as_user, staff, winner):
@@ -172,7 +172,7 @@ def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disp
     row = Dispute.objects.get()
     [shown] = as_user(staff).get(f"{URL}{disputed.pk}/").json()["disputes"]
     assert {name: shown[name] for name in ("dispute_id", "amount", "currency", "status", "reason", "closed_at")} == {
-        "dispute_id": row.dispute_id,
+        "dispute_id": row.stripe_dispute_id,
         "amount": "19.99",
         "currency": "USD",
         "status": "needs_response",
@@ -185,14 +185,14 @@ def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disp
 
 
 @pytest.mark.parametrize("subject", [{"id": "dp_other", "payment_intent": "pi_other"}, {"id": "dp_other"}, {}])
-def test_a_dispute_of_what_is_not_ours_is_kept_and_flagged(client, no_stripe, subject):
-    event = tell(client, "charge.dispute.created", {**subject, "object": "dispute"})
+def test_a_dispute_of_what_is_not_ours_is_kept_and_flagged(client, stripe_unreachable, subject):
+    event = post_event_about(client, "charge.dispute.created", {**subject, "object": "dispute"})
     assert (event.flag, Dispute.objects.count()) == ("unknown_dispute", 0)
 
 
 def test_one_that_stripe_does_not_know_is_flagged(client, double, disputed):
     subject = {**there(double, disputed), "id": "dp_gone"}
-    assert tell(client, "charge.dispute.created", subject).flag == "unknown_dispute"
+    assert post_event_about(client, "charge.dispute.created", subject).flag == "unknown_dispute"
 
 
 def test_one_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch):
@@ -205,7 +205,7 @@ def test_one_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch)
 def test_with_stripe_away_the_event_is_kept_for_later(client, double, disputed, settings):
     subject = there(double, disputed)
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
-    assert deliver(client, an_event(subject, "charge.dispute.created")).status_code == 503
+    assert post_event(client, build_event(subject, "charge.dispute.created")).status_code == 503
     assert not Dispute.objects.exists()
 
 

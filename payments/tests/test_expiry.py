@@ -9,25 +9,27 @@ from functools import partial
 import pytest
 
 from accounts.models import User
-from accounts.services import standing
-from auctioncraft.tests import factories
-from auctioncraft.tests.ledger import nothing_written
-from auctioncraft.tests.times import pass_for
+from accounts.services import bidder_status
 from auctions.errors import BidderSuspended
 from auctions.models import Auction, AuctionEvent
-from auctions.services import admission
+from auctions.services import eligibility
 from auctions.services.locking import lock_auction
 from payments import stripe_gateway
 from payments.models import Order
-from payments.services import expiry, intents
+from payments.services import expiry, payment_sync
 from payments.signals import order_expired, payment_reminded
-from payments.tests.conftest import broken, sell, state
-from payments.tests.unpaid import expire, paid_event, strikes
+from payments.tests.conftest import broken_invariants, sell, statuses
+from payments.tests.expiry_helpers import expire, paid_event, strikes
+from tests import factories
+from tests.db_snapshot import assert_nothing_written
+from tests.time_travel import advance_time
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(seller, bidder, product, order, told):
+def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(
+    seller, bidder, product, order, expiry_signals
+):
     before = Auction.objects.values().get()
     expire(product)
     order.refresh_from_db()
@@ -39,52 +41,52 @@ def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(
         {"buyer": bidder.pk, "seller": seller.pk},
     )
     after = Auction.objects.values().get()
-    moved = {"fell_through_at": event.created_at, "seq": 3, "version": before["version"] + 1}
+    moved = {"payment_defaulted_at": event.created_at, "seq": 3, "version": before["version"] + 1}
     times = ("starts_at", "ends_at", "hard_ends_at", "last_bid_at", "closed_at")
     assert after == before | moved | {name: after[name] for name in times}
     assert (strikes(bidder), strikes(seller)) == (1, 0)
-    assert told == [("expired", order.pk, "expired")]
-    assert broken() == []
+    assert expiry_signals == [("expired", order.pk, "expired")]
+    assert broken_invariants() == []
 
 
 def test_not_a_moment_before_it_is_due(product, order):
-    pass_for(product, hours=95, minutes=59)
-    with nothing_written():
+    advance_time(product, hours=95, minutes=59)
+    with assert_nothing_written():
         assert expiry.expire_due() == 0
-    pass_for(product, minutes=1)
+    advance_time(product, minutes=1)
     assert expiry.expire_due() == 1
 
 
-def test_it_expires_once(product, bidder, told):
+def test_it_expires_once(product, bidder, expiry_signals):
     expire(product)
-    with nothing_written():
+    with assert_nothing_written():
         assert expiry.expire_due() == 0
-    assert (strikes(bidder), len(told)) == (1, 1)
+    assert (strikes(bidder), len(expiry_signals)) == (1, 1)
 
 
 @pytest.mark.parametrize("status", ["paid", "cancelled"])
 def test_what_is_not_owed_does_not_expire(product, order, status):
     Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
-    pass_for(product, hours=1000)
-    with nothing_written():
+    advance_time(product, hours=1000)
+    with assert_nothing_written():
         assert expiry.expire_due() == 0
 
 
-def test_each_in_its_own_time_the_longest_overdue_first(seller, bidder, told):
+def test_each_in_its_own_time_the_longest_overdue_first(seller, bidder, expiry_signals):
     products = [sell(seller, bidder) for _ in range(3)]
     for product, hours in zip(products, (97, 99, 95), strict=True):
-        pass_for(product, hours=hours)
+        advance_time(product, hours=hours)
     assert expiry.expire_due(limit=1) == 1
     assert expiry.expire_due() == 1
     orders = [Order.objects.get(product=products[n]).pk for n in (1, 0)]
-    assert [pk for _, pk, _ in told] == orders
+    assert [pk for _, pk, _ in expiry_signals] == orders
 
 
 def test_the_window_is_the_settings_of_the_day_of_the_sale(seller, bidder, settings):
     settings.PAYMENT_WINDOW = timedelta(hours=2)
     product = sell(seller, bidder)
     settings.PAYMENT_WINDOW = timedelta(hours=96)
-    pass_for(product, hours=2)
+    advance_time(product, hours=2)
     assert expiry.expire_due() == 1
 
 
@@ -93,7 +95,7 @@ def test_the_window_is_the_settings_of_the_day_of_the_sale(seller, bidder, setti
 def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller, bidder, caplog, hours):
     first, second = (sell(seller, bidder) for _ in range(2))
     for product in (first, second):
-        pass_for(product, hours=hours)
+        advance_time(product, hours=hours)
 
     def fail(order, **_):
         if order.product_id == first.pk:
@@ -104,7 +106,7 @@ def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller,
     try:
         assert sweep() == 1
         assert f"failed for ({Order.objects.get(product=first).pk}" in caplog.text
-        with nothing_written():
+        with assert_nothing_written():
             assert sweep() == 0
     finally:
         signal.disconnect(fail)
@@ -114,25 +116,25 @@ def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller,
 
 
 def test_what_was_paid_between_the_look_and_the_lock_is_left(double, intent_id, product, order, monkeypatch):
-    pass_for(product, days=19)  # past the time that it waits for Stripe
+    advance_time(product, days=19)  # past the time that it waits for Stripe
     double.confirm(intent_id)
     intent = stripe_gateway.retrieve_intent(intent_id)
 
     def paid_first(product_id, **how):
-        intents.apply(order=order, payment=order.payments.get(), intent=intent)
+        payment_sync.apply(order=order, payment=order.payments.get(), intent=intent)
         return lock_auction(product_id, **how)
 
     monkeypatch.setattr(expiry, "lock_auction", paid_first)
     assert expiry.expire_due() == 0
-    assert state(order) == ("paid", "succeeded")
-    assert (strikes(order.buyer), Auction.objects.get().fell_through_at) == (0, None)
-    assert broken() == []
+    assert statuses(order) == ("paid", "succeeded")
+    assert (strikes(order.buyer), Auction.objects.get().payment_defaulted_at) == (0, None)
+    assert broken_invariants() == []
 
 
 def test_an_auction_that_somebody_holds_is_left_for_the_next_sweep(product, order, monkeypatch):
-    pass_for(product, hours=96)
+    advance_time(product, hours=96)
     monkeypatch.setattr(expiry, "lock_auction", lambda *_, **__: None)
-    with nothing_written():
+    with assert_nothing_written():
         assert expiry.expire_due() == 0
     monkeypatch.undo()
     assert expiry.expire_due() == 1
@@ -157,7 +159,7 @@ def test_three_strikes_and_one_may_not_bid_until_staff_lift_them(as_user, seller
     assert (viewer["can_bid"], viewer["reason"]) == (False, "bidder_suspended")
     assert caller.get("/api/users/me/").json()["strikes"] == 3
     bidder.refresh_from_db()
-    standing.lift_strikes(user=bidder)
+    bidder_status.clear_strikes(user=bidder)
     assert (bidder.strikes, strikes(bidder)) == (0, 0)
     assert caller.post(f"{address}bids/", {"amount": "5"}).status_code == 201
 
@@ -166,12 +168,12 @@ def test_a_suspended_winner_may_still_pay(client, double, intent_id, order):
     User.objects.update(strikes=3)
     double.confirm(intent_id)
     paid_event(client, double, intent_id)
-    assert state(order) == ("paid", "succeeded")
+    assert statuses(order) == ("paid", "succeeded")
 
 
 def test_how_many_strikes_is_a_setting(settings, seller, bidder, product):
     settings.STRIKES_BEFORE_BAN = 1
-    buys = partial(admission.check, user_id=bidder.pk, price=Decimal(1), currency="USD")
+    buys = partial(eligibility.check, user_id=bidder.pk, price=Decimal(1), currency="USD")
     buys()
     expire(product)
     with pytest.raises(BidderSuspended):

@@ -11,11 +11,11 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction, Product
 from payments.invariants import CHECKS
 from payments.models import Dispute, Order, Payment, Payout, Refund, SavedCard, StripeEvent, TransferReversal
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +27,11 @@ def paid(order):
     """An order that is paid, with its payout, and its payment."""
     now = clock.now()
     Order.objects.update(status="paid", paid_at=now)
-    Auction.objects.update(settled_at=now)
+    Auction.objects.update(paid_at=now)
     money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
     share = {"currency": "USD", "gross": order.total, "fee": 0, "amount": order.total}
     Payout.objects.create(order=order, seller=order.seller, **share, route="manual", status="due")
-    return Payment.objects.create(order=order, **money, status="succeeded", intent_id="pi_1", succeeded_at=now)
+    return Payment.objects.create(order=order, **money, status="succeeded", stripe_intent_id="pi_1", succeeded_at=now)
 
 
 def findings():
@@ -64,7 +64,7 @@ def breaks(order, payment, rival):
             [f"order {order.pk} has a premium of 0.000, by its bands {order.hammer_price / 10:.2f}"],
         ),
         "sales_fall_through_with_their_order": (
-            lambda: Auction.objects.update(settled_at=None, fell_through_at=clock.now()),
+            lambda: Auction.objects.update(paid_at=None, payment_defaulted_at=clock.now()),
             [f"the sale of product {order.product_id} fell through, and its order did not expire"],
         ),
         "what_is_listed_again_is_not_owed": (
@@ -88,15 +88,15 @@ def breaks(order, payment, rival):
             [f"order {order.pk} is paid without a payment"],
         ),
         "paid_sales_are_settled": (
-            lambda: Auction.objects.update(settled_at=None),
+            lambda: Auction.objects.update(paid_at=None),
             [f"the auction of product {order.product_id} disagrees with its order"],
         ),
         "money_has_an_intent": (
-            lambda: Payment.objects.update(intent_id=None),
+            lambda: Payment.objects.update(stripe_intent_id=None),
             [f"payment {payment.pk} lacks its intent or its moment"],
         ),
         "refunds_stay_below_their_ceiling": (
-            lambda: Payment.objects.update(refunding=5),
+            lambda: Payment.objects.update(refunds_reserved=5),
             [f"payment {payment.pk} counts 5.000 of refunds, and has 0.000 of {order.total:.3f}"],
         ),
         "orders_know_what_was_refunded": (
@@ -122,7 +122,13 @@ def breaks(order, payment, rival):
         ),
         "cards_are_of_customers": (
             lambda: SavedCard.objects.create(
-                pk=7, user=rival, payment_method_id="pm_1", brand="visa", last4="4242", exp_month=1, exp_year=2040
+                pk=7,
+                user=rival,
+                stripe_payment_method_id="pm_1",
+                brand="visa",
+                last4="4242",
+                exp_month=1,
+                exp_year=2040,
             ),
             ["card 7 is of nobody who is a customer"],
         ),
@@ -135,7 +141,7 @@ def breaks(order, payment, rival):
             [f"order {order.pk} is paid and has no payout of its total"],
         ),
         "payouts_take_back_the_sellers_share": (
-            lambda: Payout.objects.update(fee=2, amount=order.total - 2, returned=10, reversed=10),
+            lambda: Payout.objects.update(fee=2, amount=order.total - 2, refunded_gross=10, clawed_back=10),
             [f"payout {order.payout.pk} has 10.000 reversed of 17.990, for 10.000"],
         ),
         "payouts_are_levelled": (
@@ -168,8 +174,8 @@ def test_a_payment_that_succeeded_for_an_unpaid_order_is_found(order, paid):
 
 
 def test_what_a_seller_has_too_much_and_is_not_asked_back_is_found(order, paid):
-    at = {"status": "paid", "paid_at": clock.now(), "transfer_id": "tr_1", "sent": order.total}
-    Payout.objects.update(route="transfer", **at, returned=5, reversed=5)
+    at = {"status": "paid", "paid_at": clock.now(), "stripe_transfer_id": "tr_1", "transferred": order.total}
+    Payout.objects.update(route="transfer", **at, refunded_gross=5, clawed_back=5)
     too_much = f"payout {order.payout.pk}: its seller has 5.000 too much, of which"
     assert findings()["payouts_are_levelled"] == [f"{too_much} 0.000 is asked back"]
     reversal = TransferReversal.objects.create(payout=order.payout, amount=5)
@@ -190,7 +196,9 @@ def test_the_database_refuses_what_the_other_checks_look_for(order, paid):
     from django.db import IntegrityError, transaction
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        Payment.objects.create(order=order, amount=1, currency="USD", received=1, status="succeeded", intent_id="pi_2")
+        Payment.objects.create(
+            order=order, amount=1, currency="USD", received=1, status="succeeded", stripe_intent_id="pi_2"
+        )
     order.pk, order._state.adding = None, True
     with pytest.raises(IntegrityError), transaction.atomic():
         order.save(force_insert=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments import stripe_gateway
 
 

@@ -10,9 +10,9 @@ import pytest
 from payments import invariants
 from payments.models import Order, Payment, Payout, SellerAccount, StripeEvent
 from payments.services import transfers
-from payments.tests.conftest import pay_for
-from payments.tests.connected import complete
-from payments.tests.connected import transfers as at_stripe
+from payments.tests.conftest import request_intent
+from payments.tests.connect_helpers import complete
+from payments.tests.connect_helpers import transfers as at_stripe
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 
@@ -29,16 +29,16 @@ def settled():
 
 
 def test_paying_at_stripe_pays_the_order(calling_double, winner, product, order):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     calling_double.confirm(intent_id)
     wait_for(lambda: Order.objects.get().status == "paid" and settled())
-    assert list(Payment.objects.values_list("intent_id", "status")) == [(intent_id, "succeeded")]
+    assert list(Payment.objects.values_list("stripe_intent_id", "status")) == [(intent_id, "succeeded")]
     assert winner.get(f"/api/payments/orders/{order.pk}/").json()["status"] == "paid"
     assert [line for check in invariants.CHECKS.values() for line in check()] == []
 
 
 def test_a_decline_then_a_good_card_pays_the_order(calling_double, winner, product):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     calling_double.confirm(intent_id, "pm_card_chargeDeclined")
     wait_for(lambda: Payment.objects.get().last_error == "generic_decline")
     calling_double.confirm(intent_id)
@@ -46,7 +46,7 @@ def test_a_decline_then_a_good_card_pays_the_order(calling_double, winner, produ
 
 
 def test_3d_secure_pays_the_order_once_the_bank_agrees(calling_double, winner, product):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     calling_double.confirm(intent_id, "pm_card_threeDSecure2Required")
     wait_for(lambda: StripeEvent.objects.filter(type="payment_intent.requires_action").exists() and settled())
     assert Order.objects.get().status == "awaiting_payment"
@@ -58,7 +58,7 @@ def test_from_a_sale_over_the_sellers_onboarding_to_the_money_on_their_account(
     calling_double, winner, product, order, seller, as_user, settings
 ):
     settings.STRIPE_CONNECT = True
-    calling_double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    calling_double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     wait_for(lambda: Payout.objects.filter(status="blocked").exists() and settled())
     caller = as_user(seller)
     complete(caller.post("/api/payments/seller/onboard/").json()["url"])
@@ -80,7 +80,11 @@ def test_an_able_seller_is_paid_with_the_payment(calling_double, winner, product
     settings.STRIPE_CONNECT = True
     complete(as_user(seller).post("/api/payments/seller/onboard/").json()["url"])
     wait_for(lambda: as_user(seller).get("/api/payments/seller/").json()["state"] == "enabled" and settled())
-    calling_double.confirm(pay_for(winner, product).json()["payment_intent_id"])
+    calling_double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     wait_for(lambda: Order.objects.get().status == "paid" and settled())
-    assert Payout.objects.values_list("route", "status", "sent").get() == ("destination", "paid", Decimal("19.99"))
+    assert Payout.objects.values_list("route", "status", "transferred").get() == (
+        "destination",
+        "paid",
+        Decimal("19.99"),
+    )
     assert [line for check in invariants.CHECKS.values() for line in check()] == []

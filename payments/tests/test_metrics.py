@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments import metrics
 from payments.models import Dispute, Order, Payment, Payout, Reconciliation, Refund, StripeEvent
 
@@ -20,7 +20,7 @@ def measured():
     """Each sample by its name and labels, rounded to a tenth."""
     return {
         (sample.name, *sample.labels.values()): round(sample.value, 1)
-        for family in metrics.measure()
+        for family in metrics.collect_metrics()
         for sample in family.samples
     }
 
@@ -97,7 +97,8 @@ def test_orders_refunds_payouts_and_disputes(order, seller):
     )
     for number, closed in enumerate((None, clock.now())):
         Dispute.objects.create(
-            payment=payment, dispute_id=f"dp_{number}", amount=1, currency="USD", status="x", opened_at=clock.now(),
+            payment=payment, stripe_dispute_id=f"dp_{number}", amount=1, currency="USD", status="x",
+            opened_at=clock.now(),
             closed_at=closed,
         )  # fmt: skip
     found = measured()

@@ -8,14 +8,14 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from auctioncraft import clock
-from auctioncraft.tests import factories
+from auctioncraft.core import clock
 from auctions.models import Auction
 from auctions.services import bidding, closing
 from payments.models import Order
 from payments.services import orders
 from payments.signals import order_opened
 from payments.tests.conftest import sell
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 

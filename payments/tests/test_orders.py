@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payments.models import Order
-from payments.tests.conftest import pay_for, sell
+from payments.tests.conftest import request_intent, sell
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def test_buyer_seller_and_staff_see_an_order(request, as_user, order, who, role)
 
 
 def test_its_history_names_parts_and_nobody(double, winner, order):
-    pay_for(winner, order.product)
+    request_intent(winner, order.product)
     answer = winner.get(f"{URL}{order.pk}/").json()["history"]
     assert [(row["kind"], row["role"], list(row)) for row in answer] == [
         ("opened", "system", ["kind", "status", "role", "data", "at"]),

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from accounts.models import User
 from payments.services import payouts
-from payments.tests.paid_out import pay, report, take_back
+from payments.tests.payout_helpers import pay, report, take_back
 
 pytestmark = pytest.mark.django_db
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import Dispute, Order, OrderEvent, Payment, Payout, SellerAccount, TransferReversal
-from payments.services import intents, payouts
-from payments.tests.conftest import broken, deliver, pay_for
-from payments.tests.paid_out import ABLE, dispute, give_back, pay, take_back
+from payments.services import payment_sync, payouts
+from payments.tests.conftest import broken_invariants, post_event, request_intent
+from payments.tests.payout_helpers import ABLE, dispute, give_back, pay, take_back
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def test_the_house_keeps_its_commission_of_the_hammer_price(settings, commission
     settings.SELLER_COMMISSION_PERCENT = Decimal(commission)
     price = Decimal(hammer)
     order = Order(hammer_price=price, buyers_premium=Decimal(0), total=price, currency=currency)
-    assert payouts.share(order) == (Decimal(fee), Decimal(amount))
+    assert payouts.split_total(order) == (Decimal(fee), Decimal(amount))
 
 
 def test_the_house_keeps_the_premium_and_the_seller_gets_the_shipping(settings):
@@ -40,7 +40,7 @@ def test_the_house_keeps_the_premium_and_the_seller_gets_the_shipping(settings):
     order = Order(
         hammer_price=Decimal(100), buyers_premium=Decimal(25), shipping=Decimal(7), total=Decimal(132), currency="USD"
     )
-    assert payouts.share(order) == (Decimal(35), Decimal(97))
+    assert payouts.split_total(order) == (Decimal(35), Decimal(97))
 
 
 def test_without_connect_a_paid_order_is_due_to_be_paid_by_hand(order):
@@ -51,19 +51,19 @@ def test_without_connect_a_paid_order_is_due_to_be_paid_by_hand(order):
         order.total,
         order.seller_id,
     )
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_with_connect_a_seller_without_an_account_has_it_held_back(order, settings):
     settings.STRIPE_CONNECT = True
     payout = pay(order)
     assert (payout.route, payout.status, payout.blocked_by) == ("transfer", "blocked", "not_onboarded")
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_with_connect_an_able_seller_is_due_a_transfer(order, settings):
     settings.STRIPE_CONNECT = True
-    SellerAccount.objects.create(user=order.seller, account_id="acct_1", **ABLE)
+    SellerAccount.objects.create(user=order.seller, stripe_account_id="acct_1", **ABLE)
     payout = pay(order)
     assert (payout.route, payout.status, payout.blocked_by) == ("transfer", "due", "")
 
@@ -71,39 +71,39 @@ def test_with_connect_an_able_seller_is_due_a_transfer(order, settings):
 def test_what_stripe_passed_on_is_paid_at_once_less_the_fee_it_was_asked_with(order, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(50)  # changed since the intent was made
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
-    assert (payout.route, payout.status, payout.fee, payout.sent) == ("destination", "paid", 2, Decimal("17.99"))
+    assert (payout.route, payout.status, payout.fee, payout.transferred) == ("destination", "paid", 2, Decimal("17.99"))
     said = OrderEvent.objects.get(order=order, kind="paid_out")
     assert (said.role, said.data) == ("stripe", {"amount": "17.99", "currency": "USD", "route": "destination"})
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_nothing_is_due_where_the_house_keeps_all(order, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(100)
     assert pay(order).status == "void"
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_partial_refund_takes_its_share_and_the_last_one_the_rest(order, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     payout = pay(order)
-    assert take_back(payout, "3.33").reversed == Decimal("3.00")  # 17.99 x 3.33 / 19.99 = 2.9968...
-    assert take_back(payout, "3.33").reversed == Decimal("5.99")
+    assert take_back(payout, "3.33").clawed_back == Decimal("3.00")  # 17.99 x 3.33 / 19.99 = 2.9968...
+    assert take_back(payout, "3.33").clawed_back == Decimal("5.99")
     assert (payout.status, payout.owed) == ("due", Decimal("12.00"))
-    assert broken() == []
-    assert take_back(payout, "13.33").reversed == Decimal("17.99")
+    assert broken_invariants() == []
+    assert take_back(payout, "13.33").clawed_back == Decimal("17.99")
     assert (payout.status, payout.owed) == ("void", 0)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_never_more_is_taken_back_than_there_was(order):
-    assert take_back(pay(order), "25").reversed == order.total
+    assert take_back(pay(order), "25").clawed_back == order.total
 
 
 def test_a_refund_that_failed_after_all_is_due_again(order):
     payout = take_back(pay(order), "19.99")
     assert payout.status == "void"
     assert (give_back(payout, "19.99").status, payout.owed) == ("due", order.total)
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_refund_of_surplus_is_not_the_sellers(order):
@@ -117,16 +117,16 @@ def test_a_refund_of_surplus_is_not_the_sellers(order):
         succeeded_at=clock.now(),
     )
     with transaction.atomic():
-        payouts.take_back(order=order, payment=surplus, amount=Decimal(5), at=clock.now())
+        payouts.claw_back(order=order, payment=surplus, amount=Decimal(5), at=clock.now())
     payout.refresh_from_db()
-    assert payout.reversed == 0
+    assert payout.clawed_back == 0
 
 
 def test_a_refund_of_what_stripe_passed_on_comes_back_with_it(order):
     payout = take_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00")
-    assert (payout.reversed, payout.sent, payout.owed) == (Decimal("9.00"), Decimal("8.99"), 0)
+    assert (payout.clawed_back, payout.transferred, payout.owed) == (Decimal("9.00"), Decimal("8.99"), 0)
     assert not TransferReversal.objects.exists()
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_lost_dispute_of_what_stripe_passed_on_is_asked_back(order):
@@ -134,7 +134,7 @@ def test_a_lost_dispute_of_what_stripe_passed_on_is_asked_back(order):
     take_back(payout, "10.00", reversed_at_stripe=False)
     assert payout.owed == Decimal("-9.00")
     assert TransferReversal.objects.get().amount == Decimal("9.00")
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_reversal_that_was_not_sent_is_dropped_when_its_refund_fails(order):
@@ -167,7 +167,7 @@ def test_a_dispute_of_surplus_does_not_hold_the_payout_back(order):
         received_currency="USD", succeeded_at=clock.now(),
     )  # fmt: skip
     Dispute.objects.create(
-        payment=surplus, dispute_id="dp_2", amount=order.total, currency="USD", status="needs_response",
+        payment=surplus, stripe_dispute_id="dp_2", amount=order.total, currency="USD", status="needs_response",
         opened_at=clock.now(),
     )  # fmt: skip
     payouts.unblock(order=order)
@@ -192,11 +192,11 @@ def test_paid_is_not_blocked(order):
 
 
 def test_money_that_came_in_by_webhook_opens_the_payout(double, winner, product, order, client):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id)
     event = {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "livemode": False}
     for _ in range(2):
-        assert deliver(client, {**event, "data": {"object": double.intent(intent_id)}}).status_code == 200
+        assert post_event(client, {**event, "data": {"object": double.intent(intent_id)}}).status_code == 200
     assert Payout.objects.get().order_id == order.pk
 
 
@@ -205,6 +205,8 @@ def test_a_success_that_is_applied_twice_opens_one_payout(double, intent_id, ord
     found = Payment.objects.get()
     for _ in range(2):
         with transaction.atomic():
-            intent = intents.stripe_gateway.retrieve_intent(intent_id)
-            intents.apply(order=Order.objects.locked(order.pk), payment=Payment.objects.locked(found.pk), intent=intent)
+            intent = payment_sync.stripe_gateway.retrieve_intent(intent_id)
+            payment_sync.apply(
+                order=Order.objects.locked(order.pk), payment=Payment.objects.locked(found.pk), intent=intent
+            )
     assert Payout.objects.count() == 1

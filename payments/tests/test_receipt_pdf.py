@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments import fonts, receipt_pdf
-from payments.services.receipts import Line, Receipt
+from payments.receipts import fonts, pdf
+from payments.receipts.content import Receipt, ReceiptLine
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NOTO = "5f4dc80cf559530f5bd9ecdbe6c1c2c75b8114f61b929a932ae2c4d365ceef1b"
 CJK = "2420e8078af796b19a3f6ef13de527a1a91c1e7171eea115926c614ced1009b3"  # also Debian's fonts-wqy-microhei
 
 
-TOTAL = Line("Total", "1.00", "a note", is_sum=True)
+TOTAL = ReceiptLine("Total", "1.00", "a note", is_total=True)
 
 
 def a_receipt(product="A vase", seller="Sam", buyer="Bea", lines=(TOTAL,)):
     return Receipt(
-        title="Receipt", number="AC-00000001", standing="Paid on 2026-11-20.", product=product, product_id=1,
+        title="Receipt", number="AC-00000001", payment_status="Paid on 2026-11-20.", product=product, product_id=1,
         seller=seller, buyer=buyer, currency="USD", lines=tuple(lines), site="http://shop.test",
     )  # fmt: skip
 
@@ -44,31 +44,31 @@ def a_receipt(product="A vase", seller="Sam", buyer="Bea", lines=(TOTAL,)):
     ],
 )
 def test_each_script_has_a_font(text, font):
-    assert fonts.printable(text) == text
-    assert {found.name for c in text if c.isalpha() and (found := fonts.font_of(c))} <= {font}
-    assert fonts.font_of(text[0]).name == font
+    assert fonts.to_printable(text) == text
+    assert {found.name for c in text if c.isalpha() and (found := fonts.find_font(c))} <= {font}
+    assert fonts.find_font(text[0]).name == font
 
 
 def test_only_the_fonts_that_are_needed_are_in_it():
-    plain = receipt_pdf.render(a_receipt(), at=AT)
-    mixed = receipt_pdf.render(a_receipt(product="漢字 ساعة 🎻"), at=AT)
+    plain = pdf.render(a_receipt(), at=AT)
+    mixed = pdf.render(a_receipt(product="漢字 ساعة 🎻"), at=AT)
     assert plain.count(b"/FontFile2") == 1
     assert mixed.count(b"/FontFile2") == 4
     assert len(plain) < 50_000 > len(mixed)
 
 
 def test_what_no_font_has_is_a_box_and_control_characters_are_dropped():
-    assert fonts.printable("a\x00b\u202e \n\t c\U00013000\ue000\U0010ffff") == "ab\u202e c□□□"
-    assert fonts.printable("👨\u200d👩 ❤\ufe0f") == "👨\u200d👩 ❤\ufe0f"
+    assert fonts.to_printable("a\x00b\u202e \n\t c\U00013000\ue000\U0010ffff") == "ab\u202e c□□□"
+    assert fonts.to_printable("👨\u200d👩 ❤\ufe0f") == "👨\u200d👩 ❤\ufe0f"
 
 
 def test_the_same_receipt_at_the_same_time_is_the_same_document():
-    assert receipt_pdf.render(a_receipt(), at=AT) == receipt_pdf.render(a_receipt(), at=AT)
+    assert pdf.render(a_receipt(), at=AT) == pdf.render(a_receipt(), at=AT)
 
 
 def test_many_lines_go_on_another_page():
-    lines = [Line("Refunded", "1.00", "2026-11-20")] * 60
-    document = receipt_pdf.render(a_receipt(lines=lines), at=AT)
+    lines = [ReceiptLine("Refunded", "1.00", "2026-11-20")] * 60
+    document = pdf.render(a_receipt(lines=lines), at=AT)
     assert len(re.findall(rb"/Type /Page\b", document)) > 2
 
 
@@ -83,4 +83,4 @@ def test_the_fonts_are_those_we_looked_at():
 @settings(max_examples=15, deadline=None)
 @given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
 def test_no_name_breaks_it(product, seller, buyer):
-    assert receipt_pdf.render(a_receipt(product, seller, buyer), at=AT).startswith(b"%PDF-")
+    assert pdf.render(a_receipt(product, seller, buyer), at=AT).startswith(b"%PDF-")

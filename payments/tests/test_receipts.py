@@ -9,9 +9,9 @@ from html import unescape
 
 import pytest
 
+from payments import receipts
 from payments.models import Dispute, Order, Payment, Refund
-from payments.services import receipts
-from payments.services.receipts import Line
+from payments.receipts import ReceiptLine
 from payments.tests.conftest import sell
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def paid(order):
     """Its payment, once it is paid."""
     Order.objects.filter(pk=order.pk).update(status="paid", paid_at=AT)
     return Payment.objects.create(
-        order=order, intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="succeeded",
+        order=order, stripe_intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="succeeded",
         received=order.total, received_currency=order.currency, succeeded_at=AT,
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ def refund(payment, amount, status="succeeded", **fields):
 
 
 def receipt_of(order):
-    return receipts.receipt_of(Order.objects.with_parties().get(pk=order.pk))
+    return receipts.build_receipt(Order.objects.with_parties().get(pk=order.pk))
 
 
 def lines_of(order):
@@ -55,23 +55,23 @@ def lines_of(order):
 def test_what_is_due_before_it_is_paid(order):
     receipt = receipt_of(order)
     assert (receipt.title, receipt.number) == ("Statement", f"AC-{order.pk:08d}")
-    assert receipt.standing == f"Not paid yet. Due by {order.due_at:%Y-%m-%d %H:%M} UTC."
+    assert receipt.payment_status == f"Not paid yet. Due by {order.due_at:%Y-%m-%d %H:%M} UTC."
     assert receipt.lines == (
-        Line("Hammer price", "19.99"),
-        Line("Total", "19.99", is_sum=True),
-        Line("Due", "19.99", is_sum=True),
+        ReceiptLine("Hammer price", "19.99"),
+        ReceiptLine("Total", "19.99", is_total=True),
+        ReceiptLine("Due", "19.99", is_total=True),
     )
 
 
 def test_a_paid_order_has_a_receipt(order):
     paid(order)
     receipt = receipt_of(order)
-    assert (receipt.title, receipt.standing) == ("Receipt", "Paid on 2026-11-20.")
+    assert (receipt.title, receipt.payment_status) == ("Receipt", "Paid on 2026-11-20.")
     assert receipt.lines == (
-        Line("Hammer price", "19.99"),
-        Line("Total", "19.99", is_sum=True),
-        Line("Paid", "-19.99", "2026-11-20"),
-        Line("Due", "0.00", is_sum=True),
+        ReceiptLine("Hammer price", "19.99"),
+        ReceiptLine("Total", "19.99", is_total=True),
+        ReceiptLine("Paid", "-19.99", "2026-11-20"),
+        ReceiptLine("Due", "0.00", is_total=True),
     )
 
 
@@ -79,8 +79,8 @@ def test_a_paid_order_has_a_receipt(order):
 def test_of_a_sale_that_fell_through_nothing_is_due(order, status):
     Order.objects.filter(pk=order.pk).update(status=status, expired_at=AT if status == "expired" else None)
     receipt = receipt_of(order)
-    assert receipt.standing == "Not paid. The sale fell through, and nothing is due."
-    assert receipt.lines[-1] == Line("Due", "0.00", is_sum=True)
+    assert receipt.payment_status == "Not paid. The sale fell through, and nothing is due."
+    assert receipt.lines[-1] == ReceiptLine("Due", "0.00", is_total=True)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_premium_is_shown_by_its_bands(settings, seller, bidder, price, prem
     ]
     product = sell(seller, bidder, price, shipping=Decimal("7.50"))
     lines = receipt_of(Order.objects.get(product=product)).lines
-    assert lines[1:3] == (Line("Buyer's premium", premium, note), Line("Shipping", "7.50"))
+    assert lines[1:3] == (ReceiptLine("Buyer's premium", premium, note), ReceiptLine("Shipping", "7.50"))
 
 
 def test_refunds_that_arrived_are_taken_off_and_those_on_their_way_are_named(order):
@@ -120,7 +120,8 @@ def test_refunds_that_arrived_are_taken_off_and_those_on_their_way_are_named(ord
 def test_money_that_paid_no_order_is_not_on_its_receipt(order):
     paid(order)
     surplus = Payment.objects.create(
-        order=order, intent_id="pi_twice", amount=order.total, currency="USD", status="surplus", received=order.total,
+        order=order, stripe_intent_id="pi_twice", amount=order.total, currency="USD", status="surplus",
+        received=order.total,
         received_currency="USD", succeeded_at=AT,
     )  # fmt: skip
     refund(surplus, "19.99")
@@ -130,7 +131,12 @@ def test_money_that_paid_no_order_is_not_on_its_receipt(order):
 def test_a_lost_dispute_is_on_it_and_an_open_one_is_not(order):
     payment = paid(order)
     Dispute.objects.create(
-        payment=payment, dispute_id="du_1", amount=payment.amount, currency="USD", status="needs_response", opened_at=AT
+        payment=payment,
+        stripe_dispute_id="du_1",
+        amount=payment.amount,
+        currency="USD",
+        status="needs_response",
+        opened_at=AT,
     )
     assert lines_of(order)[-1] == ("Due", "0.00")
     Dispute.objects.update(status="lost", closed_at=AT)

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import OrderEvent, Payment, Reconciliation, StripeEvent
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import broken, deliver, pay_for, state
-from payments.tests.reconciled import at_stripe, double, mended, paid, sums, texts
+from payments.tests.conftest import broken_invariants, post_event, request_intent, statuses
+from payments.tests.reconciliation_helpers import at_stripe, count_fixed, double, paid, sums, texts
 
 __all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 def test_money_that_no_webhook_told_of_pays_its_order(double, intent_id, order):
     double.confirm(intent_id)
     found = reconcile()
-    assert (state(order), mended(found, "payments"), found.differences) == (("paid", "succeeded"), 1, [])
+    assert (statuses(order), count_fixed(found, "payments"), found.differences) == (("paid", "succeeded"), 1, [])
     assert sums(found) == {"charge": ("19.99", "19.99")}
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_an_older_intent_is_asked_for_by_itself(double, intent_id, order):
@@ -31,13 +31,13 @@ def test_an_older_intent_is_asked_for_by_itself(double, intent_id, order):
         since=clock.now(), started_at=clock.now() + timedelta(hours=2), finished_at=clock.now()
     )
     found = reconcile()
-    assert (state(order), found.counts["intents"]) == (("paid", "succeeded"), 1)
+    assert (statuses(order), found.counts["intents"]) == (("paid", "succeeded"), 1)
 
 
 def test_an_intent_that_was_canceled_at_stripe_is_so_here(double, intent_id, order):
     double.cancel(intent_id)
     found = reconcile()
-    assert (state(order), mended(found, "payments")) == (("awaiting_payment", "canceled"), 1)
+    assert (statuses(order), count_fixed(found, "payments")) == (("awaiting_payment", "canceled"), 1)
     assert found.differences == []
 
 
@@ -49,9 +49,9 @@ def test_an_intent_that_we_gave_up_is_canceled_at_stripe(double, intent_id, orde
 
 
 def test_one_that_stripe_knows_nothing_of_is_told_and_left(double, intent_id, order):
-    Payment.objects.update(intent_id="pi_gone")
+    Payment.objects.update(stripe_intent_id="pi_gone")
     found = reconcile()
-    assert state(order) == ("awaiting_payment", "open")
+    assert statuses(order) == ("awaiting_payment", "open")
     assert {"text": f"payment {order.payments.get().pk} may still be paid, and Stripe knows no such intent"} | {
         "ids": ["pi_gone"]
     } in found.differences
@@ -59,35 +59,39 @@ def test_one_that_stripe_knows_nothing_of_is_told_and_left(double, intent_id, or
 
 def forgotten(order):
     """Have us die between Stripe's answer and our commit."""
-    Payment.objects.filter(order=order).update(intent_id=None, status="creating")
+    Payment.objects.filter(order=order).update(stripe_intent_id=None, status="creating")
 
 
 def test_an_intent_whose_id_we_never_heard_is_adopted(double, intent_id, order):
     forgotten(order)
     found = reconcile()
-    assert (state(order), order.payments.get().intent_id) == (("awaiting_payment", "open"), intent_id)
-    assert (mended(found, "payments"), found.differences) == (1, [])
+    assert (statuses(order), order.payments.get().stripe_intent_id) == (("awaiting_payment", "open"), intent_id)
+    assert (count_fixed(found, "payments"), found.differences) == (1, [])
 
 
 def test_and_pays_if_it_was_paid(double, intent_id, order):
     double.confirm(intent_id)
     forgotten(order)
     found = reconcile()
-    assert (state(order), found.differences) == (("paid", "succeeded"), [])
+    assert (statuses(order), found.differences) == (("paid", "succeeded"), [])
     assert sums(found) == {"charge": ("19.99", "19.99")}
 
 
 def test_one_that_never_reached_stripe_is_asked_for_again_with_its_key(
-    double, no_stripe, winner, product, order, settings
+    double, stripe_unreachable, winner, product, order, settings
 ):
-    assert pay_for(winner, product).status_code == 503
+    assert request_intent(winner, product).status_code == 503
     settings.STRIPE_API_BASE = double.url
     payment = order.payments.get()
     assert reconcile().differences == []
-    assert state(order) == ("awaiting_payment", "creating")  # it may be on its way
+    assert statuses(order) == ("awaiting_payment", "creating")  # it may be on its way
     Payment.objects.update(created_at=clock.now() - timedelta(minutes=3))
     found = reconcile()
-    assert (state(order), mended(found, "payments"), len(double.intents())) == (("awaiting_payment", "open"), 1, 1)
+    assert (statuses(order), count_fixed(found, "payments"), len(double.intents())) == (
+        ("awaiting_payment", "open"),
+        1,
+        1,
+    )
     assert order.payments.get().idempotency_key == payment.idempotency_key
 
 
@@ -97,7 +101,7 @@ def test_a_second_intent_of_a_payment_is_canceled_before_anybody_can_pay_it(doub
     stray = double.create(**{f"metadata[{name}]": value for name, value in metadata.items()})["id"]
     found = reconcile()
     assert (double.intent(stray)["status"], found.counts["intents_canceled"]) == ("canceled", 1)
-    assert (state(order), double.intent(intent_id)["status"]) == (
+    assert (statuses(order), double.intent(intent_id)["status"]) == (
         ("awaiting_payment", "open"),
         "requires_payment_method",
     )
@@ -113,7 +117,7 @@ def test_if_it_was_paid_that_is_told(double, intent_id, order):
     assert f"an intent for payment {payment.pk} is succeeded, and the payment has {intent_id}" in texts(found)
     assert "charge of 19.99 USD at Stripe, here nothing" in texts(found)
     assert sums(found) == {"charge": ("0.00", "19.99")}
-    assert state(order) == ("awaiting_payment", "open")
+    assert statuses(order) == ("awaiting_payment", "open")
 
 
 def test_what_others_do_with_the_same_account_is_left_alone_and_told_once_it_is_money(double):
@@ -130,9 +134,9 @@ def test_an_event_that_never_came_is_taken_in_and_acted_on(double, intent_id, or
     found = reconcile()
     taken = StripeEvent.objects.get(type="payment_intent.payment_failed")
     assert (taken.found_by, taken.processed_at is not None, taken.attempts) == ("reconciliation", True, 1)
-    assert found.counts["events_taken_in"] == StripeEvent.objects.count()
+    assert found.counts["events_imported"] == StripeEvent.objects.count()
     assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
-    assert reconcile().counts.get("events_taken_in") is None
+    assert reconcile().counts.get("events_imported") is None
     assert "client_secret" not in str(taken.payload).replace("'client_secret': None", "")
 
 
@@ -140,7 +144,7 @@ def test_the_webhook_may_still_come(client, double, intent_id, order):
     double.confirm(intent_id, "pm_card_visa_chargeDeclined")
     reconcile()
     for event in at_stripe(double, "/v1/events", limit=100)["data"]:
-        assert deliver(client, event).status_code == 200
+        assert post_event(client, event).status_code == 200
     assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
 
 
@@ -150,13 +154,13 @@ def test_an_event_that_cannot_be_acted_on_is_told(double, intent_id, order, monk
 
     double.confirm(intent_id)
     with monkeypatch.context() as broken_code:
-        broken_code.setattr("payments.services.intents.apply_event", fail)
+        broken_code.setattr("payments.services.payment_sync.apply_event", fail)
         broken_code.setattr("payments.services.webhooks.HANDLERS", _with(fail))
         found = reconcile()
     event = StripeEvent.objects.get(type="payment_intent.succeeded")
     assert (event.processed_at, event.attempts) == (None, 1)
     assert texts(found) == [f"event {event.pk} (payment_intent.succeeded) was not acted on in 1 tries"]
-    assert state(order) == ("paid", "succeeded")  # of that we heard by looking
+    assert statuses(order) == ("paid", "succeeded")  # of that we heard by looking
 
 
 def _with(apply):

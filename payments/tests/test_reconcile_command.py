@@ -8,11 +8,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from auctioncraft.tests import admin_pages
-from auctioncraft.tests.ledger import nothing_written
 from payments import tasks
 from payments.models import Payment, Reconciliation
-from payments.tests.reconciled import double
+from payments.tests.reconciliation_helpers import double
+from tests import admin_pages
+from tests.db_snapshot import assert_nothing_written
 
 __all__ = ["double"]  # one of its own
 
@@ -33,7 +33,12 @@ def test_it_says_what_it_looked_at(double, intent_id, order):
     double.confirm(intent_id)
     said, code = run()
     assert code == 0
-    for line in ("  intents: 1", "  movements: 1", "  payments_mended: 1", "  USD charge: ours 19.99, Stripe's 19.99"):
+    for line in (
+        "  intents: 1",
+        "  balance_transactions: 1",
+        "  payments_fixed: 1",
+        "  USD charge: ours 19.99, Stripe's 19.99",
+    ):
         assert f"{line}\n" in said + "\n"
     order.refresh_from_db()
     assert order.status == "paid"
@@ -60,7 +65,7 @@ def test_as_json(double, intent_id):
 
 def test_a_dry_run_writes_nothing(double, intent_id):
     double.confirm(intent_id)
-    with nothing_written():
+    with assert_nothing_written():
         said, code = run("--dry-run")
     assert (code, f"! payment {Payment.objects.get().pk} is open, and its intent succeeded ({intent_id})" in said) == (
         1,
@@ -73,14 +78,14 @@ def test_an_age_that_is_none_is_exit_code_2(since):
     assert run(f"--since={since}") == ("", 2)
 
 
-def test_one_that_breaks_off_is_exit_code_2(no_stripe):
+def test_one_that_breaks_off_is_exit_code_2(stripe_unreachable):
     assert run() == ("", 2)
     assert Reconciliation.objects.get().error == "stripe_unavailable"
 
 
 def test_the_worker_does_it_too(double, intent_id, order):
     double.confirm(intent_id)
-    tasks.compare_with_stripe()
+    tasks.reconcile_with_stripe()
     order.refresh_from_db()
     assert (order.status, Reconciliation.objects.get().error) == ("paid", "")
 

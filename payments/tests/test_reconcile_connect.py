@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import Payout, TransferReversal
 from payments.services import payouts, transfers
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import pay_for, sell
-from payments.tests.connected import onboarded
-from payments.tests.money_back import refund
-from payments.tests.reconciled import double, sums, texts
+from payments.tests.conftest import request_intent, sell
+from payments.tests.connect_helpers import onboarded
+from payments.tests.reconciliation_helpers import double, sums, texts
+from payments.tests.refund_helpers import refund
 
 __all__ = ["double"]  # one of its own
 
@@ -27,8 +27,8 @@ def _connect(settings):
 
 
 def bought(double, winner, product):
-    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
-    assert pay_for(winner, product).json()["code"] == "order_paid"
+    double.confirm(request_intent(winner, product).json()["payment_intent_id"])
+    assert request_intent(winner, product).json()["code"] == "order_paid"
     return Payout.objects.get(order__product=product)
 
 
@@ -73,31 +73,33 @@ def test_also_after_some_of_it_was_taken_back(sent, as_user, seller):
 
 
 def test_another_amount_is_told(sent):
-    Payout.objects.update(sent=Decimal("17.98"))
+    Payout.objects.update(transferred=Decimal("17.98"))
     found = reconcile()
     assert texts(found) == ["transfer of -17.99 USD at Stripe, here -17.98 USD"]
     assert sums(found)["transfer"] == ("-17.98", "-17.99")
 
 
 def test_a_transfer_made_in_the_dashboard_is_told(double, sent):
-    account = sent.seller.seller_account.account_id
+    account = sent.seller.seller_account.stripe_account_id
     double.post("/v1/transfers", amount=100, currency="usd", destination=account)
     assert texts(reconcile()) == ["transfer of -1.00 USD at Stripe, here nothing"]
 
 
 def test_one_that_stripe_does_not_have_is_told(sent):
-    Payout.objects.update(transfer_id="tr_invented")
+    Payout.objects.update(stripe_transfer_id="tr_invented")
     assert f"payout {sent.pk} of -17.99 USD, and nothing moved at Stripe" in texts(reconcile())
 
 
 def test_a_reversal_that_stripe_does_not_have_is_told(sent):
-    made = TransferReversal.objects.create(payout=sent, amount=1, reversal_id="trr_invented", made_at=clock.now())
+    made = TransferReversal.objects.create(
+        payout=sent, amount=1, stripe_reversal_id="trr_invented", completed_at=clock.now()
+    )
     assert f"transfer reversal {made.pk} of 1.00 USD, and nothing moved at Stripe" in texts(reconcile())
 
 
 def test_what_was_paid_by_hand_beside_it_is_no_difference(sent, staff, as_user, seller):
-    Payout.objects.update(sent=Decimal("10.00"))
-    double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff).sent
+    Payout.objects.update(transferred=Decimal("10.00"))
+    double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff).transferred
     assert double_sent == Decimal("17.99")
     assert reconcile().differences == []
 
@@ -125,7 +127,7 @@ def test_and_what_it_took_back_of_it_with_a_refund(passed_on, as_user, seller):
 
 def test_a_refund_of_the_dashboard_that_takes_more_than_the_sellers_share_is_told(double, passed_on):
     payment = passed_on.order.payments.get()
-    double.post("/v1/refunds", payment_intent=payment.intent_id, amount=1000, reverse_transfer="true")
+    double.post("/v1/refunds", payment_intent=payment.stripe_intent_id, amount=1000, reverse_transfer="true")
     [text] = texts(reconcile())
     # 10.00 of 17.99 went with the refund; their share of it was 9.00, and the house kept the rest as its fee.
     assert text == f"payout {passed_on.pk}: its seller has 7.99 USD at Stripe, here 8.99 USD"
@@ -137,5 +139,7 @@ def test_another_fee_is_told(passed_on):
 
 
 def test_a_payout_that_stripe_refuses_is_told_until_it_is_sent(sent):
-    Payout.objects.update(status="due", paid_at=None, attempts=3, error="balance_insufficient", transfer_id="", sent=0)
+    Payout.objects.update(
+        status="due", paid_at=None, attempts=3, error="balance_insufficient", stripe_transfer_id="", transferred=0
+    )
     assert f"payout {sent.pk} is stuck after 3 tries: balance_insufficient" in texts(reconcile())

@@ -10,7 +10,7 @@ from django.db import connection
 from payments import errors, stripe_gateway
 from payments.models import Reconciliation
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import at_once
+from payments.tests.conftest import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +44,6 @@ def test_of_two_that_begin_together_one_runs(double, monkeypatch, without):
         return ask(**how)
 
     monkeypatch.setattr(stripe_gateway, "list_intents", slow)
-    outcomes = sorted(at_once(2, attempt))
+    outcomes = sorted(run_concurrently(2, attempt))
     assert outcomes == (["", ""] if without else ["", "reconciliation_running"])
     assert Reconciliation.objects.count() == (2 if without else 1)

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 import requests
 
-from auctioncraft import clock
-from auctioncraft.tests.ledger import nothing_written
+from auctioncraft.core import clock
 from payments import errors, stripe_gateway, tasks
 from payments.models import Reconciliation
 from payments.services import checkout
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import pay_for, state
-from payments.tests.money_back import in_dashboard, pay
-from payments.tests.reconciled import double, paid, texts
+from payments.tests.conftest import request_intent, statuses
+from payments.tests.reconciliation_helpers import double, paid, texts
+from payments.tests.refund_helpers import in_dashboard, pay
+from tests.db_snapshot import assert_nothing_written
 
 __all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
 
@@ -35,9 +35,9 @@ def test_there_is_one_at_a_time(double):
     running = Reconciliation.objects.create(since=clock.now())
     with pytest.raises(errors.ReconciliationRunning):
         reconcile()
-    tasks.compare_with_stripe()
+    tasks.reconcile_with_stripe()
     assert Reconciliation.objects.count() == 1
-    Reconciliation.objects.update(beat_at=clock.now() - timedelta(minutes=11))
+    Reconciliation.objects.update(heartbeat_at=clock.now() - timedelta(minutes=11))
     assert reconcile().error == ""
     running.refresh_from_db()
     assert (running.error, running.finished_at) == ("no sign of life", None)
@@ -68,16 +68,16 @@ def test_with_stripe_away_it_breaks_off_and_the_next_begins_where_it_did(double,
 
 def test_a_dry_run_writes_nothing_and_tells_all(double, intent_id, order):
     double.confirm(intent_id)
-    with nothing_written():
-        found = reconcile(mend=False)
+    with assert_nothing_written():
+        found = reconcile(fix=False)
     assert f"payment {order.payments.get().pk} is open, and its intent succeeded" in texts(found)
     assert any(text.endswith("(payment_intent.succeeded) has not reached us") for text in texts(found))
     assert "charge of 19.99 USD at Stripe, here nothing" in texts(found)
-    assert state(order) == ("awaiting_payment", "open")
+    assert statuses(order) == ("awaiting_payment", "open")
 
 
 def test_differences_past_the_most_that_are_shown_are_counted(double, monkeypatch):
-    monkeypatch.setattr("payments.services.reconciliation.findings.MOST_SHOWN", 1)
+    monkeypatch.setattr("payments.services.reconciliation.report.MAX_SHOWN", 1)
     for _ in range(3):
         double.confirm(double.create()["id"])
     found = reconcile()
@@ -88,7 +88,11 @@ def test_more_than_a_page_of_each(double, monkeypatch):
     for _ in range(103):
         double.confirm(double.create()["id"])
     found = reconcile()
-    assert (found.counts["intents"], found.counts["movements"], found.counts["differences"]) == (103, 103, 103)
+    assert (found.counts["intents"], found.counts["balance_transactions"], found.counts["differences"]) == (
+        103,
+        103,
+        103,
+    )
 
 
 def test_stripe_is_asked_outside_any_transaction(client, double, winner, product, monkeypatch, transactional_db):
@@ -124,8 +128,8 @@ def test_a_checkout_at_the_same_time_is_not_disturbed(double, winner, product, o
         return made
 
     monkeypatch.setattr(stripe_gateway, "create_intent", compared_meanwhile)
-    answer = pay_for(winner, product)
-    assert (answer.status_code, state(order)) == (200, ("awaiting_payment", "open"))
+    answer = request_intent(winner, product)
+    assert (answer.status_code, statuses(order)) == (200, ("awaiting_payment", "open"))
     assert (
         checkout.create_payment_intent(product_id=product.pk, user_id=order.buyer_id).payment_intent_id
         == (answer.json()["payment_intent_id"])

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments import stripe_gateway
 from payments.models import OrderEvent, Payment, Refund, StripeEvent
 from payments.services import refunds
 from payments.signals import refund_issued
-from payments.tests.conftest import an_event, broken, deliver, pay_for
-from payments.tests.connected import onboarded, transfers
-from payments.tests.money_back import (
+from payments.tests.conftest import broken_invariants, build_event, post_event, request_intent
+from payments.tests.connect_helpers import onboarded, transfers
+from payments.tests.refund_helpers import (
     at_stripe,
     in_dashboard,
     kinds,
     outcome,
     pay,
+    post_event_about,
+    post_refund_event,
     refund,
-    standing,
-    tell,
-    tell_of_refunds,
+    refund_totals,
 )
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +54,7 @@ def issued():
 
 
 def settle(double, order, outcome):
-    refund_id = Refund.objects.get(payment__order=order).refund_id
+    refund_id = Refund.objects.get(payment__order=order).stripe_refund_id
     answer = double.post(f"/_double/refunds/{refund_id}/settle", outcome=outcome)
     assert "id" in answer, answer
 
@@ -62,20 +62,25 @@ def settle(double, order, outcome):
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_refund_of_the_dashboard_is_taken_in(client, double, paid, issued, kind):
     made = in_dashboard(double, paid, amount=500, reason="fraudulent")
-    event = tell_of_refunds(client, paid, kind)
+    event = post_refund_event(client, paid, kind)
     assert (event.flag, event.error) == ("", "")
     row = Refund.objects.get()
-    assert (row.refund_id, str(row.amount), row.reason, row.requested_by) == (made["id"], "5.000", "fraudulent", None)
-    assert standing(paid) == ("5.000", "5.000", "succeeded")
+    assert (row.stripe_refund_id, str(row.amount), row.reason, row.requested_by) == (
+        made["id"],
+        "5.000",
+        "fraudulent",
+        None,
+    )
+    assert refund_totals(paid) == ("5.000", "5.000", "succeeded")
     assert kinds(paid) == ["refund_requested", "refunded"]
     assert set(OrderEvent.objects.filter(kind__startswith="refund").values_list("role", flat=True)) == {"stripe"}
     assert issued == [(paid.pk, "5.00")]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_it_counts_under_the_same_ceiling(client, double, paid, vendor):
     in_dashboard(double, paid, amount=1500)
-    tell_of_refunds(client, paid)
+    post_refund_event(client, paid)
     answer = refund(vendor, paid, amount="5")
     assert (outcome(answer), answer.json()["refundable"]) == ((409, "refund_too_large"), "4.99")
 
@@ -84,8 +89,8 @@ def test_events_in_any_number_and_order_have_one_effect(client, double, paid, ve
     refund(vendor, paid, amount="5")
     in_dashboard(double, paid, amount=300)
     for number, kind in enumerate([*TYPES[::-1], *TYPES]):
-        assert tell_of_refunds(client, paid, kind, event_id=f"evt_{number}").flag == ""
-    assert standing(paid) == ("8.000", "8.000", "succeeded", "succeeded")
+        assert post_refund_event(client, paid, kind, event_id=f"evt_{number}").flag == ""
+    assert refund_totals(paid) == ("8.000", "8.000", "succeeded", "succeeded")
     assert issued == [(paid.pk, "5.00"), (paid.pk, "3.00")]
 
 
@@ -94,59 +99,59 @@ def test_a_pending_refund_counts_at_once_and_is_told_when_it_went_through(
 ):
     order = pay(client, double, winner, product, "pm_card_pendingRefund")
     assert refund(vendor, order, amount="5").json()["refund"]["status"] == "pending"
-    assert (standing(order), issued) == (("0.000", "5.000", "pending"), [])
+    assert (refund_totals(order), issued) == (("0.000", "5.000", "pending"), [])
     settle(double, order, "succeed")
-    assert tell_of_refunds(client, order).flag == ""
-    assert (standing(order), issued) == (("5.000", "5.000", "succeeded"), [(order.pk, "5.00")])
-    assert broken() == []
+    assert post_refund_event(client, order).flag == ""
+    assert (refund_totals(order), issued) == (("5.000", "5.000", "succeeded"), [(order.pk, "5.00")])
+    assert broken_invariants() == []
 
 
 def test_a_pending_refund_that_fails_frees_the_ceiling(client, double, winner, product, vendor, issued):
     order = pay(client, double, winner, product, "pm_card_pendingRefund")
     refund(vendor, order)
     settle(double, order, "fail")
-    assert tell_of_refunds(client, order, "refund.failed").flag == "refund_failed"
-    assert (standing(order), issued) == (("0.000", "0.000", "failed"), [])
-    assert Refund.objects.get().failure == "unknown"
+    assert post_refund_event(client, order, "refund.failed").flag == "refund_failed"
+    assert (refund_totals(order), issued) == (("0.000", "0.000", "failed"), [])
+    assert Refund.objects.get().failure_code == "unknown"
     assert kinds(order) == ["refund_requested", "refund_failed"]
     assert refund(vendor, order).status_code == 201
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_a_refund_that_fails_after_it_went_through_falls_back(client, double, winner, product, vendor):
     order = pay(client, double, winner, product, "pm_card_refundFail")
     refund(vendor, order)
-    assert standing(order) == ("19.990", "19.990", "succeeded")
-    assert order.payout.reversed == order.payout.amount
+    assert refund_totals(order) == ("19.990", "19.990", "succeeded")
+    assert order.payout.clawed_back == order.payout.amount
     settle(double, order, "fail")
-    assert tell_of_refunds(client, order, "refund.failed").flag == "refund_failed"
-    assert standing(order) == ("0.000", "0.000", "failed")
+    assert post_refund_event(client, order, "refund.failed").flag == "refund_failed"
+    assert refund_totals(order) == ("0.000", "0.000", "failed")
     order.payout.refresh_from_db()
-    assert order.payout.reversed == 0
+    assert order.payout.clawed_back == 0
     assert kinds(order) == ["refund_requested", "refunded", "refund_failed"]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_what_was_read_before_it_failed_does_not_bring_it_back(client, double, winner, product, vendor, monkeypatch):
     order = pay(client, double, winner, product, "pm_card_refundFail")
     refund(vendor, order)
-    before = stripe_gateway.list_refunds(Payment.objects.get().intent_id)
+    before = stripe_gateway.list_refunds(Payment.objects.get().stripe_intent_id)
     settle(double, order, "fail")
-    tell_of_refunds(client, order, "refund.failed")
+    post_refund_event(client, order, "refund.failed")
     monkeypatch.setattr(stripe_gateway, "list_refunds", lambda _: before)
-    tell_of_refunds(client, order, event_id="evt_2")
-    assert standing(order) == ("0.000", "0.000", "failed")
+    post_refund_event(client, order, event_id="evt_2")
+    assert refund_totals(order) == ("0.000", "0.000", "failed")
 
 
 def test_our_own_refund_is_known_again_before_we_heard_of_its_id(client, double, paid, vendor, issued):
     double.fail_next("timeout_after_create")
     assert refund(vendor, paid, amount="5").json()["refund"]["status"] == "pending"
-    assert standing(paid) == ("0.000", "5.000", "creating")
-    tell_of_refunds(client, paid, "refund.created")
-    assert standing(paid) == ("5.000", "5.000", "succeeded")
-    assert refunds.send_waiting() == 0
+    assert refund_totals(paid) == ("0.000", "5.000", "creating")
+    post_refund_event(client, paid, "refund.created")
+    assert refund_totals(paid) == ("5.000", "5.000", "succeeded")
+    assert refunds.send_due() == 0
     assert (len(at_stripe(double, paid)), issued) == (1, [(paid.pk, "5.00")])
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_one_that_waits_gives_way_to_what_was_refunded_in_the_dashboard(client, double, paid, vendor, settings):
@@ -154,20 +159,20 @@ def test_one_that_waits_gives_way_to_what_was_refunded_in_the_dashboard(client, 
     refund(vendor, paid, amount="15")
     settings.STRIPE_API_BASE = here
     in_dashboard(double, paid, amount=1000)
-    tell_of_refunds(client, paid)
-    assert standing(paid) == ("10.000", "10.000", "failed", "succeeded")
-    assert Refund.objects.order_by("pk")[0].failure == "charge_already_refunded"
-    assert broken() == []
+    post_refund_event(client, paid)
+    assert refund_totals(paid) == ("10.000", "10.000", "failed", "succeeded")
+    assert Refund.objects.order_by("pk")[0].failure_code == "charge_already_refunded"
+    assert broken_invariants() == []
 
 
 def test_one_that_we_gave_up_and_stripe_had_made_counts_all_the_same(client, double, paid, vendor):
     double.fail_next("timeout_after_create")
     refund(vendor, paid, amount="5")
-    Refund.objects.update(status="failed", failure="x")
-    Payment.objects.update(refunding=0)
-    tell_of_refunds(client, paid)
-    assert standing(paid) == ("5.000", "5.000", "succeeded")
-    assert broken() == []
+    Refund.objects.update(status="failed", failure_code="x")
+    Payment.objects.update(refunds_reserved=0)
+    post_refund_event(client, paid)
+    assert refund_totals(paid) == ("5.000", "5.000", "succeeded")
+    assert broken_invariants() == []
 
 
 def test_one_of_the_dashboard_that_failed_long_ago_needs_no_room(client, double, winner, product, vendor):
@@ -175,30 +180,30 @@ def test_one_of_the_dashboard_that_failed_long_ago_needs_no_room(client, double,
     failed = in_dashboard(double, order)
     double.post(f"/_double/refunds/{failed['id']}/settle", outcome="fail")
     refund(vendor, order)
-    assert tell_of_refunds(client, order).flag == "refund_failed"
-    assert standing(order) == ("0.000", "19.990", "pending", "failed")
+    assert post_refund_event(client, order).flag == "refund_failed"
+    assert refund_totals(order) == ("0.000", "19.990", "pending", "failed")
     assert kinds(order) == ["refund_requested", "refund_failed"]
-    assert tell_of_refunds(client, order, event_id="evt_2").flag == ""
-    assert broken() == []
+    assert post_refund_event(client, order, event_id="evt_2").flag == ""
+    assert broken_invariants() == []
 
 
 def test_one_that_we_gave_up_and_that_failed_at_stripe_gets_its_id(client, double, winner, product, vendor):
     order = pay(client, double, winner, product, "pm_card_pendingRefund")
     double.fail_next("timeout_after_create")
     refund(vendor, order)
-    Refund.objects.update(status="failed", failure="x")
-    Payment.objects.update(refunding=0)
+    Refund.objects.update(status="failed", failure_code="x")
+    Payment.objects.update(refunds_reserved=0)
     [there] = at_stripe(double, order)
     double.post(f"/_double/refunds/{there['id']}/settle", outcome="fail")
-    tell_of_refunds(client, order)
-    assert (standing(order), Refund.objects.get().refund_id) == (("0.000", "0.000", "failed"), there["id"])
+    post_refund_event(client, order)
+    assert (refund_totals(order), Refund.objects.get().stripe_refund_id) == (("0.000", "0.000", "failed"), there["id"])
 
 
 @pytest.mark.parametrize("metadata", ["x", "9" * 30, "²", "0", "-1"])
 def test_metadata_that_names_no_refund_of_ours_is_not_believed(client, double, paid, metadata):
     in_dashboard(double, paid, **{"amount": 500, "metadata[refund]": metadata})
-    tell_of_refunds(client, paid)
-    assert standing(paid) == ("5.000", "5.000", "succeeded")
+    post_refund_event(client, paid)
+    assert refund_totals(paid) == ("5.000", "5.000", "succeeded")
 
 
 def test_metadata_of_another_amount_is_not_believed(client, double, paid, vendor, settings):
@@ -206,26 +211,26 @@ def test_metadata_of_another_amount_is_not_believed(client, double, paid, vendor
     refund(vendor, paid, amount="4")
     settings.STRIPE_API_BASE = here
     in_dashboard(double, paid, **{"amount": 500, "metadata[refund]": Refund.objects.get().pk})
-    tell_of_refunds(client, paid)
-    assert standing(paid) == ("5.000", "9.000", "creating", "succeeded")
+    post_refund_event(client, paid)
+    assert refund_totals(paid) == ("5.000", "9.000", "creating", "succeeded")
 
 
 def test_a_refund_heard_of_before_its_payment_pays_the_order_first(client, double, winner, product, order):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id)
     double.post("/v1/refunds", payment_intent=intent_id, amount=500)
-    event = tell(client, "charge.refunded", {"object": "charge", "payment_intent": intent_id})
+    event = post_event_about(client, "charge.refunded", {"object": "charge", "payment_intent": intent_id})
     assert event.flag == ""
-    assert standing(order) == ("5.000", "5.000", "succeeded")
+    assert refund_totals(order) == ("5.000", "5.000", "succeeded")
     assert (order.status, kinds(order)) == ("paid", ["refund_requested", "refunded"])
-    late = tell(client, "payment_intent.succeeded", double.intent(intent_id), event_id="evt_2")
-    assert (late.flag, standing(order)) == ("", ("5.000", "5.000", "succeeded"))
-    assert broken() == []
+    late = post_event_about(client, "payment_intent.succeeded", double.intent(intent_id), event_id="evt_2")
+    assert (late.flag, refund_totals(order)) == ("", ("5.000", "5.000", "succeeded"))
+    assert broken_invariants() == []
 
 
 def test_an_event_of_a_payment_that_did_not_come_does_nothing(client, double, winner, product, order):
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
-    event = tell(client, "refund.created", {"object": "refund", "payment_intent": intent_id})
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
+    event = post_event_about(client, "refund.created", {"object": "refund", "payment_intent": intent_id})
     assert (event.flag, order.status) == ("unknown_refund", "awaiting_payment")
 
 
@@ -233,20 +238,20 @@ def test_an_event_of_a_payment_that_did_not_come_does_nothing(client, double, wi
 @pytest.mark.parametrize(
     "subject", [{"payment_intent": "pi_other"}, {"payment_intent": None}, {}, {"payment_intent": 7}]
 )
-def test_a_refund_of_what_is_not_ours_is_kept_and_flagged(client, no_stripe, kind, subject):
-    event = tell(client, kind, {"object": "refund", **subject})
+def test_a_refund_of_what_is_not_ours_is_kept_and_flagged(client, stripe_unreachable, kind, subject):
+    event = post_event_about(client, kind, {"object": "refund", **subject})
     assert event.flag == ("unknown_charge" if kind == "charge.refunded" else "unknown_refund")
     assert event.processed_at is not None
 
 
 def test_a_refund_of_what_stripe_knows_no_more_is_flagged(client, double, paid):
-    Payment.objects.update(intent_id="pi_gone")
-    assert tell_of_refunds(client, paid).flag == "unknown_refund"
+    Payment.objects.update(stripe_intent_id="pi_gone")
+    assert post_refund_event(client, paid).flag == "unknown_refund"
 
 
-def test_with_stripe_away_the_event_is_kept_for_later(client, double, paid, no_stripe):
-    subject = {"object": "refund", "payment_intent": Payment.objects.get().intent_id}
-    assert deliver(client, an_event(subject, "refund.updated")).status_code == 503
+def test_with_stripe_away_the_event_is_kept_for_later(client, double, paid, stripe_unreachable):
+    subject = {"object": "refund", "payment_intent": Payment.objects.get().stripe_intent_id}
+    assert post_event(client, build_event(subject, "refund.updated")).status_code == 503
     event = StripeEvent.objects.get(pk="evt_1")
     assert (event.processed_at, event.attempts) == (None, 1)
 
@@ -260,9 +265,9 @@ def test_one_of_the_dashboard_takes_the_sellers_part_back_once(
     order = pay(client, double, winner, product)
     more = {"reverse_transfer": "true"} if with_theirs else {}
     in_dashboard(double, order, amount=500, **more)
-    assert tell_of_refunds(client, order).flag == ""
+    assert post_refund_event(client, order).flag == ""
     assert transfers(double, account) == [(1999, 500 if with_theirs else 0)]
     asked = [str(reversal.amount) for reversal in order.payout.reversals.all()]
     assert asked == ([] if with_theirs else ["5.000"])
-    assert (str(order.payout.reversed), str(order.payout.owed)) == ("5.000", "0.000" if with_theirs else "-5.000")
-    assert broken() == []
+    assert (str(order.payout.clawed_back), str(order.payout.owed)) == ("5.000", "0.000" if with_theirs else "-5.000")
+    assert broken_invariants() == []

@@ -6,60 +6,60 @@ from datetime import timedelta
 
 import pytest
 
-from auctioncraft.tests.ledger import nothing_written
-from auctioncraft.tests.times import pass_for
 from payments import tasks
 from payments.models import Order
 from payments.services import expiry
 from payments.tests.conftest import sell
+from tests.db_snapshot import assert_nothing_written
+from tests.time_travel import advance_time
 
 pytestmark = pytest.mark.django_db
 
 
-def test_reminders_after_24_and_48_hours(product, order, told):
-    pass_for(product, hours=23, minutes=59)
-    with nothing_written():
+def test_reminders_after_24_and_48_hours(product, order, expiry_signals):
+    advance_time(product, hours=23, minutes=59)
+    with assert_nothing_written():
         assert expiry.remind_due() == 0
     for count in (1, 2):
-        pass_for(product, minutes=1)
+        advance_time(product, minutes=1)
         assert expiry.remind_due() == 1
         order.refresh_from_db()
-        assert (order.reminders, order.status) == (count, "awaiting_payment")
-        with nothing_written():
+        assert (order.reminders_sent, order.status) == (count, "awaiting_payment")
+        with assert_nothing_written():
             assert expiry.remind_due() == 0
-        pass_for(product, hours=23, minutes=59)
-    with nothing_written():
+        advance_time(product, hours=23, minutes=59)
+    with assert_nothing_written():
         assert expiry.remind_due() == 0
-    assert told == [("reminded", order.pk, 1), ("reminded", order.pk, 2)]
+    assert expiry_signals == [("reminded", order.pk, 1), ("reminded", order.pk, 2)]
 
 
-def test_a_worker_that_was_away_reminds_once(product, order, told):
-    pass_for(product, hours=50)
+def test_a_worker_that_was_away_reminds_once(product, order, expiry_signals):
+    advance_time(product, hours=50)
     assert expiry.remind_due() == 1
-    assert told == [("reminded", order.pk, 2)]
-    with nothing_written():
+    assert expiry_signals == [("reminded", order.pk, 2)]
+    with assert_nothing_written():
         assert expiry.remind_due() == 0
 
 
 @pytest.mark.parametrize("status", ["paid", "cancelled"])
 def test_nobody_is_reminded_of_what_they_do_not_owe(product, order, status):
     Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
-    pass_for(product, hours=30)
-    with nothing_written():
+    advance_time(product, hours=30)
+    with assert_nothing_written():
         assert expiry.remind_due() == 0
 
 
-def test_nor_of_what_is_past_its_time(product, order, told):
-    pass_for(product, hours=96)
+def test_nor_of_what_is_past_its_time(product, order, expiry_signals):
+    advance_time(product, hours=96)
     assert expiry.remind_due() == 0
     tasks.follow_up_orders()
-    assert told == [("expired", order.pk, "expired")]
+    assert expiry_signals == [("expired", order.pk, "expired")]
 
 
-def test_a_short_window_reminds_of_nothing_that_is_over(seller, bidder, settings, told):
+def test_a_short_window_reminds_of_nothing_that_is_over(seller, bidder, settings, expiry_signals):
     settings.PAYMENT_WINDOW = timedelta(hours=30)
     product = sell(seller, bidder)
-    pass_for(product, hours=25)
+    advance_time(product, hours=25)
     assert expiry.remind_due() == 1
-    pass_for(product, hours=24)
+    advance_time(product, hours=24)
     assert expiry.remind_due() == 0

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from auctioncraft.tests import factories
 from payments.models import Payment, Payout, SellerAccount, StripeEvent
 from payments.services import export, sellers
-from payments.tests.conftest import at_once, deliver, pay_for
-from payments.tests.connected import about, complete, onboarded, read, refresh, tell, transfers
+from payments.tests.conftest import post_event, request_intent, run_concurrently
+from payments.tests.connect_helpers import about, complete, onboarded, post_account_updated, read, refresh, transfers
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def accounts(double, user):
     return [account for account in found if account["email"] == user.email]
 
 
-def test_without_connect_there_is_nothing_to_set_up(caller, settings, no_stripe):
+def test_without_connect_there_is_nothing_to_set_up(caller, settings, stripe_unreachable):
     settings.STRIPE_CONNECT = False
     answer = caller.post(ONBOARD)
     assert (answer.status_code, answer.json()["code"]) == (409, "connect_not_configured")
@@ -66,12 +66,12 @@ def test_the_first_call_makes_an_account_and_leads_to_stripes_pages(double, call
     answer = caller.post(ONBOARD)
     assert answer.status_code == 200
     body, account = answer.json(), SellerAccount.objects.get(user=seller)
-    assert body["url"].startswith(f"{double.url}/_double/onboard/{account.account_id}/")
+    assert body["url"].startswith(f"{double.url}/_double/onboard/{account.stripe_account_id}/")
     assert body["seller"] == NONE | {"state": "pending", "requirements": body["seller"]["requirements"]}
     assert "external_account" in body["seller"]["requirements"]
     assert caller.get("/api/payments/seller/").json() == body["seller"]
     (made,) = accounts(double, seller)
-    assert (made["id"], made["type"], made["country"]) == (account.account_id, "express", "US")
+    assert (made["id"], made["type"], made["country"]) == (account.stripe_account_id, "express", "US")
     seller.refresh_from_db()
     assert seller.seller_state == "pending"
 
@@ -90,7 +90,7 @@ def test_later_calls_lead_to_the_same_account(double, caller, seller):
 
 @pytest.mark.django_db(transaction=True)
 def test_ten_parallel_calls_make_one_account(slow_double, seller):
-    answers = at_once(10, lambda: sellers.onboard(user=seller).account.account_id)
+    answers = run_concurrently(10, lambda: sellers.onboard(user=seller).account.stripe_account_id)
     assert len(set(answers)) == 1
     assert len(accounts(slow_double, seller)) == 1
 
@@ -101,7 +101,7 @@ def test_what_stripe_made_and_did_not_answer_is_found_by_its_key(double, caller,
     assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
     assert caller.post(ONBOARD).status_code == 200
     (made,) = accounts(double, seller)
-    assert SellerAccount.objects.get().account_id == made["id"]
+    assert SellerAccount.objects.get().stripe_account_id == made["id"]
 
 
 def test_a_remembered_failure_is_asked_anew(double, caller, seller):
@@ -111,10 +111,10 @@ def test_a_remembered_failure_is_asked_anew(double, caller, seller):
     assert len(accounts(double, seller)) == 1
 
 
-def test_stripe_away_is_503_and_nothing_is_lost(no_stripe, caller):
+def test_stripe_away_is_503_and_nothing_is_lost(stripe_unreachable, caller):
     answer = caller.post(ONBOARD)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
-    assert SellerAccount.objects.get().account_id is None
+    assert SellerAccount.objects.get().stripe_account_id is None
     assert caller.get("/api/payments/seller/").json() == NONE
 
 
@@ -125,10 +125,12 @@ def test_a_country_that_stripe_does_not_serve_is_refused(double, caller, setting
 
 
 def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, seller):
-    SellerAccount.objects.create(user=seller, account_id="acct_gone", transfers_active=True, payouts_enabled=True)
+    SellerAccount.objects.create(
+        user=seller, stripe_account_id="acct_gone", transfers_active=True, payouts_enabled=True
+    )
     assert caller.post(ONBOARD).status_code == 200
     account = SellerAccount.objects.get()
-    assert (account.account_id == "acct_gone", account.is_able) == (False, False)
+    assert (account.stripe_account_id == "acct_gone", account.can_receive_payouts) == (False, False)
 
 
 # account.updated
@@ -136,7 +138,7 @@ def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, selle
 
 def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
     complete(caller.post(ONBOARD).json()["url"])
-    event = tell(client, SellerAccount.objects.get())
+    event = post_account_updated(client, SellerAccount.objects.get())
     assert event.flag == ""
     assert caller.get("/api/payments/seller/").json() == {
         "connect": True, "state": "enabled", "details_submitted": True, "charges_enabled": True,
@@ -148,29 +150,37 @@ def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
 
 def test_who_left_the_pages_is_pending(double, client, caller, seller):
     complete(caller.post(ONBOARD).json()["url"], "leave")
-    tell(client, SellerAccount.objects.get())
+    post_account_updated(client, SellerAccount.objects.get())
     assert caller.get("/api/payments/seller/").json()["state"] == "pending"
 
 
 def test_what_the_event_says_is_not_believed(double, client, caller):
     caller.post(ONBOARD)
-    tell(client, SellerAccount.objects.get(), payouts_enabled=True, capabilities={"transfers": "active"})
-    assert not SellerAccount.objects.get().is_able
+    post_account_updated(
+        client, SellerAccount.objects.get(), payouts_enabled=True, capabilities={"transfers": "active"}
+    )
+    assert not SellerAccount.objects.get().can_receive_payouts
 
 
 def test_a_seller_whom_stripe_disables_is_pending_again(double, client, seller):
     account = onboarded(seller)
-    double.post(f"/_double/accounts/{account.account_id}", payouts_enabled="false", disabled_reason="rejected.fraud")
-    tell(client, account)
+    double.post(
+        f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false", disabled_reason="rejected.fraud"
+    )
+    post_account_updated(client, account)
     seller.refresh_from_db()
-    assert (account.is_able, account.disabled_reason, seller.seller_state) == (False, "rejected.fraud", "pending")
+    assert (account.can_receive_payouts, account.disabled_reason, seller.seller_state) == (
+        False,
+        "rejected.fraud",
+        "pending",
+    )
 
 
 def test_an_older_answer_changes_nothing(double, seller):
     account = onboarded(seller)
     event = StripeEvent(id="evt_old", type="account.updated", payload={"data": {"object": about(account)}})
     old = sellers.read_event(event)
-    double.post(f"/_double/accounts/{account.account_id}", payouts_enabled="false")
+    double.post(f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false")
     refresh(account)
     assert sellers.apply_event(event, old) == ""
     account.refresh_from_db()
@@ -186,7 +196,7 @@ def test_accounts_of_others_are_flagged_and_acknowledged(double, client):
         "livemode": False,
         "data": {"object": stranger},
     }
-    assert deliver(client, event).status_code == 200
+    assert post_event(client, event).status_code == 200
     assert StripeEvent.objects.get(pk="evt_s").flag == "unknown_account"
 
 
@@ -196,42 +206,45 @@ def test_accounts_of_others_are_flagged_and_acknowledged(double, client):
 def test_a_payment_is_passed_on_to_an_able_seller_less_the_fee(double, winner, product, order, seller, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     account = onboarded(seller)
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     payment = Payment.objects.get()
-    assert (payment.destination, payment.fee) == (account.account_id, Decimal("2.00"))
+    assert (payment.destination, payment.fee) == (account.stripe_account_id, Decimal("2.00"))
     intent = double.confirm(intent_id)
-    assert (intent["transfer_data"], intent["application_fee_amount"]) == ({"destination": account.account_id}, 200)
+    assert (intent["transfer_data"], intent["application_fee_amount"]) == (
+        {"destination": account.stripe_account_id},
+        200,
+    )
     assert transfers(double, account) == [(1999, 0)]
     settings.SELLER_COMMISSION_PERCENT = Decimal(20)  # what was asked for stands
-    assert pay_for(winner, product).json()["code"] == "order_paid"
+    assert request_intent(winner, product).json()["code"] == "order_paid"
     payout = Payout.objects.get()
-    assert (payout.route, payout.status, payout.sent) == ("destination", "paid", Decimal("17.99"))
+    assert (payout.route, payout.status, payout.transferred) == ("destination", "paid", Decimal("17.99"))
 
 
 def test_a_seller_without_account_is_paid_by_the_house_later(double, winner, product, order):
-    pay_for(winner, product)
+    request_intent(winner, product)
     payment = Payment.objects.get()
     assert (payment.destination, payment.fee) == ("", 0)
 
 
 def test_a_seller_who_was_disabled_meanwhile_does_not_keep_the_buyer_from_paying(double, winner, product, seller):
     account = onboarded(seller)
-    double.post(f"/_double/accounts/{account.account_id}", charges_enabled="false")
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
+    double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="false")
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
     assert double.confirm(intent_id)["status"] == "succeeded"
     assert (Payment.objects.get().destination, transfers(double, account)) == ("", [])
-    assert pay_for(winner, product).json()["code"] == "order_paid"
+    assert request_intent(winner, product).json()["code"] == "order_paid"
     assert Payout.objects.get().route == "transfer"
 
 
 def test_a_payment_asks_for_the_same_again_after_a_time_out(double, winner, product, seller, settings):
     account = onboarded(seller)
     double.fail_next("timeout_after_create")
-    assert pay_for(winner, product).status_code == 503
+    assert request_intent(winner, product).status_code == 503
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     SellerAccount.objects.update(payouts_enabled=False)
-    intent_id = pay_for(winner, product).json()["payment_intent_id"]
-    assert double.intent(intent_id)["transfer_data"] == {"destination": account.account_id}
+    intent_id = request_intent(winner, product).json()["payment_intent_id"]
+    assert double.intent(intent_id)["transfer_data"] == {"destination": account.stripe_account_id}
     assert Payment.objects.count() == 1
 
 
@@ -243,8 +256,8 @@ def erase(user, as_user):
 
 
 def test_who_is_owed_a_payout_is_not_erased(double, winner, product, order, seller, as_user):
-    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
-    pay_for(winner, product)
+    double.confirm(request_intent(winner, product).json()["payment_intent_id"])
+    request_intent(winner, product)
     answer = erase(seller, as_user)
     assert (answer.status_code, answer.json()["reasons"]) == (409, [{"reason": "payout_due", "order": order.pk}])
 
@@ -257,12 +270,12 @@ def test_an_erased_seller_has_no_account_here(double, seller, as_user):
 
 def test_sellers_get_what_is_kept_of_them(double, winner, product, order, seller):
     account = onboarded(seller)
-    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
-    pay_for(winner, product)
+    double.confirm(request_intent(winner, product).json()["payment_intent_id"])
+    request_intent(winner, product)
     kept, payout = export.sections(user=seller), Payout.objects.get()
     assert kept["seller_accounts"] == [
         {
-            "account_id": account.account_id, "details_submitted": True, "charges_enabled": True,
+            "account_id": account.stripe_account_id, "details_submitted": True, "charges_enabled": True,
             "payouts_enabled": True, "requirements": [],
         }
     ]  # fmt: skip
@@ -287,7 +300,7 @@ def test_an_account_that_is_described_beside_an_erasure_waits_its_turn(double, s
             return sellers.apply_event(event, found)
 
     acts = [describe, lambda: caller.delete("/api/users/me/", {"password": "correct horse battery"}).status_code]
-    answers = at_once(2, lambda: acts.pop()())  # noqa: PLW0108 (each thread takes its own)
+    answers = run_concurrently(2, lambda: acts.pop()())  # noqa: PLW0108 (each thread takes its own)
     assert 204 in answers
     assert {*answers} - {204} <= {"", "unknown_account"}
     assert not SellerAccount.objects.exists()

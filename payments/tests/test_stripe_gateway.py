@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auctioncraft import money
+from auctioncraft.core import money
 from payments import errors, stripe_gateway
 from payments.stripe_gateway import from_minor_units, to_minor_units
 
@@ -79,7 +79,7 @@ def test_a_cancelled_intent_is_canceled(double):
 
 
 def test_an_unknown_intent_is_not_found(double):
-    with pytest.raises(errors.NotAtStripe):
+    with pytest.raises(errors.StripeObjectMissing):
         stripe_gateway.retrieve_intent("pi_nothing")
 
 
@@ -92,14 +92,14 @@ def test_the_same_key_for_something_else_is_refused(double):
 def test_below_stripes_minimum_is_refused_with_stripes_reason(double):
     with pytest.raises(errors.PaymentRefused) as refusal:
         create(amount="0.05", key="e")
-    assert refusal.value.answer() == {
+    assert refusal.value.body() == {
         "code": "payment_refused",
         "detail": "The payment provider refused to take this payment as it is.",
         "stripe_code": "amount_too_small",
     }
 
 
-def test_a_third_decimal_that_no_card_takes_is_refused_before_stripe(no_stripe):
+def test_a_third_decimal_that_no_card_takes_is_refused_before_stripe(stripe_unreachable):
     with pytest.raises(errors.AmountNotChargeable):
         create(amount="5.124", currency="KWD")
 
@@ -109,7 +109,7 @@ def test_stripe_failing_is_unavailable(double, fault):
     double.fail_next(fault)
     with pytest.raises(errors.StripeUnavailable) as failure:
         create(key=f"fault-{fault}")
-    assert (failure.value.status, failure.value.wait) == (503, 2)
+    assert (failure.value.status, failure.value.retry_after) == (503, 2)
 
 
 def test_stripe_silent_is_unavailable_within_the_timeout(double, settings):
@@ -119,7 +119,7 @@ def test_stripe_silent_is_unavailable_within_the_timeout(double, settings):
         create(key="silent")
 
 
-def test_no_stripe_is_unavailable(no_stripe):
+def test_no_stripe_is_unavailable(stripe_unreachable):
     with pytest.raises(errors.StripeUnavailable):
         create()
 
@@ -128,7 +128,7 @@ def test_a_key_that_remembers_a_failure_is_spent(double):
     double.fail_next("500")
     with pytest.raises(errors.StripeUnavailable):
         create(key="spent")
-    with pytest.raises(errors.KeySpent):
+    with pytest.raises(errors.StoredFailure):
         create(key="spent")
 
 
@@ -142,4 +142,4 @@ def test_a_refused_key_is_ours_to_fix_and_nothing_secret_is_logged(double, setti
 @pytest.mark.parametrize(("key", "live"), [("sk_test_1", False), ("rk_live_1", True), ("sk_live_1", True)])
 def test_the_key_says_the_mode(settings, key, live):
     settings.STRIPE_SECRET_KEY = key
-    assert stripe_gateway.live_mode() is live
+    assert stripe_gateway.is_live_mode() is live

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from payments.models import StripeEvent
-from payments.tests.conftest import SECRET, an_event, deliver, signed
+from payments.tests.conftest import SECRET, build_event, post_event, sign_payload
 
 pytestmark = pytest.mark.django_db
 
 FORMER, CONNECT, OTHER = "whsec_former", "whsec_connect", "whsec_other"
-EVENT = json.dumps(an_event({"id": "pi_1"}, "payment_intent.succeeded")).encode()
+EVENT = json.dumps(build_event({"id": "pi_1"}, "payment_intent.succeeded")).encode()
 
 
 def post(client, secret, event=EVENT):
-    headers = {"Stripe-Signature": signed(event, secret=secret)}
+    headers = {"Stripe-Signature": sign_payload(event, secret=secret)}
     return client.generic("POST", "/api/stripe/webhook/", event, "application/json", headers=headers).status_code
 
 
@@ -54,12 +54,12 @@ def test_former_secrets_do_not_stand_in_for_the_secret(client, settings):
 
 def test_a_former_secret_signs_no_longer_than_five_minutes_either(client, settings):
     settings.STRIPE_WEBHOOK_SECRETS_OLD = [FORMER]
-    headers = {"Stripe-Signature": signed(EVENT, secret=FORMER, age=301)}
+    headers = {"Stripe-Signature": sign_payload(EVENT, secret=FORMER, age=301)}
     assert client.generic("POST", "/api/stripe/webhook/", EVENT, headers=headers).status_code == 400
 
 
 def test_whose_an_event_is_and_when_it_happened_are_kept(client):
-    assert deliver(client, an_event({}, "a.b", account="acct_1", created=1_700_000_000)).status_code == 200
+    assert post_event(client, build_event({}, "a.b", account="acct_1", created=1_700_000_000)).status_code == 200
     event = StripeEvent.objects.get()
     assert (event.account, event.created_at) == ("acct_1", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
     assert event.found_by == "webhook"
@@ -68,13 +68,13 @@ def test_whose_an_event_is_and_when_it_happened_are_kept(client):
 @pytest.mark.parametrize("odd", [None, "", [], {}, "1700000000", True, 1.5])
 def test_an_odd_account_or_moment_is_none(client, odd):
     account = odd if odd != "1700000000" else 7
-    assert deliver(client, an_event({}, "a.b", account=account, created=odd)).status_code == 200
+    assert post_event(client, build_event({}, "a.b", account=account, created=odd)).status_code == 200
     event = StripeEvent.objects.get()
     assert (event.account, event.created_at) == ("", None)
 
 
 def test_a_moment_that_no_calendar_has_is_400(client):
-    assert deliver(client, an_event({}, "a.b", created=10**30)).status_code == 400
+    assert post_event(client, build_event({}, "a.b", created=10**30)).status_code == 400
 
 
 def test_who_somebody_is_and_what_lets_one_pay_are_not_kept(client):
@@ -89,7 +89,7 @@ def test_who_somebody_is_and_what_lets_one_pay_are_not_kept(client):
         "client_secret": "pi_1_secret_2",
         "metadata": {"order": "7"},
     }
-    deliver(client, an_event(subject, "a.b", previous_attributes={"email": "former@example.com"}))
+    post_event(client, build_event(subject, "a.b", previous_attributes={"email": "former@example.com"}))
     kept = StripeEvent.objects.get().payload
     assert kept["data"]["object"] == {
         "object": "payment_intent",

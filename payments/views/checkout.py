@@ -11,12 +11,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from accounts.authentication import caller
-from auctioncraft import money
-from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from accounts.authentication import current_user
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.core import money
 from payments import serializers
 from payments.services import checkout
-from payments.views.orders import seen_by
+from payments.views.orders import order_context
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -27,7 +27,7 @@ class PaymentViewSet(ViewSet):
 
     @extend_schema(
         request=serializers.CreatePaymentIntentSerializer,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY_HEADER],
         responses={200: serializers.CheckoutSerializer},
     )
     @action(detail=False, methods=["post"], url_path="create-payment-intent")
@@ -37,7 +37,7 @@ class PaymentViewSet(ViewSet):
         asked.is_valid(raise_exception=True)
         result = checkout.create_payment_intent(
             product_id=asked.validated_data["product_id"],
-            user_id=caller(request).pk,
+            user_id=current_user(request).pk,
             idempotency_key=idempotency_key(request),
         )
         return Response(
@@ -48,7 +48,7 @@ class PaymentViewSet(ViewSet):
                 "amount": money.to_text(result.order.total, result.order.currency),
                 "currency": result.order.currency,
                 "status": result.status,
-                "order": serializers.OrderSerializer(result.order, context=seen_by(request)).data,
+                "order": serializers.OrderSerializer(result.order, context=order_context(request)).data,
             }
         )
 

@@ -11,13 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from accounts.authentication import caller
-from auctioncraft import clock
-from auctioncraft.api.headers import IDEMPOTENCY_KEY, idempotency_key
+from accounts.authentication import current_user
+from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.queries import chosen
-from payments import serializers
+from auctioncraft.core import clock
+from payments import receipts, serializers
 from payments.models import Order
-from payments.services import receipts, refunds
+from payments.services import refunds
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -54,46 +54,47 @@ class OrderViewSet(ReadOnlyModelViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Add whose answer it is, and when."""
-        return {**super().get_serializer_context(), **seen_by(self.request)}
+        return {**super().get_serializer_context(), **order_context(self.request)}
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY],
-        request=serializers.RequestRefundSerializer,
-        responses={201: serializers.RefundedSerializer},
+        parameters=[IDEMPOTENCY_KEY_HEADER],
+        request=serializers.RefundRequestSerializer,
+        responses={201: serializers.RefundResultSerializer},
     )
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: str) -> Response:
         """Refund a part or all of what was paid: the order's seller and staff; staff alone what was paid too much."""
-        asked = serializers.RequestRefundSerializer(data=request.data)
+        asked = serializers.RefundRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         made = refunds.refund_order(
             order_id=int(pk),
-            actor=caller(request),
+            actor=current_user(request),
             idempotency_key=idempotency_key(request),
             **asked.validated_data,
         )
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
-        return Response(serializers.RefundedSerializer(answer, context=self.get_serializer_context()).data, status=201)
+        result = serializers.RefundResultSerializer(answer, context=self.get_serializer_context())
+        return Response(result.data, status=201)
 
     @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
     def receipt(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
         """Return the order's receipt as a page; before it is paid, a statement of what is due."""
-        return HttpResponse(receipts.as_html(receipts.receipt_of(self.get_object())), headers=_PAGE)
+        return HttpResponse(receipts.render_html(receipts.build_receipt(self.get_object())), headers=_PAGE)
 
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="receipt/pdf")
     def receipt_pdf(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
         """Return the order's receipt as a PDF."""
-        receipt = receipts.receipt_of(self.get_object())
+        receipt = receipts.build_receipt(self.get_object())
         return HttpResponse(
-            receipts.as_pdf(receipt, at=clock.now()),
+            receipts.render_pdf(receipt, at=clock.now()),
             content_type="application/pdf",
             headers={"Content-Disposition": f'attachment; filename="{receipt.number}.pdf"'},
         )
 
 
-def seen_by(request: Request) -> dict[str, Any]:
+def order_context(request: Request) -> dict[str, Any]:
     """Return the context that serializers of orders want."""
-    user = caller(request)
+    user = current_user(request)
     return {"now": clock.now(), "user_id": user.pk, "is_staff": user.is_staff}

@@ -11,8 +11,8 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from accounts.authentication import caller
-from auctioncraft.api.bodies import ReadsEveryBody
+from accounts.authentication import current_user
+from auctioncraft.api.parse_body import ParseBodyMixin
 from auctioncraft.api.queries import chosen
 from payments import serializers
 from payments.models import Payout, SellerAccount
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class SellerViewSet(ReadsEveryBody, ViewSet):
+class SellerViewSet(ParseBodyMixin, ViewSet):
     """The caller's own account for payouts."""
 
-    @extend_schema(responses={200: serializers.SellerSerializer})
+    @extend_schema(responses={200: serializers.SellerAccountSerializer})
     @action(detail=False, methods=["get"])
     def seller(self, request: Request) -> Response:
         """Return how one's account for payouts stands, as Stripe last told."""
-        account = sellers.account_of(user_id=caller(request).pk) or SellerAccount()
-        return Response(serializers.SellerSerializer(account).data)
+        account = sellers.find_account(user_id=current_user(request).pk) or SellerAccount()
+        return Response(serializers.SellerAccountSerializer(account).data)
 
     @extend_schema(request=None, responses={200: serializers.OnboardingSerializer})
     @action(detail=False, methods=["post"], url_path="seller/onboard")
     def onboard(self, request: Request) -> Response:
         """Begin, or go on with, setting up one's account for payouts: a link to Stripe's pages, good once."""
-        return Response(serializers.OnboardingSerializer(sellers.onboard(user=caller(request))).data)
+        return Response(serializers.OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 
 @extend_schema_view(
@@ -51,7 +51,7 @@ class PayoutViewSet(ListModelMixin, GenericViewSet):
 
     def get_queryset(self) -> QuerySet[Payout]:
         """Return what the caller may see, of the status asked for."""
-        user, status = caller(self.request), chosen(self.request, "status", Payout.Status.values)
+        user, status = current_user(self.request), chosen(self.request, "status", Payout.Status.values)
         payouts = Payout.objects.select_related("order__product", "seller")
         payouts = payouts if user.is_staff else payouts.filter(seller_id=user.pk)
         return payouts.filter(status=status) if status else payouts

@@ -42,7 +42,7 @@ class StripeViewSet(ViewSet):
     @extend_schema(
         request={"application/json": OpenApiTypes.OBJECT},
         parameters=[OpenApiParameter("Stripe-Signature", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)],
-        responses={200: serializers.ReceivedSerializer},
+        responses={200: serializers.WebhookReceivedSerializer},
         auth=[],
     )
     @action(detail=False, methods=["post"])

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from rich.console import Console
 from rich.progress import track
 
-from auctioncraft.discovery import brought_by_apps
+from auctioncraft.core.invariants import brought_by_apps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

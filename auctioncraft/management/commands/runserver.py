@@ -36,11 +36,11 @@ class Command(StaticFilesCommand):
         if options["alone"] or reloaded or not settings.DEBUG:
             return super().handle(*args, **options)
         port = int((options["addrport"] or self.default_port).rpartition(":")[2])
-        processes.settle_ports(port)
+        processes.ensure_ports_free(port)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         started = [
             subprocess.Popen(process.command, env=os.environ | process.environment)  # noqa: S603 (our own command)  # nosec B603
-            for process in processes.beside(port)
+            for process in processes.companion_processes(port)
         ]
         try:
             return super().handle(*args, **options)

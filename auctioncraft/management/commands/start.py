@@ -39,13 +39,13 @@ class Command(BaseCommand):
     def handle(self, *, port: int, **_: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("This is for development (DEBUG=on); docs/operations.md tells how to run in production.")
-        processes.settle_ports(port)
+        processes.ensure_ports_free(port)
         call_command("migrate", verbosity=0)
         call_command("load_demo")
         self.stdout.write(BANNER.format(port=port, mail=_mail(), payments=_payments()))
         self.stdout.flush()
         manager = Manager()
-        for process in (processes.web(port), *processes.beside(port)):
+        for process in (processes.web(port), *processes.companion_processes(port)):
             manager.add_process(
                 process.name, shlex.join(process.command), env=os.environ | {"PORT": str(port)} | process.environment
             )

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from auctions.demo import catalogue, loader
+from auctions.demo import content, loader
 
 
 class Command(BaseCommand):
@@ -40,17 +40,17 @@ class Command(BaseCommand):
 
     def _report(self, loaded: loader.Loaded) -> None:
         added = f"{loaded.added} products added" if loaded.added else "nothing to add"
-        sellers, bidders = list(catalogue.SELLERS), list(catalogue.BIDDERS)
+        sellers, bidders = list(content.SELLERS), list(content.BIDDERS)
         won = "none, the buyer may not bid, or not so much without a card"
-        if loaded.won_product_id is not None:
-            won = f"product {loaded.won_product_id}, by {catalogue.BUYER}"
+        if loaded.unpaid_product_id is not None:
+            won = f"product {loaded.unpaid_product_id}, by {content.BUYER}"
         lines = (
             f"Demo data: {added}.",
-            f"Staff: {catalogue.STAFF}",
-            f"Buyer: {catalogue.BUYER}",
+            f"Staff: {content.STAFF}",
+            f"Buyer: {content.BUYER}",
             f"Sellers: {', '.join(sellers)}",
             f"Bidders: {bidders[0]} to {bidders[-1]}",
-            f"Password of each: {catalogue.PASSWORD}",
+            f"Password of each: {content.PASSWORD}",
             f"Won and unpaid: {won}",
         )
         self.stdout.write("\n".join(lines))

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.db import connection
 
-from auctions.services.bid_store import portable, postgres
+from auctions.services.bid_store import postgres, sqlite
 
 if TYPE_CHECKING:
     from accounts.services.tokens import Credential
-    from auctions.services.bid_store.records import BidWrite, Look
+    from auctions.services.bid_store.types import AuctionSnapshot, BidWrite
 
 
 class Store(Protocol):
     """What a store does."""
 
-    def look(self, *, product_id: int, bidder_id: int, credential: Credential | None) -> Look | None:
+    def read_snapshot(
+        self, *, product_id: int, bidder_id: int, credential: Credential | None
+    ) -> AuctionSnapshot | None:
         """Read the auction, the bidder's standing and the clock without a lock; None if there is no such product."""
 
-    def commit(self, write: BidWrite) -> bool:
+    def write_bid(self, write: BidWrite) -> bool:
         """Write all of it and return True, or nothing and return False because something moved.
 
         Raises django.db.IntegrityError when another request with the same Idempotency-Key was faster.
@@ -33,4 +35,4 @@ class Store(Protocol):
 
 def store() -> Store:
     """Return the store of the default database."""
-    return postgres if connection.vendor == "postgresql" else portable
+    return postgres if connection.vendor == "postgresql" else sqlite

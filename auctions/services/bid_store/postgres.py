@@ -9,19 +9,19 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
-from auctions.pricing import State, Terms
-from auctions.services.bid_store.records import Look
+from auctions.formats.ascending import State, Terms
+from auctions.services.bid_store.types import AuctionSnapshot
 
 if TYPE_CHECKING:
     from accounts.services.tokens import Credential
-    from auctions.services.bid_store.records import BidWrite
+    from auctions.services.bid_store.types import BidWrite
 
-_LOOK = """
-SELECT a.status, a.leader_id, a.maximum, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
+_SNAPSHOT = """
+SELECT a.status, a.leader_id, a.leader_max, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
        a.version, a.seq, p.seller_id, p.currency, p.starting_bid, p.reserve_price, p.increments::text,
        p.soft_close_window, p.soft_close_extension, p.alias_salt, clock_timestamp(),
        u.is_active, u.strikes, u.has_card,
-       %s OR EXISTS (SELECT FROM accounts_signin s
+       %s OR EXISTS (SELECT FROM user_session s
                      WHERE s.id = %s AND s.user_id = u.id AND s.ended_at IS NULL AND u.token_version = %s)
 FROM auctions_auction a
 JOIN auctions_product p ON p.id = a.product_id
@@ -35,19 +35,19 @@ GUARD = "a.version = %(version)s"
 # And the bidder is still here. Held until the commit, so an erasure waits for the bid, and sees it, or the bid for it.
 BIDDER = "EXISTS (SELECT FROM accounts_user u WHERE u.id = %(bidder)s AND u.is_active FOR KEY SHARE)"
 
-_COMMIT = """
+_WRITE = """
 WITH moved AS (
   UPDATE auctions_auction a
-  SET leader_id = %(leader)s, maximum = %(maximum)s, price = %(price)s, bid_count = %(bid_count)s,
+  SET leader_id = %(leader)s, leader_max = %(leader_max)s, price = %(price)s, bid_count = %(bid_count)s,
       ends_at = %(ends_at)s, last_bid_at = %(placed_at)s, seq = %(seq)s, version = a.version + 1
   WHERE a.product_id = %(product)s AND {guard} AND a.status = 'open'
     AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp() AND {bidder}
   RETURNING a.product_id, a.version
 ), bids AS (
   INSERT INTO auctions_bid
-    (id, product_id, version, position, seq, bidder_id, price, amount, max_amount, outcome, placed_at)
-  SELECT b.id, moved.product_id, moved.version, b.position, b.seq, b.bidder_id, b.price, b.amount, b.max_amount,
-         b.outcome, %(placed_at)s
+    (id, product_id, version, position, seq, bidder_id, displayed_amount, amount, max_amount, outcome, placed_at)
+  SELECT b.id, moved.product_id, moved.version, b.position, b.seq, b.bidder_id, b.displayed_amount, b.amount,
+         b.max_amount, b.outcome, %(placed_at)s
   FROM moved, jsonb_populate_recordset(NULL::auctions_bid, %(bids)s::jsonb) b
 ), events AS (
   INSERT INTO auctions_auctionevent (product_id, seq, kind, data, private, created_at)
@@ -66,11 +66,11 @@ _KEY = """, key AS (
 )"""
 
 
-def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> Look | None:
-    """See Store.look: one query."""
-    sign_in, version = (credential.sign_in_id, credential.version) if credential else (None, None)
+def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | None) -> AuctionSnapshot | None:
+    """See Store.read_snapshot: one query."""
+    session_id, version = (credential.session_id, credential.version) if credential else (None, None)
     with connection.cursor() as cursor:
-        cursor.execute(_LOOK, [credential is None, sign_in, version, bidder_id, product_id])
+        cursor.execute(_SNAPSHOT, [credential is None, session_id, version, bidder_id, product_id])
         row = cursor.fetchone()
     if row is None:
         return None
@@ -89,28 +89,28 @@ def look(*, product_id: int, bidder_id: int, credential: Credential | None) -> L
     )
     state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
     bidder = bool(active), strikes or 0, bool(has_card), bool(credential_good)
-    return Look(terms, state, at_version, seq, salt, now, *bidder)
+    return AuctionSnapshot(terms, state, at_version, seq, salt, now, *bidder)
 
 
-def commit(write: BidWrite) -> bool:
-    """See Store.commit: one statement, its own transaction unless the caller has one open."""
+def write_bid(write: BidWrite) -> bool:
+    """See Store.write_bid: one statement, its own transaction unless the caller has one open."""
     bids = [
         {
             "id": str(bid.id),
             "position": bid.position,
             "seq": bid.seq,
-            "bidder_id": bid.row.bidder,
-            "price": str(bid.row.price),
-            "amount": _text(bid.offer.amount if bid.offer else None),
-            "max_amount": _text(bid.offer.max_amount if bid.offer else None),
-            "outcome": bid.row.outcome,
+            "bidder_id": bid.entry.bidder,
+            "displayed_amount": str(bid.entry.displayed_amount),
+            "amount": _text(bid.request.amount if bid.request else None),
+            "max_amount": _text(bid.request.max_amount if bid.request else None),
+            "outcome": bid.entry.outcome,
         }
         for bid in write.bids
     ]
     events = [{"seq": e.seq, "kind": e.kind, "data": e.data, "private": e.private} for e in write.events]
     parameters: dict[str, Any] = {
         "leader": write.state.leader,
-        "maximum": write.state.maximum,
+        "leader_max": write.state.leader_max,
         "price": write.state.price,
         "bid_count": write.state.bid_count,
         "ends_at": write.state.ends_at,
@@ -129,7 +129,7 @@ def commit(write: BidWrite) -> bool:
             "answer": orjson.dumps(write.key.answer).decode(),
         }
     with connection.cursor() as cursor:
-        cursor.execute(_COMMIT.format(guard=GUARD, bidder=BIDDER, key=_KEY if write.key else ""), parameters)
+        cursor.execute(_WRITE.format(guard=GUARD, bidder=BIDDER, key=_KEY if write.key else ""), parameters)
         return bool(cursor.fetchone()[0])
 
 

@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from auctioncraft.tests import factories
 from auctions.services import images
-from auctions.tests.images.kit import form, made, url
+from auctions.tests.images.image_helpers import make_image, upload_form, url
+from tests import factories
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def send(as_user, seller, product):
 
     def post(data=None, user=None, to=product, **named):
         who = caller if user is None else as_user(user)
-        return who.post(url(to), form(data or made(), **named), format="multipart")
+        return who.post(url(to), upload_form(data or make_image(), **named), format="multipart")
 
     return post
 
@@ -35,5 +35,5 @@ def send(as_user, seller, product):
 def add(seller, product):
     """Add a picture by the service."""
     return lambda data=None, to=product, **more: images.add_image(
-        product_id=to.pk, actor=more.pop("actor", seller), file=io.BytesIO(data or made()), **more
+        product_id=to.pk, actor=more.pop("actor", seller), file=io.BytesIO(data or make_image()), **more
     )

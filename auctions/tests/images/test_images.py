@@ -8,20 +8,20 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from auctioncraft.errors import PermissionDenied
-from auctioncraft.tests import factories
-from auctions import pictures
+from auctioncraft.core.errors import PermissionDenied
+from auctions import image_processing
 from auctions.errors import AuctionAlreadyClosed
 from auctions.models import Auction, AuctionEvent, ProductImage
-from auctions.services import closing, editing, events, images, relisting
-from auctions.tests import acts
-from auctions.tests.images.kit import files, form, made, stored, url
+from auctions.services import closing, editing, event_log, images, relisting
+from auctions.tests import auction_helpers
+from auctions.tests.images.image_helpers import make_image, open_stored, stored_names, upload_form, url
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_picture_is_added(send, client, seller, product):
-    answer = send(made(size=(3000, 1500)), name="../../etc/pass\x00wd.svg", content_type="image/svg+xml")
+    answer = send(make_image(size=(3000, 1500)), name="../../etc/pass\x00wd.svg", content_type="image/svg+xml")
     image = ProductImage.objects.get()
     assert answer.status_code == 201, answer.json()
     assert answer.json() == {
@@ -31,9 +31,9 @@ def test_a_picture_is_added(send, client, seller, product):
         "width": 2048,
         "height": 1024,
     }
-    assert files() == sorted(Path(name).name for name in (image.image.name, image.thumbnail.name))
-    assert all(Path(name).stem.removesuffix("-small").isalnum() and name.endswith(".jpg") for name in files())
-    full, small = stored(image.image.name), stored(image.thumbnail.name)
+    assert stored_names() == sorted(Path(name).name for name in (image.image.name, image.thumbnail.name))
+    assert all(Path(name).stem.removesuffix("-small").isalnum() and name.endswith(".jpg") for name in stored_names())
+    full, small = open_stored(image.image.name), open_stored(image.thumbnail.name)
     assert (full.format, full.size, small.format, small.size) == ("JPEG", (2048, 1024), "JPEG", (400, 200))
     event = AuctionEvent.objects.get()
     assert (event.seq, event.kind, event.data, event.private) == (
@@ -59,10 +59,10 @@ def test_removing(add, as_user, seller, product, client, django_capture_on_commi
     first, second = add(), add()
     with django_capture_on_commit_callbacks() as callbacks:
         assert as_user(seller).delete(url(product, f"{first.pk}/")).status_code == 204
-    assert len(files()) == 4  # until it is committed
+    assert len(stored_names()) == 4  # until it is committed
     for callback in callbacks:
         callback()
-    assert files() == sorted(Path(name).name for name in (second.image.name, second.thumbnail.name))
+    assert stored_names() == sorted(Path(name).name for name in (second.image.name, second.thumbnail.name))
     product.refresh_from_db()
     assert product.thumbnail.name == second.thumbnail.name
     assert AuctionEvent.objects.filter(kind="edited").count() == 3
@@ -77,24 +77,24 @@ def test_who_may(send, add, as_user, client, product, staff, rival):
     image = add()
     assert send(user=staff).status_code == 201
     assert (send(user=rival).status_code, as_user(rival).delete(url(product, f"{image.pk}/")).status_code) == (403, 403)
-    assert client.post(url(product), form(made()), format="multipart").status_code == 401
+    assert client.post(url(product), upload_form(make_image()), format="multipart").status_code == 401
     assert client.delete(url(product, f"{image.pk}/")).status_code == 401
     assert client.get(url(product)).status_code == 200
     assert as_user(staff).delete(url(product, f"{image.pk}/")).status_code == 204
 
 
 def test_a_stranger_costs_no_work(add, rival, product, monkeypatch):
-    monkeypatch.setattr(pictures, "encode", None)
+    monkeypatch.setattr(image_processing, "encode", None)
     with pytest.raises(PermissionDenied):
         add(actor=rival)
-    assert files() == []
+    assert stored_names() == []
 
 
 def test_what_is_not_there(add, as_user, client, seller, product):
     image, other = add(), factories.product(seller)
     caller = as_user(seller)
     assert client.get("/api/products/999999/images/").status_code == 404
-    assert caller.post("/api/products/999999/images/", form(made()), format="multipart").status_code == 404
+    assert caller.post("/api/products/999999/images/", upload_form(make_image()), format="multipart").status_code == 404
     for gone in (
         url(other, f"{image.pk}/"),
         url(product, "999999/"),
@@ -108,11 +108,11 @@ def test_what_is_not_there(add, as_user, client, seller, product):
 
 def test_with_bids_pictures_are_added_but_not_removed(send, add, as_user, seller, bidder, product):
     image = add()
-    acts.bid(product, bidder, "5")
+    auction_helpers.bid(product, bidder, "5")
     assert send().status_code == 201
     answer = as_user(seller).delete(url(product, f"{image.pk}/"))
     assert (answer.status_code, answer.json()["code"]) == (409, "auction_has_bids")
-    assert len(files()) == 4
+    assert len(stored_names()) == 4
 
 
 @pytest.mark.parametrize("how", ["closed", "ended"])
@@ -121,10 +121,10 @@ def test_nothing_changes_once_it_is_over(send, add, as_user, staff, seller, prod
     if how == "closed":
         closing.close_auction(product_id=product.pk, actor=seller)
     else:
-        acts.end(product)
+        auction_helpers.move_end_to_past(product)
     for answer in (send(), send(user=staff), as_user(seller).delete(url(product, f"{image.pk}/"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "auction_already_closed")
-    assert len(files()) == 2
+    assert len(stored_names()) == 2
 
 
 def test_twelve_at_most(send, add):
@@ -132,37 +132,37 @@ def test_twelve_at_most(send, add):
         add()
     answer = send()
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_images")
-    assert len(files()) == 24
+    assert len(stored_names()) == 24
 
 
 @pytest.mark.parametrize("vetoed", ["seen", "decided"])
 def test_a_refused_or_failed_add_leaves_no_file(add, product, seller, monkeypatch, vetoed):
     if vetoed == "decided":
         # It closes while the picture is being encoded.
-        encode = pictures.encode
+        encode = image_processing.encode
 
         def slowly(data):
             closing.close_auction(product_id=product.pk, actor=seller)
             return encode(data)
 
-        monkeypatch.setattr(pictures, "encode", slowly)
+        monkeypatch.setattr(image_processing, "encode", slowly)
         expected = AuctionAlreadyClosed
     else:
-        monkeypatch.setattr(events, "record", lambda **_: 1 / 0)
+        monkeypatch.setattr(event_log, "record", lambda **_: 1 / 0)
         expected = ZeroDivisionError
     with pytest.raises(expected):
         add()
-    assert (files(), ProductImage.objects.count()) == ([], 0)
+    assert (stored_names(), ProductImage.objects.count()) == ([], 0)
 
 
 def test_an_unknown_outcome_leaves_the_files(add, monkeypatch):
     def lost(**_):
         raise OperationalError("connection lost")
 
-    monkeypatch.setattr(events, "record", lost)
+    monkeypatch.setattr(event_log, "record", lost)
     with pytest.raises(OperationalError):
         add()
-    assert len(files()) == 2
+    assert len(stored_names()) == 2
 
 
 @pytest.mark.parametrize("calls", [1, 2])
@@ -178,33 +178,35 @@ def test_a_storage_that_is_away_is_503(send, monkeypatch, calls):
     monkeypatch.setattr(default_storage, "save", failing, raising=False)
     answer = send()
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "2")
-    assert (files(), ProductImage.objects.count()) == ([], 0)
+    assert (stored_names(), ProductImage.objects.count()) == ([], 0)
 
 
 def test_the_same_key_adds_once(as_user, seller, product):
     def post(data, key="k"):
-        return as_user(seller).post(url(product), form(data), format="multipart", headers={"Idempotency-Key": key})
+        return as_user(seller).post(
+            url(product), upload_form(data), format="multipart", headers={"Idempotency-Key": key}
+        )
 
-    first = post(made())
+    first = post(make_image())
     assert first.status_code == 201
-    assert (post(made()).json(), ProductImage.objects.count(), len(files())) == (first.json(), 1, 2)
-    assert (post(made(colour="blue")).status_code, post(made(), "\x00").status_code) == (422, 400)
+    assert (post(make_image()).json(), ProductImage.objects.count(), len(stored_names())) == (first.json(), 1, 2)
+    assert (post(make_image(colour="blue")).status_code, post(make_image(), "\x00").status_code) == (422, 400)
     ProductImage.objects.all().delete()
-    assert post(made()).json() == first.json()
+    assert post(make_image()).json() == first.json()
 
 
 def test_of_two_with_one_key_the_other_ones_picture_is_kept(add, monkeypatch):
     """The second finds nothing when it looks first, and the first one's answer when it writes."""
     kept = add(idempotency_key="k")
-    earlier, looks = images.idempotency.earlier_answer, []
+    earlier, looks = images.idempotency.stored_response, []
 
     def late(**arguments):
         looks.append(1)
         return None if len(looks) < 3 else earlier(**arguments)
 
-    monkeypatch.setattr(images.idempotency, "earlier_answer", late)
+    monkeypatch.setattr(images.idempotency, "stored_response", late)
     assert add(idempotency_key="k").pk == kept.pk
-    assert (len(looks), ProductImage.objects.count(), len(files())) == (3, 1, 2)
+    assert (len(looks), ProductImage.objects.count(), len(stored_names())) == (3, 1, 2)
 
 
 def test_a_relisting_shows_the_same_pictures_and_keeps_their_files(
@@ -220,13 +222,13 @@ def test_a_relisting_shows_the_same_pictures_and_keeps_their_files(
     assert shown["thumbnail"] == old["thumbnail"]
     with django_capture_on_commit_callbacks(execute=True):
         images.remove_image(product_id=new.pk, image_id=new.images.get(position=gone.position).pk, actor=seller)
-    assert len(files()) == 4  # the old one shows it
+    assert len(stored_names()) == 4  # the old one shows it
     with django_capture_on_commit_callbacks(execute=True):
         editing.delete_product(product_id=product.pk, actor=seller)
-    assert files() == sorted(Path(name).name for name in (kept.image.name, kept.thumbnail.name))
+    assert stored_names() == sorted(Path(name).name for name in (kept.image.name, kept.thumbnail.name))
     with django_capture_on_commit_callbacks(execute=True):
         editing.delete_product(product_id=new.pk, actor=seller)
-    assert files() == []
+    assert stored_names() == []
 
 
 def test_a_storage_that_is_away_does_not_undo_what_was_removed(
@@ -309,7 +311,7 @@ def test_two_who_add_the_twelfth(add, product, seller, monkeypatch):
     for thread in threads:
         thread.join()
     assert sorted(told) == ["added", "refused"]
-    assert (ProductImage.objects.count(), len(files())) == (12, 24)
+    assert (ProductImage.objects.count(), len(stored_names())) == (12, 24)
     positions = ProductImage.objects.order_by("position").values_list("position", flat=True)
     assert list(positions) == list(range(12))
     assert Auction.objects.get().seq == 12

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from auctioncraft import clock
-from auctioncraft.errors import DomainError
+from auctioncraft.core import clock
+from auctioncraft.core.errors import DomainError
 from payments.services.reconciliation import reconcile
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         since = clock.now() - _age(options["since"]) if options["since"] else None
         try:
-            found = reconcile(since=since, mend=not options["dry_run"])
+            found = reconcile(since=since, fix=not options["dry_run"])
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.detail}", returncode=2) from None
         self.stdout.write(_as_json(found) if options["json"] else "\n".join(_lines(found)))
-        if found.number_of_differences:
-            raise CommandError(f"{found.number_of_differences} differences.")
+        if found.difference_count:
+            raise CommandError(f"{found.difference_count} differences.")
 
 
 def _age(text: str) -> timedelta:

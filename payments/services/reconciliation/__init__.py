@@ -3,7 +3,7 @@
 run       one at a time, from where the last one ended
 payments  PaymentIntents
 events    what Stripe could not deliver
-books     every movement on our balance there, by `ours`
+books     every entry on our balance there, by `ours`
 """
 
 from payments.services.reconciliation.run import reconcile

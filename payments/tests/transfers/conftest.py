@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft.tests import factories
 from payments.models import Payout
-from payments.tests.conftest import pay_for
-from payments.tests.connected import onboarded
+from payments.tests.conftest import request_intent
+from payments.tests.connect_helpers import onboarded
+from tests import factories
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,8 @@ def seller():
 @pytest.fixture
 def account(double, winner, product, seller):
     """The account of a seller who set it up after `product` was paid: 17.99 of 19.99 are to be sent."""
-    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
-    assert pay_for(winner, product).json()["code"] == "order_paid"
+    double.confirm(request_intent(winner, product).json()["payment_intent_id"])
+    assert request_intent(winner, product).json()["code"] == "order_paid"
     return onboarded(seller)
 
 

@@ -9,136 +9,142 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from auctioncraft import clock
+from auctioncraft.core import clock
 from payments.models import OrderEvent, Payment, Payout, SellerAccount
 from payments.services import payouts, sellers, transfers
-from payments.tests.conftest import at_once, broken, pay_for, sell
-from payments.tests.connected import onboarded, read, refresh
-from payments.tests.connected import transfers as at_stripe
-from payments.tests.paid_out import take_back
-from payments.tests.transfers.sweeping import sweep
+from payments.tests.conftest import broken_invariants, request_intent, run_concurrently, sell
+from payments.tests.connect_helpers import onboarded, read, refresh
+from payments.tests.connect_helpers import transfers as at_stripe
+from payments.tests.payout_helpers import take_back
+from payments.tests.transfers.transfer_helpers import run_due_transfers
 
 pytestmark = pytest.mark.django_db
 
 
 def test_who_became_able_is_sent_what_was_held_back(double, account, payout, order):
     assert (payout.status, payout.blocked_by) == ("blocked", "not_onboarded")
-    assert sweep(payout) == 1
+    assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(1799, 0)]
-    assert (payout.status, payout.sent, payout.sending, payout.error) == ("paid", Decimal("17.99"), None, "")
+    assert (payout.status, payout.transferred, payout.transfer_pending, payout.error) == (
+        "paid",
+        Decimal("17.99"),
+        None,
+        "",
+    )
     said = OrderEvent.objects.get(order=order, kind="paid_out")
     assert (said.role, said.data) == ("system", {"amount": "17.99", "currency": "USD", "route": "transfer"})
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     assert at_stripe(double, account) == [(1799, 0)]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_it_is_sent_out_of_what_the_buyer_paid(double, account, payout):
-    sweep(payout)
-    (sent,) = read(double, "/v1/transfers", destination=account.account_id)["data"]
-    charge = double.intent(Payment.objects.get().intent_id)["latest_charge"]
-    assert (sent["id"], sent["source_transaction"]) == (payout.transfer_id, charge)
+    run_due_transfers(payout)
+    (sent,) = read(double, "/v1/transfers", destination=account.stripe_account_id)["data"]
+    charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
+    assert (sent["id"], sent["source_transaction"]) == (payout.stripe_transfer_id, charge)
     assert sent["metadata"] == {"payout": str(payout.pk), "order": str(payout.order_id)}
 
 
 def test_who_is_not_able_is_sent_nothing(double, winner, product, seller):
-    double.confirm(pay_for(winner, product).json()["payment_intent_id"])
-    pay_for(winner, product)
+    double.confirm(request_intent(winner, product).json()["payment_intent_id"])
+    request_intent(winner, product)
     sellers.onboard(user=seller)
     payout = Payout.objects.get()
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     assert (payout.status, payout.attempts) == ("blocked", 0)
 
 
 def test_who_is_able_no_more_is_held_back(double, account, payout):
     Payout.objects.update(status="due", blocked_by="")
-    double.post(f"/_double/accounts/{account.account_id}", payouts_enabled="false")
+    double.post(f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false")
     refresh(account)
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     Payout.objects.update(status="due", blocked_by="")
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     assert at_stripe(double, account) == []
 
 
 def test_without_connect_nothing_is_sent(double, account, payout, settings):
     settings.STRIPE_CONNECT = False
     Payout.objects.update(status="due", blocked_by="")
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     assert at_stripe(double, account) == []
 
 
 @pytest.mark.parametrize("fault", ["timeout_after_create", "500", "429", "reset"])
 def test_whatever_breaks_it_is_sent_once(double, account, payout, fault):
     double.fail_next(fault)
-    assert sweep(payout) == 0
-    assert (payout.sending, payout.error, payout.status) == (Decimal("17.99"), "stripe_unavailable", "due")
-    sweep(payout)
-    sweep(payout)
-    assert (payout.status, payout.error, payout.sent) == ("paid", "", Decimal("17.99"))
+    assert run_due_transfers(payout) == 0
+    assert (payout.transfer_pending, payout.error, payout.status) == (Decimal("17.99"), "stripe_unavailable", "due")
+    run_due_transfers(payout)
+    run_due_transfers(payout)
+    assert (payout.status, payout.error, payout.transferred) == ("paid", "", Decimal("17.99"))
     assert at_stripe(double, account) == [(1799, 0)]
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_what_was_sent_unanswered_is_found_even_when_its_key_is_forgotten(double, account, payout):
     double.fail_next("timeout_after_create")
-    sweep(payout)
+    run_due_transfers(payout)
     Payout.objects.update(idempotency_key=uuid.uuid4())  # Stripe forgets keys after 24 hours
-    assert sweep(payout) == 1
+    assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(1799, 0)]
 
 
-def test_tries_are_further_and_further_apart(no_stripe, order, seller):
-    SellerAccount.objects.create(user=seller, account_id="acct_1", transfers_active=True, payouts_enabled=True)
+def test_tries_are_further_and_further_apart(stripe_unreachable, order, seller):
+    SellerAccount.objects.create(user=seller, stripe_account_id="acct_1", transfers_active=True, payouts_enabled=True)
     payment = Payment.objects.create(
-        order=order, amount=order.total, currency="USD", status="succeeded", received=order.total, intent_id="pi_1",
+        order=order, amount=order.total, currency="USD", status="succeeded", received=order.total,
+        stripe_intent_id="pi_1",
         succeeded_at=clock.now(),
     )  # fmt: skip
     with transaction.atomic():
         payouts.open_payout(order=order, payment=payment, at=clock.now())
     payout, waits = Payout.objects.get(), []
     for _ in range(4):
-        sweep(payout)
-        waits.append(round((payout.try_at - clock.now()).total_seconds() / 60))
+        run_due_transfers(payout)
+        waits.append(round((payout.next_attempt_at - clock.now()).total_seconds() / 60))
     assert waits == [1, 2, 4, 8]
     assert transfers.send_due() == 0
     payout.refresh_from_db()
     assert payout.attempts == 4  # it was not time
     Payout.objects.update(attempts=60)
-    sweep(payout)
-    assert payout.try_at - clock.now() <= timedelta(days=1)
+    run_due_transfers(payout)
+    assert payout.next_attempt_at - clock.now() <= timedelta(days=1)
 
 
 def test_what_stripe_refuses_is_shown_and_tried_under_another_key(double, account, payout):
-    double.post(f"/_double/accounts/{account.account_id}", charges_enabled="false")  # and nobody told us
+    double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="false")  # and nobody told us
     before = payout.idempotency_key
-    assert sweep(payout) == 0
-    assert (payout.error, payout.sending) == ("insufficient_capabilities_for_transfer", None)
+    assert run_due_transfers(payout) == 0
+    assert (payout.error, payout.transfer_pending) == ("insufficient_capabilities_for_transfer", None)
     assert payout.idempotency_key != before
-    double.post(f"/_double/accounts/{account.account_id}", charges_enabled="true")
-    assert sweep(payout) == 1
+    double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="true")
+    assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(1799, 0)]
 
 
 def test_what_was_refunded_before_is_not_sent(double, account, payout):
     take_back(payout, "9.99")
-    assert sweep(payout) == 1
+    assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(900, 0)]  # 17.99 - 17.99 x 9.99 / 19.99
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_nothing_is_sent_of_what_was_refunded_altogether(double, account, payout):
     take_back(payout, "19.99")
-    assert sweep(payout) == 0
+    assert run_due_transfers(payout) == 0
     assert (payout.status, payout.owed, at_stripe(double, account)) == ("void", 0, [])
-    assert broken() == []
+    assert broken_invariants() == []
 
 
 def test_yen_are_sent_whole_and_dinars_in_thousandths(double, seller, bidder, as_user):
     amounts = {"JPY": "1001", "KWD": "1.230"}
     for currency, price in amounts.items():
         product = sell(seller, bidder, price, currency=currency)
-        double.confirm(pay_for(as_user(bidder), product).json()["payment_intent_id"])
-        pay_for(as_user(bidder), product)
+        double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
+        request_intent(as_user(bidder), product)
     account = onboarded(seller)
     assert transfers.send_due() == 2
     assert at_stripe(double, account) == [(901, 0), (1107, 0)]
@@ -148,11 +154,11 @@ def test_yen_are_sent_whole_and_dinars_in_thousandths(double, seller, bidder, as
 def test_one_that_fails_does_not_hold_up_the_others(double, account, payout, seller, bidder, as_user):
     SellerAccount.objects.update(payouts_enabled=False)
     product = sell(seller, bidder)
-    double.confirm(pay_for(as_user(bidder), product).json()["payment_intent_id"])
-    pay_for(as_user(bidder), product)
+    double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
+    request_intent(as_user(bidder), product)
     refresh(account)
-    Payment.objects.filter(order=payout.order).update(intent_id="pi_gone")
-    assert sweep(payout) == 1
+    Payment.objects.filter(order=payout.order).update(stripe_intent_id="pi_gone")
+    assert run_due_transfers(payout) == 1
     assert payout.error == "resource_missing"
     assert at_stripe(double, account) == [(1799, 0)]
 
@@ -160,14 +166,14 @@ def test_one_that_fails_does_not_hold_up_the_others(double, account, payout, sel
 @pytest.mark.django_db(transaction=True)
 def test_ten_sweeps_at_once_send_it_once(slow_double, seller, bidder, as_user):
     product = sell(seller, bidder)
-    slow_double.confirm(pay_for(as_user(bidder), product).json()["payment_intent_id"])
-    pay_for(as_user(bidder), product)
+    slow_double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
+    request_intent(as_user(bidder), product)
     account = onboarded(seller)
-    assert sum(at_once(10, transfers.send_due)) == 1
+    assert sum(run_concurrently(10, transfers.send_due)) == 1
     assert at_stripe(slow_double, account) == [(1799, 0)]
     payout = Payout.objects.get()
     take_back(payout, "9.99")
-    assert sum(at_once(10, transfers.send_due)) == 1
+    assert sum(run_concurrently(10, transfers.send_due)) == 1
     assert at_stripe(slow_double, account) == [(1799, 899)]
     assert OrderEvent.objects.filter(kind="paid_out").count() == 1
 
@@ -176,13 +182,13 @@ def test_ten_sweeps_at_once_send_it_once(slow_double, seller, bidder, as_user):
 def test_a_sweep_that_does_not_claim_asks_for_it_many_times(slow_double, seller, bidder, as_user, monkeypatch):
     """The negative control: without the time of the next try, only Stripe's key keeps it from being sent again."""
     product = sell(seller, bidder)
-    slow_double.confirm(pay_for(as_user(bidder), product).json()["payment_intent_id"])
-    pay_for(as_user(bidder), product)
+    slow_double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
+    request_intent(as_user(bidder), product)
     account = onboarded(seller)
     monkeypatch.setattr(transfers, "_next_try", lambda _, now: now - timedelta(days=1))
     claims = []
     claim = transfers._claim
     monkeypatch.setattr(transfers, "_claim", lambda pk: claims.append(found := claim(pk)) or found)
-    at_once(10, transfers.send_due)
+    run_concurrently(10, transfers.send_due)
     assert sum(found is not None for found in claims) > 1
     assert at_stripe(slow_double, account) == [(1799, 0)]

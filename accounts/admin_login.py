@@ -1,0 +1,99 @@
+"""The admin's door: a password, and the code of an authenticator (TOTP, RFC 6238) for whoever has one.
+
+The guard of the address's password counts here too, so trying both doors gets nobody more tries. A try is withdrawn
+only when all of it was right: what a password alone was worth cannot be told from how soon the door is locked.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.forms import AuthenticationForm
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from accounts.models import FailedAttempts, User, normalize_email
+from accounts.services import lockout
+from auctioncraft.api import throttling
+from auctioncraft.core.errors import TooManyRequests
+
+logger = logging.getLogger(__name__)
+
+REFUSED = "That address, password or code is wrong, or the account is not one of staff."
+LOCKED = "Too many failed tries. Try again in {minutes} min."
+MAX_PASSWORD = 128
+
+
+class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no types
+    """Address, password, and a code. Every refusal but the lock reads the same."""
+
+    otp_token = forms.CharField(
+        label="Authenticator code",
+        required=False,
+        max_length=6,
+        help_text="Six digits. Leave it empty if you have not set up an authenticator.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": " ".join(BASE_INPUT_CLASSES)}
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Sign in, or raise ValidationError."""
+        given: dict[str, Any] = self.cleaned_data
+        if self.errors:
+            return given
+        try:
+            throttling.count_request_by_network("sign_in", self.request)
+            self.user_cache = authenticate_staff(
+                address=given["username"], password=given["password"], token=given["otp_token"]
+            )
+        except TooManyRequests as refusal:
+            logger.warning("admin sign-in: locked")
+            minutes = -(-(refusal.retry_after or 60) // 60)
+            raise forms.ValidationError(LOCKED.format(minutes=minutes), code="throttled") from refusal
+        if self.user_cache is None:
+            logger.warning("admin sign-in: refused")
+            raise forms.ValidationError(REFUSED, code="invalid_login")
+        return given
+
+
+def authenticate_staff(*, address: str, password: str, token: str) -> User | None:
+    """Return the member of staff, with `otp_device` set if a code was checked, or None.
+
+    Raises TooManyRequests, without comparing anything, after as many failures as for any password (guards.py).
+    """
+    email = normalize_email(address)
+    if not email.isascii() or len(email) > 254 or len(password) > MAX_PASSWORD:
+        return None  # no account is called that, and no password is that long
+    counted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        make_password(password)
+        return None
+    if not user.check_password(password) or not (user.is_active and user.is_staff):
+        return None
+    device: Any = _verified_device(user, token)
+    if device is None and (settings.ADMIN_REQUIRES_TOTP or _devices(user).exists()):
+        return None
+    with transaction.atomic():
+        lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=counted_at)
+    user.otp_device = device  # type: ignore[attr-defined]  # django-otp keeps it in the session
+    return user
+
+
+def _devices(user: User) -> Any:
+    return TOTPDevice.objects.filter(user=user, confirmed=True)
+
+
+def _verified_device(user: User, token: str) -> Any:
+    """Return the device whose code this is. The lock lets a code through once, whoever sends it twice at once."""
+    if not (token.isascii() and token.isdigit()):
+        return None
+    with transaction.atomic():
+        devices = _devices(user).select_for_update().order_by("pk")
+        return next((device for device in devices if device.verify_token(token)), None)

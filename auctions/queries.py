@@ -1,0 +1,203 @@
+"""What is read of a product: the detail, the caller's own view, the history, the log, one's own bids."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import connection
+from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from auctioncraft.core.clock import DatabaseNow
+from auctioncraft.core.errors import NotFound
+from auctioncraft.core.precompiled import PrecompiledQuery
+from auctions.errors import AuctionNotOpen, SellerCannotBid
+from auctions.models import (
+    AuctionEvent,
+    Bid,
+    Product,
+    ProductImage,
+    SecondChanceOffer,
+    Watch,
+    minimum_bid_of,
+    public_status,
+)
+from auctions.services import eligibility
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+
+LATEST_BIDS = 10
+
+
+_detail = PrecompiledQuery(
+    lambda product_id: (
+        Product.objects.filter(pk=product_id)
+        .order_by()
+        .rows(
+            "description",
+            "shipping",
+            "alias_salt",
+            "relisted_from_id",
+            "auction__leader_id",
+            "auction__winner_id",
+            "auction__payment_defaulted_at",
+        )
+    ),
+    arguments=1,
+)
+_latest_bids = PrecompiledQuery(lambda product_id: Bid.objects.history(product_id)[:LATEST_BIDS], arguments=1)
+_images = PrecompiledQuery(
+    lambda product_id: (
+        ProductImage.objects.filter(product_id=product_id)
+        .order_by("position")
+        .values("id", "image", "thumbnail", "width", "height")
+    ),
+    arguments=1,
+)
+
+
+@lru_cache(maxsize=32)
+def _newest(limit: int, offset: int) -> PrecompiledQuery:
+    # The bounds are part of the SQL: as parameters they would keep PostgreSQL from planning it once.
+    return PrecompiledQuery(lambda: Product.objects.rows()[offset : offset + limit])
+
+
+def get_product_detail(*, product_id: int) -> dict[str, Any] | None:
+    """Return a product's row with description, shipping, `images`, and `bids`, its latest history; None if none."""
+    row = next(iter(_detail.rows(product_id)), None)
+    if row is not None:
+        # Not by bid_count: what was voided is history too.
+        row["bids"] = _latest_bids.rows(product_id) if row["auction__seq"] else []
+        row["images"] = _images.rows(product_id) if row["thumbnail"] else []
+    return row
+
+
+def list_images(*, product_id: int) -> QuerySet[Any]:
+    """Return the product's pictures in their order, as dicts. Raises NotFound."""
+    if not Product.objects.filter(pk=product_id).exists():
+        raise NotFound
+    found: QuerySet[Any] = _images.build(product_id)
+    return found
+
+
+class NewestProducts:
+    """The product list as most people ask for it: all of them, newest first. Sliced and counted by the paginator.
+
+    To count 10,000 rows costs more than to read a page, so while the newest product is the same, the count of the first
+    page is kept for a second: it lags behind a deletion by that.
+    """
+
+    _cached_count: ClassVar[tuple[Any, float, int]] = (None, 0.0, 0)
+    newest: Any = None
+
+    def __getitem__(self, bounds: slice) -> list[dict[str, Any]]:
+        """Return the rows of a page."""
+        rows = _newest(bounds.stop - bounds.start, bounds.start).rows()
+        if bounds.start == 0 and rows:
+            self.newest = (rows[0]["created_at"], rows[0]["id"])
+        return rows
+
+    def count_up_to(self, most: int) -> int:
+        """Return how many products there are, or `most` if there are more."""
+        newest, until, count = NewestProducts._cached_count
+        if self.newest is None or newest != (self.newest, most) or until < monotonic():
+            with connection.cursor() as cursor:
+                # Of the narrow table: it is a fraction of the pages.
+                cursor.execute("SELECT count(*) FROM (SELECT 1 FROM auctions_auction LIMIT %s) counted", [most])
+                count = int(cursor.fetchone()[0])
+            NewestProducts._cached_count = ((self.newest, most), monotonic() + 1, count)
+        return count
+
+
+def get_viewer_state(*, row: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return how the product of a detail row stands for `user`; amounts are Decimals in the product's currency."""
+    latest = Bid.objects.made_by(user.pk).filter(product_id=row["id"]).order_by("-version").first()
+    reason = _bid_refusal_code(row, user)
+    # Once it is closed, whoever has won: a product that was bought at once had another leader.
+    ahead = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
+    return {
+        "is_leading": ahead == user.pk and row["auction__payment_defaulted_at"] is None,
+        "my_maximum": latest and (latest.max_amount or latest.amount),
+        "my_last_amount": latest and latest.displayed_amount,
+        "second_chance": _open_offer_for(row, user),
+        "watching": Watch.objects.filter(user=user, product_id=row["id"]).exists(),
+        "can_bid": reason is None,
+        "reason": reason,
+        "user_id": user.pk,
+    }
+
+
+def get_product_detail_for(*, product_id: int, user: User) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a product's detail and how it stands for `user`. Raises NotFound."""
+    row = get_product_detail(product_id=product_id)
+    if row is None:
+        raise NotFound
+    return row, get_viewer_state(row=row, user=user)
+
+
+def _open_offer_for(row: dict[str, Any], user: User) -> SecondChanceOffer | None:
+    """Return the second-chance offer that `user` may accept; asked only where there can be one."""
+    if row["auction__payment_defaulted_at"] is None:
+        return None
+    mine = SecondChanceOffer.objects.open().filter(product_id=row["id"], bidder=user)
+    found: SecondChanceOffer | None = mine.filter(expires_at__gt=row["server_time"]).first()
+    return found
+
+
+def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
+    status = public_status(
+        row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
+    )
+    # In the order in which a bid is refused.
+    if row["seller_id"] == user.pk:
+        return SellerCannotBid.code
+    if status != "open":
+        return AuctionNotOpen.code
+    refused = eligibility.refusal(
+        strikes=user.strikes, has_card=user.has_card, limit=minimum_bid_of(row), currency=row["currency"]
+    )
+    return refused.code if refused else None
+
+
+def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:
+    """Return the product (currency and alias_salt) and its public history, newest first. Raises NotFound."""
+    product = Product.objects.only("currency", "alias_salt").filter(pk=product_id).first()
+    if product is None:
+        raise NotFound
+    return product, Bid.objects.history(product_id)
+
+
+def list_events(*, product_id: int, after: int) -> QuerySet[Any]:
+    """Return the product's events with a greater seq than `after`, oldest first. Raises NotFound."""
+    if not Product.objects.filter(pk=product_id).exists():
+        raise NotFound
+    return (
+        AuctionEvent.objects.filter(product_id=product_id, seq__gt=after)
+        .order_by("seq")
+        .annotate(server_time=DatabaseNow())
+        .values("seq", "kind", "data", "created_at", "server_time")
+    )
+
+
+def list_my_bids(*, user: User) -> QuerySet[Any]:
+    """Return a row per product that `user` has bid on, the latest bid first.
+
+    With `my_maximum`, `my_last_bid_at` and how the sale stands. What was voided does not count.
+    """
+    own = Bid.objects.made_by(user.pk).filter(product_id=OuterRef("pk")).order_by().values("product_id")
+    last = Subquery(own.annotate(last=Max("placed_at")).values("last"))
+    most = Subquery(own.annotate(most=Max(Coalesce("max_amount", "amount"))).values("most"))
+    return (
+        Product.objects.filter(pk__in=Bid.objects.made_by(user.pk).values("product_id"))
+        .annotate(my_last_bid_at=last, my_maximum=most)
+        .rows(
+            *("my_last_bid_at", "my_maximum", "auction__leader_id", "auction__winner_id"),
+            *("auction__paid_at", "auction__payment_defaulted_at"),
+        )
+        .order_by(F("my_last_bid_at").desc(nulls_last=True), "-id")
+    )

@@ -1,0 +1,113 @@
+"""A bid in the ORM's terms, for SQLite: the same guard, in one short transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from accounts.models import Session, User
+from auctioncraft.core import clock
+from auctioncraft.models import IdempotencyKey
+from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
+from auctions.services.bid_store.types import AuctionSnapshot
+
+if TYPE_CHECKING:
+    from accounts.services.tokens import Credential
+    from auctions.services.bid_store.types import BidWrite
+
+# Whether the write insists on the version that was looked at; the test of the guard takes it out, and so the next.
+GUARDED = True
+# And on a bidder who is still here.
+BIDDER_GUARDED = True
+
+
+def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | None) -> AuctionSnapshot | None:
+    """See Store.read_snapshot."""
+    auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+    if auction is None:
+        return None
+    session_id = credential.session_id if credential else None
+    live = Session.objects.filter(
+        pk__in=[session_id] if session_id else [], user_id=OuterRef("pk"), ended_at__isnull=True
+    )
+    user = User.objects.filter(pk=bidder_id).annotate(signed_in=Exists(live)).first()
+    return AuctionSnapshot(
+        terms=auction.product.terms(),
+        state=auction.state(),
+        version=auction.version,
+        seq=auction.seq,
+        alias_salt=auction.product.alias_salt,
+        now=clock.now(),
+        bidder_active=user is not None and user.is_active,
+        bidder_strikes=user.strikes if user else 0,
+        bidder_has_card=user is not None and user.has_card,
+        credential_good=credential is None
+        or (user is not None and user.signed_in and user.token_version == credential.version),
+    )
+
+
+def write_bid(write: BidWrite) -> bool:
+    """See Store.write_bid: one transaction."""
+    with transaction.atomic():
+        now = clock.now()
+        auctions = Auction.objects.filter(
+            pk=write.product_id, status=Auction.Status.OPEN, starts_at__lte=now, ends_at__gt=now
+        )
+        if BIDDER_GUARDED:
+            auctions = auctions.filter(Exists(User.objects.filter(pk=write.bidder_id, is_active=True)))
+        if GUARDED:
+            auctions = auctions.filter(version=write.version)
+        state = write.state
+        moved = auctions.update(
+            leader=state.leader,
+            leader_max=state.leader_max,
+            price=state.price,
+            bid_count=state.bid_count,
+            ends_at=state.ends_at,
+            last_bid_at=write.placed_at,
+            seq=write.seq,
+            version=write.version + 1,
+        )
+        if not moved:
+            return False
+        Bid.objects.bulk_create(
+            Bid(
+                id=bid.id,
+                product_id=write.product_id,
+                version=write.version + 1,
+                position=bid.position,
+                seq=bid.seq,
+                bidder_id=bid.entry.bidder,
+                displayed_amount=bid.entry.displayed_amount,
+                amount=bid.request.amount if bid.request else None,
+                max_amount=bid.request.max_amount if bid.request else None,
+                outcome=bid.entry.outcome,
+                placed_at=write.placed_at,
+            )
+            for bid in write.bids
+        )
+        AuctionEvent.objects.bulk_create(
+            AuctionEvent(
+                product_id=write.product_id,
+                seq=event.seq,
+                kind=event.kind,
+                data=event.data,
+                private=event.private,
+                created_at=write.placed_at,
+            )
+            for event in write.events
+        )
+        EventOutbox.objects.bulk_create(
+            EventOutbox(product_id=write.product_id, seq=event.seq) for event in write.events
+        )
+        if write.key:
+            IdempotencyKey.objects.create(
+                user_id=write.bidder_id,
+                key=write.key.key,
+                fingerprint=write.key.fingerprint,
+                status=201,
+                answer=write.key.answer,
+            )
+        return True

@@ -1,0 +1,73 @@
+"""What passes between place_bid and a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from auctions.formats.ascending import BidRequest, HistoryEntry, State, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class AuctionSnapshot:
+    """An auction as it stood at `now`, the database's clock, and whether the bidder may bid."""
+
+    terms: Terms
+    state: State
+    version: int
+    seq: int
+    alias_salt: str
+    now: datetime
+    bidder_active: bool
+    bidder_strikes: int
+    bidder_has_card: bool
+    credential_good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BidRow:
+    """A row of auctions_bid."""
+
+    id: UUID
+    position: int
+    seq: int | None
+    entry: HistoryEntry
+    request: BidRequest | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A row of auctions_auctionevent."""
+
+    seq: int
+    kind: str
+    data: dict[str, Any]
+    private: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """The answer that is kept under an Idempotency-Key."""
+
+    key: str
+    fingerprint: str
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BidWrite:
+    """Everything that one accepted bid writes, and the version it was decided on."""
+
+    product_id: int
+    bidder_id: int
+    version: int
+    seq: int
+    state: State
+    placed_at: datetime
+    bids: tuple[BidRow, ...]
+    events: tuple[EventRow, ...]
+    key: KeyRow | None

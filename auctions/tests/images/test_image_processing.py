@@ -1,0 +1,154 @@
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from auctions import image_processing
+from auctions.models import AuctionEvent, ProductImage
+from auctions.tests.images.image_helpers import make_image, stored_names
+
+pytestmark = pytest.mark.django_db
+
+# --- What is no picture of ours ----------------------------------------------------------------------------------
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_header(width, height):
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+
+
+def scan_bomb():
+    """A few hundred bytes of picture, and scan after scan that each walk through all of it."""
+    whole = make_image("JPEG", (2000, 2000), "L", 0, progressive=True)
+    scan = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + scan * 5000 + b"\xff\xd9"
+
+
+NONE_OF_OURS = {
+    "nothing in it": b"\x00",
+    "text": b"hello",
+    "HTML": b"<html><script>alert(1)</script>",
+    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+    "GIF": make_image("GIF"),
+    "BMP": make_image("BMP"),
+    "TIFF": make_image("TIFF"),
+    "PDF": b"%PDF-1.4",
+    "HTML before a JPEG": b"<script>alert(1)</script>" + make_image("JPEG"),
+    "a JPEG's first bytes": b"\xff\xd8\xff",
+    "a JPEG of ends": b"\xff\xd8\xff" + b"\xff\xd9" * 50,
+    "a PNG's first bytes": b"\x89PNG\r\n\x1a\n",
+    "another RIFF": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+    "a RIFF's first bytes": b"RIFF",
+    "a TIFF named as JPEG's magic": b"\xff\xd8\xff" + make_image("TIFF"),
+    "a cut JPEG": make_image("JPEG")[:-200],
+    "a cut PNG": make_image("PNG", mode="RGB", size=(300, 300))[:-40],
+    "a cut WebP": make_image("WEBP")[:-20],
+    "a PNG without pixels": png_header(100, 100) + chunk(b"IEND", b""),
+    "a PNG of no width": png_header(0, 100) + chunk(b"IEND", b""),
+    "a PNG of a wrong checksum": make_image()[:40] + b"\xff" + make_image()[41:],
+    "a PNG whose text unpacks to 100 MB": png_header(9, 9)
+    + chunk(b"zTXt", b"a\x00\x00" + zlib.compress(b"\x00" * 100_000_000))
+    + chunk(b"IDAT", zlib.compress(b"\x00" * 252))
+    + chunk(b"IEND", b""),
+    "144 megapixels in 17 KB": make_image("PNG", (12_000, 12_000), "1", 0),
+    "26 megapixels": make_image("PNG", (5_200, 5_000), "L", 0),
+    "200 megapixels by its header": png_header(20_000, 10_000) + chunk(b"IDAT", b""),
+    "4,000,000 megapixels by its header": png_header(2_000_000, 2_000_000) + chunk(b"IDAT", b""),
+    "a JPEG of 5,000 scans": scan_bomb(),
+}
+
+
+@pytest.mark.parametrize("data", NONE_OF_OURS.values(), ids=NONE_OF_OURS)
+def test_none_of_ours(send, data):
+    answer = send(data)
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", ["image"])
+    assert (stored_names(), ProductImage.objects.count(), AuctionEvent.objects.count()) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_picture_is_refused_or_made_whole(seed):
+    import random
+
+    rng = random.Random(seed)
+    data = bytearray(make_image(rng.choice(("JPEG", "PNG", "WEBP")), (60, 40)))
+    for _ in range(rng.randint(1, 20)):
+        data[rng.randrange(3, len(data))] = rng.randrange(256)
+    try:
+        picture = image_processing.encode(bytes(data))
+    except image_processing.InvalidImage:
+        return
+    assert Image.open(io.BytesIO(picture.full)).size == (picture.width, picture.height)
+
+
+@pytest.mark.parametrize(
+    ("options", "pixel"),
+    [
+        ({"kind": "JPEG"}, (254, 0, 0)),
+        ({"kind": "WEBP", "lossless": True}, (254, 0, 0)),
+        ({"kind": "JPEG", "progressive": True}, (254, 0, 0)),
+        ({"kind": "JPEG", "mode": "CMYK", "colour": (0, 255, 255, 0)}, (254, 0, 0)),
+        ({"kind": "JPEG", "mode": "L", "colour": 120}, (120, 120, 120)),
+        ({"mode": "P"}, (254, 0, 0)),
+        ({"mode": "1", "colour": 1}, (255, 255, 255)),
+        ({"mode": "LA", "colour": (0, 0)}, (255, 255, 255)),
+        ({"mode": "RGBA", "colour": (0, 0, 0, 0)}, (255, 255, 255)),
+        ({"mode": "I;16", "colour": 30_000}, (117, 117, 117)),
+        ({"mode": "P", "transparency": 0, "colour": 0}, (255, 255, 255)),
+    ],
+)
+def test_every_kind_of_colour(options, pixel):
+    found = Image.open(io.BytesIO(image_processing.encode(make_image(size=(40, 30), **options)).full)).getpixel(
+        (20, 15)
+    )
+    assert all(abs(is_ - ought) <= 3 for is_, ought in zip(found, pixel, strict=True)), found
+
+
+def test_a_picture_is_never_enlarged_and_never_without_a_side():
+    assert (
+        image_processing.encode(make_image(size=(30, 20))).width,
+        image_processing.encode(make_image(size=(20_000, 2))).height,
+    ) == (30, 1)
+
+
+def test_an_animation_is_its_first_frame():
+    frames = [Image.new("RGB", (50, 40), colour) for colour in ("red", "blue", "green")]
+    for kind in ("WEBP", "PNG"):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], duration=100)
+        kept = Image.open(io.BytesIO(image_processing.encode(buffer.getvalue()).full))
+        assert (getattr(kept, "n_frames", 1), kept.getpixel((20, 20))[0] > 200) == (1, True)
+
+
+def test_nothing_but_pixels_survives():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # it lies on its side
+    exif[0x010F] = "SECRETMAKER"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, 0.0), 3: "E", 4: (13.0, 24.0, 0.0)})
+    options = {"exif": exif, "comment": b"SECRETCOMMENT", "icc_profile": b"SECRETPROFILE", "xmp": b"<x>SECRETXMP</x>"}
+    sent = make_image("JPEG", (60, 40), **options) + b"<script>SECRETTAIL</script>PK\x03\x04"
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "SECRETTEXT")
+    for data in (sent, make_image("PNG", (60, 40), exif=exif, pnginfo=text) + b"SECRETTAIL"):
+        assert b"SECRET" in data
+        picture = image_processing.encode(data)
+        assert (picture.width, picture.height) == (40, 60)
+        for kept in (picture.full, picture.thumbnail):
+            image = Image.open(io.BytesIO(kept))
+            assert b"SECRET" not in kept
+            assert (dict(image.getexif()), image.info.keys() & {"exif", "icc_profile", "comment", "xmp"}) == ({}, set())
+
+
+def test_turned_as_the_camera_was_held():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sent = Image.new("RGB", (80, 40), "blue")
+    sent.paste("red", (0, 0, 40, 40))
+    buffer = io.BytesIO()
+    sent.save(buffer, "PNG", exif=exif)
+    kept = Image.open(io.BytesIO(image_processing.encode(buffer.getvalue()).full))
+    assert (kept.size, kept.getpixel((20, 10))[0] > 200, kept.getpixel((20, 70))[2] > 200) == ((40, 80), True, True)

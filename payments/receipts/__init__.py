@@ -1,0 +1,12 @@
+"""The receipt of an order: its content, as HTML and as PDF."""
+
+from payments.receipts.content import (
+    Receipt,
+    ReceiptLine,
+    build_receipt,
+    receipt_number,
+    render_html,
+    render_pdf,
+)
+
+__all__ = ["Receipt", "ReceiptLine", "build_receipt", "receipt_number", "render_html", "render_pdf"]

@@ -1,0 +1,36 @@
+"""What happened to an order, by whom: the one writer of its history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from payments.models import OrderEvent
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from accounts.models import User
+    from payments.models import Order
+
+
+def record(
+    *,
+    order: Order,
+    kind: OrderEvent.Kind,
+    at: datetime,
+    role: OrderEvent.Role = OrderEvent.Role.SYSTEM,
+    actor: User | None = None,
+    **data: Any,
+) -> None:
+    """Write down what has just happened to a locked order, at `at`, UTC, in the caller's transaction.
+
+    `data`: amounts as the API writes them, and reasons. A person who acted is named by `actor`, and `role` is their
+    part in it: `role_in_order` tells.
+    """
+    OrderEvent.objects.create(order=order, kind=kind, status=order.status, role=role, actor=actor, data=data, at=at)
+
+
+def role_in_order(*, user: User, order: Order) -> OrderEvent.Role:
+    """Return the part that somebody has in an order; staff who are neither its buyer nor its seller act as staff."""
+    parts = {order.buyer_id: OrderEvent.Role.BUYER, order.seller_id: OrderEvent.Role.SELLER}
+    return parts.get(user.pk, OrderEvent.Role.STAFF)

@@ -1,0 +1,163 @@
+"""The admin's "Act on it again": staff have a kept event acted on, as often as they like, to one effect."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from payments.invariants import CHECKS
+from payments.models import OrderEvent, Payment, StripeEvent
+from payments.services import webhooks
+from payments.signals import payment_failed, payment_succeeded
+from payments.tests.conftest import build_event, post_event
+from tests import admin_pages
+from tests.admin_pages import act, page
+
+pytestmark = pytest.mark.django_db
+
+SUCCEEDED = "payment_intent.succeeded"
+FAILED = "payment_intent.payment_failed"
+
+
+@pytest.fixture
+def clerk():
+    """Staff who may see events and have them acted on."""
+    return admin_pages.clerk("view_stripeevent", "change_stripeevent")
+
+
+@pytest.fixture
+def heard():
+    """What the apps above heard of."""
+    seen = []
+
+    def on_success(**_):
+        seen.append("succeeded")
+
+    def on_failure(**_):
+        seen.append("failed")
+
+    payment_succeeded.connect(on_success)
+    payment_failed.connect(on_failure)
+    yield seen
+    payment_succeeded.disconnect(on_success)
+    payment_failed.disconnect(on_failure)
+
+
+def again(caller, *ids):
+    """Choose the action for events; return what the page says and what is noted of it."""
+    answer = act(caller, StripeEvent, "reprocess", [StripeEvent(pk=pk) for pk in ids])
+    assert answer.status_code == 200
+    return answer.content.decode(), [entry.change_message for entry in LogEntry.objects.order_by("pk")]
+
+
+def test_an_event_that_waits_is_acted_on(clerk, double, intent_id, order, heard):
+    StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
+    text, noted = again(clerk, "evt_1")
+    order.refresh_from_db()
+    event = StripeEvent.objects.get()
+    assert (order.status, event.attempts, event.processed_at is None, heard) == ("paid", 1, False, ["succeeded"])
+    assert "evt_1: done." in text
+    assert noted == ["Acted on again: done."]
+    assert LogEntry.objects.get().user == admin_pages.user(clerk)
+
+
+def test_an_event_that_was_acted_on_has_no_second_effect(client, clerk, double, intent_id, order, heard):
+    post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
+    before = StripeEvent.objects.get()
+    rows = list(OrderEvent.objects.values())
+    again(clerk, "evt_1")
+    event = StripeEvent.objects.get()
+    assert (event.processed_at, event.attempts, event.flag) == (before.processed_at, 2, "")
+    assert (heard, list(OrderEvent.objects.values())) == (["succeeded"], rows)
+
+
+def test_a_decline_is_not_told_twice(client, clerk, double, intent_id, heard):
+    double.confirm(intent_id, "pm_card_chargeDeclined")
+    post_event(client, build_event(double.intent(intent_id), FAILED))
+    again(clerk, "evt_1")
+    assert heard == ["failed"]
+    assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
+
+
+def test_an_unknown_intent_that_is_known_by_now_is_believed(client, clerk, double, order):
+    intent_id = double.create(amount=1999)["id"]
+    post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
+    assert StripeEvent.objects.get().flag == "unknown_intent"
+    Payment.objects.create(order=order, stripe_intent_id=intent_id, amount=order.total, currency="USD", status="open")
+    again(clerk, "evt_1")
+    order.refresh_from_db()
+    assert (order.status, StripeEvent.objects.get().flag) == ("paid", "")
+
+
+def test_what_is_flagged_still_is_said(client, clerk, stripe_unreachable):
+    post_event(client, build_event({"id": "pi_other"}, SUCCEEDED))
+    text, noted = again(clerk, "evt_1")
+    assert "evt_1: done, and flagged: unknown_intent." in text
+    assert noted == ["Acted on again: done, and flagged: unknown_intent."]
+
+
+def test_other_types_have_nothing_to_be_done(client, clerk, stripe_unreachable):
+    post_event(client, build_event({"id": "cus_1"}, "customer.created"))
+    assert "nothing is done about events of this type" in again(clerk, "evt_1")[0]
+
+
+def test_an_event_of_the_other_mode_is_never_acted_on(client, clerk, double, intent_id, order):
+    post_event(client, build_event(double.confirm(intent_id), SUCCEEDED, livemode=True))
+    text, _ = again(clerk, "evt_1")
+    order.refresh_from_db()
+    assert "of the other mode" in text
+    assert (order.status, StripeEvent.objects.get().flag) == ("awaiting_payment", "wrong_mode")
+
+
+def test_a_failure_is_said_kept_and_does_not_stop_the_others(client, clerk, double, intent_id, order, settings):
+    event = build_event(double.intent(intent_id), "payment_intent.processing")
+    post_event(client, event)
+    post_event(client, build_event({"id": "pi_other"}, SUCCEEDED, "evt_2"))
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    text, noted = again(clerk, "evt_1", "evt_2")
+    assert "evt_1: The payment provider is away." in text
+    assert "evt_2: done, and flagged" in text
+    assert len(noted) == 2
+    failed = StripeEvent.objects.get(pk="evt_1")
+    assert (failed.attempts, failed.processed_at is None) == (2, False)
+    assert failed.error.startswith("StripeUnavailable: ")
+    assert CHECKS["events_are_dealt_with"]() == []
+
+
+def test_a_fault_of_ours_is_said_too(clerk, double, intent_id, order):
+    def fail(**_):
+        raise RuntimeError("a listener fell over")
+
+    StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
+    payment_succeeded.connect(fail)
+    try:
+        text, _ = again(clerk, "evt_1")
+    finally:
+        payment_succeeded.disconnect(fail)
+    order.refresh_from_db()
+    event = StripeEvent.objects.get()
+    assert "evt_1: it failed (RuntimeError). The event says why." in text
+    assert (order.status, event.error, event.processed_at) == (
+        "awaiting_payment", "RuntimeError: a listener fell over", None,
+    )  # fmt: skip
+
+
+def test_without_the_permission_there_is_no_such_action(client, double, intent_id, order):
+    onlooker = admin_pages.clerk("view_stripeevent")
+    StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
+    assert 'value="reprocess"' not in onlooker.get(page(StripeEvent)).content.decode()
+    again(onlooker, "evt_1")
+    assert StripeEvent.objects.get().attempts == 0
+
+
+def test_the_permission_changes_nothing_else(clerk, stripe_unreachable):
+    StripeEvent.objects.create(id="evt_1", type="a.b", payload={})
+    assert clerk.post(page(StripeEvent, "change", "evt_1"), {"flag": "x"}).status_code == 403
+    assert clerk.post(page(StripeEvent, "delete", "evt_1"), {"post": "yes"}).status_code == 403
+
+
+def test_an_event_that_is_not_there_is_not_found(db):
+    from auctioncraft.core.errors import NotFound
+
+    with pytest.raises(NotFound):
+        webhooks.reprocess(event_id="evt_none")

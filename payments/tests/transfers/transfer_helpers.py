@@ -1,0 +1,19 @@
+"""The run_due_transfers, at the time of its next try."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from auctioncraft.core import clock
+from payments.models import Payout, TransferReversal
+from payments.services import transfers
+
+
+def run_due_transfers(payout):
+    """Have the sweep come when it is time to try again; return how many it made."""
+    past = clock.now() - timedelta(seconds=1)
+    Payout.objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=past)
+    TransferReversal.objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=past)
+    done = transfers.send_due()
+    payout.refresh_from_db()
+    return done

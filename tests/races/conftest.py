@@ -1,0 +1,64 @@
+"""One database, the real server on it, and one that can be altered; emptied after every test."""
+
+import pytest
+from django.db import connection, transaction
+
+from tests import factories, servers
+from tests.races.harness import Served
+
+
+@pytest.fixture(scope="package")
+def running(template_database, tmp_path_factory, django_db_blocker):
+    """Two servers on one database: the real one, of two processes, and the altered one."""
+    with (
+        django_db_blocker.unblock(),
+        servers.server_stack(tmp_path_factory.mktemp("races"), template_database) as stack,
+    ):
+        real, unsafe_server = servers.free_port(), servers.free_port()
+        stack.serve(real)
+        stack.serve(unsafe_server, "tests.races.wsgi:application")
+        connection.close()
+        yield Served(stack, real), Served(stack, unsafe_server)
+
+
+@pytest.fixture(autouse=True)
+def _emptied(running, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield
+        running[0].stack.callers.close()
+        with transaction.atomic(), connection.cursor() as cursor:
+            # In any order: foreign keys are checked at the end. TRUNCATE would take a second.
+            for table in connection.introspection.django_table_names(only_existing=True):
+                cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def server(running):
+    """The real one."""
+    return running[0]
+
+
+@pytest.fixture
+def unsafe_server(running):
+    """The one of which something may be taken out."""
+    return running[1]
+
+
+@pytest.fixture
+def seller(_emptied):
+    return factories.user("seller@example.com")
+
+
+@pytest.fixture
+def staff(_emptied):
+    return factories.user("staff@example.com", is_staff=True)
+
+
+@pytest.fixture
+def bidder(_emptied):
+    return factories.user("bidder@example.com")
+
+
+@pytest.fixture
+def rival(_emptied):
+    return factories.user("rival@example.com")

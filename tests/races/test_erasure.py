@@ -1,0 +1,111 @@
+"""Somebody leaves amid all they do: either they stay, or nobody waits for them afterwards."""
+
+import random
+from decimal import Decimal
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from auctions.models import Auction, Bid
+from auctions.tests import auction_helpers
+from payments.models import Order
+from tests import factories
+from tests.races.harness import BID_WRITES, act, at_once, bid, findings, interleave
+
+pytestmark = pytest.mark.servers
+
+ROUNDS = 12
+
+
+def somebody(email="mike@example.com"):
+    """Without a password: the servers do not know the quick hashes of tests."""
+    return User.objects.create_user(email)
+
+
+def leave(caller):
+    return partial(caller.send, "DELETE", "/api/users/me/", {})
+
+
+def assert_gone_or_here(user, status):
+    gone = not User.objects.filter(pk=user.pk, is_active=True).exists()
+    assert gone == (status == 204)
+    if gone:
+        assert not Auction.objects.filter(status="open", leader=user).exists()
+        assert not Auction.objects.filter(status="open", product__seller=user).exists()
+        assert not Order.objects.filter(status="awaiting_payment", buyer=user).exists()
+        assert not Order.objects.filter(status="awaiting_payment", seller=user).exists()
+
+
+def test_whoever_leaves_amid_everything_owes_and_sells_nothing_afterwards(server, seller, rival):
+    chance = random.Random(5)
+    statuses = []
+    for number in range(ROUNDS):
+        user = somebody(f"mike{number}@example.com")
+        mine, caller, others = factories.product(user), server.caller(user), server.caller(rival)
+        sold, bought = (factories.product(seller, buy_now_price=Decimal(70)) for _ in range(2))
+        calls = {
+            "leave": leave(caller),
+            "bid": bid(server.caller(user), sold, amount="10"),
+            "buy": act(server.caller(user), bought, "buy_now"),
+            "list": partial(
+                server.caller(user).send,
+                "POST",
+                "/api/products/",
+                {"name": "Lamp", "category": mine.category_id, "starting_bid": 1},
+            ),
+            "follow": act(server.caller(user), sold, "watch"),
+            "be bid": bid(others, mine, amount="10"),
+        }
+        chosen = ["leave", *chance.sample(sorted(calls.keys() - {"leave"}), 3)]
+        chance.shuffle(chosen)
+        answers = dict(zip(chosen, at_once(*(calls[name] for name in chosen)), strict=True))
+        status, answer = answers["leave"]
+        statuses.append(status)
+        assert status == 204 or answer["code"] == "account_in_use", answer
+        # Let in or not, and if so it is seen.
+        for name in chosen:
+            assert answers[name][0] in {200, 201, 204, 401, 409}, answers
+        assert_gone_or_here(user, status)
+    assert {204, 409} <= set(statuses)
+    assert findings() == set()
+
+
+@pytest.mark.parametrize("without", ["", "version"])
+def test_a_bid_that_was_overtaken_by_an_erasure(unsafe_server, seller, without):
+    """The version does not save it: nothing of the auction has moved."""
+    user, product = somebody(), factories.product(seller)
+    (status, answer), (left, _) = interleave(
+        bid(unsafe_server.caller(user), product, amount="10"),
+        leave(unsafe_server.caller(user)),
+        without=without,
+        stop=BID_WRITES,
+    )
+    assert (status, answer["code"], left) == (401, "token_not_valid", 204)
+    assert not Bid.objects.exists()
+    assert findings() == set()
+
+
+def test_an_erasure_that_was_overtaken_by_a_bid(unsafe_server, seller):
+    user, product = somebody(), factories.product(seller)
+    (left, reasons), (status, answer) = interleave(
+        leave(unsafe_server.caller(user)), bid(unsafe_server.caller(user), product, amount="10")
+    )
+    if connection.vendor == "postgresql":
+        # It stopped at the guards of its address, before the account.
+        assert (left, reasons["reasons"], status) == (409, [{"reason": "leading", "product": product.pk}], 201)
+    else:
+        assert (left, status, answer["code"]) == (204, 401, "token_not_valid")
+    assert findings() == set()
+
+
+def test_of_a_sale_and_its_sellers_erasure_one_is_seen(unsafe_server, rival):
+    user = somebody()
+    product = factories.product(user)
+    auction_helpers.bid(product, rival, "10")
+    close = act(unsafe_server.caller(user), product, "close_auction")
+    (closed, result), (left, answer) = interleave(close, leave(unsafe_server.caller(user)))
+    assert (closed, result["result"]) == (200, "sold")
+    assert (left, [reason["reason"] for reason in answer["reasons"]]) == (409, ["unpaid_order"])
+    assert findings() == set()

@@ -1,0 +1,119 @@
+"""An order's time is up as its money comes in: it is paid, or it has expired and the money is to be refunded."""
+
+import json
+import random
+import time
+
+import pytest
+import stripe
+
+from auctioncraft.core import clock
+from auctions.services import closing
+from auctions.tests import auction_helpers
+from payments.models import Order, Payment
+from payments.services.expiry import MAX_WAIT, expire_due
+from tests import factories
+from tests.races.harness import at_once, findings, interleave, sweep
+
+pytestmark = pytest.mark.servers
+
+ROUNDS = 15
+SECRET = "whsec_double"  # the servers'
+PAID_WRITES = 'UPDATE "payments_(payment|order)"'
+
+
+def overdue(seller, bidder):
+    """Return an order whose time is up, with an intent that can still be paid: it has waited for Stripe long enough."""
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, "19.99")
+    closing.close_auction(product_id=product.pk, actor=seller)
+    Order.objects.filter(product=product).update(due_at=clock.now() - MAX_WAIT)
+    order = Order.objects.get(product=product)
+    Payment.objects.create(
+        order=order, stripe_intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="open"
+    )
+    return order
+
+
+def webhook(caller, order):
+    """Return the call of Stripe telling that the money is there."""
+    intent = {
+        "object": "payment_intent",
+        "id": f"pi_{order.pk}",
+        "status": "succeeded",
+        "amount": 1999,
+        "amount_received": 1999,
+        "currency": "usd",
+        "livemode": False,
+    }
+    event = {
+        "id": f"evt_{order.pk}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "data": {"object": intent},
+    }
+
+    def deliver(**headers):
+        sent = stripe.WebhookSignature.generate_signature_header(json.dumps(event), SECRET, int(time.time()))
+        return caller.send("POST", "/api/stripe/webhook/", event, **headers, **{"Stripe-Signature": sent})
+
+    return deliver
+
+
+def assert_paid_or_expired(order, *, expired):
+    order.refresh_from_db()
+    order.product.auction.refresh_from_db()
+    auction, money = order.product.auction, order.payments.get().status
+    if expired:
+        assert (order.status, money, auction.payment_defaulted_at is not None) == ("expired", "surplus", True)
+    else:
+        assert (order.status, money, auction.paid_at is not None) == ("paid", "succeeded", True)
+
+
+def test_an_order_is_paid_or_expires(server, seller):
+    chance, stripe_itself = random.Random(3), server.caller(None)
+    for number in range(ROUNDS):
+        buyer = factories.user(f"buyer{number}@example.com")
+        order = overdue(seller, buyer)
+        delay = chance.random() / 50  # the payment has the longer way
+
+        def expire(delay=delay):
+            time.sleep(delay)
+            return expire_due()
+
+        (status, _), *expired = at_once(webhook(stripe_itself, order), *[sweep(expire)] * 2)
+        assert (status, sum(expired) <= 1) == (200, True)
+        assert_paid_or_expired(order, expired=sum(expired) == 1)
+        buyer.refresh_from_db()
+        assert buyer.strikes == sum(expired)
+    assert findings() == set()
+
+
+@pytest.mark.parametrize("without", ["", "lock"])
+def test_a_payment_that_was_overtaken_by_the_sweep(unsafe_server, seller, bidder, without):
+    order = overdue(seller, bidder)
+    (status, _), expired = interleave(
+        webhook(unsafe_server.caller(None), order), sweep(expire_due), without=without, stop=PAID_WRITES
+    )
+    if not without:
+        assert (status, expired) == (200, 0)
+        assert_paid_or_expired(order, expired=False)
+        assert findings() == set()
+    else:
+        assert (status, expired) == (500, 1)
+
+
+@pytest.mark.parametrize("without", ["", "lock"])
+def test_a_sweep_that_was_overtaken_by_the_payment(unsafe_server, seller, bidder, caplog, without):
+    order = overdue(seller, bidder)
+    expired, (status, _) = interleave(sweep(expire_due), webhook(unsafe_server.caller(None), order), without=without)
+    assert status == 200
+    if not without:
+        assert expired == 1
+        assert_paid_or_expired(order, expired=True)
+        assert findings() == set()
+    else:
+        # A paid order that is expired over: a constraint stands in the way.
+        assert expired == 0
+        assert "order_paid_at_iff_paid" in caplog.text

@@ -1,0 +1,88 @@
+"""The watch over what the whole suite logs: no line may hold a code, a token or a secret that was in use.
+
+A record is read twice: as its logger wrote it, for code is to log no secret in the first place, and as the line that
+a process would write, with all that is added to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from accounts.services import otp, tokens
+from auctioncraft.core import logs, redaction
+from payments import stripe_gateway
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+# Characters that tokens and Stripe's secrets are made of. 16 of them in a row are not there by chance.
+_WORD = re.compile(r"[\w-]{16,}")
+_SIX_DIGITS = re.compile(r"(?<![\w.])\d{6}(?!\w)")
+# Not amid a word: among Stripe's random ids some have these three letters.
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}")
+
+
+class SecretLogWatch(logging.Handler):
+    """Reads every record there is, and keeps which held something secret, and in which test."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.read = 0
+        self.leaks: list[str] = []
+        self.codes: set[str] = set()
+        self.words: set[str] = set()
+        self.settings = {secret for secret in redaction.own_secrets() if len(secret) >= 8}
+        self._forms = (logging.Formatter(), *(logs.formatter(log_format=form) for form in logs.FORMATS))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for form in self._forms:
+            self.look_at(form.format(record), record.name)
+
+    def look_at(self, text: str, where: str) -> None:
+        """Read what was written."""
+        self.read += 1
+        if found := self._secret_in(text):
+            test = os.environ.get("PYTEST_CURRENT_TEST", "")
+            self.leaks.append(f"{found}, by {where}, in {test}: {text}")
+
+    def look_at_files(self, folder: Path) -> None:
+        """Read what processes wrote into their `*.log` there."""
+        for path in folder.glob("*.log"):
+            for line in path.read_text(errors="replace").splitlines():
+                self.look_at(line, path.name)
+
+    def _secret_in(self, text: str) -> str:
+        if not self.codes.isdisjoint(_SIX_DIGITS.findall(text)):
+            return "a one-time code"
+        if _JWT.search(text) or not self.words.isdisjoint(_WORD.findall(text)):
+            return "a token or a client secret"
+        return "a secret of the settings" if any(secret in text for secret in self.settings) else ""
+
+    def collect(self, patch: pytest.MonkeyPatch) -> None:
+        """Get to know every code and token from now on, where they are made."""
+        reveal, issue, intent = otp.derive_code, tokens._issue, stripe_gateway.intents._intent
+
+        def revealed(code: Any) -> str:
+            digits = reveal(code)
+            self.codes.add(digits)
+            return digits
+
+        def issued(credential: Any) -> tokens.TokenPair:
+            pair = issue(credential)
+            # Of the three parts the first is every token's.
+            self.words.update(pair.access.split(".")[1:], pair.refresh.split(".")[1:])
+            return pair
+
+        def translated(found: Any) -> stripe_gateway.Intent:
+            result = intent(found)
+            self.words.update(_WORD.findall(result.client_secret))
+            return result
+
+        patch.setattr(otp, "derive_code", revealed)
+        patch.setattr(tokens, "_issue", issued)
+        patch.setattr(stripe_gateway.intents, "_intent", translated)

@@ -1,0 +1,107 @@
+"""What is asked for an address with an account and for one without is answered alike, by the same work.
+
+Times are the benchmark's matter (`python -m benchmarks.enumeration`): here the answers are compared whole, and the work
+by the statements that reach the database and the passwords that are hashed.
+"""
+
+import re
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from accounts.models import OneTimeCode
+from auctioncraft.core import clock
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+KNOWN, DISABLED, UNKNOWN = "known-1@example.com", "known-2@example.com", "other-3@example.com"
+PASSWORD = {"password": "a wrong but fit password"}
+WAYS_IN = {
+    "code asked for": ("/api/auth/otp/request/", "email", {}, 200),
+    "wrong code": ("/api/auth/otp/verify/", "email", {"code": "none"}, 400),
+    "wrong password": ("/api/auth/token/", "username", PASSWORD, 401),
+    "registration": ("/api/users/register/", "email", PASSWORD | {"display_name": "Somebody"}, 201),
+    "password reset asked for": ("/api/auth/password/reset/", "email", {}, 200),
+    "password reset, wrong code": ("/api/auth/password/reset/confirm/", "email", PASSWORD | {"code": "none"}, 400),
+    "move to that address": ("/api/users/me/email/", "email", {}, 200),
+}
+# In a statement: texts, numbers, and the names of savepoints.
+_VALUES = re.compile(r"'[^']*'|\b\d+\b|\bNULL\b|\bs\d+_x\d+\b")
+
+
+class Counted(MD5PasswordHasher):
+    """Counts what it hashes, to set or to check."""
+
+    made = 0
+
+    def encode(self, password, salt):
+        Counted.made += 1
+        return super().encode(password, salt)
+
+
+@pytest.fixture
+def house(settings):
+    settings.REGISTRATION_REQUIRES_VERIFICATION = True
+    settings.PASSWORD_HASHERS = [f"{__name__}.Counted"]
+    factories.user(KNOWN, email_verified_at=clock.now())
+    factories.user(DISABLED, email_verified_at=clock.now(), is_active=False)
+
+
+def seen_by_the_caller(answer, email):
+    """Everything, but the address that the caller gave and the time of day."""
+    body = re.sub(rb'"created_at":"[^"]+"', b"", answer.content.replace(email.encode(), b"-"))
+    headers = {name: value for name, value in answer.headers.items() if name not in {"X-Request-ID", "Date"}}
+    return answer.status_code, headers, body
+
+
+def done_for(caller, way, email):
+    """Return the answer, the statements without their values, and how many passwords were hashed."""
+    path, field, body, _ = WAYS_IN[way]
+    before = Counted.made
+    with CaptureQueriesContext(connection) as captured:
+        answer = caller.post(path, {field: email, **body}, REMOTE_ADDR=f"192.0.2.{email[6]}")
+    statements = [_VALUES.sub("?", query["sql"]) for query in captured]
+    return seen_by_the_caller(answer, email), statements, Counted.made - before
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_an_address_is_answered_alike_with_an_account_and_without(house, way):
+    if way == "move to that address":
+        caller = signed_in_without_a_password()
+    else:
+        caller = APIClient()
+
+    without = done_for(caller, way, UNKNOWN)
+
+    assert without[0][0] == WAYS_IN[way][3]
+    assert len(without[1]) > 2
+    assert done_for(caller, way, KNOWN) == without
+    assert done_for(caller, way, DISABLED) == without
+
+
+def signed_in_without_a_password():
+    from accounts.services import tokens
+
+    user = factories.user("mover@example.com")
+    user.set_password(None)
+    user.save()
+    caller = APIClient()
+    access = tokens.sign_in(user=user, user_agent="tests", ip=None).access
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+    return caller
+
+
+@pytest.mark.parametrize("way", ["wrong code", "password reset, wrong code"])
+def test_a_code_under_way_changes_nothing_either(house, way):
+    """Whoever guesses does not learn whether there is a code, of which an account's owner may have asked."""
+    purpose = "reset" if "reset" in way else "sign_in"
+    path = {"reset": "/api/auth/password/reset/", "sign_in": "/api/auth/otp/request/"}[purpose]
+    for email in (KNOWN, UNKNOWN):
+        APIClient().post(path, {"email": email}, REMOTE_ADDR="192.0.2.9")
+    assert OneTimeCode.objects.filter(purpose=purpose).count() == 2
+
+    assert done_for(APIClient(), way, KNOWN) == done_for(APIClient(), way, UNKNOWN)

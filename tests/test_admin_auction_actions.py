@@ -1,0 +1,246 @@
+"""What staff do to auctions and bids in the admin: through services, each row for itself, with a permission."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from auctioncraft.core import clock
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid, SecondChanceOffer
+from auctions.services import closing
+from auctions.tests import auction_helpers
+from payments.models import Order
+from payments.services import expiry
+from tests import admin_pages, factories
+from tests.admin_pages import ESCAPED, MARKUP, act, page
+
+pytestmark = pytest.mark.django_db
+ON_AUCTIONS = ["close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance"]
+NEARLY_ALL = ("view_auction", "view_bid", "change_bid", "add_bid", "delete_bid", "add_auction", "delete_auction")
+
+
+@pytest.fixture
+def clerk():
+    """Staff with every permission on auctions, and no superuser."""
+    return admin_pages.clerk()
+
+
+@pytest.fixture
+def product(seller, bidder, rival):
+    """Bid on by two: the rival leads at 9.00."""
+    product = factories.product(seller, name=MARKUP)
+    auction_helpers.bid(product, bidder, "5")
+    auction_helpers.bid(product, rival, "9")
+    return product
+
+
+@pytest.fixture
+def closed(seller):
+    """An auction that has its result."""
+    product = factories.product(seller)
+    closing.close_auction(product_id=product.pk, actor=seller)
+    return product
+
+
+@pytest.fixture
+def unpaid(product, seller):
+    """A sale whose winner did not pay."""
+    closing.close_auction(product_id=product.pk, actor=seller)
+    Order.objects.update(due_at=clock.now())
+    assert expiry.expire_due() == 1
+    return product
+
+
+def told(answer):
+    """What the messages of a page say, as they are in its HTML."""
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def auction_of(product):
+    return Auction.objects.get(pk=product.pk)
+
+
+def test_close_now(clerk, product, closed):
+    text = told(act(clerk, Auction, "close_now", [product, closed]))
+    assert f"Product {product.pk}: sold." in text
+    assert f"Product {closed.pk}: This auction is closed already." in text
+    assert (auction_of(product).status, Order.objects.count()) == ("sold", 1)
+    assert AuctionEvent.objects.get(product=product, kind="closed").data["by"] == "staff"
+
+
+def test_cancel(clerk, product, closed):
+    text = told(act(clerk, Auction, "cancel", [product, closed]))
+    assert f"Product {product.pk}: cancelled." in text
+    assert f"Product {closed.pk}: This auction is closed already." in text
+    assert (auction_of(product).status, Order.objects.count()) == ("cancelled", 0)
+    event = AuctionEvent.objects.get(product=product, kind="cancelled")
+    assert (event.data, event.private) == ({"by": "staff"}, {"actor": admin_pages.user(clerk).pk})
+
+
+@pytest.mark.parametrize(
+    ("action", "by"), [("extend_by_an_hour", timedelta(hours=1)), ("extend_by_a_day", timedelta(days=1))]
+)
+def test_extend_adds_to_the_end(clerk, product, closed, action, by):
+    before = auction_of(product)
+    text = told(act(clerk, Auction, action, [product, closed]))
+    assert f"Product {product.pk}: ends " in text
+    assert f"Product {closed.pk}: This auction is closed already." in text
+    after = auction_of(product)
+    assert (after.ends_at, after.hard_ends_at) == (before.ends_at + by, before.hard_ends_at + by)
+    assert AuctionEvent.objects.get(product=product, kind="extended").data["by"] == "staff"
+
+
+def test_extend_adds_to_now_where_the_end_has_passed(clerk, product):
+    auction_helpers.move_end_to_past(product, ago=timedelta(hours=5))
+    before = clock.now()
+    act(clerk, Auction, "extend_by_an_hour", [product])
+    assert before + timedelta(hours=1) <= auction_of(product).ends_at <= clock.now() + timedelta(hours=1)
+
+
+def test_extend_says_what_is_wrong_with_an_end_too_far_ahead(clerk, seller, monkeypatch):
+    monkeypatch.setattr(closing, "MAX_EXTENSION", timedelta(hours=2))
+    product = factories.product(seller)
+    text = told(act(clerk, Auction, "extend_by_a_day", [product]))
+    assert f"Product {product.pk}: ends_at: It must be after now" in text
+    assert auction_of(product).ends_at == product.auction.ends_at
+    assert "ends " in told(act(clerk, Auction, "extend_by_an_hour", [product]))
+
+
+def test_offer_second_chance(clerk, unpaid, closed, bidder):
+    User.objects.filter(pk=bidder.pk).update(display_name=MARKUP)
+    answer = act(clerk, Auction, "offer_second_chance", [unpaid, closed])
+    text = told(answer)
+    assert f"Product {unpaid.pk}: offered to {ESCAPED}" in text
+    assert "at 5.00 USD." in text
+    assert f"Product {closed.pk}: There is nobody to whom this product could be offered now." in text
+    assert MARKUP not in text
+    made = SecondChanceOffer.objects.get()
+    assert (made.product, made.bidder, made.amount, made.status) == (unpaid, bidder, Decimal(5), "offered")
+    assert "offered now." in told(act(clerk, Auction, "offer_second_chance", [unpaid]))
+
+
+@pytest.mark.parametrize("action", ON_AUCTIONS)
+def test_who_lacks_the_permission_has_no_such_action(product, unpaid, seller, action):
+    running, client = factories.product(seller), admin_pages.clerk(*NEARLY_ALL)
+    before = list(Auction.objects.order_by("pk").values())
+    assert f'value="{action}"' not in told(client.get(page(Auction)))
+    act(client, Auction, action, [running, unpaid])
+    assert list(Auction.objects.order_by("pk").values()) == before
+    assert not SecondChanceOffer.objects.exists()
+
+
+def test_each_permission_gives_its_own_actions(product):
+    offers = {"close_now": "change_auction", "offer_second_chance": "add_secondchanceoffer"}
+    for action, codename in offers.items():
+        text = told(admin_pages.clerk("view_auction", codename).get(page(Auction)))
+        assert [name for name in offers if f'value="{name}"' in text] == [action]
+
+
+def own_bid(product, user):
+    return Bid.objects.made_by_people().get(product=product, bidder=user)
+
+
+def test_void_asks_why_first(clerk, product, rival):
+    answer = act(clerk, Bid, "void", [own_bid(product, rival)], reason="Sent by the list, not by the page.")
+    text = told(answer)
+    assert 'name="reason"' in text
+    assert "9.00 USD" in text
+    assert ESCAPED in text
+    assert MARKUP not in text
+    assert not BidVoid.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("", "This field is required."),
+        ("  \n ", "This field is required."),
+        ("a" * 501, "at most 500 characters"),
+        ("a\0b", "Null characters are not allowed."),
+    ],
+)
+def test_void_needs_a_reason(clerk, product, rival, reason, problem):
+    text = told(act(clerk, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason=reason))
+    assert problem in text
+    assert 'name="reason"' in text
+    assert not BidVoid.objects.exists()
+
+
+def test_void_leaves_what_the_others_give(clerk, product, bidder, rival):
+    bid = own_bid(product, rival)
+    before = Bid.objects.values().get(pk=bid.pk)
+    text = told(act(clerk, Bid, "void", [bid], confirmed="yes", reason=f"A slip. {MARKUP}"))
+    assert f"Bid {bid.pk}: void. Product {product.pk} now stands at 5.00 USD." in text
+    auction = auction_of(product)
+    assert (auction.leader, auction.price, auction.bid_count) == (bidder, Decimal(5), 1)
+    void = BidVoid.objects.get()
+    assert (void.bid, void.reason) == (bid, f"A slip. {MARKUP}")
+    assert void.voided_by == admin_pages.user(clerk)
+    assert Bid.objects.values().get(pk=bid.pk) == before
+    assert AuctionEvent.objects.latest("pk").kind == "bid_voided"
+
+
+def test_void_tells_of_each_bid_how_it_went(clerk, seller, product, bidder, rival):
+    other = factories.product(seller)
+    auction_helpers.bid(other, bidder, max_amount="50")
+    auction_helpers.bid(other, rival, "20")
+    proxy = Bid.objects.get(product=other, outcome="automatic")
+    done, spoken, hidden = own_bid(product, rival), own_bid(other, rival), own_bid(other, bidder)
+    act(clerk, Bid, "void", [done], confirmed="yes", reason="A slip.")
+    ended = factories.product(seller)
+    auction_helpers.bid(ended, bidder, "3")
+    closing.close_auction(product_id=ended.pk, actor=seller)
+    late = own_bid(ended, bidder)
+    text = told(act(clerk, Bid, "void", [done, proxy, spoken, hidden, late], confirmed="yes", reason="A slip."))
+    assert f"Bid {done.pk}: This bid is void already." in text
+    assert f"Bid {proxy.pk}: A proxy made it. Void the bid that its bidder made." in text
+    assert f"Bid {late.pk}: This auction is closed already." in text
+    assert f"Bid {hidden.pk}: void. Product {other.pk} now stands at 20.00 USD." in text
+    assert f"Bid {spoken.pk}: void. Product {other.pk} now stands at no bid." in text
+    assert BidVoid.objects.count() == 3
+
+
+def test_the_page_that_asks_shows_no_hidden_maximum(clerk, seller, bidder):
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, max_amount="7654.32")
+    text = told(act(clerk, Bid, "void", [own_bid(product, bidder)]))
+    assert "1.00 USD" in text
+    assert "7654.32" not in text
+
+
+def test_who_lacks_the_permission_may_not_void(product, rival):
+    client = admin_pages.clerk(*NEARLY_ALL)
+    assert 'value="void"' not in told(client.get(page(Bid)))
+    act(client, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason="A slip.")
+    assert not BidVoid.objects.exists()
+    assert 'value="void"' in told(admin_pages.clerk("view_bid", "add_bidvoid").get(page(Bid)))
+
+
+def test_nothing_is_done_by_a_get_or_without_the_csrf_token(clerk, product, rival):
+    bid = own_bid(product, rival)
+    form = {"action": "void", "_selected_action": [bid.pk], "confirmed": "yes", "reason": "A slip."}
+    assert clerk.get(page(Bid), form, follow=True).status_code == 200
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(admin_pages.user(clerk))
+    assert strict.post(page(Bid), form).status_code == 403
+    assert strict.post(page(Auction), {"action": "cancel", "_selected_action": [product.pk]}).status_code == 403
+    assert not BidVoid.objects.exists()
+    assert auction_of(product).status == "open"
+
+
+def test_the_page_that_asks_brings_its_own_csrf_token(clerk, product, rival):
+    strict, bid = Client(enforce_csrf_checks=True), own_bid(product, rival)
+    strict.force_login(admin_pages.user(clerk))
+
+    def send(form_of, field, **fields):
+        """Send a form that the page shows, the one with this field, with its own token."""
+        form = form_of[: form_of.index(field)].rpartition("<form")[2]
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form).group(1)
+        return told(act(strict, Bid, "void", [bid], csrfmiddlewaretoken=token, **fields))
+
+    asking = send(told(strict.get(page(Bid))), 'name="_selected_action"')
+    assert "now stands at 5.00 USD." in send(asking, 'name="reason"', confirmed="yes", reason="A slip.")

@@ -1,0 +1,226 @@
+"""The admin's door: locked after five failures, no oracle, and a second factor."""
+
+import re
+import time
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts import admin_login
+from accounts.models import FailedAttempts, User
+from accounts.services import passwords
+from auctioncraft.core import clock
+from auctioncraft.core.errors import TooManyRequests
+from tests import admin_pages, factories
+from tests.admin_pages import page
+from tests.servers import run_concurrently
+
+PASSWORD = "correct horse battery"
+LOGIN = "/admin/login/?next=/admin/"
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def boss():
+    """Staff with a password."""
+    user = factories.user("boss@house.example", is_staff=True, is_superuser=True)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+@pytest.fixture
+def device(boss):
+    """The authenticator of the boss."""
+    return TOTPDevice.objects.create(user=boss, name="Authenticator")
+
+
+def knock(username="boss@house.example", password=PASSWORD, token="", client=None):
+    client = client or Client()
+    answer = client.post(LOGIN, {"username": username, "password": password, "otp_token": token})
+    if answer.status_code == 302:
+        return "in"
+    (sentence,) = re.findall(f"{admin_login.REFUSED}|Too many failed tries. Try again in [0-9]+ min.", text(answer))
+    return sentence
+
+
+def text(answer):
+    return answer.content.decode()
+
+
+def code(device, steps=0):
+    totp = TOTP(device.bin_key, device.step, device.t0, device.digits)
+    totp.time = time.time() + steps * device.step
+    return f"{totp.token():06d}"
+
+
+def later(monkeypatch, **span):
+    moved = clock.now() + timedelta(**span)
+    monkeypatch.setattr(clock, "now", lambda: moved)
+
+
+def test_staff_sign_in_with_a_password(boss):
+    client = Client()
+    assert 'name="otp_token"' in text(client.get(LOGIN))
+    assert knock(" Boss@House.example", client=client) == "in"
+    assert client.get("/admin/").status_code == 200
+    assert not FailedAttempts.objects.exclude(consecutive_failures=0).exists()
+
+
+def test_five_failures_lock_the_door_for_ten_minutes_right_password_or_not(boss, monkeypatch):
+    for _ in range(5):
+        assert knock(password="wrong") == admin_login.REFUSED
+    assert knock() == admin_login.LOCKED.format(minutes=10)
+    later(monkeypatch, minutes=9, seconds=59)
+    assert knock() == admin_login.LOCKED.format(minutes=1)
+    later(monkeypatch, seconds=2)
+    assert knock() == "in"
+    for _ in range(4):
+        assert knock(password="wrong") == admin_login.REFUSED
+    assert knock() == "in"
+
+
+def test_both_doors_together_give_five_tries(boss):
+    for _ in range(3):
+        assert knock(password="wrong") == admin_login.REFUSED
+    for _ in range(2):
+        assert passwords.verify_password(user=boss, email=boss.email, password="wrong") is False
+    with pytest.raises(TooManyRequests):
+        passwords.verify_password(user=boss, email=boss.email, password=PASSWORD)
+    assert knock() == admin_login.LOCKED.format(minutes=10)
+
+
+@pytest.mark.parametrize("case", ["unknown", "wrong password", "not staff", "disabled", "no code", "wrong code"])
+def test_no_refusal_says_what_was_wrong_nor_does_the_lock(boss, case):
+    if case in {"no code", "wrong code"}:
+        TOTPDevice.objects.create(user=boss, name="Authenticator")
+    if case == "not staff":
+        User.objects.filter(pk=boss.pk).update(is_staff=False)
+    if case == "disabled":
+        User.objects.filter(pk=boss.pk).update(is_active=False)
+    given = {
+        "unknown": {"username": "nobody@house.example"},
+        "wrong password": {"password": "wrong"},
+        "wrong code": {"token": "000000"},
+    }.get(case, {})
+    assert [knock(**given) for _ in range(5)] == [admin_login.REFUSED] * 5
+    assert knock(**given) == admin_login.LOCKED.format(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("address", "password"), [("\ufdfa" * 50, "a"), ("böß@example.com", "a"), ("a@example.com", "a" * 129)]
+)
+def test_what_no_account_can_be_is_refused_without_a_row(boss, address, password):
+    assert knock(username=address, password=password) == admin_login.REFUSED
+    assert not FailedAttempts.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_tries_at_once_five_are_compared(boss, monkeypatch):
+    compared, whole = [], User.check_password
+    monkeypatch.setattr(User, "check_password", lambda user, raw: compared.append(raw) or whole(user, raw))
+    results = run_concurrently([lambda: knock(password="wrong")] * 20)
+    assert len(compared) == 5
+    assert results.count(admin_login.REFUSED) == 5
+
+
+def test_the_networks_limit_holds_at_this_door_too(boss, settings):
+    cache.clear()
+    settings.THROTTLES = settings.THROTTLES | {"sign_in": 3}
+    with time_machine.travel(time.time(), tick=False):
+        for number in range(3):
+            assert knock(username=f"{number}@example.com") == admin_login.REFUSED
+        assert knock() == admin_login.LOCKED.format(minutes=1)
+    cache.clear()
+
+
+def test_who_has_an_authenticator_needs_its_code(boss, device):
+    assert knock() == admin_login.REFUSED
+    assert knock(token="abcdef") == admin_login.REFUSED
+    client = Client()
+    assert knock(token=code(device), client=client) == "in"
+    assert client.get("/admin/").wsgi_request.user.is_verified()
+
+
+def test_a_code_opens_once(boss, device):
+    spent = code(device)
+    assert knock(token=spent) == "in"
+    assert knock(token=spent) == admin_login.REFUSED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_code_from_four_connections_opens_once(boss, device):
+    spent = code(device)
+    results = run_concurrently([lambda: knock(token=spent)] * 4)
+    assert sorted(results, key=len) == ["in"] + [admin_login.REFUSED] * 3
+
+
+def test_a_code_of_long_ago_or_of_another_device_opens_nothing(boss, device, staff):
+    other = TOTPDevice.objects.create(user=staff, name="Authenticator")
+    assert knock(token=code(device, steps=-5)) == admin_login.REFUSED
+    TOTPDevice.objects.update(throttling_failure_count=0)
+    assert knock(token=code(other)) == admin_login.REFUSED
+
+
+def test_an_authenticator_that_was_not_confirmed_is_none(boss, device):
+    TOTPDevice.objects.update(confirmed=False)
+    assert knock() == "in"
+
+
+def test_where_it_is_required_nobody_comes_without(boss, settings):
+    settings.ADMIN_REQUIRES_TOTP = True
+    assert knock() == admin_login.REFUSED
+    old = admin_pages.operator()
+    assert old.get("/admin/").status_code == 302
+    device = TOTPDevice.objects.create(user=boss, name="Authenticator")
+    client = Client()
+    assert knock(token=code(device), client=client) == "in"
+    assert client.get(page(User)).status_code == 200
+    device.delete()
+    assert client.get(page(User)).status_code == 302
+
+
+def test_the_command_sets_one_up_and_takes_it_away(boss, monkeypatch, capsys):
+    shown = []
+
+    def answer(_):
+        from base64 import b32decode
+
+        key = capsys.readouterr().out.split("Key:  ")[1].split("\n")[0]
+        shown.append(key)
+        return code(TOTPDevice(key=b32decode(key).hex()))
+
+    monkeypatch.setattr("builtins.input", answer)
+    call_command("admin_totp", "Boss@house.example")
+    device = TOTPDevice.objects.get()
+    assert (device.user, device.confirmed) == (boss, True)
+    assert knock() == admin_login.REFUSED
+    assert knock(token=code(device, steps=1)) == "in"
+    monkeypatch.setattr("builtins.input", lambda _: "12")
+    with pytest.raises(CommandError, match="nothing was changed"):
+        call_command("admin_totp", boss.email)
+    assert TOTPDevice.objects.get().key == device.key
+    call_command("admin_totp", boss.email, "--remove")
+    assert not TOTPDevice.objects.exists()
+    for stranger in ("nobody@house.example", factories.user("bidder@example.com").email):
+        with pytest.raises(CommandError):
+            call_command("admin_totp", stranger)
+
+
+def test_the_admin_shows_who_has_one_and_never_the_key(device):
+    chief = admin_pages.operator()
+    for address in (page(TOTPDevice), page(TOTPDevice, "change", device.pk)):
+        shown = text(chief.get(address))
+        assert "Authenticator" in shown
+        assert device.key not in shown
+    assert chief.get(f"/admin/otp_totp/totpdevice/{device.pk}/config/").status_code in {302, 404}
+    clerk = admin_pages.clerk("view_totpdevice", "delete_totpdevice")
+    assert clerk.post(page(TOTPDevice, "delete", device.pk), {"post": "yes"}).status_code == 403
+    assert chief.post(page(TOTPDevice, "delete", device.pk), {"post": "yes"}).status_code == 302
+    assert not TOTPDevice.objects.exists()

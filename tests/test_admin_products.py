@@ -1,0 +1,165 @@
+"""What staff may change about a product, and when they may delete it, in the admin."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from auctioncraft.core import clock
+from auctions.admin.products import ProductAdmin
+from auctions.models import Auction, AuctionEvent, EventOutbox, Product, ProductImage, Watch
+from auctions.services import buying, closing, editing, voiding, watching
+from auctions.tests import auction_helpers
+from notifications.services.outbox import write_notifications
+from tests import admin_pages, factories
+from tests.admin_pages import page
+
+pytestmark = pytest.mark.django_db
+HAS_BIDS = "This product has bids: only more text at the end of its description is possible."
+# What the page sends for its pictures: none.
+INLINE = {"images-TOTAL_FORMS": 0, "images-INITIAL_FORMS": 0}
+
+
+@pytest.fixture
+def operator():
+    return admin_pages.operator()
+
+
+@pytest.fixture
+def product(seller):
+    return factories.product(seller, name="Lamp", description="One.\nTwo.")
+
+
+def save(client, product, **fields):
+    answer = client.post(page(Product, "change", product.pk), {**INLINE, **fields}, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def stands(product):
+    return (Product.objects.values().get(pk=product.pk), Auction.objects.values().get(pk=product.pk))
+
+
+def test_the_text_of_a_product_is_corrected_and_its_money_is_not(operator, client, product):
+    other = factories.category("Other")
+    form = {"name": "A lamp", "description": "Bright.", "category": other.pk}
+    money = {"starting_bid": "0.01", "shown_reserve": "0", "currency": "EUR", "seller": "1", "reserve_price": "1"}
+    before = Product.objects.values().get()
+    assert "was changed successfully" in save(operator, product, **form, **money)
+    assert Product.objects.values().get() == {
+        **before,
+        "name": "A lamp",
+        "description": "Bright.",
+        "category_id": other.pk,
+    }
+    event = AuctionEvent.objects.latest("seq")
+    assert (event.kind, event.data) == ("edited", {"fields": ["category", "description", "name"]})
+    assert event.private == {"editor": admin_pages.user(operator).pk}
+    assert (event.seq, EventOutbox.objects.latest("pk").seq) == (Auction.objects.get().seq, event.seq)
+    assert client.get(f"/api/products/{product.pk}/events/").json()["count"] == event.seq
+
+
+@pytest.mark.parametrize("description", ["One.\nTwo.", "One.\r\nTwo.", " One.\r\n\nTwo. \n"])
+def test_saving_without_a_change_is_no_event(operator, seller, description):
+    product = factories.product(seller, name="Lamp", description=description)
+    # As a browser sends it.
+    sent = description.replace("\r\n", "\n").replace("\n", "\r\n")
+    save(operator, product, name="Lamp", description=sent, category=product.category_id)
+    assert not AuctionEvent.objects.exists()
+    assert Product.objects.get().description == description
+    assert LogEntry.objects.get().get_change_message() == "No fields changed."
+
+
+def test_with_bids_the_description_grows_at_its_end_and_nothing_else_changes(operator, seller, bidder):
+    product = factories.product(seller, name="Lamp", description=" One.\nTwo.\n")
+    auction_helpers.bid(product, bidder, "5")
+    text = operator.get(page(Product, "change", product.pk)).content.decode()
+    assert all(f'name="{field}"' in text for field in INLINE)
+    assert ('name="description"' in text, 'name="name"' in text, 'name="category"' in text) == (True, False, False)
+    assert "was changed successfully" in save(operator, product, description=" One.\r\nTwo.\r\n")
+    assert not AuctionEvent.objects.filter(kind="edited").exists()
+    save(operator, product, description=" One.\r\nTwo.\r\nThree.")
+    assert Product.objects.get().description == " One.\nTwo.\nThree."
+    before = stands(product)
+    assert HAS_BIDS in save(operator, product, description="Another.")
+    assert stands(product) == before
+
+
+def test_an_edit_that_a_bid_came_before_is_refused_and_says_so(operator, product, bidder):
+    auction_helpers.bid(product, bidder, "5")
+    before = stands(product)
+    form = {"name": "Another", "description": "One.\r\nTwo.", "category": factories.category("Other").pk}
+    text = save(operator, product, **form)
+    assert HAS_BIDS in text
+    assert "was changed successfully" not in text
+    assert stands(product) == before
+
+
+def test_an_edit_that_the_close_came_before_is_refused_and_says_so(operator, product, seller):
+    closing.close_auction(product_id=product.pk, actor=seller)
+    before = stands(product)
+    text = save(operator, product, name="Another", description="", category=product.category_id)
+    assert "This auction is closed already." in text
+    assert stands(product) == before
+    shown = operator.get(page(Product, "change", product.pk)).content.decode()
+    assert 'name="description"' not in shown
+    save(operator, product)
+    assert stands(product) == before
+
+
+def test_who_may_only_look_may_not_edit_or_delete(product):
+    client = admin_pages.clerk("view_product")
+    before = stands(product)
+    address = page(Product, "change", product.pk)
+    assert client.get(address).status_code == 200
+    assert client.post(address, {**INLINE, "name": "A", "description": "", "category": 1}).status_code == 403
+    assert client.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
+    assert stands(product) == before
+
+
+def test_the_worker_passes_over_an_edit(product, seller):
+    write_notifications()
+    editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})
+    write_notifications()
+    assert not EventOutbox.objects.exists()
+
+
+def test_a_product_goes_with_its_log_its_watches_and_its_pictures(operator, product, bidder):
+    watching.watch(product_id=product.pk, user=bidder)
+    save(operator, product, name="A lamp", description="", category=product.category_id)
+    names = {"image": "products/large.jpg", "thumbnail": "products/small.jpg"}
+    ProductImage.objects.create(product=product, position=0, **names, width=8, height=6, created_at=clock.now())
+    address = page(Product, "delete", product.pk)
+    assert "Are you sure you want to delete" in operator.get(address).content.decode()
+    answer = operator.post(address, {"post": "yes"}, follow=True)
+    assert "was deleted successfully" in answer.content.decode()
+    for model in (Product, Auction, AuctionEvent, EventOutbox, Watch, ProductImage):
+        assert not model.objects.exists()
+
+
+def test_a_product_that_was_bid_on_is_not_deleted_even_if_the_bid_is_void(operator, product, bidder, staff):
+    auction_helpers.bid(product, bidder, "5")
+    voiding.void_bid(product_id=product.pk, bid_id=product.bids.get().pk, actor=staff, reason="A slip.")
+    assert operator.get(page(Product, "delete", product.pk)).status_code == 403
+    assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
+    admin_pages.act(operator, Product, "delete_selected", [product], post="yes")
+    assert Product.objects.exists()
+
+
+def test_a_product_that_was_bought_is_not_deleted(operator, seller, bidder):
+    product = factories.product(seller, buy_now_price=Decimal(20))
+    buying.buy_now(product_id=product.pk, buyer=bidder)
+    assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
+    assert Product.objects.exists()
+
+
+def test_a_deletion_that_a_bid_came_before_is_refused_and_says_so(operator, product, bidder, monkeypatch):
+    auction_helpers.bid(product, bidder, "5")
+    # As it was asked just before the bid.
+    monkeypatch.setattr(ProductAdmin, "has_delete_permission", lambda *_: True)
+    answer = operator.post(page(Product, "delete", product.pk), {"post": "yes"}, follow=True)
+    text = answer.content.decode()
+    assert "This product has bids, so that cannot be changed any more." in text
+    assert "was deleted successfully" not in text
+    assert answer.redirect_chain == [(page(Product, "change", product.pk), 302)]
+    assert Product.objects.exists()

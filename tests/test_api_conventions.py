@@ -1,0 +1,162 @@
+"""The one error shape, the root, the schema and the docs."""
+
+import json
+import re
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.db import InterfaceError, OperationalError
+from django.test import Client
+from rest_framework.test import APIClient
+
+from auctions import queries
+from auctions.services import bidding
+from tests import factories
+
+NOT_FOUND = {"code": "not_found", "detail": "There is nothing here."}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/nothing/", "/api/products", "/api/products/abc/bids/", "/api/products/1e30/", "/nothing", "/api/x\x00/"],
+)
+def test_an_unknown_route_is_404_in_the_one_shape(method, path):
+    # With the CSRF check that a real server makes.
+    answer = getattr(APIClient(enforce_csrf_checks=True), method)(path, {})
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert answer.json() == NOT_FOUND
+
+
+@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "[", ""])
+def test_a_made_up_host_is_400(client, host):
+    answer = client.get("/api/", HTTP_HOST=host)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
+    assert answer.json() == {"code": "invalid", "detail": "The request is not valid."}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("gone")])
+def test_a_database_that_is_away_is_503(client, monkeypatch, error):
+    def away(**_):
+        raise error
+
+    monkeypatch.setattr(queries, "get_product_detail", away)
+    answer = client.get("/api/products/1/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert answer.json() == {
+        "code": "unavailable",
+        "detail": "Something we depend on is away. Try again in a moment.",
+    }
+
+
+@pytest.mark.django_db
+def test_our_own_failure_is_500_and_tells_nothing(client, monkeypatch, caplog):
+    def fail(**_):
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(queries, "get_product_detail", fail)
+    client.raise_request_exception = False
+    answer = client.get("/api/products/1/")
+    assert answer.status_code == 500
+    assert answer.json() == {"code": "server_error", "detail": "Something went wrong on our side. It was logged."}
+    assert "a secret" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_token_that_has_ended_gets_no_earlier_answer(as_user, seller, bidder):
+    product, caller = factories.product(seller), as_user(bidder)
+    url, key = f"/api/products/{product.pk}/bids/", {"Idempotency-Key": "one"}
+    assert caller.post(url, {"amount": "9"}, headers=key).status_code == 201
+    type(bidder).objects.filter(pk=bidder.pk).update(is_active=False)
+    answer = caller.post(url, {"amount": "9"}, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
+
+
+@pytest.mark.django_db
+def test_a_bid_that_never_gets_through_is_503(as_user, seller, bidder, monkeypatch):
+    from auctions.services.bid_store import store
+
+    monkeypatch.setattr(store(), "commit", lambda write: False)
+    answer = as_user(bidder).post(f"/api/products/{factories.product(seller).pk}/bids/", {"amount": "9"})
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "2")
+    assert bidding.TRIES == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "products/",
+        "products/1/",
+        "products/1/bids/",
+        "products/1/events/",
+        "products/1/close_auction/",
+        "bids/",
+        "categories/",
+        "categories/1/",
+    ],
+)
+def test_options_is_no_failure(as_user, staff, path):
+    answer = as_user(staff).options(f"/api/{path}")
+    assert answer.status_code in {200, 404}
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_a_foreign_origin_gets_no_cors_header(client, settings):
+    assert "Access-Control-Allow-Origin" not in client.get("/api/", headers={"Origin": "https://evil.example"})
+    known = client.get("/api/", headers={"Origin": settings.CORS_ALLOWED_ORIGINS[0]})
+    assert known["Access-Control-Allow-Origin"] == settings.CORS_ALLOWED_ORIGINS[0]
+
+
+def test_the_root_lists_what_there_is(client):
+    body = client.get("/api/").json()
+    assert body["products"] == "http://testserver/api/products/"
+    assert {
+        *("auth/otp/request", "auth/otp/verify", "auth/token", "auth/token/refresh", "users/register", "users/me"),
+        *("categories", "products", "bids", "auth/notifications", "payments/create-payment-intent", "schema", "docs"),
+    } <= set(body)
+    for name, address in body.items():
+        assert address == f"http://testserver/api/{name}/"
+
+
+@pytest.mark.django_db
+def test_what_the_root_lists_is_there(client):
+    for address in client.get("/api/").json().values():
+        assert client.get(address).status_code in {200, 401, 405}, address
+
+
+def test_the_schema_describes_every_starred_call(client):
+    answer = client.get("/api/schema/?format=json")
+    assert answer.status_code == 200
+    schema = json.loads(answer.content)
+    assert schema["openapi"].startswith("3.1")
+    assert {
+        *("/api/auth/otp/request/", "/api/auth/token/", "/api/products/", "/api/products/{id}/"),
+        *("/api/products/{product_id}/bids/", "/api/products/{id}/close_auction/", "/api/stripe/webhook/"),
+    } <= set(schema["paths"])
+    parameters = {part["name"]: part["schema"] for part in schema["paths"]["/api/products/"]["get"]["parameters"]}
+    assert parameters.keys() >= {
+        *("search", "category", "status", "seller", "min_price", "max_price", "ends_before", "has_bids", "mine"),
+        *("watched", "bidding", "ordering", "page", "page_size"),
+    }
+    assert parameters["has_bids"]["type"] == "boolean"
+    assert "4XX" in schema["paths"]["/api/products/"]["post"]["responses"]
+
+
+def test_the_docs_work_offline():
+    page = Client().get("/api/docs/")
+    assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+    text = page.content.decode()
+    links = re.findall(r"""(?:src|href)=["']([^"']+)""", text)
+    # What it starts with is a file of its own too: no script stands in the page.
+    script = links.pop(links.index("/api/docs/?script="))
+    assert Client().get(script)["Content-Type"] == "application/javascript"
+    assert not re.findall(r"<script>", text)
+    assert links
+    for link in links:
+        assert re.match(r"/(?!/)", link), link
+        assert finders.find(link.removeprefix("/static/")), link
+    assert not re.findall(r"https?://(?!testserver)[\w.-]+", text)

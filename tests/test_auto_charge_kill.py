@@ -1,0 +1,52 @@
+"""`kill -9` of the worker between Stripe's charge of a winner's card and our commit: charged once, and known."""
+
+import pytest
+from django.db import connection, transaction
+
+from payments.models import Customer, Order, SavedCard
+from tests import factories, servers
+from tests.payment_stack import PaymentStack
+
+pytestmark = pytest.mark.servers
+
+SWEEP = ("django", "shell", "-c", "from payments.services.auto_charge import charge_winners; charge_winners()")
+
+
+@pytest.fixture
+def payment_stack(stack, settings):
+    """Every POST takes Stripe half a second: time to lock what the answer is to be written to."""
+    settings.AUTO_CHARGE = True
+    stack.environment["AUTO_CHARGE"] = "on"
+    return PaymentStack(stack, STRIPE_DOUBLE_LATENCY="0.5")
+
+
+@pytest.fixture
+def order(payment_stack):
+    buyer = factories.user("bidder@example.com", has_card=True)
+    made = payment_stack.post("/v1/customers", **{"metadata[user]": buyer.pk})["id"]
+    saved = payment_stack.post("/v1/setup_intents", customer=made, payment_method="pm_card_visa", confirm="true")
+    Customer.objects.create(user=buyer, stripe_customer_id=made)
+    face = {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040}
+    SavedCard.objects.create(user=buyer, stripe_payment_method_id=saved["payment_method"], auto_charge=True, **face)
+    return payment_stack.sale(factories.user("seller@example.com"), buyer)
+
+
+def test_killed_after_the_charge_the_next_sweep_finds_it_paid(payment_stack, order):
+    assert order.auto_charge == "due"
+    sweep = payment_stack.stack.start("sweep", *SWEEP)
+    # Its intent is written down; the charge is under way, or about to be.
+    servers.wait_until(order.payments.filter(status="open").exists, every=0.005, says=payment_stack.stack.log("sweep"))
+    connection.close()
+    with transaction.atomic():
+        Order.objects.locked(order.pk)
+        servers.wait_until(lambda: payment_stack.list("charges"), says="Stripe was not asked to charge")
+        servers.kill(sweep)
+    order.refresh_from_db()
+    assert (order.status, order.auto_charge) == ("awaiting_payment", "due")
+
+    again = payment_stack.stack.start("sweep", *SWEEP)
+    assert again.wait(servers.READY_TIMEOUT) == 0, payment_stack.stack.log("sweep")
+    order.refresh_from_db()
+    [charge] = payment_stack.list("charges")
+    assert (order.status, order.auto_charge, charge["amount"]) == ("paid", "done", 1999)
+    payment_stack.stack.assert_invariants()

@@ -1,0 +1,247 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import User
+from auctioncraft.core import clock
+from auctions.models import Auction, AuctionEvent, EventOutbox
+from auctions.services import buying, closing, voiding
+from auctions.tests import auction_helpers
+from payments.models import Order
+from tests import factories
+from tests.db_snapshot import assert_nothing_written, broken_invariants
+
+pytestmark = pytest.mark.django_db
+
+UNAVAILABLE = (409, "buy_now_unavailable")
+
+
+def url(product):
+    return f"/api/products/{product.pk}/buy_now/"
+
+
+def for_sale(seller, **fields):
+    return factories.product(seller, **{"buy_now_price": Decimal(90), **fields})
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+def test_a_purchase_ends_the_auction_sold_at_the_sellers_price(as_user, client, seller, bidder):
+    product = for_sale(seller, shipping=Decimal(5))
+    answer = as_user(bidder).post(url(product))
+    auction = Auction.objects.get()
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "product": product.pk,
+        "result": "sold",
+        "winner": {"id": bidder.pk, "display_name": bidder.display_name},
+        "final_price": "90.00",
+        "currency": "USD",
+        "closed_at": clock.isoformat_utc(auction.closed_at),
+        "server_time": answer.json()["server_time"],
+    }
+    assert (auction.status, auction.result, auction.sale_type, auction.winner, auction.hammer_price) == (
+        "sold",
+        "sold",
+        "buy_now",
+        bidder,
+        90,
+    )
+    assert (auction.leader, auction.price, auction.leader_max, auction.bid_count, auction.seq, auction.version) == (
+        None,
+        None,
+        None,
+        0,
+        1,
+        1,
+    )
+    event = AuctionEvent.objects.get()
+    assert (event.seq, event.kind, event.created_at) == (1, "closed", auction.closed_at)
+    assert event.data == {
+        "result": "sold",
+        "final_price": "90.00",
+        "currency": "USD",
+        "winner": product.alias_of(bidder.pk),
+        "by": "buy_now",
+    }
+    assert event.private == {"winner": bidder.pk, "seller": seller.pk}
+    assert list(EventOutbox.objects.values_list("product_id", "seq")) == [(product.pk, 1)]
+    order = Order.objects.get()
+    assert (order.buyer, order.seller, order.hammer_price, order.total, order.status) == (
+        bidder,
+        seller,
+        90,
+        95,
+        "awaiting_payment",
+    )
+    assert order.due_at == auction.closed_at + timedelta(hours=96)
+    shown = client.get(f"/api/products/{product.pk}/").json()
+    assert (shown["status"], shown["buy_now_price"], shown["seq"], "winner" in shown) == ("sold", None, 1, False)
+    assert broken_invariants() == []
+
+
+def test_bids_below_the_reserve_leave_it_and_stay_as_they_were(as_user, client, seller, bidder, rival):
+    product = for_sale(seller, reserve_price=Decimal(50))
+    auction_helpers.bid(product, bidder, "20", max_amount="30")
+    assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] == "90.00"
+    assert as_user(rival).post(url(product)).json()["winner"]["id"] == rival.pk
+    auction = Auction.objects.get()
+    assert (auction.winner, auction.hammer_price) == (rival, 90)
+    assert (auction.leader, auction.price, auction.leader_max, auction.bid_count) == (bidder, 30, 30, 1)
+    assert Order.objects.get().buyer == rival
+    assert broken_invariants() == []
+
+
+def test_the_leader_below_the_reserve_may_take_it(as_user, seller, bidder):
+    product = for_sale(seller, reserve_price=Decimal(50))
+    auction_helpers.bid(product, bidder, "20")
+    assert as_user(bidder).post(url(product)).json()["final_price"] == "90.00"
+
+
+def test_a_price_that_is_the_reserve_is_possible(as_user, seller, bidder, rival):
+    product = for_sale(seller, reserve_price=Decimal(90))
+    auction_helpers.bid(product, rival, max_amount="89.99")
+    assert as_user(bidder).post(url(product)).status_code == 200
+
+
+def test_without_a_reserve_the_first_bid_takes_it_away(as_user, client, seller, bidder, rival):
+    product, caller = for_sale(seller), as_user(bidder)
+    auction_helpers.bid(product, rival, "5")
+    assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] is None
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert answer.status_code == 409
+    assert answer.json() == {"code": "buy_now_unavailable", "detail": "This product cannot be bought now."}
+
+
+def test_the_reserve_that_is_met_takes_it_away(as_user, seller, bidder, rival):
+    product, caller = for_sale(seller, reserve_price=Decimal(50)), as_user(bidder)
+    auction_helpers.bid(product, rival, max_amount="50")
+    with assert_nothing_written():
+        assert refusal(caller.post(url(product))) == UNAVAILABLE
+
+
+def test_a_product_without_such_a_price_cannot_be_bought(as_user, seller, bidder):
+    product, caller = factories.product(seller), as_user(bidder)
+    with assert_nothing_written():
+        assert refusal(caller.post(url(product))) == UNAVAILABLE
+
+
+def test_when_its_only_bid_is_void_it_is_there_again(as_user, seller, bidder, rival, staff):
+    product = for_sale(seller)
+    made = auction_helpers.bid(product, rival, "5")
+    voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
+    assert as_user(bidder).post(url(product)).status_code == 200
+    assert Auction.objects.get().winner == bidder
+
+
+@pytest.mark.parametrize("state", ["scheduled", "ended", "closed", "cancelled", "bought"])
+def test_what_is_not_open_cannot_be_bought(as_user, seller, bidder, rival, state):
+    product, caller = for_sale(seller), as_user(bidder)
+    if state == "scheduled":
+        auction_helpers.move_start_to_tomorrow(product)
+    elif state == "ended":
+        auction_helpers.move_end_to_past(product, timedelta(0))
+    elif state == "closed":
+        closing.close_auction(product_id=product.pk, actor=seller)
+    elif state == "cancelled":
+        closing.cancel_auction(product_id=product.pk, actor=seller)
+    else:
+        buying.buy_now(product_id=product.pk, buyer=rival)
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert answer.status_code == 409
+    assert answer.json() == {"code": "auction_not_open", "detail": "This auction is not open for bids."}
+
+
+def test_the_seller_cannot_buy_though_staff_and_though_it_is_over(as_user, seller):
+    product = for_sale(seller)
+    User.objects.filter(pk=seller.pk).update(is_staff=True)
+    caller = as_user(seller)
+    for _ in range(2):
+        with assert_nothing_written():
+            answer = caller.post(url(product))
+        assert answer.status_code == 403
+        assert answer.json() == {"code": "seller_cannot_bid", "detail": "You cannot buy your own product."}
+        auction_helpers.move_end_to_past(product)
+
+
+def test_a_suspended_buyer_is_refused_after_all_else(as_user, seller, bidder):
+    product, other, caller = for_sale(seller), factories.product(seller), as_user(bidder)
+    User.objects.filter(pk=bidder.pk).update(strikes=3)
+    with assert_nothing_written():
+        assert refusal(caller.post(url(product))) == (403, "bidder_suspended")
+        assert refusal(caller.post(url(other))) == UNAVAILABLE
+    User.objects.filter(pk=bidder.pk).update(strikes=2)
+    assert caller.post(url(product)).status_code == 200
+
+
+def test_what_is_not_there_cannot_be_bought(as_user, bidder):
+    assert refusal(as_user(bidder).post("/api/products/999999/buy_now/")) == (404, "not_found")
+
+
+def test_buying_needs_a_token(client, seller):
+    product = for_sale(seller)
+    with assert_nothing_written():
+        assert refusal(client.post(url(product))) == (401, "not_authenticated")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(as_user, seller, bidder, method):
+    assert getattr(as_user(bidder), method)(url(for_sale(seller))).status_code == 405
+
+
+def test_a_body_changes_nothing(as_user, seller, bidder, rival):
+    product = for_sale(seller)
+    answer = as_user(bidder).post(
+        url(product), {"buy_now_price": "1", "price": 1, "buyer": rival.pk, "currency": "JPY"}
+    )
+    assert (answer.json()["final_price"], answer.json()["winner"]["id"]) == ("90.00", bidder.pk)
+
+
+def test_the_same_key_buys_once_and_answers_again(as_user, seller, bidder):
+    product, other, caller = for_sale(seller), for_sale(seller), as_user(bidder)
+    key = {"headers": {"Idempotency-Key": "one"}}
+    first = caller.post(url(product), **key)
+    with assert_nothing_written():
+        again, elsewhere = caller.post(url(product), **key), caller.post(url(other), **key)
+        keyless = caller.post(url(product))
+    assert (first.status_code, again.status_code, first.json()) == (200, 200, again.json())
+    assert refusal(elsewhere) == (422, "idempotency_key_reused")
+    assert refusal(keyless) == (409, "auction_not_open")
+
+
+def test_a_refused_purchase_does_not_use_up_its_key(as_user, seller, bidder):
+    product, caller, key = for_sale(seller), as_user(bidder), {"headers": {"Idempotency-Key": "one"}}
+    User.objects.filter(pk=bidder.pk).update(strikes=3)
+    with assert_nothing_written():
+        assert caller.post(url(product), **key).status_code == 403
+    User.objects.filter(pk=bidder.pk).update(strikes=0)
+    assert caller.post(url(product), **key).status_code == 200
+
+
+def test_a_bought_product_takes_no_bid_no_close_and_no_edit(as_user, seller, bidder, rival):
+    product = for_sale(seller, reserve_price=Decimal(50))
+    auction_helpers.bid(product, rival, "5")
+    buying.buy_now(product_id=product.pk, buyer=bidder)
+    address, bids, sells = f"/api/products/{product.pk}/", as_user(rival), as_user(seller)
+    with assert_nothing_written():
+        assert refusal(bids.post(f"{address}bids/", {"amount": "60"})) == (409, "auction_not_open")
+        for closed in (
+            sells.post(f"{address}close_auction/", {"accept_below_reserve": True}),
+            sells.post(f"{address}cancel/"),
+            sells.patch(address, {"description": "More."}),
+        ):
+            assert refusal(closed) == (409, "auction_already_closed")
+
+
+def test_whoever_led_leads_no_more(as_user, seller, bidder, rival):
+    product = for_sale(seller, reserve_price=Decimal(50))
+    auction_helpers.bid(product, rival, "5")
+    path, callers = f"/api/products/{product.pk}/", (as_user(rival), as_user(bidder))
+    assert [caller.get(path).json()["viewer"]["is_leading"] for caller in callers] == [True, False]
+    buying.buy_now(product_id=product.pk, buyer=bidder)
+    assert [caller.get(path).json()["viewer"]["is_leading"] for caller in callers] == [False, True]

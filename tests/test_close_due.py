@@ -1,0 +1,155 @@
+import threading
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from auctions import tasks
+from auctions.models import Auction, AuctionEvent
+from auctions.services import closing
+from auctions.signals import auction_sold
+from auctions.tests import auction_helpers
+from payments.models import Order
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_is_due_is_closed_and_what_is_not_is_left(seller, bidder):
+    due, below, unsold, running = (
+        factories.product(seller, reserve_price=reserve) for reserve in (None, Decimal(50), None, None)
+    )
+    for product in (due, below, running):
+        auction_helpers.bid(product, bidder, "9")
+    for product in (due, below, unsold):
+        auction_helpers.move_end_to_past(product)
+    assert closing.close_due() == 3
+    results = dict(Auction.objects.values_list("product_id", "result"))
+    assert results == {due.pk: "sold", below.pk: "reserve_not_met", unsold.pk: "no_bids", running.pk: ""}
+    assert Order.objects.get().product == due
+    assert closing.close_due() == 0
+    events = AuctionEvent.objects.filter(kind="closed")
+    assert [event.data["by"] for event in events] == ["time"] * 3
+
+
+def test_a_late_worker_closes_with_what_stood_at_the_end(seller, bidder):
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, "9")
+    auction_helpers.move_end_to_past(product, timedelta(hours=5))
+    tasks.close_due()
+    auction = Auction.objects.get()
+    assert (auction.status, auction.hammer_price) == ("sold", Decimal(9))
+    assert timezone.now() - auction.closed_at < timedelta(minutes=1)
+
+
+def test_what_has_not_begun_is_left(seller):
+    auction_helpers.move_start_to_tomorrow(factories.product(seller))
+    assert closing.close_due() == 0
+
+
+def test_one_that_fails_does_not_stop_the_others(seller, bidder, caplog):
+    products = [factories.product(seller) for _ in range(3)]
+    for product in products:
+        auction_helpers.bid(product, bidder, "9")
+        auction_helpers.move_end_to_past(product)
+
+    def receiver(*, auction, **_):
+        if auction.pk == products[1].pk:
+            raise RuntimeError("no")
+
+    auction_sold.connect(receiver, weak=False, dispatch_uid="test")
+    try:
+        assert closing.close_due() == 2
+    finally:
+        auction_sold.disconnect(dispatch_uid="test")
+    assert Auction.objects.get(pk=products[1].pk).status == "open"
+    assert f"_close_if_due failed for ({products[1].pk},)" in caplog.text
+    assert closing.close_due() == 1
+
+
+def test_a_bid_that_extends_between_the_look_and_the_lock_is_left_running(seller, monkeypatch):
+    product = factories.product(seller)
+    auction_helpers.move_end_to_past(product)
+    lock = closing.lock_auction
+
+    def extended_first(product_id, **how):
+        Auction.objects.update(ends_at=timezone.now() + timedelta(seconds=90))
+        return lock(product_id, **how)
+
+    monkeypatch.setattr(closing, "lock_auction", extended_first)
+    assert closing.close_due() == 0
+    assert Auction.objects.get().status == "open"
+
+
+def test_one_closed_between_the_look_and_the_lock_is_left_alone(seller, monkeypatch):
+    product = factories.product(seller)
+    auction_helpers.move_end_to_past(product)
+    lock = closing.lock_auction
+
+    def closed_first(product_id, **how):
+        monkeypatch.setattr(closing, "lock_auction", lock)
+        closing.close_auction(product_id=product_id, actor=seller)
+        return lock(product_id, **how)
+
+    monkeypatch.setattr(closing, "lock_auction", closed_first)
+    assert closing.close_due() == 0
+    assert AuctionEvent.objects.count() == 1
+
+
+def together(*jobs):
+    """Run each job in a thread of its own, all from the same moment; return what they raised."""
+    start, raised = threading.Barrier(len(jobs)), []
+
+    def run(job):
+        try:
+            start.wait(10)
+            job()
+        except Exception as error:  # noqa: BLE001 (handed to whoever asked)
+            raised.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return raised
+
+
+@pytest.mark.django_db(transaction=True)
+def test_any_number_of_closers_give_one_result(seller, bidder):
+    products = [factories.product(seller) for _ in range(5)]
+    for product in products:
+        auction_helpers.bid(product, bidder, "9")
+        auction_helpers.move_end_to_past(product)
+    closed = []
+    workers = [lambda: closed.append(closing.close_due())] * 3
+    people = [lambda pk=product.pk: closing.close_auction(product_id=pk, actor=seller) for product in products]
+    raised = together(*workers, *people)
+    assert {type(error).__name__ for error in raised} <= {"AuctionAlreadyClosed"}
+    closing.close_due()  # what a worker skipped because somebody else held it
+    assert sum(closed) + len(products) - len(raised) <= 5
+    assert set(Auction.objects.values_list("status", "seq", "version")) == {("sold", 2, 2)}
+    assert AuctionEvent.objects.filter(kind="closed").count() == 5
+    assert Order.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bid_is_before_the_close_or_after_it_never_both(seller, bidder, rival):
+    for number in range(8):
+        product = factories.product(seller)
+        auction_helpers.bid(product, bidder, "5")
+        raised = together(
+            lambda product=product: closing.close_auction(product_id=product.pk, actor=seller),
+            lambda product=product: auction_helpers.bid(product, rival, "50"),
+        )
+        auction = Auction.objects.get(pk=product.pk)
+        refused = [type(error).__name__ for error in raised]
+        assert refused in ([], ["AuctionNotOpen"]), number
+        assert (auction.winner, auction.hammer_price) == ((bidder, 5) if refused else (rival, 50))
+        kinds = list(AuctionEvent.objects.filter(product=product).order_by("seq").values_list("seq", "kind"))
+        placed = 1 if refused else 2
+        assert kinds == [*((seq, "bid_placed") for seq in range(1, placed + 1)), (placed + 1, "closed")]

@@ -1,0 +1,109 @@
+"""Two worlds that differ only in what is hidden look the same from outside: to a stranger, a rival and the seller.
+
+One sale, seen before and after something hidden moves in it: the maximum, then the reserve. Whatever the public
+can ask is compared byte for byte, with its ETag, the order of lists, the counts and the database's work for it.
+"""
+
+import re
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from auctions.models import Product
+from auctions.tests import auction_helpers
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+# What moves by itself: the answer's time.
+CLOCK = re.compile(r'"(server_time|at)":\s*"[^"]*"')
+LISTS = (
+    "/api/products/",
+    "/api/products/?ordering=-current_price",
+    "/api/products/?ordering=-bid_count",
+    "/api/products/?ordering=ends_at",
+    "/api/products/?min_price=1&max_price=99",
+    "/api/products/?has_bids=true&status=open&search=thing",
+    "/api/categories/",
+)
+OFFERS = ("1", "9.99", "10", "10.49", "10.50", "50", "99999")
+
+
+@pytest.fixture
+def sale(seller, bidder, rival):
+    """A product that the bidder leads at 10, and two others for the lists to order."""
+    product = factories.product(seller)
+    auction_helpers.bid(product, rival, "9")
+    auction_helpers.bid(product, bidder, "10", "20")
+    for price in ("5", "15"):
+        auction_helpers.bid(factories.product(seller), rival, price)
+    return product
+
+
+def seen(product, callers):
+    """Return everything that can be learned without placing a bid that is taken."""
+    here = f"/api/products/{product.pk}/"
+    paths = (*LISTS, here, here + "bids/", here + "events/", here + "events/?after=1", here + "images/")
+    found = {}
+    for who, caller in callers.items():
+        for path in paths:
+            found[who, path] = _asked(lambda caller=caller, path=path: caller.get(path))
+        for offer in OFFERS if who == "rival" else ():
+            for sent in ({"max_amount": offer}, {"amount": offer}):
+                found[who, "preview", str(sent)] = _asked(
+                    lambda caller=caller, sent=sent: caller.post(here + "bids/preview/", sent)
+                )
+        if who == "rival":
+            for offer in ("1", "10.49"):
+                found[who, "refused", offer] = _asked(
+                    lambda caller=caller, offer=offer: caller.post(here + "bids/", {"max_amount": offer})
+                )
+            found[who, "buy"] = _asked(lambda caller=caller: caller.post(here + "buy_now/"))
+            found[who, "close"] = _asked(lambda caller=caller: caller.post(here + "close_auction/"))
+    return found
+
+
+def _asked(ask):
+    with CaptureQueriesContext(connection) as made:
+        answer = ask()
+    return {
+        "status": answer.status_code,
+        "body": CLOCK.sub("", answer.content.decode()),
+        "etag": answer.get("ETag"),
+        "queries": len(made),
+    }
+
+
+def differences(before, after):
+    return {asked: (before[asked], after[asked]) for asked in before if before[asked] != after[asked]}
+
+
+@pytest.fixture
+def callers(client, as_user, rival, seller):
+    return {"stranger": client, "rival": as_user(rival), "seller": as_user(seller)}
+
+
+def test_a_raised_maximum_is_nowhere_to_be_seen(sale, bidder, callers):
+    before = seen(sale, callers)
+    auction_helpers.bid(sale, bidder, max_amount="54321")
+    assert differences(before, seen(sale, callers)) == {}
+
+
+def test_it_would_be_seen_if_it_moved_anything(sale, rival, callers):
+    """Whether the comparison above can fail."""
+    before = seen(sale, callers)
+    auction_helpers.bid(sale, rival, "10.50")  # answered by the proxy at 11.00
+    moved = {what[1] for what in differences(before, seen(sale, callers))}
+    here = f"/api/products/{sale.pk}/"
+    assert {here, here + "bids/", here + "events/", "preview", "refused", "/api/products/"} <= moved
+
+
+@pytest.mark.parametrize("reserve", ["800", "54321"])
+def test_below_it_no_reserve_is_told_from_another(seller, rival, bidder, callers, reserve):
+    product = factories.product(seller, reserve_price=Decimal(900))
+    auction_helpers.bid(product, bidder, max_amount="20")
+    before = seen(product, callers)
+    Product.objects.filter(pk=product.pk).update(reserve_price=reserve)
+    assert differences(before, seen(product, callers)) == {}

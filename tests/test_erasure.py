@@ -1,0 +1,286 @@
+"""DELETE /api/users/me/: the person is forgotten, the record of what was traded stays true."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core import mail
+
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from accounts.services import otp
+from auctioncraft.models import IdempotencyKey
+from auctions.models import Auction, AuctionEvent, Bid, Product, Watch
+from auctions.services import buying, closing, second_chance, voiding, watching
+from auctions.tests import auction_helpers
+from notifications.models import EmailDelivery, Notification
+from notifications.services.email_delivery import send_due_emails
+from notifications.services.ending_soon import notify_ending_soon
+from notifications.services.outbox import write_notifications
+from payments.models import Order
+from payments.services import expiry
+from tests import factories
+from tests.db_snapshot import broken_invariants
+from tests.time_travel import advance_time, let_order_expire
+
+pytestmark = pytest.mark.django_db
+URL = "/api/users/me/"
+PASSWORD = "correct horse battery"
+PROVED = {"password": PASSWORD}
+HISTORY = "/api/products/{}/bids/"
+
+
+@pytest.fixture
+def me(db):
+    return factories.user("mike@example.com", display_name="Mike the Great")
+
+
+@pytest.fixture
+def erase(me, as_user):
+    caller = as_user(me)
+    return lambda body=PROVED: caller.delete(URL, body)
+
+
+def holding(*texts):
+    """Return the tables, of every app, that hold any of the texts."""
+    return {
+        model._meta.label
+        for model in apps.get_models()
+        for row in model._default_manager.values()
+        if any(text in json.dumps(row, default=str) for text in texts)
+    }
+
+
+# -- what is left ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_that_says_who_it_was(me, erase, as_user, client, seller):
+    """Every column of every table is searched."""
+    product = factories.product(seller)
+    as_user(me).post(HISTORY.format(product.pk), {"amount": "10"}, HTTP_IDEMPOTENCY_KEY="key of mike@example.com")
+    auction_helpers.bid(product, factories.user("rival@example.com"), "20")
+    caller = client
+    caller.defaults |= {"REMOTE_ADDR": "203.0.113.77", "HTTP_USER_AGENT": "Mike's own browser"}
+    caller.post("/api/auth/otp/request/", {"email": "MIKE@example.com"})
+    caller.post("/api/auth/token/", {"email": me.email, **PROVED})
+    caller.post("/api/auth/token/", {"email": me.email, "password": "wrong"})
+    PreviousEmail.objects.create(user=me, email="mikes-first@example.com", replaced_at=me.created_at)
+    log = ContentType.objects.get_for_model(User)
+    LogEntry.objects.create(user=seller, content_type=log, object_id=me.pk, object_repr=str(me), action_flag=CHANGE)
+    watching.watch(product_id=product.pk, user=me)
+    write_notifications()
+    send_due_emails()
+    traces = ("mike", "Mike", "203.0.113.77")
+    assert holding(*traces) >= {"accounts.User", "accounts.Session", "accounts.OneTimeCode", "accounts.FailedAttempts"}
+    assert Notification.objects.filter(recipient=me).exists()
+
+    assert erase().status_code == 204
+    # What a network asked for is counted against it, whoever it was.
+    assert holding(*traces) <= {"accounts.FailedAttempts"}
+    assert list(FailedAttempts.objects.values_list("pk", flat=True)) == ["network:203.0.113.77"]
+    for model in (Session, PreviousEmail):
+        assert not model.objects.filter(user=me).exists()
+    assert not OneTimeCode.objects.exists()
+    assert not IdempotencyKey.objects.exists()
+    assert not Notification.objects.filter(recipient=me).exists()
+    assert not Watch.objects.exists()
+    assert broken_invariants() == []
+
+
+def test_the_account_is_nobodys(me, erase):
+    User.objects.filter(pk=me.pk).update(email_verified_at=me.created_at, last_login=me.created_at, strikes=0)
+    answer = erase()
+    assert (answer.status_code, answer.content) == (204, b"")
+    left = User.objects.get(pk=me.pk)
+    assert left.email.startswith("erased-")
+    assert left.email.endswith("@invalid")
+    assert (left.display_name, left.is_active, left.has_usable_password()) == ("deleted member", False, False)
+    assert (left.email_verified_at, left.last_login, left.created_at) == (None, None, me.created_at)
+
+
+def test_every_token_ends(me, erase, as_user, client):
+    other = as_user(me)
+    pair = client.post("/api/auth/token/", {"email": me.email, **PROVED}).json()
+    assert erase().status_code == 204
+    assert other.get(URL).status_code == erase().status_code == 401
+    assert client.post("/api/auth/token/refresh/", {"refresh": pair["refresh"]}).status_code == 401
+    assert client.post("/api/auth/token/", {"email": me.email, **PROVED}).status_code == 401
+
+
+def test_a_code_under_way_opens_nothing(me, erase, client):
+    code = otp.derive_code(otp.request_code(email=me.email, ip=None))
+    assert erase().status_code == 204
+    answer = client.post("/api/auth/otp/verify/", {"email": me.email, "code": code})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_code")
+    assert send_due_emails() == 0
+
+
+def test_the_address_can_come_back_and_is_somebody_new(me, erase, as_user, client, seller):
+    product = factories.product(seller)
+    auction_helpers.bid(product, me, "10")
+    auction_helpers.bid(product, factories.user("rival@example.com"), "20")
+    mine = factories.product(me)
+    assert erase().status_code == 204
+    code = otp.derive_code(otp.request_code(email="mike@example.com", ip=None))
+    signed_in = client.post("/api/auth/otp/verify/", {"email": "Mike@example.com", "code": code}).json()
+    assert signed_in["user"]["id"] != me.pk
+    again = as_user(User.objects.get(email="mike@example.com"))
+    assert again.get("/api/bids/").json()["count"] == 0
+    assert again.get("/api/products/?mine=true").json()["count"] == 0
+    # Of this sign-in, perhaps, and of nothing before.
+    assert {row["kind"] for row in again.get("/api/auth/notifications/").json()["results"]} <= {"new_login"}
+    assert again.delete(f"/api/products/{mine.pk}/").status_code == 403
+    assert [again.get("/api/users/me/export/").json()[part] for part in ("bids", "products")] == [[], []]
+    assert broken_invariants() == []
+
+
+def test_two_people_can_go(me, erase, bidder, as_user):
+    assert [erase().status_code, as_user(bidder).delete(URL, PROVED).status_code] == [204, 204]
+    assert User.objects.filter(display_name="deleted member").count() == 2
+
+
+# -- the record --------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_stays_to_the_byte(me, erase, client, seller, rival):
+    product = factories.product(seller)
+    for amount in ("10", "20", "30"):
+        auction_helpers.bid(product, me, amount)
+        auction_helpers.bid(product, rival, str(int(amount) + 5))
+    here = f"/api/products/{product.pk}/"
+
+    def seen():
+        answers = [client.get(here + part).json() for part in ("", "bids/", "events/")]
+        return json.dumps([without_clock(answer) for answer in answers])
+
+    before, bids = seen(), list(Bid.objects.order_by("pk").values())
+    assert erase().status_code == 204
+    assert seen() == before
+    assert list(Bid.objects.order_by("pk").values()) == bids
+    closing.close_auction(product_id=product.pk, actor=seller)
+    write_notifications()
+    assert not Notification.objects.filter(recipient=me).exists()
+    assert Notification.objects.filter(recipient=rival, kind="auction_won").exists()
+    assert broken_invariants() == []
+
+
+def without_clock(answer):
+    if isinstance(answer, dict):
+        return {name: without_clock(value) for name, value in answer.items() if name != "server_time"}
+    return [without_clock(item) for item in answer] if isinstance(answer, list) else answer
+
+
+def test_a_counterpart_sees_a_deleted_member(me, erase, as_user, client, seller, bidder):
+    bought, sold = (factories.product(who, buy_now_price=Decimal(70)) for who in (seller, me))
+    buying.buy_now(product_id=bought.pk, buyer=me)
+    buying.buy_now(product_id=sold.pk, buyer=bidder)
+    advance_time(bought, hours=96)
+    advance_time(sold, hours=96)
+    assert expiry.expire_due() == 2
+    assert erase().status_code == 204
+    (as_seller,) = as_user(seller).get("/api/payments/orders/").json()["results"]
+    (as_buyer,) = as_user(bidder).get("/api/payments/orders/").json()["results"]
+    gone = {"id": me.pk, "display_name": "deleted member"}
+    assert as_seller["buyer"] == as_buyer["seller"] == gone
+    page = client.get(f"/api/products/{sold.pk}/").json()
+    assert (page["seller"], page["name"]) == (gone, "A thing")
+    assert broken_invariants() == []
+
+
+def test_own_auctions_without_bids_are_called_off(me, erase, client, rival, staff):
+    later, voided, ended = (factories.product(me) for _ in range(3))
+    auction_helpers.move_start_to_tomorrow(later)
+    auction_helpers.bid(voided, rival, "10")
+    voiding.void_bid(product_id=voided.pk, bid_id=Bid.objects.get().pk, actor=staff, reason="Not serious.")
+    auction_helpers.move_end_to_past(ended)
+    others = factories.product(rival)
+    assert erase().status_code == 204
+    assert set(Auction.objects.filter(product__seller=me).values_list("status", flat=True)) == {"cancelled"}
+    assert Auction.objects.get(pk=others.pk).status == "open"
+    events = AuctionEvent.objects.filter(kind="cancelled")
+    assert [(event.data, event.private) for event in events] == [({"by": "seller"}, {"actor": me.pk})] * 3
+    assert client.get(f"/api/products/{later.pk}/").json()["status"] == "cancelled"
+    write_notifications()
+    assert not Notification.objects.filter(recipient=me).exists()
+    assert broken_invariants() == []
+
+
+def test_what_one_followed_has_a_follower_less(me, erase, seller, rival):
+    one, other = factories.product(seller), factories.product(me)
+    for product in (one, other):
+        for user in (me, rival):
+            watching.watch(product_id=product.pk, user=user)
+    assert erase().status_code == 204
+    assert set(Product.objects.values_list("watch_count", flat=True)) == {1}
+    assert set(Watch.objects.values_list("user", flat=True)) == {rival.pk}
+
+
+def test_what_waits_in_the_outbox_is_told_to_the_others_alone(me, erase, seller, rival):
+    product = factories.product(seller)
+    auction_helpers.bid(product, me, "10")
+    auction_helpers.bid(product, rival, "20")
+    assert erase().status_code == 204
+    write_notifications()
+    closing.cancel_auction(product_id=product.pk, actor=factories.user("staff@example.com", is_staff=True))
+    write_notifications()
+    assert set(Notification.objects.values_list("recipient", flat=True)) == {seller.pk, rival.pk}
+    send_due_emails()
+    assert {address for message in mail.outbox for address in message.to} <= {seller.email, rival.email}
+    assert broken_invariants() == []
+
+
+def test_nobody_who_left_is_told_of_an_end_to_come(me, erase, seller, rival):
+    product = factories.product(seller)
+    auction_helpers.bid(product, me, "10")
+    auction_helpers.bid(product, rival, "20")
+    watching.watch(product_id=product.pk, user=rival)
+    assert erase().status_code == 204
+    advance_time(product, days=6, hours=23, minutes=30)
+    assert notify_ending_soon() == 1
+    assert list(Notification.objects.values_list("recipient", flat=True)) == [rival.pk]
+
+
+def test_mails_that_wait_are_not_sent(me, erase, seller, rival):
+    product = factories.product(seller)
+    auction_helpers.bid(product, me, "10")
+    auction_helpers.bid(product, rival, "20")
+    write_notifications()
+    assert EmailDelivery.objects.filter(notification__recipient=me).exists()
+    assert erase().status_code == 204
+    send_due_emails()
+    assert all(me.email not in message.to for message in mail.outbox)
+
+
+def test_a_void_that_makes_a_deleted_member_lead_keeps_nobody_waiting(me, erase, seller, rival, staff, as_user):
+    """Bids stand in their order, also those of whoever has left. Nobody will pay: that is found out at once."""
+    product = factories.product(seller)
+    third = factories.user("third@example.com")
+    auction_helpers.bid(product, third, "10")
+    auction_helpers.bid(product, me, "20")
+    auction_helpers.bid(product, rival, "30")
+    assert erase().status_code == 204
+    voiding.void_bid(product_id=product.pk, bid_id=Bid.objects.get(bidder=rival).pk, actor=staff, reason="A slip.")
+    assert Auction.objects.get().leader == me
+    closing.close_auction(product_id=product.pk, actor=seller)
+    assert expiry.expire_due() == 1
+    assert (Order.objects.get().status, Order.objects.get().buyer) == ("expired", me)
+    answer = as_user(seller).post(f"/api/products/{product.pk}/offer_second_chance/")
+    assert answer.status_code == 201
+    assert second_chance.accept(product_id=product.pk, bidder=third).winner_id == third.pk
+    write_notifications()
+    assert not Notification.objects.filter(recipient=me).exists()
+    assert Notification.objects.filter(recipient=seller, kind="payment_expired").exists()
+    assert broken_invariants() == []
+
+
+def test_staff_offer_nothing_of_a_seller_who_left(me, erase, bidder, rival, staff, as_user):
+    product = factories.product(me)
+    auction_helpers.bid(product, rival, "10")
+    auction_helpers.bid(product, bidder, "30")
+    let_order_expire(product, me)
+    assert erase().status_code == 204
+    answer = as_user(staff).post(f"/api/products/{product.pk}/offer_second_chance/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "second_chance_unavailable")
+    assert broken_invariants() == []

@@ -1,0 +1,273 @@
+"""Going while something is under way: what had begun is seen, what begins afterwards is refused.
+
+Nothing is left to chance: one of the two is stopped within its transaction, until the other waits for it or is done.
+"""
+
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from accounts.errors import AccountInUse
+from accounts.models import User
+from accounts.services import bidder_status, erasure, profile
+from accounts.signals import account_erased
+from auctioncraft.core.errors import DomainError, NotAuthenticated
+from auctions.models import Auction, Bid, SecondChanceOffer, Watch
+from auctions.services import buying, closing, second_chance, watching
+from auctions.services.bid_store import postgres, sqlite, store
+from auctions.tests import auction_helpers
+from notifications.models import Notification
+from notifications.services import outbox
+from notifications.services.outbox import write_notifications
+from payments.models import Order
+from tests import factories
+from tests.db_snapshot import broken_invariants
+from tests.interleave import interleave, interleave_at
+from tests.time_travel import let_order_expire
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def me(db):
+    return factories.user("mike@example.com")
+
+
+@pytest.fixture
+def on_postgres():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: the transaction is the lock")
+
+
+def erase(user):
+    erasure.erase_account(user=User.objects.get(pk=user.pk), password=PASSWORD)
+
+
+def reasons(result):
+    assert isinstance(result, AccountInUse), result
+    return [reason["reason"] for reason in result.extra["reasons"]]
+
+
+def erased_while(monkeypatch, user):
+    """Have the account erased between the look of a bid and its writing."""
+    look = store().read_snapshot
+
+    def look_and_erase(**asked):
+        seen = look(**asked)
+        if User.objects.get(pk=user.pk).is_active:
+            erase(user)
+        return seen
+
+    monkeypatch.setattr(store(), "read_snapshot", look_and_erase)
+
+
+def take_out_the_guard(monkeypatch):
+    monkeypatch.setattr(postgres, "BIDDER", "TRUE")
+    monkeypatch.setattr(sqlite, "BIDDER_GUARDED", False)
+
+
+# -- a bid -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_bid_that_looked_before_and_writes_after_is_refused(me, seller, monkeypatch):
+    product = factories.product(seller)
+    erased_while(monkeypatch, me)
+    with pytest.raises(NotAuthenticated):
+        auction_helpers.bid(product, me, "10")
+    assert not Bid.objects.exists()
+    assert Auction.objects.get().version == 0
+    assert broken_invariants() == []
+
+
+def test_without_the_guard_a_deleted_member_leads(me, seller, monkeypatch):
+    product = factories.product(seller)
+    erased_while(monkeypatch, me)
+    take_out_the_guard(monkeypatch)
+    auction_helpers.bid(product, me, "10")
+    assert Auction.objects.get().leader.display_name == "deleted member"
+
+
+def test_a_bid_that_looked_before_a_disabling_is_refused_too(me, seller, monkeypatch):
+    product = factories.product(seller)
+    monkeypatch.setattr(f"{__name__}.erase", lambda user: profile.disable_account(user=user))
+    erased_while(monkeypatch, me)
+    with pytest.raises(NotAuthenticated):
+        auction_helpers.bid(product, me, "10")
+    assert not Bid.objects.exists()
+
+
+def test_an_erasure_waits_for_a_bid_that_is_being_written(me, seller):
+    product = factories.product(seller)
+    bid, erased = interleave(lambda: auction_helpers.bid(product, me, "10"), lambda: erase(me))
+    assert bid["outcome"] == "leading"
+    assert reasons(erased) == ["leading"]
+    assert broken_invariants() == []
+
+
+def test_without_the_hold_it_does_not(on_postgres, me, seller, monkeypatch):
+    product = factories.product(seller)
+    monkeypatch.setattr(postgres, "BIDDER", postgres.BIDDER.replace(" FOR KEY SHARE", ""))
+    bid, erased = interleave(lambda: auction_helpers.bid(product, me, "10"), lambda: erase(me))
+    assert (bid["outcome"], erased) == ("leading", None)
+    assert Auction.objects.get().leader.display_name == "deleted member"
+
+
+def test_a_bid_waits_for_an_erasure_and_is_refused(me, seller):
+    product = factories.product(seller)
+    erased, bid = interleave(lambda: erase(me), lambda: auction_helpers.bid(product, me, "10"))
+    assert erased is None
+    assert isinstance(bid, NotAuthenticated)
+    assert not Bid.objects.exists()
+
+
+def test_a_bid_on_ones_own_product_is_seen(me, rival):
+    product = factories.product(me)
+    bid, erased = interleave(lambda: auction_helpers.bid(product, rival, "10"), lambda: erase(me))
+    assert bid["outcome"] == "leading"
+    assert reasons(erased) == ["has_bids"]
+
+
+def test_a_bid_on_what_is_being_called_off_is_refused(me, rival):
+    product = factories.product(me)
+    erased, bid = interleave(lambda: erase(me), lambda: auction_helpers.bid(product, rival, "10"))
+    assert (erased, bid.code) == (None, "auction_not_open")
+    assert Auction.objects.get().status == "cancelled"
+    assert broken_invariants() == []
+
+
+# -- a close, an order -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reserve", [None, Decimal(100)], ids=["sold", "below the reserve"])
+def test_a_close_that_one_wins_is_seen(me, seller, reserve):
+    product = factories.product(seller, reserve_price=reserve)
+    auction_helpers.bid(product, me, "10")
+    _, erased = interleave(lambda: closing.close_auction(product_id=product.pk, actor=seller), lambda: erase(me))
+    # Below the reserve nobody waits: it still looks open, or it waits for the seller's word.
+    assert reasons(erased) == (["leading"] if reserve else ["unpaid_order"])
+    assert Order.objects.count() == (0 if reserve else 1)
+    assert broken_invariants() == []
+
+
+def test_a_close_of_ones_own_auction_without_bids_ends_it(me):
+    product = factories.product(me)
+    _, erased = interleave(lambda: closing.close_auction(product_id=product.pk, actor=me), lambda: erase(me))
+    assert erased is None
+    assert Auction.objects.get().result == "no_bids"
+    assert broken_invariants() == []
+
+
+def test_buying_is_seen_by_the_buyers_erasure_and_by_the_sellers(me, seller, rival):
+    for one, other in ((me, seller), (rival, me)):
+        product = factories.product(other, buy_now_price=Decimal(70))
+        _, erased = interleave(
+            lambda product=product, one=one: buying.buy_now(product_id=product.pk, buyer=one), lambda: erase(me)
+        )
+        assert set(reasons(erased)) == {"unpaid_order"}
+    assert Order.objects.count() == 2
+    assert broken_invariants() == []
+
+
+def test_without_the_hold_buying_is_not_seen(on_postgres, me, seller, monkeypatch):
+    product = factories.product(seller, buy_now_price=Decimal(70))
+    monkeypatch.setattr(bidder_status, "_HOLD", "")
+    _, erased = interleave(lambda: buying.buy_now(product_id=product.pk, buyer=me), lambda: erase(me))
+    assert erased is None
+    assert Order.objects.get().buyer.display_name == "deleted member"
+
+
+def on_offer(seller, bidder, rival):
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, "10")
+    auction_helpers.bid(product, rival, "30")
+    let_order_expire(product, seller)
+    return product
+
+
+def test_an_offer_by_staff_is_seen(me, bidder, rival, staff):
+    product = on_offer(me, bidder, rival)
+    _, erased = interleave(lambda: second_chance.offer(product_id=product.pk, actor=staff), lambda: erase(me))
+    assert reasons(erased) == ["second_chance"]
+
+
+def test_an_offer_accepted_is_seen(me, bidder, rival):
+    product = on_offer(me, bidder, rival)
+    second_chance.offer(product_id=product.pk, actor=me)
+    _, erased = interleave(lambda: second_chance.accept(product_id=product.pk, bidder=bidder), lambda: erase(me))
+    # Before the acceptance is written there is the offer.
+    assert reasons(erased) in (["second_chance"], ["unpaid_order"])
+    assert broken_invariants() == []
+
+
+def test_a_second_chance_offered_to_whoever_leaves_lapses(me, seller, rival):
+    """Nobody is hurt by it, so nothing waits for it."""
+    product = on_offer(seller, me, rival)
+    _, erased = interleave(lambda: second_chance.offer(product_id=product.pk, actor=seller), lambda: erase(me))
+    assert erased is None or reasons(erased) == ["second_chance"]
+    if erased is None:
+        SecondChanceOffer.objects.update(expires_at=SecondChanceOffer.objects.get().offered_at)
+        assert second_chance.lapse_due() == 1
+
+
+# -- notices, and the erasure itself -----------------------------------------------------------------------------------
+
+
+def written_while_erased(monkeypatch, me, seller, rival):
+    """Have a notice to `me` written in a transaction that stops before its end; return what the erasure came to."""
+    product = factories.product(seller)
+    auction_helpers.bid(product, me, "10")
+    auction_helpers.bid(product, rival, "20")
+    forget = outbox.ending_soon.forget
+
+    def write(stop):
+        def forget_and_stop(moved):
+            forget(moved)
+            stop()
+
+        monkeypatch.setattr(outbox.ending_soon, "forget", forget_and_stop)
+        return write_notifications()
+
+    written, erased = interleave_at(write, lambda: erase(me))
+    assert written == 2
+    return erased
+
+
+def test_notices_that_are_being_written_are_deleted(me, seller, rival, monkeypatch):
+    assert written_while_erased(monkeypatch, me, seller, rival) is None
+    assert not Notification.objects.exists()
+    assert broken_invariants() == []
+
+
+def test_without_the_hold_they_stay(on_postgres, me, seller, rival, monkeypatch):
+    monkeypatch.setattr(bidder_status, "_HOLD", "")
+    assert written_while_erased(monkeypatch, me, seller, rival) is None
+    assert Notification.objects.get().recipient.display_name == "deleted member"
+
+
+def test_of_two_erasures_at_once_one_is_done(me):
+    results = interleave(lambda: erase(me), lambda: erase(me))
+    assert results[0] is None
+    assert isinstance(results[1], NotAuthenticated | DomainError | User.DoesNotExist), results
+    assert User.objects.filter(display_name="deleted member").count() == 1
+
+
+def test_an_erasure_that_fails_at_its_end_changes_nothing(me, seller):
+    watching.watch(product_id=factories.product(seller).pk, user=me)
+    mine = factories.product(me)
+
+    def fail(**_):
+        raise RuntimeError
+
+    account_erased.connect(fail)
+    try:
+        with suppress(RuntimeError):
+            erase(me)
+    finally:
+        account_erased.disconnect(fail)
+    assert User.objects.get(pk=me.pk).email == "mike@example.com"
+    assert Auction.objects.get(pk=mine.pk).status == "open"
+    assert Watch.objects.exists()

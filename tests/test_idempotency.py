@@ -1,0 +1,82 @@
+import threading
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection
+
+from auctioncraft.core import idempotency
+from auctioncraft.core.errors import IdempotencyKeyReused, Invalid
+from auctioncraft.models import IdempotencyKey
+from auctions.models import Category
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def run(work, key="one", asked="a", user_id=1):
+    return idempotency.run_idempotent(
+        user_id=user_id, key=key, fingerprint=idempotency.fingerprint(asked), status=201, work=work
+    )
+
+
+def test_the_second_time_gets_the_first_answer_and_does_nothing():
+    answers = iter([{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}])
+    assert [run(lambda: next(answers)) for _ in range(3)] == [{"n": 1}] * 3
+    assert run(lambda: next(answers), key="two") == {"n": 2}
+    assert run(lambda: next(answers), user_id=2) == {"n": 3}
+    assert run(lambda: next(answers), key=None) == {"n": 4}
+
+
+def test_another_request_under_the_same_key_is_refused():
+    run(dict)
+    with pytest.raises(IdempotencyKeyReused):
+        run(dict, asked="b")
+
+
+def test_a_refusal_is_not_kept():
+    def refuse():
+        factories.category("Undone")
+        raise Invalid(name="No.")
+
+    with pytest.raises(Invalid):
+        run(refuse)
+    assert (IdempotencyKey.objects.count(), Category.objects.count()) == (0, 0)
+    assert run(lambda: {"n": 1}) == {"n": 1}
+
+
+def test_an_integrity_error_of_the_work_itself_is_not_hidden():
+    def fail():
+        raise IntegrityError
+
+    with pytest.raises(IntegrityError):
+        run(fail)
+
+
+def test_the_same_amount_however_written_is_the_same_request():
+    same = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("9", "9.0", "9.000", "0.9e1")}
+    assert len(same) == 1
+    other = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("90", "0.9", "9.01")}
+    assert len(same | other) == 4
+    assert idempotency.fingerprint("bid", a=1, b=2) == idempotency.fingerprint("bid", b=2, a=1)
+    assert idempotency.fingerprint("bid", amount=None) != idempotency.fingerprint("bid")
+    assert idempotency.fingerprint("bid") != idempotency.fingerprint("product")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_one_effect_one_answer():
+    start, answers = threading.Barrier(6), []
+
+    def work():
+        return {"category": Category.objects.create(name="One", slug=f"one-{threading.get_ident()}").slug}
+
+    def send():
+        start.wait(10)
+        answers.append(run(work)["category"])
+        connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [Category.objects.get().slug] * 6

@@ -1,0 +1,228 @@
+"""Whatever becomes of auctions breaks no invariant; and each check speaks when a row of it is forged."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from auctioncraft.management.commands import check_invariants
+from auctions.invariants import CHECKS
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
+from auctions.services import buying, closing, editing, relisting, second_chance, voiding
+from auctions.tests import auction_helpers
+from auctions.tests.test_invariants import CORRUPTIONS
+from notifications.models import Notification
+from notifications.services.outbox import write_notifications
+from payments.models import Order, Payment
+from payments.services import expiry
+from simulation.simulated_clock import SimulatedClock
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+class Scene:
+    """A lamp that was edited, voided on, extended by staff and by bids, sold, not paid, taken as a second chance, not
+    paid again and relisted; and others that ended otherwise."""
+
+    def __init__(self, clock, seller, bidder, rival, staff):
+        third = factories.user("third@example.com")
+        self.lamp = factories.product(seller, description="Old.", starts_at=clock.now + HOUR, ends_at=clock.now + DAY)
+        editing.edit_product(product_id=self.lamp.pk, actor=seller, changes={"ends_at": clock.now + DAY + HOUR})
+        self.vase = factories.product(seller, reserve_price=Decimal(90), starts_at=clock.now + HOUR)
+        self.bowl = factories.product(seller, buy_now_price=Decimal(20), starts_at=clock.now + HOUR)
+        self.cup = factories.product(seller, starts_at=clock.now + HOUR)
+        self.jug = factories.product(seller, starts_at=clock.now + HOUR, ends_at=clock.now + 5 * DAY)
+        clock.move_to(clock.now + 2 * HOUR)
+        auction_helpers.bid(self.lamp, third, "20", max_amount="25")
+        made = auction_helpers.bid(self.lamp, rival, max_amount="500")
+        voiding.void_bid(product_id=self.lamp.pk, bid_id=made["bid"]["id"], actor=staff, reason="No.")
+        editing.edit_product(product_id=self.lamp.pk, actor=seller, changes={"description": "Old. It works."})
+        closing.extend_auction(product_id=self.lamp.pk, actor=staff, ends_at=self.of(self.lamp).ends_at + HOUR)
+        auction_helpers.bid(self.vase, bidder, "30")
+        closing.close_auction(product_id=self.vase.pk, actor=seller)
+        closing.accept_below_reserve(product_id=self.vase.pk, actor=seller)
+        buying.buy_now(product_id=self.bowl.pk, buyer=rival)
+        auction_helpers.bid(self.cup, rival, "7")
+        closing.cancel_auction(product_id=self.cup.pk, actor=staff)
+        auction_helpers.bid(self.jug, third, "8")
+        auction_helpers.bid(self.jug, rival, "9")
+        for product in (self.vase, self.bowl):
+            self.pay(product, clock.now)
+        clock.move_to(self.of(self.lamp).ends_at - 30 * SECOND)
+        auction_helpers.bid(self.lamp, rival, "40")
+        auction_helpers.bid(self.lamp, bidder, "50")
+        clock.move_to(self.of(self.lamp).ends_at)
+        closing.close_due()
+        clock.move_to(clock.now + 96 * HOUR)
+        closing.close_due()
+        expiry.expire_due()
+        second_chance.offer(product_id=self.lamp.pk, actor=seller)
+        clock.move_to(clock.now + DAY)
+        second_chance.lapse_due()
+        second_chance.offer(product_id=self.lamp.pk, actor=seller)
+        second_chance.accept(product_id=self.lamp.pk, bidder=third)
+        clock.move_to(clock.now + 96 * HOUR)
+        expiry.expire_due()
+        self.again = relisting.relist(product_id=self.lamp.pk, actor=seller, changes={})
+        second_chance.offer(product_id=self.jug.pk, actor=seller)
+        write_notifications()
+        self.seller, self.bidder, self.rival, self.third = seller, bidder, rival, third
+
+    @staticmethod
+    def of(product):
+        return Auction.objects.get(pk=product.pk)
+
+    @staticmethod
+    def pay(product, at):
+        order = Order.objects.get(product=product)
+        money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
+        payment = Payment.objects.create(
+            order=order, **money, status="succeeded", stripe_intent_id=f"pi_{order.pk}", succeeded_at=at
+        )
+        from payments.services import orders
+
+        with transaction.atomic():
+            orders.mark_paid(order=order, payment=payment, at=at)
+
+
+def events(product, **where):
+    return AuctionEvent.objects.filter(product=product, **where)
+
+
+def auctions(product):
+    return Auction.objects.filter(pk=product.pk)
+
+
+def orders(product):
+    return Order.objects.filter(product=product)
+
+
+ENDS = "4, 7 ends moved as they should, and every bid was in time"
+VOIDS = "2 every void has its bid and its event"
+FITS = "8 results fit how the auctions stood"
+CLOSED = "8 every closed auction was closed once"
+AFTER = "8 nothing came after the close, no sequel before it"
+WAIVED = "8 reserves were waived in time"
+LOGGED = "8 second chances are in the log"
+FOLLOWS = "8 second chances follow a sale that fell through"
+UNSOLD = "8 only the unsold is listed again"
+FORGED = [
+    ("1 its bids, decided again, give each auction", lambda s: BidVoid.objects.all().delete()),
+    (VOIDS, lambda s: BidVoid.objects.update(voided_at=F("voided_at") + SECOND)),
+    (VOIDS, lambda s: BidVoid.objects.all().delete()),
+    (VOIDS, lambda s: BidVoid.objects.update(product=s.cup)),
+    (VOIDS, lambda s: BidVoid.objects.update(bid=Bid.objects.filter(outcome="automatic").first())),
+    ("2 no bid is ahead of its auction", lambda s: BidVoid.objects.update(version=900)),
+    (
+        "3 amounts are above zero, under the cap and fit their currency",
+        lambda s: SecondChanceOffer.objects.update(amount=0),
+    ),
+    (ENDS, lambda s: events(s.lamp, data__by="staff").delete()),
+    (ENDS, lambda s: events(s.lamp, data__by="staff").update(data={"from": "2026-01-01T00:00:00Z", "ends_at": "x"})),
+    (ENDS, lambda s: events(s.lamp, kind="edited", data__has_key="ends_at").update(kind="extended")),
+    (ENDS, lambda s: events(s.lamp, kind="extended").exclude(data__has_key="by").update(kind="edited", data={})),
+    (
+        ENDS,
+        lambda s: events(s.lamp, kind="extended").exclude(data__has_key="by").update(created_at=F("created_at") - HOUR),
+    ),
+    (ENDS, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_extension=300)),
+    (ENDS, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_window=5)),
+    (ENDS, lambda s: Bid.objects.filter(product=s.lamp).update(placed_at=F("placed_at") + HOUR)),
+    (ENDS, lambda s: Bid.objects.filter(product=s.cup).update(placed_at=F("placed_at") + 30 * DAY)),
+    (
+        "7 terms stand once somebody has bid",
+        lambda s: events(s.lamp, data__fields=["description"]).update(data={"fields": ["name"]}),
+    ),
+    (FITS, lambda s: auctions(s.vase).update(sale_type="hammer")),
+    (FITS, lambda s: auctions(s.lamp).update(sale_type="hammer")),
+    (FITS, lambda s: auctions(s.bowl).update(hammer_price=19)),
+    (FITS, lambda s: auctions(s.jug).update(sale_type="buy_now")),
+    (FITS, lambda s: SecondChanceOffer.objects.filter(status="accepted").update(status="declined")),
+    (CLOSED, lambda s: events(s.vase, kind="reserve_waived").update(kind="edited")),
+    (CLOSED, lambda s: events(s.cup, kind="cancelled").update(kind="closed", data={"result": "sold"})),
+    (CLOSED, lambda s: events(s.cup, kind="cancelled").update(kind="edited", data={})),
+    (AFTER, lambda s: events(s.vase, kind="reserve_waived").update(kind="bid_voided")),
+    (
+        AFTER,
+        lambda s: (
+            events(s.again, kind="edited").update(kind="relisted") or events(s.jug, seq=1).update(kind="relisted")
+        ),
+    ),
+    (WAIVED, lambda s: events(s.vase, kind="reserve_waived").update(created_at=F("created_at") + 48 * HOUR)),
+    (WAIVED, lambda s: auctions(s.vase).update(sale_type="hammer")),
+    (
+        "8 second chances are at the bidder's own price",
+        lambda s: SecondChanceOffer.objects.update(amount=F("amount") + 1),
+    ),
+    ("8 second chances last a day", lambda s: SecondChanceOffer.objects.update(expires_at=F("expires_at") + SECOND)),
+    (
+        "8 second chances last a day",
+        lambda s: SecondChanceOffer.objects.filter(status="lapsed").update(status="declined"),
+    ),
+    (LOGGED, lambda s: events(s.lamp, kind="second_chance_lapsed").delete()),
+    (LOGGED, lambda s: SecondChanceOffer.objects.filter(status="offered").delete()),
+    (FOLLOWS, lambda s: auctions(s.jug).update(payment_defaulted_at=None)),
+    (FOLLOWS, lambda s: auctions(s.lamp).update(winner=s.bidder)),
+    (UNSOLD, lambda s: auctions(s.lamp).update(payment_defaulted_at=None)),
+    (UNSOLD, lambda s: events(s.lamp, kind="relisted").update(data={"product": 0})),
+    (
+        "9 no second chance is overdue",
+        lambda s: SecondChanceOffer.objects.filter(status="offered").update(expires_at=F("expires_at") - 25 * HOUR),
+    ),
+    ("payer_is_winner", lambda s: orders(s.vase).update(buyer=s.third)),
+    ("payer_is_winner", lambda s: orders(s.lamp).update(seller=s.third)),
+    ("premiums_are_as_listed", lambda s: Product.objects.filter(pk=s.vase.pk).update(premium_bands=[["0", "10"]])),
+    ("every_sale_has_an_order", lambda s: auctions(s.jug).update(payment_defaulted_at=None)),
+    ("sales_fall_through_with_their_order", lambda s: orders(s.jug).update(expired_at=F("expired_at") + SECOND)),
+    ("sales_fall_through_with_their_order", lambda s: events(s.jug, kind="sale_fell_through").update(kind="edited")),
+    ("sales_fall_through_with_their_order", lambda s: orders(s.jug).update(status="awaiting_payment", expired_at=None)),
+    ("what_is_listed_again_is_not_owed", lambda s: Product.objects.filter(pk=s.again.pk).update(relisted_from=s.vase)),
+    ("strikes_are_of_expired_orders", lambda s: User.objects.filter(pk=s.rival.pk).update(strikes=2)),
+    ("no_order_is_overdue", lambda s: orders(s.jug).update(status="awaiting_payment", expired_at=None)),
+    ("money_has_an_intent", lambda s: Payment.objects.update(status="canceled", received=None)),
+    ("16 every sale has told its winner and its seller", lambda s: told(s.vase, "auction_won")),
+    ("16 every loser was told", lambda s: told(s.jug, "auction_lost")),
+    ("16 everybody concerned by a cancellation was told", lambda s: told(s.cup, "auction_cancelled")),
+    ("16 everybody concerned by a void was told", lambda s: told(s.lamp, "bid_voided")),
+    ("16 everybody concerned by a second chance was told", lambda s: told(s.jug, "second_chance_offer")),
+    ("16 everybody concerned by a second chance was told", lambda s: told(s.lamp, "second_chance_ended")),
+    ("16 everybody concerned by an order was told", lambda s: told(s.lamp, "payment_expired")),
+]
+
+
+def test_every_check_of_auctions_is_seen_failing():
+    assert {check for check, _ in FORGED} | {check for check, _ in CORRUPTIONS.values()} >= set(CHECKS)
+
+
+def told(product, kind):
+    """Take away who was told."""
+    gone, _ = Notification.objects.filter(product=product, kind=kind).delete()
+    assert gone
+
+
+def findings():
+    return {name: lines for _, name, check in check_invariants._checks() if (lines := check())}
+
+
+def test_a_life_breaks_nothing_and_each_forgery_is_found(seller, bidder, rival, staff):
+    with SimulatedClock(timezone.now()) as clock:
+        scene = Scene(clock, seller, bidder, rival, staff)
+        assert findings() == {}
+        silent = []
+        for number, (check, forge) in enumerate(FORGED):
+            with transaction.atomic():
+                forge(scene)
+                if check not in findings():
+                    silent.append(f"{number}: {check}")
+                transaction.set_rollback(True)
+        assert silent == []
+        assert findings() == {}

@@ -1,0 +1,61 @@
+"""The rank test behind the enumeration benchmark (benchmarks/ranks.py)."""
+
+import random
+
+import pytest
+
+from benchmarks import mann_whitney
+
+
+def test_figures_worked_out_by_hand_are_found_again():
+    first, second = [1, 2, 4, 7, 8], [3, 5, 6, 9, 10, 11]
+
+    found = mann_whitney.compare(first, second)
+
+    # Counted by hand: of 30 pairs the first is larger in 7.
+    assert found.share == pytest.approx(7 / 30)
+    # z = (|7 - 15| - 0.5) / sqrt(5 * 6 * 12 / 12) = 7.5 / sqrt(30) = 1.3693; p = 0.1709.
+    assert found.p == pytest.approx(0.1709, abs=0.0001)
+
+
+def test_ties_count_half_and_narrow_the_variance():
+    found = mann_whitney.compare([1, 2, 2, 3], [2, 3, 3, 4])
+
+    assert found.share == pytest.approx((0 + 0.5 + 0.5 + 2) / 16)
+    # Ties: 3 twos and 3 threes, 48; variance = 16 / 12 * (9 - 48 / 56) = 10.857; z = (5 - 0.5) / 3.295 = 1.3657.
+    assert found.p == pytest.approx(0.1720, abs=0.0001)
+
+
+def test_it_does_not_matter_which_comes_first():
+    one, other = [1.0, 5.0, 6.0, 9.0], [2.0, 3.0, 4.0]
+
+    assert mann_whitney.compare(one, other).p == pytest.approx(mann_whitney.compare(other, one).p)
+    assert mann_whitney.compare(one, other).share == pytest.approx(1 - mann_whitney.compare(other, one).share)
+
+
+def test_what_is_all_equal_is_not_told_apart():
+    assert mann_whitney.compare([3.0] * 5, [3.0] * 7) == mann_whitney.Comparison(p=1.0, share=0.5)
+    with pytest.raises(ValueError, match="nothing"):
+        mann_whitney.compare([], [1.0])
+
+
+def test_false_alarms_are_as_rare_as_they_should_be_and_a_delay_is_seen():
+    chance = random.Random(1)
+
+    def sample(delay=0.0):
+        return [chance.lognormvariate(0, 0.5) + delay for _ in range(200)]
+
+    alarms = sum(mann_whitney.compare(sample(), sample()).p < 0.05 for _ in range(400))
+    assert 8 <= alarms <= 36  # 20 are due
+    assert mann_whitney.compare(sample(0.3), sample()).p < 0.001
+
+
+def test_the_least_delay_seen_is_where_the_verdict_turns():
+    chance = random.Random(2)
+    first, second = ([chance.lognormvariate(0, 0.5) for _ in range(300)] for _ in range(2))
+
+    least = mann_whitney.least_seen(first, second, below=0.01)
+
+    assert mann_whitney.compare([value + least * 1.02 for value in first], second).p < 0.01
+    assert mann_whitney.compare([value + least * 0.98 for value in first], second).p >= 0.01
+    assert mann_whitney.least_seen([1.0, 1.0], [1.0], below=0.01) == 0.0

@@ -1,0 +1,285 @@
+"""The guards taken out: each race is seen without its guard, and its absence with it.
+
+Nothing is left to chance: a barrier holds everybody between looking and writing until all have looked.
+"""
+
+import threading
+from contextlib import nullcontext, suppress
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from django.db import IntegrityError, connection
+
+from auctioncraft.core import clock
+from auctioncraft.core.errors import DomainError
+from auctions.invariants import CHECKS
+from auctions.models import Auction, AuctionEvent, Bid
+from auctions.services import bidding, closing, locking
+from auctions.services.bid_store import postgres, sqlite, store
+from auctions.services.bidding import place_bid
+from auctions.services.closing import close_auction, close_due
+from payments.models import Order
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REPLAY = "1 its bids, decided again, give each auction"
+
+
+def findings():
+    return {name for name, check in CHECKS.items() if check()}
+
+
+def at_once(*work):
+    """Run all of it in threads; return each one's result, or the exception it ended with."""
+    results = [None] * len(work)
+
+    def run(place):
+        try:
+            results[place] = work[place]()
+        except Exception as error:  # noqa: BLE001
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def all_look_before_one_writes(monkeypatch, parties):
+    """Hold the first look of each thread until all of them have looked."""
+    barrier, mine, look = threading.Barrier(parties, timeout=20), threading.local(), store().read_snapshot
+
+    def look_and_wait(**asked):
+        seen = look(**asked)
+        if not getattr(mine, "looked", False):
+            mine.looked = True
+            barrier.wait()
+        return seen
+
+    monkeypatch.setattr(store(), "read_snapshot", look_and_wait)
+
+
+def take_out_the_guard(monkeypatch):
+    if connection.vendor == "postgresql":
+        monkeypatch.setattr(postgres, "GUARD", "TRUE")
+    else:
+        monkeypatch.setattr(sqlite, "GUARDED", False)
+
+
+def bid(product, bidder, **offer):
+    return lambda: place_bid(
+        product_id=product.pk, bidder_id=bidder.pk, **{name: Decimal(value) for name, value in offer.items()}
+    )
+
+
+def two_rivals(seller, bidder, rival):
+    product = factories.product(seller)
+    return at_once(bid(product, bidder, amount="10"), bid(product, rival, amount="30"))
+
+
+def two_maxima_of_the_leader(product, bidder):
+    """Both are good when looked at; written in the wrong order, the higher one is lost."""
+    return at_once(bid(product, bidder, max_amount="200"), bid(product, bidder, max_amount="100"))
+
+
+@pytest.fixture
+def led(seller, bidder):
+    product = factories.product(seller)
+    bid(product, bidder, amount="10")()
+    return product
+
+
+def test_of_two_bids_that_looked_at_once_the_second_decides_again(seller, bidder, rival, monkeypatch):
+    all_look_before_one_writes(monkeypatch, 2)
+    first, second = two_rivals(seller, bidder, rival)
+
+    auction = Auction.objects.get()
+    assert (auction.leader, auction.price) == (rival, 30)
+    assert second["outcome"] == "leading"
+    # Either 10 came before 30, or it was refused.
+    assert auction.bid_count == 2 if isinstance(first, dict) else (auction.bid_count, first.code) == (1, "bid_too_low")
+    assert findings() == set()
+
+
+def test_without_the_guard_the_second_breaks_on_the_logs_own_constraint(seller, bidder, rival, monkeypatch):
+    take_out_the_guard(monkeypatch)
+    all_look_before_one_writes(monkeypatch, 2)
+    results = two_rivals(seller, bidder, rival)
+
+    # (product, seq) is unique: the net below the guard. The caller would get a 500 instead of an answer.
+    assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "dict"]
+    assert Bid.objects.count() == 1
+
+
+def test_of_two_maxima_at_once_none_is_lost(led, bidder, monkeypatch):
+    all_look_before_one_writes(monkeypatch, 2)
+    results = two_maxima_of_the_leader(led, bidder)
+
+    assert Auction.objects.get().leader_max == 200
+    assert {result["outcome"] if isinstance(result, dict) else result.code for result in results} <= {
+        "maximum_raised",
+        "maximum_not_raised",
+    }
+    assert findings() == set()
+
+
+def test_without_the_guard_a_maximum_is_lost(led, bidder, monkeypatch):
+    take_out_the_guard(monkeypatch)
+    commit = store().commit
+    high_is_written = threading.Event()
+    all_look_before_one_writes(monkeypatch, 2)
+
+    def high_first(write):
+        if write.state.leader_max == 100:
+            assert high_is_written.wait(20)
+        done = commit(write)
+        high_is_written.set()
+        return done
+
+    monkeypatch.setattr(store(), "commit", high_first)
+    high, low = two_maxima_of_the_leader(led, bidder)
+
+    assert high["outcome"] == "maximum_raised"
+    if connection.vendor == "postgresql":
+        # Nothing public moved, so no constraint stands in the way: 200 was accepted and is gone.
+        assert low["outcome"] == "maximum_raised"
+        assert Auction.objects.get().leader_max == 100
+        assert REPLAY in findings()
+    else:
+        # On SQLite both write version 2, and (product, version, position) is unique.
+        assert isinstance(low, IntegrityError)
+        assert Auction.objects.get().leader_max == 200
+
+
+def test_many_at_once_all_get_an_answer(seller, monkeypatch):
+    """More than there are tries without the lock: the last ones decide under it."""
+    product, count = factories.product(seller), bidding.TRIES + 3
+    bidders = [factories.user(f"bidder{n}@example.com") for n in range(count)]
+    all_look_before_one_writes(monkeypatch, count)
+    results = at_once(*(bid(product, bidder, amount=str(10 + n)) for n, bidder in enumerate(bidders)))
+
+    assert all(isinstance(result, dict) or result.code == "bid_too_low" for result in results), results
+    assert Bid.objects.exclude(outcome="automatic").count() == sum(isinstance(result, dict) for result in results)
+    assert (Auction.objects.get().leader, Auction.objects.get().price) == (bidders[-1], 9 + count)
+    assert findings() == set()
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "by the status alone"])
+def test_a_bid_that_looked_before_the_close_is_refused(seller, bidder, monkeypatch, guarded):
+    product = factories.product(seller)
+    if not guarded:
+        take_out_the_guard(monkeypatch)
+    look = store().read_snapshot
+
+    def look_and_close(**asked):
+        seen = look(**asked)
+        if Auction.objects.get().status == "open":
+            close_auction(product_id=product.pk, actor=seller)
+        return seen
+
+    monkeypatch.setattr(store(), "read_snapshot", look_and_close)
+    with pytest.raises(DomainError) as refusal:
+        bid(product, bidder, amount="10")()
+    assert (refusal.value.code, Bid.objects.count(), findings()) == ("auction_not_open", 0, set())
+
+
+def test_a_bid_that_looked_before_the_end_and_writes_after_it_is_refused(seller, bidder, monkeypatch):
+    product = factories.product(seller)
+    look = store().read_snapshot
+
+    def look_and_dawdle(**asked):
+        seen = look(**asked)
+        now = clock.now()
+        Auction.objects.update(starts_at=now - timedelta(hours=1), ends_at=now)
+        return seen
+
+    monkeypatch.setattr(store(), "read_snapshot", look_and_dawdle)
+    with pytest.raises(DomainError) as refusal:
+        bid(product, bidder, amount="10")()
+    assert (refusal.value.code, Bid.objects.count()) == ("auction_not_open", 0)
+
+
+def both_look_before_one_closes(monkeypatch, *, locked):
+    """Hold each closer between its look and its writing until the other has looked too, or a second has gone by."""
+    barrier, lock = threading.Barrier(2, timeout=1), locking.lock_auction
+
+    def look_and_wait(product_id, *, skip_locked=False):
+        if locked:
+            auction = lock(product_id, skip_locked=skip_locked)
+        else:
+            auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait()
+        return auction
+
+    monkeypatch.setattr(locking, "lock_auction", look_and_wait)
+
+
+def two_closers(product, seller, staff):
+    return at_once(*(lambda who=who: close_auction(product_id=product.pk, actor=who) for who in (seller, staff)))
+
+
+def test_of_two_closers_one_closes(led, seller, staff, monkeypatch):
+    both_look_before_one_closes(monkeypatch, locked=True)
+    results = two_closers(led, seller, staff)
+
+    assert sorted(type(result).__name__ for result in results) == ["Auction", "AuctionAlreadyClosed"]
+    assert (AuctionEvent.objects.filter(kind="closed").count(), Order.objects.count()) == (1, 1)
+    assert findings() == set()
+
+
+def test_without_the_lock_both_close_and_the_log_refuses_the_second(led, seller, staff, monkeypatch):
+    both_look_before_one_closes(monkeypatch, locked=False)
+    if connection.vendor == "sqlite":
+        # There the transaction is the lock, BEGIN IMMEDIATE: taking out the row lock changes nothing.
+        results = two_closers(led, seller, staff)
+        assert sorted(type(result).__name__ for result in results) == ["Auction", "AuctionAlreadyClosed"]
+        return
+    results = two_closers(led, seller, staff)
+    assert sorted(type(result).__name__ for result in results) == ["Auction", "IntegrityError"]
+
+
+def test_without_the_transaction_sqlite_has_no_lock_either(led, seller, staff, monkeypatch):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's lock is the row's; the test above takes it out")
+    both_look_before_one_closes(monkeypatch, locked=False)
+    monkeypatch.setattr(closing, "transaction", SimpleNamespace(atomic=nullcontext))
+    results = two_closers(led, seller, staff)
+    assert sorted(type(result).__name__ for result in results) == ["Auction", "IntegrityError"]
+
+
+def test_without_the_lock_a_bid_beside_a_close_is_lost(led, seller, rival, monkeypatch):
+    """The close looked, a bid was accepted, and the close writes the price of before over it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: while a close is under way no bid is written")
+
+    def look_and_be_overtaken(product_id, *, skip_locked=False):
+        auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+        # A raised maximum has no event that would stand in the way of the close's.
+        (answer,) = at_once(bid(led, auction.leader, max_amount="50"))
+        assert answer["outcome"] == "maximum_raised"
+        return auction
+
+    monkeypatch.setattr(locking, "lock_auction", look_and_be_overtaken)
+    close_auction(product_id=led.pk, actor=seller)
+    assert REPLAY in findings()
+
+
+def test_sweeps_side_by_side_close_each_auction_once(seller, bidder):
+    products = [factories.product(seller, soft_close_window=0) for _ in range(6)]
+    for product in products:
+        bid(product, bidder, amount="10")()
+    now = clock.now()
+    Auction.objects.update(ends_at=now, hard_ends_at=now + timedelta(hours=1))
+
+    results = at_once(*(close_due for _ in range(4)))
+    assert sum(results) == 6
+    assert AuctionEvent.objects.filter(kind="closed").count() == Order.objects.count() == 6
+    assert findings() == set()

@@ -1,0 +1,67 @@
+"""Random schedules of payments, refunds, disputes, events and crashes against Stripe's books (`schedules/`).
+
+Thousands by hand: `python -m tests.schedules`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from payments import stripe_gateway
+from payments.services import expiry, refunds
+from tests.schedules import run, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SCHEDULES = 30
+ENOUGH_TO_NOTICE = 12
+
+
+def test_whatever_happens_the_books_agree() -> None:
+    counts = run.one_batch(0, SCHEDULES)
+    assert counts["crashes"] > SCHEDULES // 2, "schedules without a crash prove little"
+
+
+def emphasize(patch: pytest.MonkeyPatch, **weights: int) -> None:
+    """Have schedules do mostly what shows the fault, so that a few are enough."""
+    for name in schedule.WEIGHTS:
+        patch.setitem(schedule.WEIGHTS, name, weights.get(name, 0))
+    patch.setattr(schedule, "STEPS", ((10, 30),))
+
+
+def refund_under_new_keys(patch: pytest.MonkeyPatch) -> None:
+    """Ask for a refund again as for a new one."""
+    create = stripe_gateway.create_refund
+
+    def anew(**given: Any) -> Any:
+        return create(**{**given, "idempotency_key": str(uuid.uuid4())})
+
+    patch.setattr(stripe_gateway, "create_refund", anew)
+    patch.setattr(refunds, "_look_for", lambda _: None)
+    emphasize(patch, buy=6, refund=20, run_job=8)
+
+
+def expire_without_asking(patch: pytest.MonkeyPatch) -> None:
+    """Let an order expire by the clock alone."""
+    patch.setattr(expiry, "_end_intent", lambda _: None)
+    emphasize(patch, check_out=5, pay=10, pass_due_time=5, run_job=10)
+
+
+def never_reconcile(patch: pytest.MonkeyPatch) -> None:
+    """Leave it at what the webhooks brought."""
+    patch.setattr(run, "reconcile_until_quiet", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "fault", [refund_under_new_keys, expire_without_asking, never_reconcile], ids=lambda fault: fault.__name__
+)
+def test_the_books_notice(fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    fault(monkeypatch)
+    with pytest.raises(AssertionError):
+        run.one_batch(0, ENOUGH_TO_NOTICE)

@@ -1,0 +1,94 @@
+"""What is a secret is told by its shape, by the name before it, or by being one of our settings."""
+
+import json
+
+import pytest
+from django.conf import settings
+
+from auctioncraft.core.redaction import REDACTED, own_secrets, redact, redact_value
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+HIDDEN = "hidden-thing"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Your code is 042137.", f"Your code is {REDACTED}."),
+        ("042137 is your AuctionCraft code", f"{REDACTED} is your AuctionCraft code"),
+        ("  042137\n\nThis is your code for AuctionCraft.", f"  {REDACTED}\n\nThis is your code for AuctionCraft."),
+        ("{'email': 'a@b.example', 'code': '042137'}", f"{{'email': 'a@b.example', 'code': '{REDACTED}'}}"),
+        (f"token {JWT} refused", f"token {REDACTED} refused"),
+        (f"cut off: {JWT[:60]}", f"cut off: {REDACTED}"),
+        (f"Authorization: Bearer {HIDDEN}", f"Authorization: {REDACTED}"),
+        (f"sent 'bearer {HIDDEN}'", f"sent 'bearer {REDACTED}'"),
+        (f"[('Authorization', 'Basic {HIDDEN}')]", f"[('Authorization', {REDACTED})]"),
+        ("key sk_live_51Habc and whsec_abc", f"key {REDACTED} and {REDACTED}"),
+        ("pi_3abc_secret_def of pi_3abc", f"{REDACTED} of pi_3abc"),
+        (f"grant?refresh={HIDDEN}&everywhere=1", f"grant?refresh={REDACTED}&everywhere=1"),
+        (f"new_password = '{HIDDEN} \\' and on', x", f"new_password = {REDACTED}, x"),
+        (f'"{{\\"access\\": \\"{HIDDEN}\\", \\"a\\": 1}}"', f'"{{\\"access\\": {REDACTED}\\", \\"a\\": 1}}"'),
+        (f"b'client_secret=b\"{HIDDEN}\"'", f"b'client_secret={REDACTED}'"),
+        (f"postgres://auctions:{HIDDEN}@db/auctions", f"postgres://{REDACTED}@db/auctions"),
+        (f"Failing row contains (1, {HIDDEN}, f).", f"Failing row contains {REDACTED}"),
+        (f"it was argon2$argon2id$v=19${HIDDEN}", f"it was {REDACTED}"),
+    ],
+)
+def test_a_secret_goes_and_the_rest_stays(text, left):
+    assert redact(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "delivery 123456 failed, attempt 3: SMTPServerDisconnected",
+        "stripe: APIConnectionError, HTTP 404, code resource_missing, req_123456",
+        "status code 500 for order 123456",
+        "took 0.123456 s, exit code 1",
+        "unicode 123456",
+        "GET /api/products/{pk}/ refreshed, accessed by 7",
+        "http://127.0.0.1:8000/api/",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redact(text) == text
+
+
+def test_our_own_secrets_are_known_by_their_value():
+    for secret in own_secrets():
+        if len(secret) >= 12:
+            assert redact(f"x{secret}y") == f"x{REDACTED}y"
+    assert redact(settings.SECRET_KEY) == REDACTED
+
+
+def test_a_value_is_hidden_by_its_name_however_deep():
+    given = {
+        "body": {"password": HIDDEN, "Refresh": 12, "list": [{"code": 42137}, {"code": "042137"}, "code 042137"]},
+        "token": [HIDDEN],
+        JWT: 1.5,
+        "error": ValueError(f"password={HIDDEN}"),
+        "code": "invalid_code",
+        "none": None,
+        "yes": True,
+    }
+    left = redact_value("data", given)
+    assert left == {
+        "body": {
+            "password": REDACTED,
+            "Refresh": REDACTED,
+            "list": [{"code": 42137}, {"code": REDACTED}, f"code {REDACTED}"],
+        },
+        "token": REDACTED,
+        REDACTED: 1.5,
+        "error": f"ValueError('password={REDACTED}')",
+        "code": "invalid_code",
+        "none": None,
+        "yes": True,
+    }
+    json.dumps(left)
+
+
+@pytest.mark.parametrize("part", ["a", "a_b_", "eyJ", 'code "', '\\"', "://a:", "password='", "12345 ", "access"])
+def test_a_long_text_is_done_in_time_linear_in_its_length(part):
+    """Twenty thousand times the same: quadratic work would take minutes."""
+    redact(part * 20_000)

@@ -1,0 +1,242 @@
+"""What a body must be, at every address that takes one."""
+
+import re
+
+import pytest
+from django.urls import get_resolver
+
+from auctioncraft.core.ids import uuid7
+from auctions.models import Product
+from notifications.services.notification_writer import notify
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+# Each takes a JSON body and needs something in it.
+NEEDING = [
+    "POST /api/auth/otp/request/",
+    "POST /api/auth/otp/verify/",
+    "POST /api/auth/token/",
+    "POST /api/auth/token/refresh/",
+    "POST /api/auth/logout/",
+    "POST /api/auth/password/reset/",
+    "POST /api/auth/password/reset/confirm/",
+    "POST /api/users/register/",
+    "POST /api/users/me/email/",
+    "POST /api/users/me/email/confirm/",
+    "POST /api/categories/",
+    "POST /api/products/",
+    "POST /api/products/{product}/bids/",
+    "POST /api/products/{product}/bids/preview/",
+    "POST /api/products/{product}/bids/{bid}/void/",
+    "POST /api/products/{product}/extend/",
+    "POST /api/payments/create-payment-intent/",
+    "POST /api/payments/cards/",
+    "PATCH /api/payments/cards/{card}/",
+]
+# These do without, but read what comes.
+OPTIONAL = [
+    "POST /api/products/{product}/close_auction/",
+    "POST /api/products/{product}/cancel/",
+    "POST /api/products/{product}/buy_now/",
+    "POST /api/products/{product}/accept_below_reserve/",
+    "POST /api/products/{product}/relist/",
+    "POST /api/products/{product}/offer_second_chance/",
+    "POST /api/products/{product}/accept_second_chance/",
+    "POST /api/products/{product}/decline_second_chance/",
+    "POST /api/products/{product}/watch/",
+    "DELETE /api/products/{product}/watch/",
+    "DELETE /api/products/{product}/",
+    "PATCH /api/products/{product}/",
+    "PATCH /api/categories/{category}/",
+    "DELETE /api/categories/{category}/",
+    "DELETE /api/auth/sessions/{session}/",
+    "PATCH /api/users/me/",
+    "DELETE /api/users/me/",
+    "POST /api/payments/orders/{order}/refund/",
+    "POST /api/payments/seller/onboard/",
+    "POST /api/payments/cards/setup/",
+    "DELETE /api/payments/cards/{card}/",
+    "POST /api/auth/notifications/{notice}/read/",
+    "POST /api/auth/notifications/read_all/",
+]
+ADDRESSES = [*NEEDING, *OPTIONAL]
+UPLOAD = "POST /api/products/{product}/images/"
+# These read no body, or (Stripe's) have tests of their own.
+ELSEWHERE = [
+    "DELETE /api/products/{product}/images/{image}/",
+    "POST /api/stripe/webhook/",
+]
+BAD = {
+    "no JSON": b"name=Lamp",
+    "cut short": b'{"name": "La',
+    "1,100 deep": b"[" * 1100 + b"]" * 1100,
+    "100,000 deep": b'{"a":' * 100_000,
+    "65 deep": b'{"a":' * 65 + b"1" + b"}" * 65,
+    "an array": b'[{"name": "Lamp"}]',
+    "text": b'"Lamp"',
+    "a number": b"5",
+    "null": b"null",
+    "true": b"true",
+    "NaN": b'{"amount": NaN}',
+    "-Infinity": b'{"amount": -Infinity}',
+    "an exponent beyond reason": b'{"amount": 1e99999999999999999999}',
+    "too many digits": b'{"amount": ' + b"9" * 5000 + b"}",
+    "NUL": b'{"name": "a\\u0000b", "email": "a@example.com"}',
+    "NUL in a key": b'{"na\\u0000me": "a"}',
+    "raw control character": b'{"name": "a\x00b"}',
+    "lone surrogate": b'{"name": "\\ud800"}',
+    "surrogate the wrong way round": b'{"name": "\\udc00\\ud800"}',
+    "deep inside": b'{"name": {"a": [{"b": "\\udfff"}]}}',
+    "the same key twice": b'{"amount": 1, "amount": 2}',
+    "the same key twice below": b'{"a": {"b": 1, "b": 1}}',
+    "not UTF-8": b'{"name": "\xff\xfe"}',
+    "Latin-1": b'{"name": "caf\xe9"}',
+    "UTF-16": '{"name": "Lamp"}'.encode("utf-16"),
+    "a byte order mark": b'\xef\xbb\xbf{"name": "Lamp"}',
+    "trailing": b'{"name": "Lamp"} {}',
+}
+
+
+@pytest.fixture
+def send(as_user, staff, seller):
+    """Send a body to an address as staff, who may do all of it."""
+    product = factories.product(seller)
+    caller = as_user(staff)
+    notify(recipient=staff, kind="new_login", source="test", context={})
+    notice = staff.notifications.get().pk
+    ids = {
+        "order": 1,
+        "card": 1,
+        "notice": notice,
+        "product": product.pk,
+        "category": product.category_id,
+        "bid": uuid7(),
+        "session": uuid7(),
+    }
+
+    def send(address, body, content_type="application/json"):
+        method, path = address.split()
+        return caller.generic(method, path.format(**ids), body, content_type=content_type)
+
+    return send
+
+
+def test_no_address_is_forgotten():
+    def walk(patterns, prefix=""):
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if hasattr(pattern, "url_patterns"):
+                yield from walk(pattern.url_patterns, path)
+            else:
+                actions = getattr(pattern.callback, "actions", None) or {}
+                allowed = set(pattern.callback.cls.http_method_names) if actions else set()
+                yield from (f"{method.upper()} {path}" for method in allowed & {*actions} - {"get", "head"})
+
+    api = next(
+        part for part in get_resolver().url_patterns if str(part.pattern) == "api/" and hasattr(part, "url_patterns")
+    )
+    found = {path.replace("^", "").replace("$", "") for path in walk(api.url_patterns, "/api/")}
+    known = {re.sub(r"\{\w+\}", "…", address) for address in [*ADDRESSES, UPLOAD, *ELSEWHERE]}
+    # A lookup's pattern may have groups of its own, but no slash.
+    assert {re.sub(r"\(\?P<[^/]+\)(?=/)", "…", path) for path in found} == known
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_a_bad_body_is_400(send, address, body):
+    answer = send(address, body)
+    assert answer.status_code == 400, answer.content
+    assert answer["Content-Type"] == "application/json"
+    assert set(answer.json()) == {"code", "detail"}
+    assert answer.json()["code"] == "invalid"
+    assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize("address", NEEDING)
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["nothing", "an empty object"])
+def test_an_empty_body_names_what_is_missing(send, address, body):
+    answer = send(address, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("address", OPTIONAL)
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"", "application/json"), (b"", "text/plain"), (b"{}", "application/json"), (b'{"more": 1}', "application/json")],
+    ids=["nothing", "nothing, called text", "an empty object", "what nobody asked for"],
+)
+def test_where_no_body_is_needed_none_is_fine(send, address, body, content_type):
+    # 503: there is no Stripe here to begin to save a card with.
+    fine = {200, 204, 403, 404, 409, 503}
+    if "refund" in address and b"more" in body:
+        fine = {400}  # it could be an amount misspelt, and without one all would go back
+    assert send(address, body, content_type).status_code in fine
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "text/json",
+            "nonsense",
+        ),
+        *(
+            "application/json; charset=latin-1",
+            "application/json; charset=utf-16",
+            "application/json; charset=nonsense",
+        ),
+    ],
+)
+def test_another_content_type_or_charset_is_415(send, address, content_type):
+    answer = send(address, b'{"name": "Lamp"}', content_type)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert set(answer.json()) == {"code", "detail"}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", 'application/json; charset="UTF-8"', "APPLICATION/JSON"]
+)
+def test_utf8_may_be_named(send, content_type):
+    assert send("POST /api/categories/", '{"name": "Café"}'.encode(), content_type).status_code == 201
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_body_over_two_and_a_half_megabytes_is_413(send, address):
+    answer = send(address, b'{"name": "' + b"a" * 2_621_440 + b'"}')
+    assert answer.status_code == 413
+    assert answer.json() == {"code": "body_too_large", "detail": "The request body is too large."}
+
+
+def test_sixty_four_levels_are_allowed(send):
+    answer = send("POST /api/products/", b'{"a":' * 63 + b"{}" + b"}" * 63)
+    assert "errors" in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"image": "a.jpg"}', "application/json", 415),
+        (b"image=a", "application/x-www-form-urlencoded", 415),
+        (b"\xff\xd8\xff", "image/jpeg", 415),
+        (b"", "multipart/form-data; boundary=x", 400),
+        (b"--x--\r\n", "multipart/form-data; boundary=x", 400),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nno file\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+            400,
+        ),
+        (b"--x\r\nContent-Disp", "multipart/form-data; boundary=x", 400),
+        (b"--x--\r\n", "multipart/form-data", 400),
+        (b"--x--\r\n", "multipart/form-data; boundary=\xe9", 400),
+    ],
+)
+def test_a_picture_comes_as_multipart(send, body, content_type, status):
+    answer = send(UPLOAD, body, content_type)
+    assert answer.status_code == status, answer.content
+    assert answer.json()["code"] == {400: "invalid", 415: "unsupported_media_type"}[status]

@@ -1,0 +1,183 @@
+"""Each request: its id, answered and logged, and one line about it that holds nothing a caller made up."""
+
+import json
+import logging
+import re
+
+import pytest
+from django.test import Client
+
+from auctioncraft.core import logs
+from auctioncraft.request_logging import route_of
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+MADE = re.compile(r"[0-9a-f]{32}")
+
+
+@pytest.fixture
+def lines(caplog):
+    """The fields of the access lines since the last time it was asked."""
+
+    def taken():
+        found = [item for item in caplog.records if item.name == "auctioncraft.request_logging"]
+        caplog.clear()
+        assert all((item.levelno, item.getMessage()) == (logging.INFO, "request") for item in found)
+        return [(item.method, item.route, item.status) for item in found]
+
+    caplog.set_level(logging.INFO)
+    return taken
+
+
+def test_a_request_is_one_line(client, seller, lines):
+    product = factories.product(seller)
+    lines()
+    client.get(f"/api/products/{product.pk}/", {"search": "somebody@example.com"})
+    assert lines() == [("GET", "/api/products/{pk}/", 200)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "line"),
+    [
+        ("get", "/api/nothing/somebody@example.com/", ("GET", "/api/", 404)),
+        ("get", "/nothing/", ("GET", "?", 404)),
+        ("post", "/api/auth/token/", ("POST", "/api/auth/token/", 400)),
+        ("delete", "/api/users/me/", ("DELETE", "/api/users/me/", 401)),
+        ("get", "/admin/", ("GET", "/admin/", 302)),
+    ],
+)
+def test_a_refusal_is_one_too(client, lines, method, path, line):
+    getattr(client, method)(path)
+    assert lines() == [line]
+
+
+def test_a_file_of_a_page_is_worth_no_line(client, lines):
+    assert client.get("/static/unfold/css/styles.css").status_code == 200
+    assert lines() == []
+
+
+def test_a_method_that_nobody_knows_is_not_repeated(client, lines):
+    client.generic("PASSWORD", "/api/categories/")
+    assert lines() == [("?", "/api/categories/", 401)]
+
+
+def test_an_id_is_made_and_answered(client):
+    first, second = (client.get("/api/categories/").headers["X-Request-ID"] for _ in range(2))
+    assert MADE.fullmatch(first)
+    assert MADE.fullmatch(second)
+    assert first != second
+
+
+@pytest.mark.parametrize("path", ["/api/categories/", "/api/nothing/", "/nothing/", "/admin/"])
+def test_a_sane_id_is_kept_whatever_the_answer(client, path):
+    assert client.get(path, headers={"X-Request-ID": "edge-7f.3A_1"}).headers["X-Request-ID"] == "edge-7f.3A_1"
+
+
+@pytest.mark.parametrize("given", ["", "short", "x" * 65, "two words", "a\nlevel=info", "ünïcode-id", "-dash-first"])
+def test_any_other_id_is_not(client, given):
+    # As the server hands it on; the test client would not send some of these.
+    assert MADE.fullmatch(client.get("/api/categories/", HTTP_X_REQUEST_ID=given).headers["X-Request-ID"])
+
+
+def test_a_foreign_host_gets_an_id_as_well(client, lines):
+    answer = client.get("/api/categories/", HTTP_HOST="evil.example")
+    assert answer.status_code == 400
+    assert MADE.fullmatch(answer.headers["X-Request-ID"])
+    assert len(lines()) == 1
+
+
+def test_browsers_may_send_and_read_it(client):
+    origin = {"HTTP_ORIGIN": "http://localhost:3000"}
+    answer = client.get("/api/categories/", **origin)
+    assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+    asked = {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-request-id"}
+    assert (
+        "x-request-id" in client.options("/api/categories/", **origin, **asked).headers["Access-Control-Allow-Headers"]
+    )
+
+
+@pytest.fixture
+def formatted():
+    """What a process would write of the access line, as fields."""
+    written = []
+    form = logs.formatter(log_format="json")
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            written.append(json.loads(form.format(record)))
+
+    keep, logger = Keep(), logging.getLogger("auctioncraft")
+    logger.addHandler(keep)
+    yield written
+    logger.removeHandler(keep)
+
+
+def test_the_line_names_the_user_and_the_id(as_user, bidder, formatted):
+    answer = as_user(bidder).get("/api/users/me/")
+    (line,) = formatted
+    assert line.pop("ms") >= 0
+    assert line.pop("time")
+    assert line == {
+        "level": "info",
+        "logger": "auctioncraft.request_logging",
+        "event": "request",
+        "method": "GET",
+        "route": "/api/users/me/",
+        "status": 200,
+        "user": bidder.pk,
+        "request_id": answer.headers["X-Request-ID"],
+    }
+
+
+def test_nobody_is_named_where_nobody_signed_in(client, formatted):
+    client.get("/api/categories/")
+    assert "user" not in formatted[0]
+
+
+def test_a_bid_names_its_bidder_without_a_query(as_user, seller, bidder, formatted):
+    """The bidder is not looked up there: the token says whose it is."""
+    product = factories.product(seller)
+    answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/", {"amount": "100.00"})
+    assert answer.status_code == 201, answer.data
+    assert (formatted[-1]["route"], formatted[-1]["user"]) == ("/api/products/{product_id}/bids/", bidder.pk)
+
+
+def test_the_admin_names_its_staff_and_asks_for_nobody(staff, formatted, django_assert_num_queries):
+    caller = Client()
+    caller.force_login(staff)
+    caller.get("/admin/")
+    assert formatted[-1]["user"] == staff.pk
+    with django_assert_num_queries(0):  # an address that needs no user is no reason to look one up
+        caller.get("/api/nothing/")
+    assert "user" not in formatted[-1]
+
+
+def test_a_failure_says_of_which_request_it_is(client, monkeypatch, formatted):
+    def fail(*_, **__):
+        raise ValueError("odd")
+
+    monkeypatch.setattr("auctions.views.categories.CategoryViewSet.list", fail)
+    monkeypatch.setattr("auctions.views.categories.CategoryViewSet.get_queryset", fail)
+    client.raise_request_exception = False
+    answer = client.get("/api/categories/")
+    assert answer.status_code == 500
+    error = next(line for line in formatted if line["level"] == "error")
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    assert error["exception"].endswith("ValueError: odd")
+
+
+def test_nothing_is_of_a_request_when_it_is_over(client):
+    client.get("/api/categories/")
+    assert logs.current_request.get() is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "route"),
+    [
+        (r"api/^products/(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3})/void/$", "/api/products/{pk}/void/"),
+        ("admin/auctions/<path:object_id>/change/", "/admin/auctions/{object_id}/change/"),
+        (r"^media/(?P<path>.*)$", "/media/{path}"),
+    ],
+)
+def test_a_route_reads_like_the_documentation(pattern, route):
+    assert route_of(pattern) == route

@@ -1,0 +1,117 @@
+"""Every endpoint, every method, every role: the table of role_table.py, held against the URL configuration.
+
+A new route or method fails here until its row is written.
+"""
+
+import re
+from http import HTTPMethod
+
+import pytest
+from django.urls import get_resolver, resolve
+
+from tests.role_table import BODIES, ROWS
+from tests.scenario import ROLES, rolled_back
+
+# Each test is a savepoint in the transaction that holds the world.
+pytestmark = pytest.mark.django_db
+
+METHODS = [method for method in HTTPMethod if method not in {"CONNECT", "OPTIONS", "HEAD"}]
+CODES = {400: "invalid", 401: "token_not_valid", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed"}
+
+
+def routes(patterns=None, before=""):
+    """Yield every address of the URL configuration as a regular expression, with its view."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = before + str(pattern.pattern).removeprefix("^").replace("$", "")
+        if hasattr(pattern, "url_patterns"):
+            yield from routes(pattern.url_patterns, path)
+        else:
+            yield path, pattern.callback
+
+
+def served(callback):
+    """Return the methods of a view."""
+    actions = getattr(callback, "actions", None)
+    names = set(callback.cls.http_method_names)
+    return {name.upper() for name in names & ({*actions} if actions else {*dir(callback.cls)})} & {*METHODS}
+
+
+# The admin has its own ways in (below); the last route answers what is not there; media is development's.
+API = {path: callback for path, callback in routes() if path.startswith("api/") and path != "api/"} | {
+    "api/": resolve("/api/").func
+}
+
+
+def example(row):
+    """Return a path that the row's resolves as, whatever the ids."""
+    return re.sub(r"\{(\w+)\}", lambda name: UUID if name[1] in {"bid", "session"} else "1", row.path)
+
+
+UUID = "0190163d-8694-739b-aea5-966c26f8ad91"
+
+
+def test_every_route_and_method_has_its_row():
+    known = {(re.sub(r"^/", "", example(row)), row.method) for row in ROWS}
+    found = {}
+    for path, callback in API.items():
+        fitting = [(where, method) for where, method in known if re.fullmatch(path, where)]
+        found[path] = served(callback) ^ {method for _, method in fitting}
+    assert {path: methods for path, methods in found.items() if methods} == {}
+    nowhere = {where for where, _ in known if not any(re.fullmatch(path, where) for path in API)}
+    assert nowhere == set()
+    assert BODIES.keys() <= {row.address for row in ROWS}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.address for row in ROWS])
+def test_each_role_gets_its_status(scenario, row):
+    found = {}
+    for role in ROLES:
+        with rolled_back():
+            answer = scenario.send(role, row.method, row.path, row.body)
+            found[role] = answer.status_code
+        if answer.status_code >= 400:
+            assert {"code", "detail"} <= set(answer.json()), role
+            expected = CODES.get(answer.status_code)
+            if answer.status_code in {401, 404, 405}:
+                assert answer.json()["code"] in {expected, "not_authenticated"}, role
+        if row.method == "GET":
+            head = scenario.send(role, "HEAD", row.path)
+            assert (head.status_code, head.content) == (answer.status_code, b""), role
+    assert found == dict(zip(ROLES, row.statuses, strict=True))
+
+
+@pytest.mark.parametrize("path", sorted({row.path for row in ROWS}))
+def test_another_method_is_405_in_the_one_shape(scenario, path):
+    here = example(next(row for row in ROWS if row.path == path))
+    view = resolve(here).func
+    for method in {*METHODS} - served(view):
+        for role in ROLES:
+            answer = scenario.caller(role).generic(method, path.format(**scenario.ids), b"{}", "application/json")
+            # Who one is comes first.
+            allowed = {405} if role == "staff" else {405, 401, 403}
+            assert answer.status_code in allowed, (method, role)
+            assert answer["Content-Type"] == "application/json"
+            assert set(answer.json()) == {"code", "detail"}
+            if answer.status_code == 405:
+                assert answer.json()["code"] == "method_not_allowed"
+                assert method not in answer["Allow"].split(", ")
+
+
+def test_a_token_does_not_open_the_admin(scenario):
+    for path, _ in routes():
+        if not path.startswith("admin/") or path.startswith(("admin/login", "admin/jsi18n", "admin/logout")):
+            continue
+        where = "/" + re.sub(r"\(\?P<[^)]*\)+|<[^>]*>", "1", path)
+        for role in ROLES:
+            answer = scenario.caller(role).get(where)
+            assert answer.status_code in {302, 404}, (where, role)
+            assert answer.status_code == 404 or answer["Location"].startswith("/admin/login/"), (where, role)
+
+
+@pytest.mark.parametrize("role", ["stranger", "seller", "bidder", "winner", "staff"])
+def test_what_is_ones_own_names_nobody_elses_address(scenario, role):
+    own = scenario.people[role].email
+    for row in ROWS:
+        if row.method == "GET" and "schema" not in row.path:
+            text = scenario.send(role, "GET", row.path).content.decode(errors="replace")
+            assert {*re.findall(r"[\w.+-]+@example\.com", text)} <= {own, own.replace("@", ".new@")}, row.path

@@ -1,0 +1,289 @@
+"""POST …/offer_second_chance/, accept_second_chance/, decline_second_chance/, and offers that lapse."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import User
+from auctioncraft.core import clock
+from auctions import tasks
+from auctions.models import Auction, AuctionEvent, EventOutbox, SecondChanceOffer
+from auctions.services import closing, relisting, second_chance
+from auctions.tests import auction_helpers
+from payments.models import Order
+from tests import factories
+from tests.db_snapshot import assert_nothing_written
+from tests.time_travel import advance_time, let_order_expire
+
+pytestmark = pytest.mark.django_db
+
+UNAVAILABLE = {
+    "code": "second_chance_unavailable",
+    "detail": "There is nobody to whom this product could be offered now.",
+}
+NOT_OPEN = {"code": "second_chance_not_open", "detail": "This offer is not open any more."}
+
+
+def url(product, act="offer"):
+    return f"/api/products/{product.pk}/{act}_second_chance/"
+
+
+def refusal(answer):
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.fixture
+def third(db):
+    """Somebody else again who bids."""
+    return factories.user("third@example.com")
+
+
+@pytest.fixture
+def product(seller, bidder, rival, third):
+    """Won by `bidder` for 50, who did not pay; then come `rival` with 49.50 and `third` with 20."""
+    product = factories.product(seller, shipping=Decimal(5))
+    auction_helpers.bid(product, third, "20")
+    auction_helpers.bid(product, rival, max_amount="49.50")
+    auction_helpers.bid(product, bidder, "50")
+    let_order_expire(product, seller)
+    return product
+
+
+def last_event(product):
+    event = AuctionEvent.objects.filter(product=product).order_by("seq").last()
+    assert EventOutbox.objects.filter(product_id=product.pk, seq=event.seq).exists()
+    assert Auction.objects.get(pk=product.pk).seq == event.seq
+    return event
+
+
+def test_a_sale_that_fell_through_says_so_and_to_nobody_why(client, seller, bidder, product):
+    event = last_event(product)
+    assert (event.kind, event.data, event.private) == (
+        "sale_fell_through",
+        {},
+        {"buyer": bidder.pk, "seller": seller.pk},
+    )
+    assert client.get(f"/api/products/{product.pk}/").json()["status"] == "sold"
+
+
+def test_the_seller_offers_it_to_the_next_at_their_own_highest(as_user, client, seller, rival, product):
+    answer = as_user(seller).post(url(product))
+    made = SecondChanceOffer.objects.get()
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "product": product.pk,
+        "bidder": product.alias_of(rival.pk),
+        "amount": "49.50",
+        "currency": "USD",
+        "status": "offered",
+        "expires_at": clock.isoformat_utc(made.expires_at),
+        "server_time": answer.json()["server_time"],
+    }
+    assert (made.bidder, made.amount, made.status, made.answered_at) == (rival, Decimal("49.50"), "offered", None)
+    assert made.expires_at - made.offered_at == timedelta(hours=24)
+    event = last_event(product)
+    assert (event.kind, event.data, event.created_at) == ("second_chance_offered", {}, made.offered_at)
+    assert event.private == {
+        "bidder": rival.pk,
+        "seller": seller.pk,
+        "amount": "49.50",
+        "expires_at": clock.isoformat_utc(made.expires_at),
+    }
+    auction = Auction.objects.get()
+    assert (auction.status, auction.payment_defaulted_at is None) == ("sold", False)
+    assert "49.50" not in client.get(f"/api/products/{product.pk}/events/?after={event.seq - 1}").content.decode()
+
+
+def test_staff_offer_it_too(as_user, staff, product):
+    assert as_user(staff).post(url(product)).status_code == 201
+
+
+def test_only_whom_it_is_made_to_reads_of_it(as_user, client, seller, bidder, rival, product):
+    made = second_chance.offer(product_id=product.pk, actor=seller)
+    path = f"/api/products/{product.pk}/"
+    assert as_user(rival).get(path).json()["viewer"]["second_chance"] == {
+        "amount": "49.50",
+        "expires_at": clock.isoformat_utc(made.expires_at),
+    }
+    for other in (seller, bidder):
+        assert as_user(other).get(path).json()["viewer"]["second_chance"] is None
+    assert "viewer" not in client.get(path).json()
+    advance_time(product, hours=24)
+    assert as_user(rival).get(path).json()["viewer"]["second_chance"] is None
+
+
+def test_whom_it_is_made_to_takes_it(as_user, client, seller, bidder, rival, product):
+    closed_at = Auction.objects.get().closed_at
+    second_chance.offer(product_id=product.pk, actor=seller)
+    answer = as_user(rival).post(url(product, "accept"))
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "product": product.pk,
+        "result": "sold",
+        "winner": {"id": rival.pk, "display_name": rival.display_name},
+        "final_price": "49.50",
+        "currency": "USD",
+        "closed_at": clock.isoformat_utc(closed_at),
+        "server_time": answer.json()["server_time"],
+    }
+    auction, made = Auction.objects.get(), SecondChanceOffer.objects.get()
+    assert (auction.status, auction.result, auction.sale_type, auction.winner, auction.hammer_price) == (
+        "sold",
+        "sold",
+        "second_chance",
+        rival,
+        Decimal("49.50"),
+    )
+    assert (auction.payment_defaulted_at, auction.paid_at, auction.leader, auction.price) == (None, None, bidder, 50)
+    event = last_event(product)
+    assert (event.kind, event.private) == ("second_chance_accepted", {"winner": rival.pk, "seller": seller.pk})
+    assert event.data == {"final_price": "49.50", "currency": "USD", "winner": product.alias_of(rival.pk)}
+    assert (made.status, made.answered_at) == ("accepted", event.created_at)
+    first, second = Order.objects.order_by("pk")
+    assert (first.buyer, first.status, second.buyer, second.status) == (bidder, "expired", rival, "awaiting_payment")
+    assert (second.total, second.due_at) == (Decimal("54.50"), event.created_at + timedelta(hours=96))
+    assert refusal(as_user(bidder).post("/api/payments/create-payment-intent/", {"product_id": product.pk})) == (
+        409,
+        "order_not_payable",
+    )
+
+
+def test_whom_it_is_made_to_declines(as_user, seller, rival, product):
+    made = second_chance.offer(product_id=product.pk, actor=seller)
+    answer = as_user(rival).post(url(product, "decline"))
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "product": product.pk,
+        "bidder": product.alias_of(rival.pk),
+        "amount": "49.50",
+        "currency": "USD",
+        "status": "declined",
+        "expires_at": clock.isoformat_utc(made.expires_at),
+        "server_time": answer.json()["server_time"],
+    }
+    event = last_event(product)
+    assert (event.kind, event.data, event.private) == (
+        "second_chance_declined",
+        {},
+        {"bidder": rival.pk, "seller": seller.pk},
+    )
+    assert SecondChanceOffer.objects.get().answered_at == event.created_at
+    assert (Auction.objects.get().payment_defaulted_at is None, Order.objects.count()) == (False, 1)
+    rival.refresh_from_db()
+    assert rival.strikes == 0
+
+
+def test_it_lapses_after_24_hours(seller, rival, product):
+    second_chance.offer(product_id=product.pk, actor=seller)
+    advance_time(product, hours=23, minutes=59)
+    with assert_nothing_written():
+        assert second_chance.lapse_due() == 0
+    advance_time(product, minutes=1)
+    tasks.lapse_offers()
+    made, event = SecondChanceOffer.objects.get(), last_event(product)
+    assert (made.status, made.answered_at) == ("lapsed", event.created_at)
+    assert (event.kind, event.data, event.private) == (
+        "second_chance_lapsed",
+        {},
+        {"bidder": rival.pk, "seller": seller.pk},
+    )
+    with assert_nothing_written():
+        assert second_chance.lapse_due() == 0
+
+
+@pytest.mark.parametrize("how", ["accepted", "declined", "lapsed", "past its time"])
+def test_an_offer_that_is_over_cannot_be_answered(as_user, seller, rival, product, how):
+    caller = as_user(rival)
+    second_chance.offer(product_id=product.pk, actor=seller)
+    if how == "accepted":
+        second_chance.accept(product_id=product.pk, bidder=rival)
+    elif how == "declined":
+        second_chance.decline(product_id=product.pk, bidder=rival)
+    else:
+        advance_time(product, hours=24)
+        if how == "lapsed":
+            second_chance.lapse_due()
+    with assert_nothing_written():
+        for act in ("accept", "decline"):
+            answer = caller.post(url(product, act))
+            assert (answer.status_code, answer.json()) == (409, NOT_OPEN)
+
+
+def test_to_whom_nothing_was_offered_there_is_nothing(as_user, client, seller, bidder, third, staff, product):
+    callers = [as_user(user) for user in (seller, bidder, third, staff)]
+    with assert_nothing_written():
+        assert refusal(callers[2].post(url(product, "accept"))) == (404, "not_found")
+    second_chance.offer(product_id=product.pk, actor=seller)
+    with assert_nothing_written():
+        for act in ("accept", "decline"):
+            for caller in callers:
+                assert refusal(caller.post(url(product, act))) == (404, "not_found")
+            assert refusal(client.post(url(product, act))) == (401, "not_authenticated")
+            assert refusal(callers[0].post(f"/api/products/999999/{act}_second_chance/")) == (404, "not_found")
+
+
+def test_a_suspended_bidder_may_decline_and_not_accept(as_user, seller, rival, product):
+    caller = as_user(rival)
+    second_chance.offer(product_id=product.pk, actor=seller)
+    User.objects.filter(pk=rival.pk).update(strikes=3)
+    with assert_nothing_written():
+        assert refusal(caller.post(url(product, "accept"))) == (403, "bidder_suspended")
+    assert caller.post(url(product, "decline")).status_code == 200
+
+
+@pytest.mark.parametrize("state", ["open", "ended", "owing", "reserve not met", "cancelled", "accepted", "relisted"])
+def test_only_a_sale_that_fell_through_is_offered(as_user, seller, bidder, rival, staff, state):
+    product = factories.product(seller, reserve_price=Decimal(99) if state == "reserve not met" else None)
+    caller = as_user(seller)
+    auction_helpers.bid(product, rival, "20")
+    auction_helpers.bid(product, bidder, "30")
+    if state == "ended":
+        auction_helpers.move_end_to_past(product)
+    elif state == "cancelled":
+        closing.cancel_auction(product_id=product.pk, actor=staff)
+    elif state in {"owing", "reserve not met"}:
+        closing.close_auction(product_id=product.pk, actor=seller)
+    elif state in {"accepted", "relisted"}:
+        let_order_expire(product, seller)
+        if state == "relisted":
+            relisting.relist(product_id=product.pk, actor=seller, changes={})
+        else:
+            second_chance.offer(product_id=product.pk, actor=seller)
+            second_chance.accept(product_id=product.pk, bidder=rival)
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert (answer.status_code, answer.json()) == (409, UNAVAILABLE)
+
+
+@pytest.mark.parametrize("who", ["bidder", "rival"])
+def test_a_stranger_offers_nothing(request, as_user, product, who):
+    caller = as_user(request.getfixturevalue(who))
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert answer.status_code == 403
+    assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+
+
+def test_offering_needs_a_token_and_a_product(as_user, client, seller, product):
+    assert refusal(client.post(url(product))) == (401, "not_authenticated")
+    assert refusal(as_user(seller).post("/api/products/999999/offer_second_chance/")) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+@pytest.mark.parametrize("act", ["offer", "accept", "decline"])
+def test_other_methods_are_refused(as_user, seller, product, act, method):
+    assert getattr(as_user(seller), method)(url(product, act)).status_code == 405
+
+
+def test_the_same_key_offers_and_accepts_once_and_answers_again(as_user, seller, rival, product):
+    key = {"headers": {"Idempotency-Key": "one"}}
+    for user, act, status in ((seller, "offer", 201), (rival, "accept", 200)):
+        caller = as_user(user)
+        first = caller.post(url(product, act), **key)
+        with assert_nothing_written():
+            again = caller.post(url(product, act), **key)
+            other = caller.post(f"/api/products/{product.pk}/buy_now/", **key)
+        assert (first.status_code, again.status_code, first.json()) == (status, status, again.json())
+        assert refusal(other) == (422, "idempotency_key_reused")
+    assert (SecondChanceOffer.objects.count(), Order.objects.count()) == (1, 2)

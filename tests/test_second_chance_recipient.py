@@ -1,0 +1,168 @@
+"""To whom a product is offered once its winner has not paid."""
+
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import User
+from auctions.models import Auction, AuctionEvent, Bid
+from auctions.services import buying, closing, second_chance, voiding
+from auctions.tests import auction_helpers
+from payments.models import Order
+from payments.services import expiry
+from tests import factories
+from tests.db_snapshot import assert_nothing_written
+from tests.time_travel import advance_time, let_order_expire
+
+pytestmark = pytest.mark.django_db
+
+UNAVAILABLE = {
+    "code": "second_chance_unavailable",
+    "detail": "There is nobody to whom this product could be offered now.",
+}
+
+
+def url(product):
+    return f"/api/products/{product.pk}/offer_second_chance/"
+
+
+@pytest.fixture
+def third(db):
+    """Somebody else again who bids."""
+    return factories.user("third@example.com")
+
+
+@pytest.fixture
+def product(seller, bidder, rival, third):
+    """Won by `bidder` for 50, who did not pay; then come `rival` with 49.50 and `third` with 20."""
+    product = factories.product(seller, shipping=Decimal(5))
+    auction_helpers.bid(product, third, "20")
+    auction_helpers.bid(product, rival, max_amount="49.50")
+    auction_helpers.bid(product, bidder, "50")
+    let_order_expire(product, seller)
+    return product
+
+
+def test_one_after_the_other_until_nobody_is_left(as_user, seller, bidder, rival, third, product):
+    caller, offered = as_user(seller), []
+    for how in ("decline", "lapse"):
+        answer = caller.post(url(product))
+        offered.append((answer.json()["bidder"], answer.json()["amount"]))
+        with assert_nothing_written():
+            again = caller.post(url(product))
+        assert (again.status_code, again.json()) == (409, UNAVAILABLE)
+        if how == "decline":
+            second_chance.decline(product_id=product.pk, bidder=rival)
+        else:
+            advance_time(product, hours=24)
+            second_chance.lapse_due()
+    assert offered == [(product.alias_of(rival.pk), "49.50"), (product.alias_of(third.pk), "20.00")]
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert (answer.status_code, answer.json()) == (409, UNAVAILABLE)
+
+
+def test_whoever_takes_it_and_does_not_pay_is_struck_and_passed_over(seller, bidder, rival, third, product):
+    second_chance.offer(product_id=product.pk, actor=seller)
+    second_chance.accept(product_id=product.pk, bidder=rival)
+    advance_time(product, hours=96)
+    assert expiry.expire_due() == 1
+    rival.refresh_from_db()
+    assert (rival.strikes, AuctionEvent.objects.last().private["buyer"]) == (1, rival.pk)
+    assert second_chance.offer(product_id=product.pk, actor=seller).bidder == third
+    second_chance.accept(product_id=product.pk, bidder=third)
+    auction = Auction.objects.get()
+    assert (auction.winner, auction.hammer_price, Order.objects.count()) == (third, 20, 3)
+    kinds = AuctionEvent.objects.filter(product=product).order_by("seq").values_list("kind", flat=True)
+    assert list(kinds) == [
+        *("bid_placed", "bid_placed", "bid_placed", "closed", "sale_fell_through"),
+        *("second_chance_offered", "second_chance_accepted", "sale_fell_through"),
+        *("second_chance_offered", "second_chance_accepted"),
+    ]
+
+
+@pytest.mark.parametrize("why", ["suspended", "inactive", "voided", "void for the most part"])
+def test_who_is_passed_over(seller, bidder, rival, third, staff, why):
+    product = factories.product(seller)
+    auction_helpers.bid(product, third, "20")
+    auction_helpers.bid(product, rival, "25")
+    made = auction_helpers.bid(product, rival, max_amount="40")
+    auction_helpers.bid(product, bidder, "50")
+    if why == "suspended":
+        User.objects.filter(pk=rival.pk).update(strikes=3)
+    elif why == "inactive":
+        User.objects.filter(pk=rival.pk).update(is_active=False)
+    else:
+        ids = [made["bid"]["id"]]
+        if why == "voided":
+            ids.append(Bid.objects.get(bidder=rival, amount=25).pk)
+        for bid_id in ids:
+            voiding.void_bid(product_id=product.pk, bid_id=bid_id, actor=staff, reason="No.")
+    let_order_expire(product, seller)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == ((rival, 25) if "most" in why else (third, 20))
+
+
+def test_of_two_who_went_as_high_the_earlier_is_next(seller, bidder, rival, third):
+    product = factories.product(seller)
+    auction_helpers.bid(product, third, "20")
+    auction_helpers.bid(product, rival, max_amount="40")
+    auction_helpers.bid(product, third, max_amount="40")
+    auction_helpers.bid(product, bidder, max_amount="200")
+    let_order_expire(product, seller)
+    assert second_chance.offer(product_id=product.pk, actor=seller).bidder == rival
+    second_chance.decline(product_id=product.pk, bidder=rival)
+    assert second_chance.offer(product_id=product.pk, actor=seller).bidder == third
+
+
+def test_amounts_are_compared_as_numbers(seller, bidder, rival, third):
+    product = factories.product(seller)
+    auction_helpers.bid(product, rival, "9.50")
+    auction_helpers.bid(product, third, "100")
+    auction_helpers.bid(product, bidder, "1000")
+    let_order_expire(product, seller)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == (third, 100)
+
+
+def test_ones_own_highest_counts_whether_open_or_by_proxy_and_whenever(seller, bidder, rival, third):
+    product = factories.product(seller)
+    auction_helpers.bid(product, rival, "10", max_amount="44")
+    auction_helpers.bid(product, bidder, max_amount="60")
+    auction_helpers.bid(product, third, "46")
+    auction_helpers.bid(product, bidder, max_amount="100")
+    let_order_expire(product, seller)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == (third, 46)
+    second_chance.decline(product_id=product.pk, bidder=third)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == (rival, 44)
+
+
+def test_after_a_purchase_that_was_not_paid_the_bidders_come(seller, bidder, rival):
+    product = factories.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(90))
+    auction_helpers.bid(product, rival, "30")
+    buying.buy_now(product_id=product.pk, buyer=bidder)
+    let_order_expire(product, seller)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == (rival, 30)
+
+
+def test_after_a_price_below_the_reserve_that_was_not_paid_the_next_comes(seller, bidder, rival):
+    product = factories.product(seller, reserve_price=Decimal(50))
+    auction_helpers.bid(product, rival, "20")
+    auction_helpers.bid(product, bidder, "30")
+    closing.close_auction(product_id=product.pk, actor=seller)
+    closing.accept_below_reserve(product_id=product.pk, actor=seller)
+    let_order_expire(product, seller)
+    found = second_chance.offer(product_id=product.pk, actor=seller)
+    assert (found.bidder, found.amount) == (rival, 20)
+
+
+def test_a_single_bidder_leaves_nobody(as_user, seller, bidder):
+    product, caller = factories.product(seller), as_user(seller)
+    auction_helpers.bid(product, bidder, "30")
+    let_order_expire(product, seller)
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert (answer.status_code, answer.json()) == (409, UNAVAILABLE)

@@ -1,0 +1,118 @@
+"""The watch over the whole suite's logs (conftest.py::log_watch) is there, and would fail the suite."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from accounts.models import OneTimeCode
+from accounts.services import otp, tokens
+from tests import factories
+from tests.secret_log_watch import SecretLogWatch
+
+# What a careless line of code would do. A suite in which it does must fail.
+SUITE = """
+import logging
+import pytest
+from uuid import uuid4
+from accounts.models import OneTimeCode
+from accounts.services import otp, tokens
+from django.conf import settings
+
+logger = logging.getLogger("accounts.{logger}")
+
+
+@pytest.fixture
+def code():
+    return otp.derive_code(OneTimeCode(email="somebody@example.com", nonce="0" * 32))
+
+
+@pytest.fixture
+def pair():
+    return tokens._issue(tokens.Credential(1, uuid4(), 1))
+
+
+def test_it(code, pair):
+    logger.{line}
+"""
+CARELESS = {
+    "a one-time code": 'debug("sent %s", code)',
+    "a token or a client secret": 'info("for %s", pair.refresh)',
+    "a secret of the settings": 'warning("signed with " + settings.SECRET_KEY)',
+}
+
+
+def run(folder, line):
+    test = folder / "test_it.py"
+    test.write_text(SUITE.replace("{line}", line).replace("{logger}", folder.name))
+    shutil.copy(settings.BASE_DIR / "conftest.py", folder)
+    command = [sys.executable, "-m", "pytest", "-q", "-c", settings.BASE_DIR / "pytest.ini", test]
+    environment = os.environ | {"PYTHONPATH": str(settings.BASE_DIR), "PYTEST_ADDOPTS": "", "VAR_DIR": str(folder)}
+    environment = {name: value for name, value in environment.items() if "XDIST" not in name}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.servers
+def test_a_suite_that_logs_a_secret_fails(tmp_path):
+    """All three at once: starting a suite takes seconds. That one that logs none passes, every run of ours shows."""
+    done = run(tmp_path, "; logger.".join(CARELESS.values()))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Secrets were logged:" in done.stdout
+    assert [what for what in CARELESS if f"{what}, by accounts.{tmp_path.name}, in " not in done.stdout] == []
+    assert "::test_it (call): " in done.stdout
+
+
+@pytest.fixture
+def other(log_watch):
+    """A watch of this test's own, which knows what the suite's knows; what it finds does not fail the suite."""
+    made = SecretLogWatch()
+    made.codes, made.words = log_watch.codes, log_watch.words
+    return made
+
+
+def record(text, *args, **more):
+    return logging.makeLogRecord({"name": "accounts", "levelname": "INFO", "msg": text, "args": args, **more})
+
+
+@pytest.mark.django_db
+def test_it_knows_each_code_and_token_that_is_made(other):
+    code = otp.request_code(email="somebody@example.com", ip=None)
+    pair = tokens.sign_in(user=factories.user(), user_agent="", ip=None)
+    texts = [otp.derive_code(code), *pair.access.split(".")[1:], pair.refresh, pair.refresh[:40]]
+    for text in texts:
+        other.leaks.clear()
+        other.emit(record("sent to %s", text))
+        assert other.leaks, text
+
+
+def test_a_secret_in_a_traceback_is_found(other):
+    try:
+        int(settings.STRIPE_WEBHOOK_SECRET)
+    except ValueError:
+        other.emit(record("failed", exc_info=sys.exc_info()))
+    assert other.leaks
+
+
+def test_digits_that_are_part_of_something_else_are_no_code(other):
+    digits = otp.derive_code(OneTimeCode(email="somebody@example.com", nonce="1" * 32))
+    other.emit(record("at 12:00:00.%s of %s0 and req_%s", digits, digits, digits))
+    assert other.leaks == []
+    other.emit(record("it is %s.", digits))
+    assert other.leaks
+
+
+def test_what_processes_log_is_read_too(other, tmp_path):
+    (tmp_path / "web.log").write_text("fine\nit is " + otp.derive_code(OneTimeCode(email="a@example.com")) + "\n")
+    other.look_at_files(tmp_path)
+    assert [leak.partition(",")[0] for leak in other.leaks] == ["a one-time code"]
+
+
+def test_it_reads_every_logger_down_to_debug(log_watch):
+    before = log_watch.read
+    logging.getLogger("a.library").debug("something")
+    logging.getLogger("django.server").error("something")
+    assert log_watch.read == before + 6  # the record, and the line in both forms

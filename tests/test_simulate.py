@@ -1,0 +1,116 @@
+"""`manage.py simulate`: the same seed is the same market, and what breaks a rule is found and can be replayed."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection
+
+from auctions.formats import ascending
+from auctions.models import Auction
+from auctions.services import closing, editing, sale_outcome
+from simulation.runner import Plan, simulate
+from simulation.scheduler import SimulationFailed
+from simulation.scratch_database import scratch_database
+
+
+@pytest.fixture
+def unblocked(django_db_blocker):
+    """For runs in a database of their own."""
+    with django_db_blocker.unblock():
+        yield
+        connection.close()
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("simulate", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def problem(auctions=12, seed=5):
+    """What a run in the test's database ends with."""
+    with pytest.raises(SimulationFailed) as failure:
+        simulate(Plan(auctions, seed, check_every=3))
+    return failure.value.problem
+
+
+def test_a_market_of_forty_auctions(unblocked):
+    before = connection.settings_dict["NAME"]
+    out = run("--auctions=40", "--seed=3")
+    assert out.count("all invariants hold") == 2
+    for row in ("sold: hammer", "sold: buy now", "not sold: no bids", "orders: paid", "orders: expired", "paid, USD"):
+        assert row in out
+    assert "; digest " in out
+    assert connection.settings_dict["NAME"] == before
+
+
+def test_a_failure_says_how_to_replay_it(unblocked, monkeypatch):
+    def fail(**_):
+        raise IntegrityError("two of them")
+
+    monkeypatch.setattr(sale_outcome, "record_payment", fail)
+    before = connection.settings_dict["NAME"]
+    with pytest.raises(CommandError) as failure:
+        run("--auctions=6", "--seed=5", "--check-every=3")
+    told, replay = str(failure.value).splitlines()
+    assert told.startswith("seed 5, step ")
+    assert told.endswith(": IntegrityError: two of them")
+    assert replay == "replay: python manage.py simulate --auctions 6 --seed 5 --check-every 3"
+    assert connection.settings_dict["NAME"] == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_seed_is_the_same_run_and_another_is_not():
+    found = []
+    for seed in (1, 1, 2):
+        found.append(simulate(Plan(auctions=6, seed=seed, check_every=100)))
+        call_command("flush", "--no-input", "--verbosity=0")
+    assert found[0] == found[1]
+    assert found[0].digest != found[2].digest
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_that_is_broken_is_found(monkeypatch):
+    monkeypatch.setattr(ascending, "reserve_met", lambda reserve, price: price is not None)
+    assert "results fit how the auctions stood" in problem(seed=7)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forged_row_is_found(monkeypatch):
+    close_due = closing.close_due
+
+    def and_forge(**arguments):
+        if done := close_due(**arguments):
+            Auction.objects.exclude(leader=None).update(bid_count=99)
+        return done
+
+    monkeypatch.setattr(closing, "close_due", and_forge)
+    assert "bid_count is 99" in problem()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_ought_to_be_refused_and_is_not_is_found(monkeypatch):
+    monkeypatch.setattr(editing, "_check_only_appended", lambda *_: None)
+    assert problem() == "not refused with auction_has_bids"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_that_a_sweep_logs_and_survives_is_found(monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(closing, "_close", fail)
+    assert "ZeroDivisionError()" in problem()
+
+
+def test_a_database_that_is_to_be_kept_is_kept(unblocked):
+    with scratch_database(keep=True) as name:
+        Auction.objects.count()
+    before = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        assert Auction.objects.count() == 0
+    finally:
+        connection.creation.destroy_test_db(before, verbosity=0)

@@ -1,0 +1,116 @@
+"""The whole market against a simple model of it (state_machine/), compared after each of thousands of steps."""
+
+import __future__
+
+import inspect
+from collections import Counter
+
+import pytest
+from django.db import IntegrityError, connection
+
+from accounts.services import bidder_status
+from auctioncraft.core import idempotency
+from auctions.formats import ascending
+from auctions.services import closing, second_chance, voiding
+from payments.services import expiry, orders, payment_sync
+from tests.state_machine.rules_after_sale import MarketMachine
+from tests.state_machine.run import run
+
+pytestmark = pytest.mark.django_db
+
+STEPS, MOST_STEPS = 5_000, 25_000
+
+DONE = {
+    *("list", "edit", "delete", "watch", "unwatch", "bid", "bid with a key", "preview", "void", "buy_now", "close"),
+    *("cancel", "extend", "waive", "sweep", "pay", "pay again", "lift", "offer", "accept", "decline", "relist"),
+}
+CAME_OF_IT = {
+    ("bid", "leading"),
+    ("bid", "outbid"),
+    ("bid", "maximum_raised"),
+    ("close_due", "some"),
+    ("expire_due", "some"),
+    ("remind_due", "some"),
+    ("lapse_due", "some"),
+    ("pay", "paid"),
+    ("pay", "amount_mismatch"),
+    ("pay", "surplus_order_expired"),
+}
+REFUSALS = {
+    *("invalid", "not_found", "permission_denied", "idempotency_key_reused", "seller_cannot_bid", "auction_not_open"),
+    *("maximum_not_raised", "bid_too_low", "bidder_suspended", "auction_already_closed", "auction_has_bids"),
+    *("buy_now_unavailable", "reserve_not_acceptable", "bid_already_voided", "not_relistable"),
+    *("second_chance_unavailable", "second_chance_not_open"),
+}
+
+
+def unseen(outcomes):
+    """Return what has not come up yet: acts that were done, what came of them, refusals."""
+    refused = {code for (_, code), times in outcomes.items() if times}
+    return {(what, "ok") for what in DONE} - outcomes.keys() | CAME_OF_IT - outcomes.keys() | REFUSALS - refused
+
+
+@pytest.fixture
+def counters(monkeypatch):
+    """Fresh ones."""
+    for name in ("steps", "outcomes"):
+        monkeypatch.setattr(MarketMachine, name, Counter())
+    return MarketMachine
+
+
+def test_the_market_does_what_the_model_says(counters):
+    done = run(STEPS)
+    # Chance chooses; if it left something out, it gets some more.
+    while (missing := unseen(counters.outcomes)) and done < MOST_STEPS:
+        done += run(1, first_seed=done)
+    assert not missing
+
+
+# What the machine must notice: (what is wrong, where, what stands there, what stands there instead).
+MUTATIONS = [
+    ("a tie goes to the later", ascending._accept, "most <= maximum", "most < maximum"),
+    ("the reserve hides the maximum no more", ascending._accept, "price < terms.reserve_price", "False"),
+    ("a bid at the end counts", ascending.evaluate_bid, "placed_at < state.ends_at", "placed_at <= state.ends_at"),
+    ("an extension passes the hard end", ascending._soft_close, ", state.hard_ends_at)", ", extended)"),
+    ("a bid extends whenever it comes", ascending._soft_close, ">= timedelta", "< 0 * timedelta"),
+    ("an invisible raise is counted", ascending._accept, "state.bid_count + public", "state.bid_count + 1"),
+    ("a voided bid stays in", voiding._survivors, ".valid()", ""),
+    ("a void keeps the price", voiding._stand_without, "state.price", "auction.price"),
+    ("bought after a bid", ascending.buy_now_available, "price is None or", "True or"),
+    ("a seller calls off what was bid on", closing.cancel_auction, "not actor.is_staff and", "False and"),
+    ("accepted at 48 hours", closing.accept_below_reserve, "now < auction", "now <= auction"),
+    ("accepted by staff", closing.close_auction, "accept_below_reserve and actor.pk !=", "False and actor.pk !="),
+    ("a strike counts twice", bidder_status.add_strike, "+ 1", "+ 2"),
+    (
+        "shipping is free",
+        orders.open_order,
+        "total=auction.hammer_price + premium + product.shipping",
+        "total=auction.hammer_price + premium",
+    ),
+    ("late money pays", payment_sync._find_mismatch, "order.status != Order.Status.AWAITING_PAYMENT", "False"),
+    ("two reminders at once", expiry._remind, "sum(now", "min(1, order.reminders + 1) or sum(now"),
+    ("the lowest bidder is next", second_chance._next_bidder, '"-reach"', '"reach"'),
+    ("a key answers another request", idempotency.stored_response, "kept.fingerprint != fingerprint", "False"),
+    ("listed again and again", closing.was_relisted, "return ", "return False and "),
+]
+
+
+def mutate(monkeypatch, function, old, new):
+    """Replace a piece of a function's text, in its module."""
+    source, module = inspect.getsource(function), inspect.getmodule(function)
+    assert source.count(old) == 1, f"{function.__name__} has changed: choose another piece of it"
+    code = compile(source.replace(old, new), module.__file__, "exec", __future__.annotations.compiler_flag)
+    made = {}
+    exec(code, module.__dict__, made)
+    monkeypatch.setattr(module, function.__name__, made[function.__name__])
+
+
+@pytest.mark.parametrize(("function", "old", "new"), [row[1:] for row in MUTATIONS], ids=[row[0] for row in MUTATIONS])
+def test_it_would_notice(monkeypatch, counters, function, old, new):
+    if connection.vendor == "postgresql":
+        pytest.skip("what the machine notices does not depend on the database, and takes four times as long there")
+    mutate(monkeypatch, function, old, new)
+    # Its own words, the database's constraints, or a guard further down.
+    with pytest.raises((AssertionError, IntegrityError, ValueError)):
+        run(MOST_STEPS, shrink=False)
+    print(f"{counters.steps.total()} steps")

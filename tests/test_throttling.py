@@ -1,0 +1,257 @@
+"""Limits of requests: exact under concurrency, in the one shape, and open when the cache is away."""
+
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
+from types import SimpleNamespace
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
+from django.urls import get_resolver
+from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import RedisError
+
+from auctioncraft.api import throttling
+from auctioncraft.caches import RedisCache
+from auctioncraft.core.errors import TooManyRequests
+from tests import factories
+
+REDIS = "redis://127.0.0.1:6379/15"
+OUTSIDE = {"REMOTE_ADDR": "203.0.113.7"}
+
+
+@pytest.fixture
+def limits(settings):
+    """Set limits: `limits(reads=2)`. It is 20 seconds into a minute, for as long as the test lasts."""
+    cache.clear()
+    with time_machine.travel("2026-11-23T10:00:20Z", tick=False):
+        yield lambda **chosen: settings.__setattr__("THROTTLES", dict.fromkeys(settings.THROTTLES, 0) | chosen)
+    cache.clear()
+
+
+def caches():
+    """Both kinds, the second if there is a Redis."""
+    yield pytest.param(lambda: LocMemCache(token_hex(8), {}), id="locmem")
+
+    def redis():
+        made = RedisCache(REDIS, {"KEY_PREFIX": token_hex(8)})
+        try:
+            made.get("nothing")
+        except RedisError:
+            pytest.skip("no Redis at 127.0.0.1:6379")
+        return made
+
+    yield pytest.param(redis, id="redis")
+
+
+@pytest.fixture(params=list(caches()))
+def some_cache(request, monkeypatch):
+    made = request.param()
+    monkeypatch.setattr(throttling, "cache", made)
+    return made
+
+
+def test_sixteen_at_once_with_a_limit_of_five_are_five(some_cache, limits):
+    limits(reads=5)
+    start = threading.Barrier(16)
+
+    def four_times(who):
+        start.wait(60)
+        return sum(is_let_in(who) for _ in range(4))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(5):
+            with ThreadPoolExecutor(16) as threads:
+                assert sum(threads.map(four_times, [f"caller-{number}"] * 16)) == 5
+    finally:
+        sys.setswitchinterval(before)
+
+
+def is_let_in(who):
+    try:
+        throttling.count_request("reads", who)
+    except TooManyRequests:
+        return False
+    return True
+
+
+def test_a_count_is_one_call_and_a_key_ends(some_cache, limits, monkeypatch):
+    limits(reads=5)
+    throttling.count_request("reads", "somebody")
+    calls = []
+    for name in ("add", "get", "set", "touch", "incr"):
+        whole = getattr(some_cache, name)
+        monkeypatch.setattr(some_cache, name, lambda *a, _f=whole, _n=name: calls.append(_n) or _f(*a))
+    throttling.count_request("reads", "somebody")
+    assert calls == ["incr"]
+
+
+def test_a_redis_key_expires():
+    made = next(value for value in caches() if value.id == "redis").values[0]()
+    assert made.add("n", 1, 120)
+    assert made.incr("n", 4) == 5
+    assert 0 < made._cache.get_client().ttl(made.make_key("n")) <= 120
+    made.delete("n")
+    with pytest.raises(ValueError, match="not found"):
+        made.incr("n")
+    assert made.get("n") is None
+
+
+@pytest.mark.django_db
+def test_one_too_many_is_429_in_the_one_shape_until_the_minute_is_over(client, limits):
+    limits(reads=2)
+    for _ in range(2):
+        assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+    answer = client.get("/api/products/", **OUTSIDE)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "40")
+    assert answer.json() == {"code": "throttled", "detail": "Too many requests. Try again later."}
+    assert client.get("/api/categories/", REMOTE_ADDR="203.0.113.8").status_code == 200
+    with time_machine.travel("2026-11-23T10:00:59.9Z", tick=False):
+        answer = client.get("/api/products/", **OUTSIDE)
+        assert (answer.status_code, answer["Retry-After"]) == (429, "1")
+    with time_machine.travel("2026-11-23T10:01:00Z", tick=False):
+        assert client.get("/api/products/", **OUTSIDE).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_signed_in_caller_is_counted_wherever_they_call_from(as_user, bidder, rival, limits):
+    limits(reads=1)
+    assert as_user(bidder).get("/api/bids/", **OUTSIDE).status_code == 200
+    assert as_user(bidder).get("/api/bids/", REMOTE_ADDR="203.0.113.8").status_code == 429
+    assert as_user(rival).get("/api/bids/", **OUTSIDE).status_code == 200
+
+
+@pytest.mark.django_db
+def test_bids_have_a_limit_of_their_own_and_a_refused_one_writes_nothing(as_user, seller, bidder, limits):
+    product = factories.product(seller)
+    limits(bids=1, writes=1, reads=1)
+    caller, url = as_user(bidder), f"/api/products/{product.pk}/bids/"
+    assert caller.post(url, {"amount": "9"}).status_code == 201
+    answer = caller.post(url, {"max_amount": "90"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
+    assert product.bids.count() == 1
+    assert caller.post(f"/api/products/{product.pk}/watch/").status_code == 204
+    assert caller.delete(f"/api/products/{product.pk}/watch/").status_code == 429
+    assert caller.get(url).status_code == 200
+
+
+@pytest.mark.django_db
+def test_ways_in_are_counted_together_by_network(client, limits):
+    limits(sign_in=2)
+    bad = {"username": "a@example.com", "password": "no"}
+    assert client.post("/api/auth/token/", bad, **OUTSIDE).status_code == 401
+    assert client.post("/api/auth/otp/verify/", {}, **OUTSIDE).status_code == 400
+    for path in ("auth/token/", "auth/otp/request/", "auth/otp/verify/", "users/register/"):
+        assert client.post(f"/api/{path}", {}, **OUTSIDE).status_code == 429
+    for path in ("auth/token/refresh/", "auth/logout/", "stripe/webhook/"):
+        assert client.post(f"/api/{path}", {}, **OUTSIDE).status_code in {400, 401}
+
+
+@pytest.mark.django_db
+def test_an_ipv6_subscriber_is_one_caller(client, limits):
+    limits(reads=1)
+    assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2::1").status_code == 200
+    assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2:ffff::9").status_code == 429
+    assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:3::1").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("proxies", "expected"), [(0, 429), (1, 200)])
+def test_a_forwarded_address_is_believed_as_far_as_proxies_of_ours_wrote_it(
+    client, limits, settings, proxies, expected
+):
+    settings.NUM_PROXIES = proxies
+    limits(reads=1)
+    made_up = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "1.1.1.1, 198.51.100.1"}
+    assert client.get("/api/categories/", **made_up).status_code == 200
+    assert client.get(
+        "/api/categories/", **made_up | {"HTTP_X_FORWARDED_FOR": "2.2.2.2, 198.51.100.2"}
+    ).status_code == (expected)
+    same = made_up | {"HTTP_X_FORWARDED_FOR": "3.3.3.3, 198.51.100.1"}
+    assert client.get("/api/categories/", **same).status_code == 429
+
+
+@pytest.mark.django_db
+def test_whoever_cannot_be_told_from_others_is_not_counted_with_them(client, limits):
+    limits(reads=1)
+    for _ in range(3):
+        assert client.get("/api/categories/", REMOTE_ADDR="").status_code == 200
+
+
+class Gone:
+    """A cache whose server does not answer."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def incr(self, key):
+        self.asked += 1
+        raise RedisGone
+
+
+@pytest.mark.django_db
+def test_a_cache_that_is_away_limits_nobody_and_says_so_once_a_minute(client, limits, monkeypatch, caplog):
+    limits(reads=1)
+    gone, seconds = Gone(), [1000.0]
+    monkeypatch.setattr(throttling, "cache", gone)
+    monkeypatch.setattr(throttling, "_counter", throttling._Counter())
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: seconds[0])
+    for _ in range(20):
+        assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+    assert (gone.asked, caplog.text.count("requests are not limited")) == (1, 1)
+    for _ in range(13):  # each 5 s it is asked again
+        seconds[0] += throttling.CACHE_RETRY_DELAY
+        assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+    assert (gone.asked, caplog.text.count("requests are not limited")) == (14, 2)
+    monkeypatch.setattr(throttling, "cache", cache)
+    seconds[0] += throttling.CACHE_RETRY_DELAY
+    assert [client.get("/api/categories/", **OUTSIDE).status_code for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.django_db
+def test_a_redis_that_accepts_and_says_nothing_holds_nobody_up(client, limits, monkeypatch, settings):
+    limits(reads=1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # As settings.py makes it.
+        options = {"OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}}
+        monkeypatch.setattr(throttling, "cache", RedisCache(f"redis://127.0.0.1:{silent.getsockname()[1]}", options))
+        counter = throttling._Counter()
+        monkeypatch.setattr(throttling, "_counter", counter)
+        assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+        assert counter.asks_again_at > 0
+
+
+@pytest.mark.django_db
+def test_no_limit_is_no_cache_call(client, limits, monkeypatch):
+    limits()
+    gone = Gone()
+    monkeypatch.setattr(throttling, "cache", gone)
+    assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+    assert gone.asked == 0
+
+
+@pytest.mark.parametrize(("action", "scope"), [("receipt_pdf", "writes"), ("receipt", "reads"), (None, "reads")])
+def test_setting_a_receipt_as_pdf_counts_as_a_write(action, scope):
+    view = SimpleNamespace(basename="order", action=action)
+    assert throttling.get_scope(SimpleNamespace(method="GET"), view) == scope
+
+
+def test_every_exception_from_the_rule_is_a_route_that_is_there():
+    routes = {
+        (callback.initkwargs.get("basename"), action)
+        for pattern in _patterns(get_resolver())
+        if hasattr(callback := pattern.callback, "initkwargs")
+        for action in getattr(callback, "actions", {}).values()
+    }
+    assert throttling.SCOPES.keys() <= routes
+
+
+def _patterns(resolver):
+    for pattern in resolver.url_patterns:
+        yield from _patterns(pattern) if hasattr(pattern, "url_patterns") else (pattern,)

@@ -1,0 +1,36 @@
+"""Time that passes, on both databases: what is stored of a product moves back, the clock goes on."""
+
+from datetime import timedelta
+
+from django.db.models import F
+
+from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
+from auctions.services import closing
+from payments.models import Order, Payment
+from payments.services import expiry
+
+TIME_FIELDS = {
+    Auction: ("starts_at", "ends_at", "hard_ends_at", "last_bid_at", "closed_at", "paid_at", "payment_defaulted_at"),
+    Bid: ("placed_at",),
+    AuctionEvent: ("created_at",),
+    SecondChanceOffer: ("offered_at", "expires_at", "answered_at"),
+    Order: ("created_at", "due_at", "paid_at", "expired_at"),
+}
+
+
+def advance_time(product, **time):
+    """Let `time` (as timedelta has it) pass for a product, with no worker about."""
+    for model, fields in TIME_FIELDS.items():
+        rows = model.objects.filter(product_id=product.pk)
+        rows.update(**{field: F(field) - timedelta(**time) for field in fields})
+    Payment.objects.filter(order__product_id=product.pk).update(
+        cancel_tried_at=F("cancel_tried_at") - timedelta(**time)
+    )
+
+
+def let_order_expire(product, seller):
+    """Sell a product, unless it is sold, and let its buyer not pay."""
+    if Auction.objects.get(pk=product.pk).status == "open":
+        closing.close_auction(product_id=product.pk, actor=seller)
+    advance_time(product, hours=96)
+    assert expiry.expire_due() == 1
