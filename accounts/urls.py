@@ -1,17 +1,17 @@
-"""The routes of this app, for the one router."""
+"""URLs of sign-in, sessions and accounts."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from accounts import views, views_data
+from auctioncraft.api.routers import Router
 
-routes: list[tuple[str, Any, str]] = [
-    ("auth/otp", views.OtpViewSet, "otp"),
-    ("auth/token", views.TokenViewSet, "token"),
-    ("auth/password", views.PasswordViewSet, "password"),
-    ("auth/sessions", views.SessionViewSet, "session"),
-    ("auth/logout", views.LogoutViewSet, "logout"),
-    ("users/me/export", views_data.ExportViewSet, "export"),
-    ("users", views.UserViewSet, "user"),
-]
+router = Router()
+router.register("auth/otp", views.OtpViewSet, "otp")
+router.register("auth/token", views.TokenViewSet, "token")
+router.register("auth/password", views.PasswordViewSet, "password")
+router.register("auth/sessions", views.SessionViewSet, "session")
+router.register("auth/logout", views.LogoutViewSet, "logout")
+router.register("users/me/export", views_data.ExportViewSet, "export")
+router.register("users", views.UserViewSet, "user")
+
+urlpatterns = router.urls

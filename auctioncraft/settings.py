@@ -190,6 +190,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
+    # {product_pk} is shown as {product_id}.
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": True,
     "ENUM_NAME_OVERRIDES": {
         "ProductStatus": "auctions.models.PUBLIC_STATUSES",
         "OrderStatus": "payments.models.Order.Status",

@@ -1,8 +1,6 @@
-"""One router for the API, the docs, and the admin."""
+"""The root URLconf: the API of each app, its schema and docs, the admin."""
 
 from __future__ import annotations
-
-from importlib import import_module
 
 from django.conf import settings
 from django.contrib import admin
@@ -10,19 +8,18 @@ from django.urls import include, path, re_path
 from django.views.static import serve
 
 from auctioncraft.api import exceptions
-from auctioncraft.api.routers import Router
+from auctioncraft.api.routers import RootView
 from auctioncraft.api.schema_views import DocsView, SchemaView
 from auctioncraft.core import metrics
 
-router = Router()
-for app in ("accounts", "auctions", "payments", "notifications"):
-    for prefix, viewset, basename in import_module(f"{app}.urls").routes:
-        router.register(prefix, viewset, basename)
-
 urlpatterns = [
+    path("api/", RootView.as_view(), name="api-root"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(), name="docs"),
-    path("api/", include(router.urls)),
+    path("api/", include("accounts.urls")),
+    path("api/", include("auctions.urls")),
+    path("api/", include("payments.urls")),
+    path("api/", include("notifications.urls")),
     re_path(r"^api/", exceptions.not_found),
     path("admin/", admin.site.urls),
     path("metrics", metrics.metrics_view),

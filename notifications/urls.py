@@ -1,9 +1,11 @@
-"""The routes of this app, for the one router."""
+"""URLs of in-app notifications."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from auctioncraft.api.routers import Router
 from notifications.views import NotificationViewSet
 
-routes: list[tuple[str, Any, str]] = [("auth/notifications", NotificationViewSet, "notification")]
+router = Router()
+router.register("auth/notifications", NotificationViewSet, "notification")
+
+urlpatterns = router.urls

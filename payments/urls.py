@@ -1,16 +1,16 @@
-"""The routes of this app, for the one router."""
+"""URLs of orders, cards, payouts, the checkout, and Stripe's webhook."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from auctioncraft.api.routers import Router
 from payments.views import cards, checkout, orders, sellers, stripe
 
-routes: list[tuple[str, Any, str]] = [
-    ("payments/cards", cards.CardViewSet, "card"),
-    ("payments/orders", orders.OrderViewSet, "order"),
-    ("payments/payouts", sellers.PayoutViewSet, "payout"),
-    ("payments", sellers.SellerViewSet, "seller"),
-    ("payments", checkout.PaymentViewSet, "payment"),
-    ("stripe", stripe.StripeViewSet, "stripe"),
-]
+router = Router()
+router.register("payments/cards", cards.CardViewSet, "card")
+router.register("payments/orders", orders.OrderViewSet, "order")
+router.register("payments/payouts", sellers.PayoutViewSet, "payout")
+router.register("payments", sellers.SellerViewSet, "seller")
+router.register("payments", checkout.PaymentViewSet, "payment")
+router.register("stripe", stripe.StripeViewSet, "stripe")
+
+urlpatterns = router.urls

@@ -1,40 +1,60 @@
-"""The router, and its root: every address that needs no id, named."""
+"""Routers for the apps' URLconfs, and the root of the API."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
+from django.urls import URLResolver, get_resolver
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
+from rest_framework_nested.routers import NestedMixin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rest_framework.request import Request
 
-
-class RootView(APIView):
-    """What there is under /api/."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    paths: tuple[str, ...] = ()
-
-    @extend_schema(exclude=True)
-    def get(self, request: Request) -> Response:
-        """List every address that needs no id; the others, with their methods and bodies, are in the schema."""
-        return Response({path.strip("/"): request.build_absolute_uri(f"/api/{path}") for path in self.paths})
+_ROOT = "api/"
 
 
 class Router(DefaultRouter):
-    """DRF's router; its root lists actions too, where DRF's lists only the collections."""
+    """DRF's router, without format suffixes and without a root view: RootView is the root of all apps."""
 
+    include_root_view = False
     include_format_suffixes = False
 
-    def get_api_root_view(self, api_urls: Any = None) -> Any:
-        """Return the root view over all routes that take no argument."""
-        # A lookup's group has a parenthesis in its pattern; a plain address has none.
-        patterns = [str(url.pattern).removeprefix("^").removesuffix("$") for url in api_urls or ()]
-        paths = sorted({path for path in patterns if path and "(" not in path} | {"schema/", "docs/"})
-        return RootView.as_view(paths=tuple(paths))
+
+class NestedRouter(NestedMixin, Router):  # type: ignore[misc]  # the library's own typing
+    """Routes below one resource of another router, like the bids of a product."""
+
+
+class RootView(APIView):
+    """The root of the API."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """List every address that needs no id. The schema describes all of them."""
+        return Response({path: request.build_absolute_uri(f"/{_ROOT}{path}/") for path in _plain_paths()})
+
+
+@cache
+def _plain_paths() -> tuple[str, ...]:
+    paths = (path.removeprefix(_ROOT).strip("/") for path in _walk(get_resolver(), "") if path.startswith(_ROOT))
+    # A path with a parameter has a group in its pattern.
+    return tuple(sorted({path for path in paths if path and "(" not in path}))
+
+
+def _walk(resolver: URLResolver, prefix: str) -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern, path)
+        else:
+            yield path

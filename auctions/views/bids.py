@@ -56,9 +56,9 @@ class ProductBidViewSet(GenericViewSet):
         return [TokenAuthentication(deferred=placing)]
 
     @extend_schema(responses=PublicBidSerializer(many=True))
-    def list(self, request: Request, product_id: str) -> Response:
+    def list(self, request: Request, product_pk: str) -> Response:
         """List the public history, newest first. Staff see each bid's id."""
-        product, rows = queries.list_bid_history(product_id=int(product_id))
+        product, rows = queries.list_bid_history(product_id=int(product_pk))
         page = self.paginate_queryset(rows) or []
         staff = request.user.is_authenticated and request.user.is_staff
         return self.get_paginated_response(
@@ -68,12 +68,12 @@ class ProductBidViewSet(GenericViewSet):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY_HEADER], request=PlaceBidSerializer, responses={201: PlacedBidSerializer}
     )
-    def create(self, request: Request, product_id: str) -> Response:
+    def create(self, request: Request, product_pk: str) -> Response:
         """Place a bid: `amount` is said aloud, `max_amount` lets a proxy bid for you up to it."""
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         answer = bidding.place_bid(
-            product_id=int(product_id),
+            product_id=int(product_pk),
             bidder_id=current_user(request).pk,
             idempotency_key=idempotency_key(request),
             credential=cast("Credential | None", request.auth),
@@ -83,22 +83,22 @@ class ProductBidViewSet(GenericViewSet):
 
     @extend_schema(request=PlaceBidSerializer, responses=BidPreviewSerializer)
     @action(detail=False, methods=["post"])
-    def preview(self, request: Request, product_id: str) -> Response:
+    def preview(self, request: Request, product_pk: str) -> Response:
         """Say what a bid would come to, without placing it."""
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(
-            previewing.preview_bid(product_id=int(product_id), user=current_user(request), **serializer.validated_data)
+            previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **serializer.validated_data)
         )
 
     @extend_schema(request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
     @action(detail=True, methods=["post"])
-    def void(self, request: Request, product_id: str, pk: str) -> Response:
+    def void(self, request: Request, product_pk: str, pk: str) -> Response:
         """Declare a bid void: staff, with a reason that those concerned will read."""
         serializer = VoidBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         auction = voiding.void_bid(
-            product_id=int(product_id), bid_id=UUID(pk), actor=current_user(request), **serializer.validated_data
+            product_id=int(product_pk), bid_id=UUID(pk), actor=current_user(request), **serializer.validated_data
         )
         return Response(standing_after_void(auction, clock.now()))
 
@@ -111,11 +111,11 @@ class ProductEventViewSet(GenericViewSet):
     serializer_class = EventSerializer
 
     @extend_schema(parameters=[EventQuerySerializer], responses=EventSerializer(many=True))
-    def list(self, request: Request, product_id: str) -> Response:
+    def list(self, request: Request, product_pk: str) -> Response:
         """List the gap-free log, oldest first, from `?after=` on."""
         query = EventQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        events = queries.list_events(product_id=int(product_id), **query.validated_data)
+        events = queries.list_events(product_id=int(product_pk), **query.validated_data)
         return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
 
 

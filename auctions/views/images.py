@@ -34,18 +34,18 @@ class ProductImageViewSet(GenericViewSet):
         return [AllowAny() if self.request and self.request.method in SAFE_METHODS else IsAuthenticated()]
 
     @extend_schema(responses=ImageSerializer(many=True))
-    def list(self, request: Request, product_id: str) -> Response:  # noqa: ARG002 (DRF's signature)
+    def list(self, request: Request, product_pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
         """List the pictures in their order."""
-        page = self.paginate_queryset(queries.list_images(product_id=int(product_id))) or []
+        page = self.paginate_queryset(queries.list_images(product_id=int(product_pk))) or []
         return self.get_paginated_response([image_row(row) for row in page])
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=AddImageSerializer, responses={201: ImageSerializer})
-    def create(self, request: Request, product_id: str) -> Response:
+    def create(self, request: Request, product_pk: str) -> Response:
         """Add a picture, at most 5 MB and 25 megapixels: the seller or staff. It is encoded anew as a JPEG."""
         serializer = AddImageSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         image = images.add_image(
-            product_id=int(product_id),
+            product_id=int(product_pk),
             actor=current_user(request),
             file=serializer.validated_data["image"],
             idempotency_key=idempotency_key(request),
@@ -53,7 +53,7 @@ class ProductImageViewSet(GenericViewSet):
         return Response(added_image(image), status=201)
 
     @extend_schema(responses={204: OpenApiResponse(description="Removed.")})
-    def destroy(self, request: Request, product_id: str, pk: str) -> Response:
+    def destroy(self, request: Request, product_pk: str, pk: str) -> Response:
         """Remove a picture of a product that nobody has bid on: its seller or staff."""
-        images.remove_image(product_id=int(product_id), image_id=int(pk), actor=current_user(request))
+        images.remove_image(product_id=int(product_pk), image_id=int(pk), actor=current_user(request))
         return Response(status=204)
