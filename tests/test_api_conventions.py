@@ -78,7 +78,7 @@ def test_a_token_that_has_ended_gets_no_earlier_answer(as_user, seller, bidder):
 def test_a_bid_that_never_gets_through_is_503(as_user, seller, bidder, monkeypatch):
     from auctions.services.bid_store import store
 
-    monkeypatch.setattr(store(), "commit", lambda write: False)
+    monkeypatch.setattr(store(), "write_bid", lambda write: False)
     answer = as_user(bidder).post(f"/api/products/{factories.product(seller).pk}/bids/", {"amount": "9"})
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "2")
     assert bidding.TRIES == 3

@@ -139,7 +139,7 @@ def test_a_bid_names_its_bidder_without_a_query(as_user, seller, bidder, formatt
     product = factories.product(seller)
     answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/", {"amount": "100.00"})
     assert answer.status_code == 201, answer.data
-    assert (formatted[-1]["route"], formatted[-1]["user"]) == ("/api/products/{product_id}/bids/", bidder.pk)
+    assert (formatted[-1]["route"], formatted[-1]["user"]) == ("/api/products/{product_pk}/bids/", bidder.pk)
 
 
 def test_the_admin_names_its_staff_and_asks_for_nobody(staff, formatted, django_assert_num_queries):
