@@ -1,1 +1,1 @@
-"""The demo data: what is in it, its pictures, and how it is loaded (manage.py load_demo)."""
+"""The demo data: its content, its images, and how it is loaded (`manage.py load_demo`)."""

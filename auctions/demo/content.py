@@ -1,4 +1,4 @@
-"""What is in the demo: people, the tree of categories, and what is sold. Amounts are in the listing's currency."""
+"""The content of the demo: accounts, categories and products. Amounts are in the product's currency."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-PASSWORD: Final = "auctioncraft-demo"  # noqa: S105 (public on purpose; the command refuses to run in production)
+PASSWORD: Final = "auctioncraft-demo"  # noqa: S105 (public; the command refuses to run in production)
 
 STAFF: Final = "staff@example.com"
 BUYER: Final = "buyer@example.com"
-# Address and display name. The first sells what the buyer has won.
+# E-mail address and display name. The first seller sells the product that the buyer has won.
 SELLERS: Final = {
-    "seller@example.com": "Harbour Street Finds",
-    "seller2@example.com": "Maison Lumière",
-    "seller3@example.com": "Thistle & Oak",
-    "seller4@example.com": "Kobo Trading",
+    "seller@example.com": "Harbor Street Finds",
+    "seller2@example.com": "Paris Vintage",
+    "seller3@example.com": "Oak Lane Antiques",
+    "seller4@example.com": "Tokyo Trading",
 }
 BIDDERS: Final = {
     f"bidder{number}@example.com": name
     for number, name in enumerate(("Ada", "Bruno", "Chiyo", "Dalia", "Emeka", "Freya", "Gita", "Hugo"), start=1)
 }
 
-# Parent → children; a category's slug is made from its name.
+# Parent and children; the slug of a category is made from its name.
 CATEGORIES: Final = {
     "Electronics": ("Cameras", "Audio", "Computers"),
     "Home": ("Furniture", "Kitchen"),
@@ -32,9 +32,14 @@ CATEGORIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """A product as its seller lists it; `seller` is a place in SELLERS, `starts_in` makes it a scheduled one."""
+class DemoProduct:
+    """A product and its auction.
 
+    `illustration` is a file in illustrations/, `seller` an index into SELLERS; with `starts_in` the auction is
+    scheduled.
+    """
+
+    illustration: str
     name: str
     category: str
     starting_bid: str
@@ -45,7 +50,7 @@ class Listing:
     buy_now: str | None = None
     increment: str | None = None
     shipping: str | None = None
-    runs: timedelta = timedelta(days=7)
+    duration: timedelta = timedelta(days=7)
     starts_in: timedelta | None = None
 
 
@@ -53,153 +58,168 @@ def _days(days: float) -> timedelta:
     return timedelta(days=days)
 
 
-# Sold to the buyer by the first seller, and not paid yet: the README's tour pays for it.
-UNPAID_PRODUCT: Final = Listing(
-    "Folding camera, 6x6, 1950s",
+# Sold to the buyer by the first seller and not paid yet. The tour in the README pays for it.
+UNPAID_PRODUCT: Final = DemoProduct(
+    "folding_camera",
+    "Folding camera, 1950s",
     "Cameras",
     "60.00",
-    "Medium-format folder with its leather case. Bellows light-tight, shutter accurate at all speeds.",
+    "Medium format camera with its leather case. The shutter is accurate at all speeds.",
     shipping="12.50",
 )
 
-# Listed anew whenever all of them have ended.
+# Listed again when all of them have ended.
 ENDING_SOON: Final = (
-    Listing(
-        "Portable typewriter, cream", "Collectibles", "35.00", "Every key types. New ribbon, original case and key."
-    ),
-    Listing("Bookshelf speakers, walnut, pair", "Audio", "80.00", "Two-way, re-foamed last year; matched serials."),
-    Listing("Espresso tamper, olive wood", "Kitchen", "12.00", "58 mm, hand-turned, oiled.", "EUR", seller=1),
-    Listing("Penny farthing print, framed", "Books & Prints", "18.00", "Lithograph, 30 by 40 cm.", "GBP", seller=2),
-    Listing("Kokeshi doll, signed", "Collectibles", "2500", "Naruko style, 24 cm, 1970s.", "JPY", seller=3),
-    Listing("Mechanical keyboard, 60%", "Computers", "45.00", "Hot-swap, lubed switches, PBT caps.", reserve="65.00"),
+    DemoProduct("typewriter", "Portable typewriter", "Collectibles", "35.00", "All keys work. New ribbon, with case."),
+    DemoProduct("speakers", "Bookshelf speakers, pair", "Audio", "80.00", "Walnut, repaired last year."),
+    DemoProduct("coffee_grinder", "Wooden coffee grinder", "Kitchen", "12.00", "Hand-operated.", "EUR", seller=1),
+    DemoProduct("bicycle_print", "Framed bicycle print", "Books & Prints", "18.00", "30 x 40 cm.", "GBP", seller=2),
+    DemoProduct("doll", "Painted wooden doll", "Collectibles", "2500", "Signed by the maker. 24 cm.", "JPY", seller=3),
+    DemoProduct("keyboard", "Mechanical keyboard", "Computers", "45.00", "New keycaps.", reserve="65.00"),
 )
 
 PRODUCTS: Final = (
-    Listing(
+    DemoProduct(
+        "camera",
         "Rangefinder camera with 50 mm lens",
         "Cameras",
         "240.00",
-        "Serviced in spring: clean rangefinder, shutter within a third of a stop. Small dent on the top plate.",
+        "Serviced this spring. The rangefinder is clean and accurate. Small dent on the top plate.",
         reserve="320.00",
         buy_now="900.00",
-        runs=_days(3),
+        duration=_days(3),
     ),
-    Listing("Light meter, selenium", "Cameras", "15.00", "Still agrees with a modern meter.", runs=_days(2)),
-    Listing(
-        "35-70 mm zoom lens, f/3.5",
-        "Cameras",
-        "55.00",
-        "No fungus, no haze; aperture blades dry. Both caps.",
-        "EUR",
-        seller=1,
-    ),
-    Listing("Slide projector with two trays", "Cameras", "30.00", "Runs cool and quiet. Spare lamp.", shipping="18.00"),
-    Listing(
+    DemoProduct("telescope", "Brass telescope", "Collectibles", "115.00", "With its tripod.", duration=_days(2)),
+    DemoProduct("lens", "Zoom lens, 35-70 mm", "Cameras", "55.00", "Clean glass. With both caps.", "EUR", seller=1),
+    DemoProduct("projector", "Slide projector", "Cameras", "30.00", "With a spare lamp and tray.", shipping="18.00"),
+    DemoProduct(
+        "instant_camera",
         "Instant camera, 1978",
         "Cameras",
         "4800",
-        "Tested with fresh film; strap and manual in Japanese.",
+        "Tested with new film. With strap and a manual in Japanese.",
         "JPY",
         seller=3,
-        runs=_days(4),
+        duration=_days(4),
     ),
-    Listing(
-        "Turntable, belt drive",
+    DemoProduct(
+        "turntable",
+        "Record player",
         "Audio",
         "120.00",
-        "New belt, new stylus, dust cover without cracks. Packed in its original carton.",
+        "New belt and new needle. Packed in its original box.",
         reserve="150.00",
         shipping="25.00",
-        runs=_days(5),
+        duration=_days(5),
     ),
-    Listing("Valve amplifier kit, built", "Audio", "310.00", "Matched EL34s, quiet.", "EUR", seller=1, increment="20"),
-    Listing("Studio headphones, 250 Ω", "Audio", "65.00", "New pads, straight cable.", buy_now="140.00"),
-    Listing("Cassette deck, three heads", "Audio", "90.00", "Calibrated, new belts.", "GBP", seller=2, runs=_days(1)),
-    Listing("Shortwave receiver", "Audio", "40.00", "All bands, telescopic antenna straight.", runs=_days(6)),
-    Listing(
-        "Home computer, 8-bit, boxed",
+    DemoProduct("amplifier", "Tube amplifier", "Audio", "310.00", "Four new tubes.", "EUR", seller=1, increment="20"),
+    DemoProduct("headphones", "Studio headphones", "Audio", "65.00", "New ear pads.", buy_now="140.00"),
+    DemoProduct("cassette_deck", "Cassette deck", "Audio", "90.00", "New belts.", "GBP", seller=2, duration=_days(1)),
+    DemoProduct("radio", "Portable radio", "Audio", "40.00", "AM, FM and shortwave.", duration=_days(6)),
+    DemoProduct(
+        "home_computer",
+        "Home computer, 1984",
         "Computers",
         "85.00",
-        "With power supply, joystick and eleven games on cassette. The space bar sticks a little.",
+        "With monitor, power supply and eleven games. The space bar sticks a little.",
         "GBP",
         seller=2,
         reserve="150.00",
     ),
-    Listing("Laptop, 14 inch, 32 GB", "Computers", "420.00", "Battery at 91%.", buy_now="760.00", runs=_days(2)),
-    Listing("Graphics tablet, A4", "Computers", "50.00", "Pen with eight nibs.", "EUR", seller=1),
-    Listing("Pocket calculator, LED", "Computers", "22.00", "Red display, metal keys, 1975.", runs=_days(8)),
-    Listing("Trackball, wireless", "Computers", "3200", "Ball and bearings cleaned.", "JPY", seller=3),
-    Listing(
-        "Lounge chair, teak and wool",
+    DemoProduct(
+        "laptop", "Laptop, 14 inch", "Computers", "420.00", "32 GB memory.", buy_now="760.00", duration=_days(2)
+    ),
+    DemoProduct("drawing_tablet", "Drawing tablet, A4", "Computers", "50.00", "With its pen.", "EUR", seller=1),
+    DemoProduct("calculator", "Pocket calculator, 1975", "Computers", "22.00", "Red display.", duration=_days(8)),
+    DemoProduct("trackball", "Wireless trackball", "Computers", "3200", "Cleaned.", "JPY", seller=3),
+    DemoProduct(
+        "lounge_chair",
+        "Danish armchair, 1962",
         "Furniture",
         "380.00",
-        "Danish, about 1962. New webbing, original cushions; one armrest was re-oiled. Collection or pallet.",
+        "Teak and wool, with the original cushions. Collection or delivery.",
         "EUR",
         seller=1,
         reserve="650.00",
         shipping="95.00",
-        runs=_days(9),
+        duration=_days(9),
     ),
-    Listing("Writing desk, oak", "Furniture", "140.00", "Three drawers, brass pulls.", "GBP", seller=2),
-    Listing("Set of four stacking chairs", "Furniture", "75.00", "Beech ply, chrome legs.", increment="5.00"),
-    Listing("Paper lantern, 60 cm", "Furniture", "5500", "Washi and bamboo, wired.", "JPY", seller=3, runs=_days(3)),
-    Listing("Wall shelf, ladder style", "Furniture", "60.00", "Five shelves.", starts_in=_days(1), shipping="30.00"),
-    Listing("Copper saucepans, five", "Kitchen", "110.00", "Re-tinned, 12 to 20 cm.", "EUR", seller=1, runs=_days(4)),
-    Listing(
-        "Chef's knife, carbon steel, 21 cm",
+    DemoProduct("desk", "Oak writing desk", "Furniture", "140.00", "Three drawers.", "GBP", seller=2),
+    DemoProduct("chair", "Four stacking chairs", "Furniture", "75.00", "Wood and steel.", increment="5.00"),
+    DemoProduct("lantern", "Paper lantern", "Furniture", "5500", "60 cm.", "JPY", seller=3, duration=_days(3)),
+    DemoProduct("shelf", "Ladder shelf", "Furniture", "60.00", "Four boards.", starts_in=_days(1), shipping="30.00"),
+    DemoProduct("saucepans", "Copper pans", "Kitchen", "110.00", "Set of three.", "EUR", seller=1, duration=_days(4)),
+    DemoProduct(
+        "knife",
+        "Chef's knife, 21 cm",
         "Kitchen",
         "9000",
-        "White paper steel, magnolia handle; sharpened on stones and ready to work.",
+        "Carbon steel with a wooden handle. Sharpened and ready to use.",
         "JPY",
         seller=3,
         buy_now="24000",
     ),
-    Listing("Lever espresso machine", "Kitchen", "260.00", "New gaskets, descaled.", reserve="340.00", runs=_days(2)),
-    Listing("Stoneware bowls, six", "Kitchen", "28.00", "Ash glaze.", "GBP", seller=2, starts_in=timedelta(hours=6)),
-    Listing("Dallah coffee pot, brass", "Kitchen", "14.500", "Hand-chased, Kuwait, 1960s.", "KWD", seller=1),
-    Listing(
-        "Diver's watch, automatic, 1972",
+    DemoProduct(
+        "espresso_machine",
+        "Espresso machine",
+        "Kitchen",
+        "260.00",
+        "Lever machine with new seals.",
+        reserve="340.00",
+        duration=_days(2),
+    ),
+    DemoProduct("vase", "Blue vase", "Home", "28.00", "Hand-painted.", "GBP", seller=2, starts_in=timedelta(hours=6)),
+    DemoProduct("coffee_pot", "Brass coffee pot", "Kitchen", "14.500", "From Kuwait, 1960s.", "KWD", seller=1),
+    DemoProduct(
+        "divers_watch",
+        "Diver's watch, 1972",
         "Watches",
         "650.00",
-        "Unpolished case, all original but the crystal. Runs eight seconds fast a day. Papers of its last service.",
+        "Automatic. All original except the glass. Runs eight seconds fast per day. With service papers.",
         reserve="1100.00",
-        runs=_days(6),
+        duration=_days(6),
     ),
-    Listing("Pocket watch, silver", "Watches", "130.00", "Chester, 1898. Keeps time.", "GBP", seller=2, runs=_days(5)),
-    Listing("Field watch, hand-wound", "Watches", "95.00", "New strap.", increment="2.50", buy_now="210.00"),
-    Listing("Chronograph, gold-plated", "Watches", "48.000", "Column wheel, serviced.", "KWD", seller=3),
-    Listing("Digital watch, 1983", "Watches", "18.00", "All segments, new battery.", starts_in=_days(2)),
-    Listing("Silver dollar, 1921", "Coins", "32.00", "Extremely fine, never cleaned.", runs=_days(3)),
-    Listing("Sovereign, 1911, gold", "Coins", "390.00", "London mint.", "GBP", seller=2, increment="10.00"),
-    Listing("Fils and dinar set, 1961", "Coins", "9.750", "First issue, six coins in a case.", "KWD", seller=1),
-    Listing("Mixed world coins, 1 kg", "Coins", "10.00", "Unsorted, from an attic.", runs=_days(1)),
-    Listing(
-        "Atlas of the world, 1889",
+    DemoProduct(
+        "pocket_watch", "Silver pocket watch", "Watches", "130.00", "From 1898.", "GBP", seller=2, duration=_days(5)
+    ),
+    DemoProduct("field_watch", "Field watch", "Watches", "95.00", "New strap.", increment="2.50", buy_now="210.00"),
+    DemoProduct("chronograph", "Gold-plated chronograph", "Watches", "48.000", "Serviced.", "KWD", seller=3),
+    DemoProduct("digital_watch", "Digital watch, 1983", "Watches", "18.00", "New battery.", starts_in=_days(2)),
+    DemoProduct("silver_dollar", "Silver dollar, 1921", "Coins", "32.00", "Never cleaned.", duration=_days(3)),
+    DemoProduct("gold_coin", "Gold coin, 1911", "Coins", "390.00", "London mint.", "GBP", seller=2, increment="10.00"),
+    DemoProduct("coin_set", "Coin set, Kuwait 1961", "Coins", "9.750", "Six coins in a case.", "KWD", seller=1),
+    DemoProduct("coin_pile", "World coins, 1 kg", "Coins", "10.00", "Unsorted.", duration=_days(1)),
+    DemoProduct(
+        "atlas",
+        "World atlas, 1889",
         "Books & Prints",
         "150.00",
-        "Half leather, 64 of 64 maps, some foxing. A few notes in pencil by a former owner.",
+        "All 64 maps. Some brown spots and a few notes in pencil.",
         "EUR",
         seller=1,
         reserve="220.00",
         starts_in=timedelta(hours=12),
     ),
-    Listing("Woodblock print, river", "Books & Prints", "12000", "Later impression.", "JPY", seller=3, runs=_days(10)),
-    Listing(
-        "Science fiction paperbacks, 40", "Books & Prints", "20.00", "1955 to 1980, read with care.", shipping="8.00"
+    DemoProduct(
+        "river_print", "Woodblock print", "Books & Prints", "12000", "River.", "JPY", seller=3, duration=_days(10)
     ),
-    Listing(
+    DemoProduct(
+        "paperbacks", "40 science fiction books", "Books & Prints", "20.00", "From 1955 to 1980.", shipping="8.00"
+    ),
+    DemoProduct(
+        "guitar",
         "Archtop guitar, 1957",
         "Instruments",
         "880.00",
-        "Sunburst, one repaired crack, refretted. It sings. With a hard case.",
+        "One repaired crack and new frets. Sounds wonderful. With a hard case.",
         reserve="1500.00",
         buy_now="3200.00",
-        runs=_days(7),
+        duration=_days(7),
     ),
-    Listing("Concertina, 30 keys", "Instruments", "170.00", "New pads.", "GBP", seller=2, runs=_days(4)),
-    Listing("Analogue synthesiser, 37 keys", "Instruments", "340.00", "Two oscillators.", "EUR", seller=1),
-    Listing("Practice trumpet", "Instruments", "70.00", "Valves free, two mouthpieces.", starts_in=_days(3)),
-    Listing("Touring bicycle, steel, 56 cm", "Bicycles", "230.00", "Lugged frame, dynamo, racks.", runs=_days(5)),
-    Listing("Track wheels, 700c, pair", "Bicycles", "85.00", "True, high flanges.", "EUR", seller=1, buy_now="160.00"),
-    Listing("Leather saddle, copper rivets", "Bicycles", "40.00", "Broken in.", "GBP", seller=2, runs=_days(2)),
+    DemoProduct("accordion", "Accordion", "Instruments", "170.00", "In tune.", "GBP", seller=2, duration=_days(4)),
+    DemoProduct("synthesizer", "Analog synthesizer", "Instruments", "340.00", "Two oscillators.", "EUR", seller=1),
+    DemoProduct("trumpet", "Trumpet", "Instruments", "70.00", "With two mouthpieces.", starts_in=_days(3)),
+    DemoProduct("bicycle", "Touring bicycle", "Bicycles", "230.00", "Steel frame, 56 cm.", duration=_days(5)),
+    DemoProduct("wheels", "Pair of wheels", "Bicycles", "85.00", "700c.", "EUR", seller=1, buy_now="160.00"),
+    DemoProduct("saddle", "Leather saddle", "Bicycles", "40.00", "Broken in.", "GBP", seller=2, duration=_days(2)),
 )

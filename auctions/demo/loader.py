@@ -1,7 +1,7 @@
-"""Loads the demo: through the services, so that all of it is as real as what people do.
+"""Load the demo data through the services, as the API would.
 
-Nothing is made twice: accounts are known by their address, categories by their slug, products by seller and name. Each
-product is one transaction with its bids, so a load that is interrupted goes on where it stopped.
+It is safe to run again: accounts are found by e-mail address, categories by slug, products by seller and name. Each
+product is one transaction with its bids, so an interrupted load continues where it stopped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils.text import slugify
 
 from accounts.models import User
 from auctioncraft.core import clock
 from auctions.demo import content
-from auctions.demo.drawings import draw_product
+from auctions.demo.illustrations import draw
 from auctions.errors import CardRequired
 from auctions.models import Auction, Category, Product, ProductImage
 from auctions.services import bidding, categories, closing, images, listing, watching
@@ -33,30 +32,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from auctions.demo.content import Listing
+    from auctions.demo.content import DemoProduct
 
-# How often load() calls `advance`.
+# How often load() calls `on_progress`.
 STEPS: Final = len(content.PRODUCTS) + 1 + len(content.ENDING_SOON)
-# The first of the short auctions ends after this, each further one a little later. Longer than the soft close's
-# window, or the demo's own bids would extend it.
+# When the first of ENDING_SOON ends, and the time between two of them. Longer than the soft close window, or the demo's
+# own bids would extend them.
 FIRST_ENDS_AFTER, ENDS_APART = timedelta(seconds=150), timedelta(seconds=80)
-# How many bids a product has; one of these.
-BIDS, BIDS_ENDING_SOON = (0, 1, 2, 3, 3, 4, 4, 5, 6, 7), (2, 3, 4, 5)
-# The part of the products that the buyer follows.
-WATCHED_SHARE = 0.15
+# The number of bids on a product is one of these.
+BID_COUNTS, BID_COUNTS_ENDING_SOON = (0, 1, 2, 3, 3, 4, 4, 5, 6, 7), (2, 3, 4, 5)
+# The share of the products that the buyer watches.
+WATCHED_SHARE: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load did: how many products it added, and the one that its buyer has won and not paid, if any."""
+    """The result: how many products were added, and the one that the buyer has to pay, if any."""
 
     added: int
     unpaid_product_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Participants:
-    """Who acts, and where."""
+class _Accounts:
+    """The demo's accounts, and its categories' ids by name."""
 
     sellers: Sequence[User]
     bidders: Sequence[User]
@@ -64,44 +63,44 @@ class _Participants:
     categories: dict[str, int]
 
 
-def load(*, advance: Callable[[str], None]) -> Loaded:
-    """Load what is missing; `advance` is told of each product as its turn comes, STEPS times in all.
+def load(*, on_progress: Callable[[str], None]) -> Loaded:
+    """Load what is missing. Call `on_progress` with the name of each product, STEPS times in all.
 
-    The short auctions are listed anew once all of them have ended, and the won product once it was paid or its time
-    to be paid is over. A demo account that may not bid any more (suspended, disabled) does not, and nobody bids what
-    they would need a card for (CARD_REQUIRED_ABOVE).
+    ENDING_SOON is listed again when all of its auctions have ended; UNPAID_PRODUCT when it was paid or its payment
+    window is over. Suspended and disabled demo accounts do not bid, and nobody bids an amount that needs a card
+    (CARD_REQUIRED_ABOVE).
     """
-    people = _participants()
-    _restore_missing_images(people)
-    existing = _existing_products(people)
+    accounts = _get_accounts()
+    _restore_missing_images(accounts)
+    existing = set(Product.objects.filter(seller__in=accounts.sellers).order_by().values_list("seller_id", "name"))
     added = 0
     for item in content.PRODUCTS:
-        advance(item.name)
-        if (people.sellers[item.seller].pk, item.name) not in existing:
-            _list_product_with_bids(people, item)
+        on_progress(item.name)
+        if (accounts.sellers[item.seller].pk, item.name) not in existing:
+            _list_product_with_bids(accounts, item)
             added += 1
-    advance(content.UNPAID_PRODUCT.name)
-    won = _find_unpaid_product(people)
-    if won is None and _may_bid(people.buyer):
+    on_progress(content.UNPAID_PRODUCT.name)
+    unpaid = _find_unpaid_product(accounts)
+    if unpaid is None and _may_bid(accounts.buyer):
         with suppress(CardRequired):
-            won = _sell_to_buyer(people)
+            unpaid = _sell_to_buyer(accounts)
             added += 1
-    due = not _has_open_ending_soon(people)
-    for place, item in enumerate(content.ENDING_SOON):
-        advance(item.name)
-        if due:
-            _list_product_with_bids(people, item, ends_at=clock.now() + FIRST_ENDS_AFTER + place * ENDS_APART)
+    list_again = not _has_open_ending_soon(accounts)
+    for position, item in enumerate(content.ENDING_SOON):
+        on_progress(item.name)
+        if list_again:
+            _list_product_with_bids(accounts, item, ends_at=clock.now() + FIRST_ENDS_AFTER + position * ENDS_APART)
             added += 1
-    return Loaded(added, won)
+    return Loaded(added, unpaid)
 
 
-def _participants() -> _Participants:
-    users = _users()
-    return _Participants(
+def _get_accounts() -> _Accounts:
+    users = _get_or_create_users()
+    return _Accounts(
         sellers=[users[email] for email in content.SELLERS],
         bidders=[users[email] for email in content.BIDDERS if _may_bid(users[email])],
         buyer=users[content.BUYER],
-        categories=_categories(),
+        categories=_get_or_create_categories(),
     )
 
 
@@ -109,13 +108,13 @@ def _may_bid(user: User) -> bool:
     return user.is_active and user.strikes < settings.STRIKES_BEFORE_BAN
 
 
-def _users() -> dict[str, User]:
-    """Return the demo's accounts by address, those that are missing made; existing ones are left as they are."""
+def _get_or_create_users() -> dict[str, User]:
+    """Return the demo's accounts by e-mail address. Existing accounts are not changed."""
     names = {content.STAFF: "AuctionCraft staff", content.BUYER: "Robin Buyer"}
     names |= content.SELLERS | content.BIDDERS
     found: dict[str, User] = {user.email: user for user in User.objects.filter(email__in=names)}
     if missing := names.keys() - found:
-        # Slow on purpose, so once for all of them, and before the transaction.
+        # Hashing is slow: once for all accounts, and before the transaction.
         hashed = make_password(content.PASSWORD)
         with transaction.atomic():
             for email in (email for email in names if email in missing):
@@ -124,7 +123,7 @@ def _users() -> dict[str, User]:
 
 
 def _create_user(email: str, display_name: str, hashed: str) -> User:
-    # Verified, or the first one-time code would drop the password (accounts.services.otp).
+    # Verified, or the first one-time code would remove the password (accounts.services.otp).
     if email == content.STAFF:
         user = User.objects.create_superuser(email, display_name=display_name)
     else:
@@ -134,60 +133,57 @@ def _create_user(email: str, display_name: str, hashed: str) -> User:
     return user
 
 
-def _categories() -> dict[str, int]:
-    """Return the ids of the demo's categories by name, those that are missing made."""
-    known: dict[str, Category] = {category.slug: category for category in Category.objects.all()}
+def _get_or_create_categories() -> dict[str, int]:
+    """Return the ids of the demo's categories by name."""
+    existing: dict[str, Category] = {category.slug: category for category in Category.objects.all()}
 
-    def ensure(name: str, parent: Category | None) -> Category:
+    def get_or_create(name: str, parent: Category | None) -> Category:
         slug = slugify(name)
-        return known.get(slug) or categories.save_category(category=Category(), name=name, slug=slug, parent=parent)
+        return existing.get(slug) or categories.save_category(category=Category(), name=name, slug=slug, parent=parent)
 
-    found: dict[str, int] = {}
+    ids: dict[str, int] = {}
     for top, below in content.CATEGORIES.items():
-        parent = ensure(top, None)
-        found |= {top: parent.pk} | {name: ensure(name, parent).pk for name in below}
-    return found
+        parent = get_or_create(top, None)
+        ids |= {top: parent.pk} | {name: get_or_create(name, parent).pk for name in below}
+    return ids
 
 
-def _existing_products(people: _Participants) -> set[tuple[int, str]]:
-    return set(Product.objects.filter(seller__in=people.sellers).order_by().values_list("seller_id", "name"))
-
-
-def _restore_missing_images(people: _Participants) -> None:
-    """Draw those anew whose file is gone, or which are from before products had pictures of their own."""
-    names = [item.name for item in (*content.PRODUCTS, content.UNPAID_PRODUCT, *content.ENDING_SOON)]
-    shown = Product.objects.filter(seller__in=people.sellers, name__in=names).exclude(thumbnail="").order_by("pk")
-    own = Exists(ProductImage.objects.filter(product=OuterRef("pk")))
-    for pk, name, thumbnail, has_own in shown.values_list("pk", "name", "thumbnail", own):
-        if has_own and default_storage.exists(thumbnail):
+def _restore_missing_images(accounts: _Accounts) -> None:
+    """Draw the images again whose files are missing from the storage."""
+    items = {item.name: item for item in (*content.PRODUCTS, content.UNPAID_PRODUCT, *content.ENDING_SOON)}
+    products = Product.objects.filter(seller__in=accounts.sellers, name__in=items).exclude(thumbnail="").order_by("pk")
+    for pk, name, thumbnail in products.values_list("pk", "name", "thumbnail"):
+        if default_storage.exists(thumbnail):
             continue
-        with images.stored_image(draw_product(name)) as files, transaction.atomic():
+        with images.stored_image(draw(items[name].illustration)) as files, transaction.atomic():
             auction, now = lock_or_404(pk)
             ProductImage.objects.filter(product=pk, thumbnail=thumbnail).delete()
             images.attach_image(product=auction.product, files=files, at=now)
 
 
-def _list_product_with_bids(people: _Participants, item: Listing, ends_at: datetime | None = None) -> None:
+def _list_product_with_bids(accounts: _Accounts, item: DemoProduct, ends_at: datetime | None = None) -> None:
     rng = Random(item.name)  # noqa: S311 (the same demo every time)  # nosec B311
-    with images.stored_image(draw_product(item.name)) as files, transaction.atomic():
-        product = _list_product(people, item, files, ends_at)
+    with images.stored_image(draw(item.illustration)) as files, transaction.atomic():
+        product = _list_product(accounts, item, files, ends_at)
         if item.starts_in is None:
-            # The buyer stays out of the short ones, or they would win what the tour does not expect.
-            crowd = people.bidders if ends_at or not _may_bid(people.buyer) else (*people.bidders, people.buyer)
-            _place_bids(product, crowd, rng, bids=rng.choice(BIDS_ENDING_SOON if ends_at else BIDS))
+            # Not the buyer on ENDING_SOON, who would win products that the tour does not expect.
+            bidders = (
+                accounts.bidders if ends_at or not _may_bid(accounts.buyer) else (*accounts.bidders, accounts.buyer)
+            )
+            _place_bids(product, bidders, rng, count=rng.choice(BID_COUNTS_ENDING_SOON if ends_at else BID_COUNTS))
         if rng.random() < WATCHED_SHARE:
-            watching.watch(product_id=product.pk, user=people.buyer)
+            watching.watch(product_id=product.pk, user=accounts.buyer)
 
 
 def _list_product(
-    people: _Participants, item: Listing, files: images.ImageFiles, ends_at: datetime | None = None
+    accounts: _Accounts, item: DemoProduct, files: images.ImageFiles, ends_at: datetime | None = None
 ) -> Product:
     starts_at = clock.now() + item.starts_in if item.starts_in else None
     product = listing.create_product(
-        seller=people.sellers[item.seller],
+        seller=accounts.sellers[item.seller],
         name=item.name,
         description=item.description,
-        category_id=people.categories[item.category],
+        category_id=accounts.categories[item.category],
         currency=item.currency,
         starting_bid=item.starting_bid,
         reserve_price=_amount(item.reserve),
@@ -195,7 +191,7 @@ def _list_product(
         bid_increment=_amount(item.increment),
         shipping=_amount(item.shipping),
         starts_at=starts_at,
-        ends_at=ends_at or (starts_at or clock.now()) + item.runs,
+        ends_at=ends_at or (starts_at or clock.now()) + item.duration,
     )
     images.attach_image(product=product, files=files, at=clock.now())
     return product
@@ -205,55 +201,55 @@ def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _place_bids(product: Product, crowd: Sequence[User], rng: Random, *, bids: int) -> None:
-    """Have `bids` bids placed, mostly by proxy, each by somebody who does not lead, at or above the minimum."""
+def _place_bids(product: Product, bidders: Sequence[User], rng: Random, *, count: int) -> None:
+    """Place bids at or above the minimum, most of them by proxy, each by someone who is not the leader."""
     terms = product.terms()
-    least, leader = terms.starting_bid, None
-    for _ in range(bids):
-        others = [user for user in crowd if user.pk != leader]
+    minimum, leader = terms.starting_bid, None
+    for _ in range(count):
+        others = [user for user in bidders if user.pk != leader]
         if not others:
             return
         bidder = rng.choice(others)
-        offer = least + terms.step(least) * rng.randint(0, 12)
-        proxy = rng.random() < 0.75
+        amount = minimum + terms.step(minimum) * rng.randint(0, 12)
+        by_proxy = rng.random() < 0.75
         try:
-            stands = bidding.place_bid(
+            state = bidding.place_bid(
                 product_id=product.pk,
                 bidder_id=bidder.pk,
-                amount=None if proxy else offer,
-                max_amount=offer if proxy else None,
+                amount=None if by_proxy else amount,
+                max_amount=amount if by_proxy else None,
             )["product"]
         except CardRequired:
             return
-        least = Decimal(stands["minimum_bid"])
-        leader = bidder.pk if stands["is_leading"] else leader
+        minimum = Decimal(state["minimum_bid"])
+        leader = bidder.pk if state["is_leading"] else leader
 
 
-def _find_unpaid_product(people: _Participants) -> int | None:
+def _find_unpaid_product(accounts: _Accounts) -> int | None:
     sold = Auction.objects.filter(
         product__name=content.UNPAID_PRODUCT.name,
-        product__seller=people.sellers[0],
-        winner=people.buyer,
+        product__seller=accounts.sellers[0],
+        winner=accounts.buyer,
         paid_at__isnull=True,
         closed_at__gt=clock.now() - settings.PAYMENT_WINDOW,
     )
-    found: int | None = sold.order_by("-pk").values_list("pk", flat=True).first()
-    return found
+    product_id: int | None = sold.order_by("-pk").values_list("pk", flat=True).first()
+    return product_id
 
 
-def _sell_to_buyer(people: _Participants) -> int:
+def _sell_to_buyer(accounts: _Accounts) -> int:
     rng = Random(content.UNPAID_PRODUCT.name)  # noqa: S311 (the same demo every time)  # nosec B311
-    with images.stored_image(draw_product(content.UNPAID_PRODUCT.name)) as files, transaction.atomic():
-        product = _list_product(people, content.UNPAID_PRODUCT, files)
-        _place_bids(product, people.bidders, rng, bids=5)
+    with images.stored_image(draw(content.UNPAID_PRODUCT.illustration)) as files, transaction.atomic():
+        product = _list_product(accounts, content.UNPAID_PRODUCT, files)
+        _place_bids(product, accounts.bidders, rng, count=5)
         auction = Auction.objects.get(pk=product.pk)
-        # Above every hidden maximum: the earlier of two equal ones would win.
-        most = (auction.leader_max or product.starting_bid) * 2
-        bidding.place_bid(product_id=product.pk, bidder_id=people.buyer.pk, max_amount=most)
-        closing.close_auction(product_id=product.pk, actor=people.sellers[0])
+        # Above every hidden maximum: of two equal ones the earlier wins.
+        max_amount = (auction.leader_max or product.starting_bid) * 2
+        bidding.place_bid(product_id=product.pk, bidder_id=accounts.buyer.pk, max_amount=max_amount)
+        closing.close_auction(product_id=product.pk, actor=accounts.sellers[0])
     return product.pk
 
 
-def _has_open_ending_soon(people: _Participants) -> bool:
+def _has_open_ending_soon(accounts: _Accounts) -> bool:
     names = [item.name for item in content.ENDING_SOON]
-    return bool(Product.objects.filter(seller__in=people.sellers, name__in=names).with_status("open").exists())
+    return bool(Product.objects.filter(seller__in=accounts.sellers, name__in=names).with_status("open").exists())

@@ -1,4 +1,4 @@
-"""Loads the demo data."""
+"""Load the demo data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from auctions.demo import content, loader
 
 
 class Command(BaseCommand):
-    """Fills a development database with people, products and bids; what is there already is left alone."""
+    """Fill a development database with accounts, products and bids."""
 
-    help = "Load the demo data (development only). Run it again to have auctions that end within minutes."
+    help = "Load the demo data (development only). Run it again for auctions that end within minutes."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         if not settings.DEBUG:
-            raise CommandError("load_demo makes accounts with a public password: it runs with DEBUG=on only.")
+            raise CommandError("load_demo creates accounts with a public password. It needs DEBUG=on.")
         with Progress(
             TextColumn("Demo data"),
             BarColumn(),
@@ -32,25 +32,25 @@ class Command(BaseCommand):
         ) as progress:
             task = progress.add_task("", total=loader.STEPS)
 
-            def advance(name: str) -> None:
+            def on_progress(name: str) -> None:
                 progress.update(task, advance=1, description=name)
 
-            loaded = loader.load(advance=advance)
+            loaded = loader.load(on_progress=on_progress)
         self._report(loaded)
 
     def _report(self, loaded: loader.Loaded) -> None:
         added = f"{loaded.added} products added" if loaded.added else "nothing to add"
         sellers, bidders = list(content.SELLERS), list(content.BIDDERS)
-        won = "none, the buyer may not bid, or not so much without a card"
+        unpaid = "none, the buyer is suspended or needs a card"
         if loaded.unpaid_product_id is not None:
-            won = f"product {loaded.unpaid_product_id}, by {content.BUYER}"
+            unpaid = f"product {loaded.unpaid_product_id}, by {content.BUYER}"
         lines = (
             f"Demo data: {added}.",
             f"Staff: {content.STAFF}",
             f"Buyer: {content.BUYER}",
             f"Sellers: {', '.join(sellers)}",
             f"Bidders: {bidders[0]} to {bidders[-1]}",
-            f"Password of each: {content.PASSWORD}",
-            f"Won and unpaid: {won}",
+            f"Password of all accounts: {content.PASSWORD}",
+            f"Won and unpaid: {unpaid}",
         )
         self.stdout.write("\n".join(lines))
