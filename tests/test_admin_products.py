@@ -15,7 +15,7 @@ from tests import admin_pages, factories
 from tests.admin_pages import page
 
 pytestmark = pytest.mark.django_db
-HAS_BIDS = "This product has bids: only more text at the end of its description is possible."
+HAS_BIDS = "This product has bids. You can only add text to the end of its description."
 # What the page sends for its pictures: none.
 INLINE = {"images-TOTAL_FORMS": 0, "images-INITIAL_FORMS": 0}
 

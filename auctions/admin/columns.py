@@ -1,4 +1,4 @@
-"""What the pages show, and to whom."""
+"""Columns of the admin's pages, and who sees them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from auctioncraft.core import money
 from auctions.models import Product
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
 EMPTY_VALUE = "–"  # noqa: RUF001 (a dash)
 
 
-def amount_column(field: str) -> Any:
-    """Return a column that shows money with its currency."""
+def amount_column(field: str) -> Callable[..., str]:
+    """Return a column that shows an amount with its currency, for a ModelAdmin's attribute or its lists of fields."""
 
     @admin.display(description=field.replace("_", " "), ordering=field)
-    def show(_: Any, row: Any) -> str:
+    def show(*args: Any) -> str:
+        row = args[-1]  # Django calls an attribute of a ModelAdmin with the ModelAdmin first
         currency = (row if isinstance(row, Product) else row.product).currency
         value = getattr(row, field)
         return EMPTY_VALUE if value is None else f"{money.to_text(value, currency)} {currency}"
@@ -28,11 +31,11 @@ def amount_column(field: str) -> Any:
 
 
 class SuperuserOnlyFields:
-    """Hides from staff, but not from superusers, what bidders and sellers trust the house with."""
+    """Hides fields from staff who are not superusers: hidden maxima and reserve prices."""
 
-    superuser_only: tuple[str, ...] = ()
+    superuser_only: tuple[Any, ...] = ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out what this member of staff may not see."""
+        """Leave out the fields that only superusers see."""
         fields = super().get_fields(request, obj)  # type: ignore[misc]
         return fields if request.user.is_superuser else [field for field in fields if field not in self.superuser_only]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,10 +17,18 @@ from auctioncraft.core.errors import DomainError
 from auctions.admin.actions import error_text
 from auctions.admin.columns import EMPTY_VALUE, SuperuserOnlyFields, amount_column
 from auctions.models import Auction, Category, Product, ProductImage
+from auctions.product_fields import AMOUNTS, FIELDS, Kind
 from auctions.services import categories, editing
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
+
+
+# What staff may correct of a product.
+TEXT_FIELDS: Final = tuple(
+    field.public_name for field in FIELDS.values() if field.kind in {Kind.LINE, Kind.TEXT, Kind.CATEGORY}
+)
+AMOUNT_COLUMNS: Final = {name: amount_column(name) for name in AMOUNTS}
 
 
 class CategoryForm(forms.ModelForm):
@@ -101,8 +109,8 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     """Products. Staff may correct the text until somebody bids; a seller lists by the API."""
 
     form = ProductForm
-    superuser_only = ("shown_reserve",)
-    list_display = ("id", "name", "seller", "category", "shown_starting_bid", "created_at")
+    superuser_only = (AMOUNT_COLUMNS["reserve_price"],)
+    list_display = ("id", "name", "seller", "category", AMOUNT_COLUMNS["starting_bid"], "created_at")
     list_display_links = ("id", "name")
     list_filter = ("category", "currency", "auction__status", "created_at")
     list_select_related = ("seller", "category")
@@ -111,21 +119,14 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     inlines = (ProductImageInline,)
     fields = (
-        *("name", "description", "category", "seller", "currency"),
-        *("shown_starting_bid", "shown_reserve", "shown_buy_now", "shown_increment", "shown_shipping"),
-        *("shown_premium", "soft_close_window", "soft_close_extension", "thumbnail", "watch_count"),
-        *("relisted_from", "created_at"),
+        *(*TEXT_FIELDS, "seller", "currency", *AMOUNT_COLUMNS.values(), "premium"),
+        *("soft_close_window", "soft_close_extension", "thumbnail", "watch_count", "relisted_from", "created_at"),
     )
-    readonly_fields = fields[3:]
-    shown_starting_bid = amount_column("starting_bid")
-    shown_reserve = amount_column("reserve_price")
-    shown_buy_now = amount_column("buy_now_price")
-    shown_increment = amount_column("bid_increment")
-    shown_shipping = amount_column("shipping")
+    readonly_fields = fields[len(TEXT_FIELDS) :]
 
     @admin.display(description="buyer's premium")
-    def shown_premium(self, product: Product) -> str:
-        """Show the bands it was listed under."""
+    def premium(self, product: Product) -> str:
+        """Show the stored bands."""
         bands = [f"from {start}: {percent} %" for start, percent in product.premium_bands]
         return ", ".join(bands) or EMPTY_VALUE
 
@@ -133,19 +134,19 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         """Nobody: a product is listed with its auction, by its seller."""
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[Any, ...]:
         """With bids only the description may grow, and after the close nothing (docs/rules.md).
 
         Of what was sent nothing is dropped in silence: a bid may have come since the page was shown, and then it is for
         the service to refuse.
         """
-        text = self.fields[:3]
         if request.method == "POST":
-            editable = {field for field in text if field in request.POST}
+            editable = {field for field in TEXT_FIELDS if field in request.POST}
         elif obj is None or obj.auction.status != Auction.Status.OPEN:
             editable = set()
         else:
-            editable = {"description"} if obj.bids.exists() else set(text)
+            appendable = {name for name, field in FIELDS.items() if field.append_with_bids}
+            editable = appendable if obj.bids.exists() else set(TEXT_FIELDS)
         return tuple(field for field in self.fields if field not in editable)
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:

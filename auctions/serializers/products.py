@@ -20,7 +20,8 @@ from auctioncraft.api.fields import (
 )
 from auctioncraft.core import money
 from auctions.formats import ascending
-from auctions.models import PUBLIC_STATUSES, Category, alias, minimum_bid_of, public_status
+from auctions.models import PUBLIC_STATUSES, Category, Product, alias, minimum_bid_of, public_status
+from auctions.product_fields import FIELDS, Kind, ProductField
 from auctions.serializers.history import PublicBidSerializer, history_row
 from auctions.serializers.images import ImageSerializer, image_row
 
@@ -153,38 +154,53 @@ class ProductDetailSerializer(ProductListSerializer):
     viewer = ViewerSerializer(required=False, help_text="Only with a token.")
 
 
-class CreateProductSerializer(serializers.Serializer):
-    """A product to list: name, category and starting_bid suffice."""
+_INPUT_FIELDS: dict[Kind, tuple[type[serializers.Field], dict[str, Any]]] = {
+    Kind.LINE: (SingleLineField, {}),
+    Kind.TEXT: (StrictCharField, {"allow_blank": True}),
+    Kind.CATEGORY: (IdField, {}),
+    Kind.CURRENCY: (StrictCharField, {}),
+    Kind.AMOUNT: (MoneyField, {}),
+    Kind.SECONDS: (StrictIntegerField, {"min_value": 0, "max_value": 86_400}),
+    Kind.TIME: (UTCDateTimeField, {}),
+}
 
-    name = SingleLineField(max_length=200)
-    category = IdField(source="category_id")
-    starting_bid = MoneyField()
-    description = StrictCharField(max_length=20_000, allow_blank=True, required=False)
-    currency = StrictCharField(max_length=3, required=False)
-    reserve_price = MoneyField(required=False, allow_null=True)
-    buy_now_price = MoneyField(required=False, allow_null=True)
-    bid_increment = MoneyField(required=False, allow_null=True)
-    shipping = MoneyField(required=False, allow_null=True, zero=True)
-    starts_at = UTCDateTimeField(required=False, allow_null=True)
-    ends_at = UTCDateTimeField(required=False, allow_null=True)
-    soft_close_window = StrictIntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
-    soft_close_extension = StrictIntegerField(min_value=0, max_value=86_400, required=False, allow_null=True)
+
+class CreateProductSerializer(serializers.Serializer):
+    """A product to list. Only `name`, `category` and `starting_bid` are required."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return the fields of auctions/product_fields.py."""
+        return {field.public_name: self._input_field(field) for field in FIELDS.values()}
+
+    def _input_field(self, field: ProductField) -> serializers.Field:
+        field_class, options = _INPUT_FIELDS[field.kind]
+        options = {**options, "required": field.required, "help_text": field.help_text}
+        if field.public_name != field.name:
+            options["source"] = field.name
+        if field.kind in {Kind.LINE, Kind.TEXT, Kind.CURRENCY}:
+            column: Any = Product._meta.get_field(field.name)  # noqa: SLF001 (Django's public API)
+            options["max_length"] = column.max_length
+        elif not field.required:
+            options["allow_null"] = True
+        if field.zero_allowed:
+            options["zero"] = True
+        return field_class(**options)
 
     def validate_currency(self, value: str) -> str:
-        """Return the code in capitals."""
+        """Return the code in upper case."""
         return value.upper()
 
 
 class UpdateProductSerializer(CreateProductSerializer):
-    """What to change of a product: any of it, as far as nobody has bid."""
+    """The fields to change. After the first bid, only text can be added to the end of `description`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take Serializer's arguments; nothing is required."""
+        """Require nothing."""
         super().__init__(*args, partial=True, **kwargs)
 
 
 class RelistProductSerializer(UpdateProductSerializer):
-    """What is to be otherwise than it was in the product that is listed again."""
+    """The fields that differ from the unsold product."""
 
 
 def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) -> dict[str, Any]:

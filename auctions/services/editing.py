@@ -1,8 +1,8 @@
-"""Changing and withdrawing what was listed: everything while nobody has bid, next to nothing afterwards."""
+"""Edit and delete products: everything until the first bid, next to nothing afterwards."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
@@ -10,6 +10,7 @@ from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product
+from auctions.product_fields import AMOUNTS, COLUMNS, FIELDS, TIMES
 from auctions.services import event_log, images, listing
 from auctions.services.closing import check_changeable, has_ever_had_bids, role_in
 from auctions.services.locking import lock_or_404
@@ -19,32 +20,29 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-_PLAIN: Final = ("name", "description", "category_id", "currency", "soft_close_window", "soft_close_extension")
-_TIMES: Final = ("starts_at", "ends_at")
-
 
 def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
-    """Change what is given of a product, named as create_product names it; its seller or staff.
+    """Change fields of a product (auctions/product_fields.py), as its seller or staff.
 
-    While nobody has bid, everything; afterwards the description may grow at its end, and all else is AuctionHasBids
-    (docs/rules.md, Changing a product). An amount of None takes it away, any other None leaves things as they are. A
-    change is one event. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids, Invalid.
+    Until the first bid every field can change, afterwards only text can be added to the description (docs/rules.md).
+    None removes an optional amount; for other fields it means no change. Records one event. Raises NotFound,
+    PermissionDenied, AuctionAlreadyClosed, AuctionHasBids, Invalid.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         product = auction.product
         check_changeable(auction, actor, now)
-        wanted = _wanted(auction, changes)
-        if not wanted:
+        changes = _effective_changes(auction, changes)
+        if not changes:
             return product
         if has_ever_had_bids(product_id):
-            _check_only_appended(product, wanted)
+            _check_only_appended(product, changes)
         moved_from = auction.ends_at
-        _apply(auction, wanted, now)
+        _apply(auction, changes, now)
         moved = {}
-        if "ends_at" in wanted:
+        if "ends_at" in changes:
             moved = {"from": isoformat_utc(moved_from), "ends_at": isoformat_utc(auction.ends_at)}
-        fields = sorted(name.removesuffix("_id") for name in wanted)
+        fields = sorted(FIELDS[name].public_name for name in changes)
         event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.EDITED,
@@ -52,14 +50,14 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
             data={"fields": fields, **moved},
             private={"editor": actor.pk},
         )
-        # Not all of it: followers are counted, and pictures hung, under other locks than the auction's.
-        product.save(update_fields=(*_PLAIN, *listing.AMOUNTS, "increments"))
+        # Not all columns: watch_count and thumbnail change under other locks than the auction's.
+        product.save(update_fields=(*COLUMNS, "increments"))
         auction.save()
     return product
 
 
 def delete_product(*, product_id: int, actor: User) -> None:
-    """Withdraw a product and everything about it, pictures included; its seller or staff, while nobody has bid.
+    """Delete a product with its auction and images, as its seller or staff, before the first bid.
 
     Raises NotFound, PermissionDenied, AuctionHasBids, and AuctionAlreadyClosed if somebody bought it.
     """
@@ -70,56 +68,56 @@ def delete_product(*, product_id: int, actor: User) -> None:
             raise AuctionHasBids
         if auction.status == Auction.Status.SOLD:
             raise AuctionAlreadyClosed
-        # First, for a worker that is writing notices of these events holds them: no notice comes after we have looked.
+        # First: this waits for a worker that is writing notifications of these events, and none can come later.
         EventOutbox.objects.filter(product_id=product_id).delete()
         AuctionEvent.objects.filter(product_id=product_id).delete()
-        # Followers come under the product's lock: none after theirs were looked for.
+        # Watching takes this lock: no row that refers to the product can come later.
         Product.objects.select_for_update().get(pk=product_id)
         images.delete_product_files(product=auction.product)
         auction.product.delete()
 
 
-def _wanted(auction: Auction, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return what really changes."""
+def _effective_changes(auction: Auction, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes that differ from the current values."""
     product = auction.product
-    wanted: dict[str, Any] = {}
+    return {
+        name: value
+        for name, value in changes.items()
+        if value != getattr(auction if name in TIMES else product, name)
+        and (value is not None or FIELDS[name].removable)
+    }
+
+
+def _check_only_appended(product: Product, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
-        stands = getattr(auction if name in _TIMES else product, name)
-        optional = name in listing.AMOUNTS and name not in {"starting_bid", "shipping"}
-        if value != stands and (value is not None or optional):
-            wanted[name] = value
-    return wanted
+        if not (FIELDS[name].append_with_bids and value.startswith(getattr(product, name))):
+            raise AuctionHasBids("This product has bids. You can only add text to the end of its description.")
 
 
-def _check_only_appended(product: Product, wanted: dict[str, Any]) -> None:
-    if wanted.keys() != {"description"} or not wanted["description"].startswith(product.description):
-        raise AuctionHasBids("This product has bids: only more text at the end of its description is possible.")
-
-
-def _apply(auction: Auction, wanted: dict[str, Any], now: datetime) -> None:
+def _apply(auction: Auction, changes: dict[str, Any], now: datetime) -> None:
     product = auction.product
-    for name in _PLAIN:
-        setattr(product, name, wanted.get(name, getattr(product, name)))
-    if "category_id" in wanted:
+    for name in changes.keys() & set(COLUMNS):
+        setattr(product, name, changes[name])
+    if "category_id" in changes:
         listing.check_category(product.category_id)
-    if wanted.keys() & {"currency", *listing.AMOUNTS}:
-        amounts = {name: wanted.get(name, getattr(product, name)) for name in listing.AMOUNTS}
+    if changes.keys() & {"currency", *AMOUNTS}:
+        amounts = {name: getattr(product, name) for name in AMOUNTS}
         for name, amount in listing.check_amounts(product.currency, **amounts).items():
             setattr(product, name, amount)
-    if wanted.keys() & {"currency", "bid_increment"}:
+    if changes.keys() & {"currency", "bid_increment"}:
         product.increments = listing.increment_table(product.currency, product.bid_increment)
-    if wanted.keys() & set(_TIMES):
-        _move(auction, wanted, now)
+    if changes.keys() & set(TIMES):
+        _move(auction, changes, now)
 
 
-def _move(auction: Auction, wanted: dict[str, Any], now: datetime) -> None:
-    starts_at, ends_at = wanted.get("starts_at", auction.starts_at), wanted.get("ends_at", auction.ends_at)
-    if "starts_at" in wanted:
+def _move(auction: Auction, changes: dict[str, Any], now: datetime) -> None:
+    starts_at, ends_at = changes.get("starts_at", auction.starts_at), changes.get("ends_at", auction.ends_at)
+    if "starts_at" in changes:
         starts_at, ends_at = listing.check_times(now, starts_at, ends_at)
     elif ends_at <= now:
         raise Invalid(ends_at="It is in the past.")
     else:
         listing.check_end(now, starts_at, ends_at)
-    # The soft close keeps the room it was listed with.
+    # The hard end keeps its distance from the end.
     auction.hard_ends_at += ends_at - auction.ends_at
     auction.starts_at, auction.ends_at = starts_at, ends_at

@@ -1,40 +1,39 @@
-"""What this app keeps about somebody, for themselves."""
+"""The data export of an account: what this app stores about a user."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
 
 from auctioncraft.core import money
 from auctions.models import Bid, Product, ProductImage, SecondChanceOffer, Watch
+from auctions.product_fields import AMOUNTS
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-_LISTED: Final = ("starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping")
-
 
 def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
-    """Return what they listed, their own bids and maxima, what they follow, and their second chances.
+    """Return the user's products, bids with their maxima, watched products and second-chance offers.
 
-    A query a section, and one for pictures.
+    One query per section, and one for images.
     """
-    followed = Watch.objects.filter(user=user).order_by("product")
+    watches = Watch.objects.filter(user=user).order_by("product")
     return {
         "products": _products(user),
         "bids": _bids(user),
-        "watches": [{"product": pk, "name": name} for pk, name in followed.values_list("product", "product__name")],
+        "watches": [{"product": pk, "name": name} for pk, name in watches.values_list("product", "product__name")],
         "second_chances": _second_chances(user),
     }
 
 
 def _products(user: User) -> list[dict[str, Any]]:
-    pictures: defaultdict[int, list[str]] = defaultdict(list)
+    image_urls: defaultdict[int, list[str]] = defaultdict(list)
     images = ProductImage.objects.filter(product__seller=user).order_by("product", "position")
     for product_id, name in images.values_list("product", "image"):
-        pictures[product_id].append(default_storage.url(name))
+        image_urls[product_id].append(default_storage.url(name))
     return [
         {
             "id": product.pk,
@@ -42,8 +41,8 @@ def _products(user: User) -> list[dict[str, Any]]:
             "description": product.description,
             "category": product.category.name,
             "currency": product.currency,
-            **{field: money.to_text_or_none(getattr(product, field), product.currency) for field in _LISTED},
-            "images": pictures[product.pk],
+            **{field: money.to_text_or_none(getattr(product, field), product.currency) for field in AMOUNTS},
+            "images": image_urls[product.pk],
             "relisted_from": product.relisted_from_id,
             "created_at": product.created_at,
             "starts_at": product.auction.starts_at,

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 HAS_BIDS = {
     "code": "auction_has_bids",
-    "detail": "This product has bids: only more text at the end of its description is possible.",
+    "detail": "This product has bids. You can only add text to the end of its description.",
 }
 
 
