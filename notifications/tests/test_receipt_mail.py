@@ -77,7 +77,7 @@ def test_it_is_written_as_the_order_stands_when_it_is_sent(order, bidder):
     body = next(mail_to(bidder).iter_parts())
     text = next(body.iter_parts()).get_content()
     assert "Refunded                               50.00 USD\n" in text
-    assert "Paid, less what went back             212.50 USD\n" in text
+    assert "Net paid                              212.50 USD\n" in text
 
 
 def test_the_seller_is_told_without_a_receipt(order, seller):

@@ -1,7 +1,6 @@
-"""What a buyer gets in writing: the sums of an order, what was paid, what went back.
+"""The content of an order's receipt: its amounts, what was paid and what was refunded.
 
-Put together from the rows whenever somebody asks, so it is never behind them. It is a receipt, not a tax invoice: the
-house knows of no tax.
+Built from the rows on each request. It is a receipt, not a tax invoice: taxes are not known here.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from payments.models import Dispute, Order, Payment, Refund
 if TYPE_CHECKING:
     from datetime import datetime
 
-_ON_ITS_WAY: Final = (Refund.Status.CREATING, Refund.Status.PENDING)
+_PENDING: Final = (Refund.Status.CREATING, Refund.Status.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """One sum of a receipt, written out; `is_total` of those above it."""
+    """One row of a receipt: a label and a formatted amount; `is_total` rows are printed bold."""
 
     label: str
     amount: str
@@ -36,7 +35,7 @@ class ReceiptLine:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt as it is read. Names are as people gave them, so whoever shows it escapes them."""
+    """The content of a receipt. Names are user input: escape them."""
 
     title: str
     number: str
@@ -51,93 +50,91 @@ class Receipt:
 
 
 def receipt_number(order: Order) -> str:
-    """Return the number of an order's receipt: an order has one, and it never changes."""
+    """Return the number of an order's receipt. It never changes."""
     return f"AC-{order.pk:08d}"
 
 
 def build_receipt(order: Order) -> Receipt:
-    """Return the receipt of an order with its parties read; before it is paid, a statement of what is due."""
+    """Return the receipt of an order or, before it is paid, a statement of what is due."""
     return Receipt(
         title="Receipt" if order.status == Order.Status.PAID else "Statement",
         number=receipt_number(order),
-        payment_status=_standing(order),
+        payment_status=_payment_status(order),
         product=order.product.name,
         product_id=order.product_id,
         seller=order.seller.display_name,
         buyer=order.buyer.display_name,
         currency=order.currency,
-        lines=(*_owed(order), *_settled(order)),
+        lines=(*_charge_lines(order), *_payment_lines(order)),
         site=settings.SITE_URL,
     )
 
 
 def render_html(receipt: Receipt) -> str:
-    """Return it as a page that loads nothing."""
+    """Return the receipt as an HTML page that loads no other resources."""
     return render_to_string("payments/receipt.html", {"receipt": receipt})
 
 
 def render_pdf(receipt: Receipt, *, at: datetime) -> bytes:
-    """Return it as a PDF made `at`, UTC."""
-    from payments.receipts import pdf  # noqa: PLC0415 (half a second and 20 MB, for processes that make one)
+    """Return the receipt as a PDF with `at` (UTC) as its creation date."""
+    from payments.receipts import pdf  # noqa: PLC0415 (it costs half a second and 20 MB: only where a PDF is made)
 
     return pdf.render(receipt, at=at)
 
 
-def _standing(order: Order) -> str:
+def _payment_status(order: Order) -> str:
     if order.paid_at is not None:
-        return f"Paid on {_day(order.paid_at)}."
+        return f"Paid on {_format_date(order.paid_at)}."
     if order.status == Order.Status.AWAITING_PAYMENT:
         return f"Not paid yet. Due by {order.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
-    return "Not paid. The sale fell through, and nothing is due."
+    return "Not paid in time. Nothing is due."
 
 
-def _owed(order: Order) -> list[ReceiptLine]:
-    """Return what adds up to the total."""
-    lines = [_line(order, "Hammer price", order.hammer_price)]
+def _charge_lines(order: Order) -> list[ReceiptLine]:
+    """Return the amounts that add up to the total."""
+    lines = [_format_line(order, "Hammer price", order.hammer_price)]
     if order.buyers_premium:
-        lines.append(_line(order, "Buyer's premium", order.buyers_premium, note=_bands(order)))
+        lines.append(_format_line(order, "Buyer's premium", order.buyers_premium, note=_premium_note(order)))
     if order.shipping:
-        lines.append(_line(order, "Shipping", order.shipping))
-    return [*lines, _line(order, "Total", order.total, is_total=True)]
+        lines.append(_format_line(order, "Shipping", order.shipping))
+    return [*lines, _format_line(order, "Total", order.total, is_total=True)]
 
 
-def _settled(order: Order) -> list[ReceiptLine]:
-    """Return what was paid of the total, what went back of that, and what is left."""
+def _payment_lines(order: Order) -> list[ReceiptLine]:
+    """Return what was paid, what is due, and the refunds and chargebacks since then."""
     if order.paid_at is None:
         due = order.total if order.status == Order.Status.AWAITING_PAYMENT else Decimal(0)
-        return [_line(order, "Due", due, is_total=True)]
+        return [_format_line(order, "Due", due, is_total=True)]
     lines = [
-        _line(order, "Paid", -order.total, note=_day(order.paid_at)),
-        _line(order, "Due", Decimal(0), is_total=True),
+        _format_line(order, "Paid", -order.total, note=_format_date(order.paid_at)),
+        _format_line(order, "Due", Decimal(0), is_total=True),
     ]
-    if back := _gone_back(order):
-        lines += [_line(order, label, amount, note=_day(at)) for at, label, amount in back]
+    if back := _returned_amounts(order):
+        lines += [_format_line(order, label, amount, note=_format_date(at)) for at, label, amount in back]
         left = order.total - sum(amount for _, _, amount in back)
-        lines.append(_line(order, "Paid, less what went back", left, is_total=True))
-    on_its_way = Refund.objects.filter(
-        payment__order=order, payment__status=Payment.Status.SUCCEEDED, status__in=_ON_ITS_WAY
-    )
+        lines.append(_format_line(order, "Net paid", left, is_total=True))
+    pending = Refund.objects.filter(payment__order=order, payment__status=Payment.Status.SUCCEEDED, status__in=_PENDING)
     lines += [
-        _line(order, "Refund on its way", amount)
-        for amount in on_its_way.order_by("pk").values_list("amount", flat=True)
+        _format_line(order, "Refund pending", amount)
+        for amount in pending.order_by("pk").values_list("amount", flat=True)
     ]
     return lines
 
 
-def _gone_back(order: Order) -> list[tuple[datetime, str, Decimal]]:
-    """Return what went back of the payment that paid it, the oldest first; a surplus paid nothing."""
+def _returned_amounts(order: Order) -> list[tuple[datetime, str, Decimal]]:
+    """Return refunds and chargebacks of the payment that paid the order, oldest first."""
     of_payment = {"payment__order": order, "payment__status": Payment.Status.SUCCEEDED}
     refunds = Refund.objects.filter(**of_payment, status=Refund.Status.SUCCEEDED)
     lost = Dispute.objects.filter(**of_payment, status="lost")
     back = [
         *((refund.settled_at, "Refunded", refund.amount) for refund in refunds),
-        *((dispute.closed_at, "Taken back by the buyer's bank", dispute.amount) for dispute in lost),
+        *((dispute.closed_at, "Chargeback", dispute.amount) for dispute in lost),
     ]
     return sorted((at, label, amount) for at, label, amount in back if at is not None)
 
 
-def _bands(order: Order) -> str:
-    """Return how the premium comes about: `20% of the first 1,000.00, 12% of the rest`."""
+def _premium_note(order: Order) -> str:
+    """Return how the premium is calculated: `20% of the first 1,000.00, 12% of the rest`."""
     bands = [(Decimal(start), Decimal(percent)) for start, percent in order.product.premium_bands]
     reached = [band for band in bands if band[0] < order.hammer_price]
     parts = [
@@ -149,10 +146,10 @@ def _bands(order: Order) -> str:
     return ", ".join((*parts, *last))
 
 
-def _line(order: Order, label: str, amount: Decimal, *, note: str = "", is_total: bool = False) -> ReceiptLine:
+def _format_line(order: Order, label: str, amount: Decimal, *, note: str = "", is_total: bool = False) -> ReceiptLine:
     text = money.format_amount(abs(amount), order.currency)
     return ReceiptLine(label, f"-{text}" if amount < 0 else text, note, is_total)
 
 
-def _day(at: datetime) -> str:
+def _format_date(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d}"

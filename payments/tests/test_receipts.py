@@ -19,12 +19,12 @@ pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def url(order, what=""):
-    return f"/api/payments/orders/{order.pk}/receipt/{what}"
+def url(order, suffix=""):
+    return f"/api/payments/orders/{order.pk}/receipt/{suffix}"
 
 
 def paid(order):
-    """Its payment, once it is paid."""
+    """Mark the order paid and return its payment."""
     Order.objects.filter(pk=order.pk).update(status="paid", paid_at=AT)
     return Payment.objects.create(
         order=order, stripe_intent_id=f"pi_{order.pk}", amount=order.total, currency=order.currency, status="succeeded",
@@ -52,7 +52,7 @@ def lines_of(order):
     return [(line.label, line.amount) for line in receipt_of(order).lines]
 
 
-def test_what_is_due_before_it_is_paid(order):
+def test_receipt_before_payment_is_a_statement_of_what_is_due(order):
     receipt = receipt_of(order)
     assert (receipt.title, receipt.number) == ("Statement", f"AC-{order.pk:08d}")
     assert receipt.payment_status == f"Not paid yet. Due by {order.due_at:%Y-%m-%d %H:%M} UTC."
@@ -63,7 +63,7 @@ def test_what_is_due_before_it_is_paid(order):
     )
 
 
-def test_a_paid_order_has_a_receipt(order):
+def test_receipt_after_payment_shows_payment_and_nothing_due(order):
     paid(order)
     receipt = receipt_of(order)
     assert (receipt.title, receipt.payment_status) == ("Receipt", "Paid on 2026-11-20.")
@@ -76,10 +76,10 @@ def test_a_paid_order_has_a_receipt(order):
 
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
-def test_of_a_sale_that_fell_through_nothing_is_due(order, status):
+def test_receipt_of_unpaid_expired_order_shows_nothing_due(order, status):
     Order.objects.filter(pk=order.pk).update(status=status, expired_at=AT if status == "expired" else None)
     receipt = receipt_of(order)
-    assert receipt.payment_status == "Not paid. The sale fell through, and nothing is due."
+    assert receipt.payment_status == "Not paid in time. Nothing is due."
     assert receipt.lines[-1] == ReceiptLine("Due", "0.00", is_total=True)
 
 
@@ -92,7 +92,7 @@ def test_of_a_sale_that_fell_through_nothing_is_due(order, status):
         ("6000", "750.00", "20% of the first 1,000.00, 12.5% of the next 4,000.00, 5% of the rest"),
     ],
 )
-def test_the_premium_is_shown_by_its_bands(settings, seller, bidder, price, premium, note):
+def test_receipt_premium_note_lists_the_bands(settings, seller, bidder, price, premium, note):
     settings.BUYERS_PREMIUM_BANDS = [
         (Decimal(0), Decimal(20)),
         (Decimal(1000), Decimal("12.5")),
@@ -103,7 +103,7 @@ def test_the_premium_is_shown_by_its_bands(settings, seller, bidder, price, prem
     assert lines[1:3] == (ReceiptLine("Buyer's premium", premium, note), ReceiptLine("Shipping", "7.50"))
 
 
-def test_refunds_that_arrived_are_taken_off_and_those_on_their_way_are_named(order):
+def test_receipt_with_refunds_subtracts_succeeded_and_lists_pending(order):
     payment = paid(order)
     for amount, status in (("5.00", "succeeded"), ("1.00", "pending"), ("2.00", "failed"), ("0.50", "creating")):
         refund(payment, amount, status)
@@ -111,13 +111,13 @@ def test_refunds_that_arrived_are_taken_off_and_those_on_their_way_are_named(ord
         ("Paid", "-19.99"),
         ("Due", "0.00"),
         ("Refunded", "5.00"),
-        ("Paid, less what went back", "14.99"),
-        ("Refund on its way", "1.00"),
-        ("Refund on its way", "0.50"),
+        ("Net paid", "14.99"),
+        ("Refund pending", "1.00"),
+        ("Refund pending", "0.50"),
     ]
 
 
-def test_money_that_paid_no_order_is_not_on_its_receipt(order):
+def test_receipt_with_surplus_payment_leaves_it_out(order):
     paid(order)
     surplus = Payment.objects.create(
         order=order, stripe_intent_id="pi_twice", amount=order.total, currency="USD", status="surplus",
@@ -128,7 +128,7 @@ def test_money_that_paid_no_order_is_not_on_its_receipt(order):
     assert lines_of(order)[-1] == ("Due", "0.00")
 
 
-def test_a_lost_dispute_is_on_it_and_an_open_one_is_not(order):
+def test_receipt_with_dispute_shows_it_only_when_lost(order):
     payment = paid(order)
     Dispute.objects.create(
         payment=payment,
@@ -141,8 +141,8 @@ def test_a_lost_dispute_is_on_it_and_an_open_one_is_not(order):
     assert lines_of(order)[-1] == ("Due", "0.00")
     Dispute.objects.update(status="lost", closed_at=AT)
     assert lines_of(order)[-2:] == [
-        ("Taken back by the buyer's bank", "19.99"),
-        ("Paid, less what went back", "0.00"),
+        ("Chargeback", "19.99"),
+        ("Net paid", "0.00"),
     ]
 
 
@@ -150,14 +150,14 @@ def test_a_lost_dispute_is_on_it_and_an_open_one_is_not(order):
     ("currency", "price", "text"),
     [("JPY", "1234567", "1,234,567"), ("KWD", "1234.56", "1,234.560"), ("USD", "1234.5", "1,234.50")],
 )
-def test_amounts_have_the_decimals_of_their_currency(as_user, seller, bidder, currency, price, text):
+def test_receipt_amounts_have_the_decimals_of_the_currency(as_user, seller, bidder, currency, price, text):
     order = Order.objects.get(product=sell(seller, bidder, price, currency=currency))
     page = as_user(bidder).get(url(order)).content.decode()
     assert re.findall(r"<td>(.*?)</td>", page) == [f"{text} {currency}"] * 3
 
 
 @pytest.mark.parametrize("who", ["bidder", "seller", "staff"])
-def test_buyer_seller_and_staff_get_both(request, as_user, order, who):
+def test_receipt_for_buyer_seller_and_staff_is_html_and_pdf(request, as_user, order, who):
     caller = as_user(request.getfixturevalue(who))
     page, document = caller.get(url(order)), caller.get(url(order, "pdf/"))
     assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -167,15 +167,15 @@ def test_buyer_seller_and_staff_get_both(request, as_user, order, who):
     assert page["Cache-Control"] == document["Cache-Control"] == "private, no-store"
 
 
-@pytest.mark.parametrize("what", ["", "pdf/"])
-def test_others_find_nothing_and_nobody_writes(client, as_user, rival, winner, order, what):
-    answer = as_user(rival).get(url(order, what))
+@pytest.mark.parametrize("suffix", ["", "pdf/"])
+def test_receipt_for_others_is_404_and_other_methods_405(client, as_user, rival, winner, order, suffix):
+    answer = as_user(rival).get(url(order, suffix))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert client.get(url(order, what)).status_code == 401
-    assert winner.post(url(order, what)).status_code == 405
+    assert client.get(url(order, suffix)).status_code == 401
+    assert winner.post(url(order, suffix)).status_code == 405
 
 
-def test_names_are_escaped_and_the_page_loads_nothing(winner, order):
+def test_receipt_html_escapes_names_and_loads_nothing(winner, order):
     order.product.name = "<script>alert(1)</script>\"'&"
     order.product.save(update_fields=("name",))
     order.seller.display_name = "</bdi><img src=x onerror=y>"
@@ -190,7 +190,7 @@ def test_names_are_escaped_and_the_page_loads_nothing(winner, order):
     )
 
 
-def test_no_address_is_on_it(winner, order):
+def test_receipt_shows_display_names_and_no_email(winner, order):
     page = winner.get(url(order)).content.decode()
     assert order.seller.display_name in page
     assert order.buyer.display_name in page
