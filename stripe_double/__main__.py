@@ -21,8 +21,8 @@ from stripe_double.webhooks import Deliverer, Endpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-HOST = "127.0.0.1"  # never another: what it holds is for this machine
-TRUE = ("true", "on", "ok", "y", "yes", "1")  # what django-environ takes for true; all else turns DEBUG off
+HOST = "127.0.0.1"  # never another: its data is for this machine
+TRUE = ("true", "on", "ok", "y", "yes", "1")  # what django-environ reads as true; anything else means DEBUG off
 
 
 def refusal(env: Mapping[str, str]) -> str | None:
@@ -36,7 +36,7 @@ def refusal(env: Mapping[str, str]) -> str | None:
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
-    """Return the settings of the command line, else of the environment; exit 2 on nonsense."""
+    """Return the settings of the command line, else of the environment; exit 2 if invalid."""
     parser = argparse.ArgumentParser(
         prog="python -m stripe_double", description=__doc__, epilog="For development and tests only."
     )

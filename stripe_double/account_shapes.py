@@ -30,7 +30,7 @@ EMPTY_REQUIREMENTS: JSON = {
     "past_due": [],
     "pending_verification": [],
 }
-# What `type` stands for. Source: https://docs.stripe.com/connect/migrate-to-controller-properties
+# What each `type` means. Source: https://docs.stripe.com/connect/migrate-to-controller-properties
 CONTROLLERS: dict[str, tuple[str, str, str, str]] = {
     "express": ("application_express", "application", "stripe", "express"),
     "custom": ("application_custom", "application", "application", "none"),
@@ -64,15 +64,15 @@ def account(type_: str | None, controller: JSON, country: str) -> JSON:
         "future_requirements": EMPTY_REQUIREMENTS,
         "metadata": {},
         "payouts_enabled": False,
-        "requirements": _owed(),
+        "requirements": _initial_requirements(),
         "settings": _settings(),
         "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
         "type": type_ or "none",
     }
 
 
-def _owed() -> JSON:
-    """Return the requirements of an account that has told nothing of itself."""
+def _initial_requirements() -> JSON:
+    """Return the requirements of an account before onboarding."""
     due = list(DUE)
     return EMPTY_REQUIREMENTS | {
         "currently_due": due,

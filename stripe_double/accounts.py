@@ -1,4 +1,4 @@
-"""Connected accounts: whom the platform passes money on to, and what an intent or a transfer may ask of them.
+"""Connected accounts: who receives money from the platform, and what an intent or a transfer requires of them.
 
 Onboarding is in `onboarding.py`. Source: https://docs.stripe.com/api/accounts and https://docs.stripe.com/connect
 """
@@ -103,7 +103,7 @@ def switch(call: Call, found: JSON, changes: JSON) -> None:
 
 
 def connect(call: Call, intent: JSON) -> None:
-    """Write on a PaymentIntent to whom its money goes and what the platform keeps. The caller saves it.
+    """Set the destination and the application fee of a PaymentIntent. The caller saves it.
 
     Source: https://docs.stripe.com/connect/destination-charges
     """
@@ -129,7 +129,7 @@ def connect(call: Call, intent: JSON) -> None:
             raise StripeError(NO_DESTINATION, param="application_fee_amount")
         intent["application_fee_amount"] = fee or None
     if (intent["application_fee_amount"] or 0) > intent["amount"]:
-        most = currencies.shown(intent["amount"], intent["currency"])
+        most = currencies.format_amount(intent["amount"], intent["currency"])
         message = f"Your application fee must be less than or equal to the amount of the payment ({most})."
         raise StripeError(message, param="application_fee_amount")
 

@@ -18,11 +18,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stripe_double import control, forms, idempotency, objects, pages, reading, switches
+from stripe_double import control, forms, idempotency, objects, pages, reads, switches
 from stripe_double.call import Call
 from stripe_double.errors import StripeError
 from stripe_double.faults import Fault, Faults
-from stripe_double.hangup import HangUp, Late, with_hangup
+from stripe_double.hangup import HangUp, Late, with_transport_access
 from stripe_double.routes import OPERATIONS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ LIVE = "This is a test double of Stripe, not Stripe: it refuses live keys. Use a
 
 @dataclass
 class Double:
-    """One stand-in: its store, its deliverer (None without a webhook address) and the faults that wait."""
+    """The state of one double: its store, its webhook sender (None without a webhook URL) and the queued faults."""
 
     store: Store
     deliverer: Deliverer | None = None
@@ -59,7 +59,7 @@ class Double:
     faults: Faults = field(default_factory=Faults)
 
     def wake(self) -> None:
-        """Tell the deliverer that events were committed."""
+        """Notify the webhook sender that events were committed."""
         if self.deliverer:
             self.deliverer.wake()
 
@@ -91,9 +91,9 @@ def build(double: Double) -> ASGIApp:
     ]
     unknown = partial(_unknown, double)
     routes.append(Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
-    # A page in a browser on this machine may reach 127.0.0.1 under a name of its own (DNS rebinding).
+    # A web page could reach 127.0.0.1 under another host name (DNS rebinding).
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    return with_hangup(Starlette(routes=routes, middleware=[hosts], lifespan=lifespan))
+    return with_transport_access(Starlette(routes=routes, middleware=[hosts], lifespan=lifespan))
 
 
 def _unknown_url(request: Request) -> Callable[[Call, str], JSON]:
@@ -144,7 +144,7 @@ async def _checked(
     fault = double.faults.take(request.method, request.url.path)
     if fault and fault.kind == "reset":
         return HangUp(0)
-    if fault and fault.kind == "429":  # turned away before anything began, so no key remembers it
+    if fault and fault.kind == "429":  # refused before any work, so no key is stored
         message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
         raise StripeError(message, status=429, code="rate_limit")
     try:
@@ -152,7 +152,7 @@ async def _checked(
             answer = _get(call, work, fault)
         else:
             answer = await _write(double, request, call, work, fault=fault, pairs=forms.pairs(raw))
-    except StripeError as error:  # its answer can be late or lost too
+    except StripeError as error:  # a stored response can be delayed or lost too
         answer = _refusal(error, request_id)
     if fault and fault.kind == "timeout_after_create":
         return HangUp(fault.seconds)
@@ -166,7 +166,7 @@ def _get(call: Call, work: Callable[[], JSON], fault: Fault | None) -> Response:
         raise _fault_500()
     paths = call.params.pop("expand", [])
     body = work()
-    reading.expand(call.store, body, paths)
+    reads.expand(call.store, body, paths)
     return _response(200, _text(body), call.request_id)
 
 
@@ -200,13 +200,13 @@ def _run(store: Store, call: Call, work: Callable[[], JSON], fault: Fault | None
     """Do the work and save its answer in one transaction: after a kill there are both or neither."""
     paths = call.params.pop("expand", [])
     with store.transaction():
-        store.mark()
+        store.savepoint()
         status, saved = 200, True
         try:
             if fault and fault.kind == "500":
                 raise _fault_500()
             body = work()
-            reading.expand(store, body, paths)
+            reads.expand(store, body, paths)
         except StripeError as error:
             if not error.keeps_changes:
                 store.undo()
@@ -260,7 +260,7 @@ def _key(request: Request, given: forms.Params) -> str:
 
 
 def _text(body: JSON) -> str:
-    return json.dumps(body, indent=2) + "\n"  # as Stripe: a person with curl reads it too
+    return json.dumps(body, indent=2) + "\n"  # like Stripe: readable with curl
 
 
 def _refusal(error: StripeError, request_id: str) -> Response:
@@ -274,6 +274,6 @@ def _response(status: int, body: str, request_id: str, headers: dict[str, str] |
         "Stripe-Double": "true",
         "Cache-Control": "no-cache, no-store",
     }
-    # The client's own key comes back in a header; whatever cannot stand in one is left out.
+    # The client's key is returned in a header; characters that a header cannot contain are removed.
     echoed = {name: value for name, value in (headers or {}).items() if value.isascii() and value.isprintable()}
     return Response(body, status, sent | echoed, media_type="application/json")

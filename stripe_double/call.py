@@ -1,4 +1,4 @@
-"""What an API call is made of, and the three things most of them do: find, change, announce."""
+"""An API call, and what most calls do: find an object, change it, emit an event."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the API, after authentication. `request_id` is empty where the double itself acts."""
+    """One request to the API, after authentication. `request_id` is empty when the double itself acts."""
 
     store: Store
     params: Params
@@ -35,12 +35,12 @@ class Call:
         return found
 
     def announce(self, type_: str, snapshot: JSON, previous: JSON | None = None, *, account: str | None = None) -> None:
-        """Write an event and queue its delivery, in the transaction of the change it tells of.
+        """Write an event and queue its delivery, in the transaction of the change.
 
         `account` is the connected account it happened on; None is the platform's own.
         Source: https://docs.stripe.com/api/events/types
         """
-        # What a customer or a bank does has no API request behind it; Stripe's events then carry nulls.
+        # What a customer or a bank does has no API request behind it; Stripe's events then contain nulls.
         request = {"id": self.request_id or None, "idempotency_key": self.idempotency_key}
         event = objects.event(type_, snapshot, previous, request) | ({"account": account} if account else {})
         self.store.add(event)

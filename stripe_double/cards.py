@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decline:
-    """Why a bank says no: Stripe's `code`, `decline_code` and message."""
+    """Why a bank declines: Stripe's `code`, `decline_code` and message."""
 
     code: str
     decline_code: str
@@ -54,8 +54,8 @@ class Instrument:
     """How a test card or account behaves; `number` never leaves this module's table.
 
     `saves` is a card whose declines come when it is charged, not when it is saved; `set_up_once` one that needs no
-    3-D Secure off-session after it was authenticated for that. `refund` is how its refunds go: `succeeds`, `fails`
-    (later) or `waits` (pending until settled). `dispute` is the reason for which its holder disputes every charge.
+    3-D Secure off-session once it was authenticated. `refund` is how its refunds go: `succeeds`, `fails`
+    (later) or `waits` (pending until settled). `dispute` is the reason with which every charge is disputed.
     """
 
     number: str
@@ -72,7 +72,7 @@ class Instrument:
 
     @property
     def last4(self) -> str:
-        """Return what may be shown."""
+        """Return the public fields."""
         return self.number[-4:]
 
     @property
@@ -146,7 +146,7 @@ def from_fingerprint(fingerprint: str) -> Instrument:
     return Instrument("", decline=NOT_A_TEST_CARD)
 
 
-def from_data(data: Any) -> tuple[Instrument, Params]:  # whatever the form held
+def from_data(data: Any) -> tuple[Instrument, Params]:  # any form value
     """Return the instrument of a raw `payment_method_data` hash and its card hash, or raise the 402 Stripe gives.
 
     Source: https://docs.stripe.com/testing (invalid data)
@@ -169,7 +169,7 @@ def from_data(data: Any) -> tuple[Instrument, Params]:  # whatever the form held
 def _check_expiry(card: Params) -> None:
     now = time.gmtime()
     month, year = _whole(card.get("exp_month", "12")), _whole(card.get("exp_year", str(now.tm_year + 1)))
-    year += 2000 if 0 <= year < 100 else 0  # two digits, as people write them
+    year += 2000 if 0 <= year < 100 else 0  # two-digit years are accepted
     if not 1 <= month <= 12:
         raise _refused("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
     if not now.tm_year <= year <= now.tm_year + 50 or (year == now.tm_year and month < now.tm_mon):

@@ -30,13 +30,13 @@ def attach(call: Call, intent: JSON) -> None:
 
     Source: https://docs.stripe.com/api/payment_intents/update
     """
-    method = payment_methods.take(call, intent)
+    method = payment_methods.requested_method(call, intent)
     if method is not None:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
 
 
 def check_confirmable(intent: JSON) -> None:
-    """Raise Stripe's 400 for an intent that is past being paid.
+    """Raise Stripe's 400 for an intent that can no longer be paid.
 
     Source: https://docs.stripe.com/error-codes#payment-intent-unexpected-state
     """
@@ -55,7 +55,7 @@ def check_confirmable(intent: JSON) -> None:
 
 
 def pay(call: Call, intent: JSON) -> JSON:
-    """Charge the attached payment method; raise the 402 of a declined card after writing it down.
+    """Charge the attached payment method; record a declined card, then raise its 402.
 
     Source: https://docs.stripe.com/payments/paymentintents/lifecycle
     """
@@ -95,7 +95,7 @@ def is_off_session(call: Call) -> bool:
 
 
 def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
-    """Finish 3-D Secure as the customer would on the bank's page. A decline after it is written, not raised.
+    """Finish 3-D Secure as the customer would on the bank's page. A later decline is recorded, not raised.
 
     Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
     """
@@ -190,8 +190,8 @@ def _charge(call: Call, intent: JSON, method: JSON, decline: Decline | None, *, 
 def _succeed(call: Call, intent: JSON, charge: JSON, method: JSON, *, authenticated: bool = False) -> None:
     if intent["setup_future_usage"] and intent["customer"]:
         payment_methods.save_for(call, method, intent["customer"], authenticated=authenticated)
-    payment_methods.spend(call, method)
-    transfers.book(call, intent, charge)
+    payment_methods.mark_used(call, method)
+    transfers.record_charge(call, intent, charge)
     call.announce("charge.succeeded", charge)
     intent |= {
         "status": "succeeded",

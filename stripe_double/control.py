@@ -1,4 +1,4 @@
-"""What only the double has, under `/_double/`: what it is, 3-D Secure, bank settlement. More in `switches.py`."""
+"""The double's own endpoints, under `/_double/`: what it is, 3-D Secure, bank settlement. More in `switches.py`."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ async def _authenticate(double: Double, request: Request) -> Response:
     if intent is None:
         return problem
     with double.store.transaction():
-        intent = confirm.authenticate(call_of(double, request), intent, succeed=form["outcome"] == "succeed")
+        intent = confirm.authenticate(internal_call(double, request), intent, succeed=form["outcome"] == "succeed")
     double.wake()
-    return back_to_shop(double, intent, form)
+    return redirect_to_return_url(double, intent, form)
 
 
 async def _settle(double: Double, request: Request) -> Response:
@@ -91,12 +91,12 @@ async def _settle(double: Double, request: Request) -> Response:
     if intent is None:
         return problem
     with double.store.transaction():
-        intent = confirm.settle(call_of(double, request), intent, succeed=form["outcome"] == "succeed")
+        intent = confirm.settle(internal_call(double, request), intent, succeed=form["outcome"] == "succeed")
     double.wake()
     return JSONResponse(intent)
 
 
-def back_to_shop(double: Double, intent: JSON, form: JSON) -> Response:
+def redirect_to_return_url(double: Double, intent: JSON, form: JSON) -> Response:
     """Answer with the intent, or send a browser that came by the page to the return_url, with what Stripe adds to it.
 
     Source: https://docs.stripe.com/payments/accept-a-payment and https://docs.stripe.com/payments/save-and-reuse
@@ -126,12 +126,12 @@ def waiting(double: Double, request: Request, form: JSON, kind: str, status: str
 
 
 def refused(problem: str, status: int) -> Response:
-    """Return the double's own error: unlike Stripe's, so that nobody takes it for one."""
+    """Return the double's own error: unlike Stripe's, so that they cannot be confused."""
     return JSONResponse({"error": {"type": "double_error", "message": problem}}, status)
 
 
-def call_of(double: Double, request: Request) -> Call:
-    """Return the call by which the double itself acts, as a bank or a customer would: with no API request behind it."""
+def internal_call(double: Double, request: Request) -> Call:
+    """Return a call made by the double itself, acting as a bank or a customer, without an API request."""
     base_url = str(request.base_url).rstrip("/")
     return Call(
         store=double.store,
@@ -145,7 +145,7 @@ def call_of(double: Double, request: Request) -> Call:
 
 
 async def given(request: Request) -> JSON:
-    """Return the form or JSON that came with a switch; nothing when it is neither."""
+    """Return the form or JSON that came with a switch; empty if it is neither."""
     raw = await request.body()
     try:
         loaded = (

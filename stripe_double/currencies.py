@@ -30,12 +30,12 @@ SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
 
 def decimals(currency: str) -> int:
-    """Return how many digits of an amount stand behind the point."""
+    """Return the number of decimals."""
     return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
 
 
-def shown(amount: int, currency: str) -> str:
-    """Return an amount in minor units as Stripe words it in its messages, `$19.99`."""
+def format_amount(amount: int, currency: str) -> str:
+    """Format an amount in minor units as in Stripe's messages, `$19.99`."""
     places = decimals(currency)
     whole, rest = divmod(amount, 10**places)
     number = f"{whole:,}.{rest:0{places}d}" if places else f"{whole:,}"

@@ -37,13 +37,13 @@ def create(call: Call, _: str = "") -> JSON:
 
 
 def retrieve(call: Call, customer_id: str) -> JSON:
-    """Return a customer, or of a deleted one only that it was.
+    """Return a customer, or, if deleted, only that fact.
 
     Source: https://docs.stripe.com/api/customers/retrieve
     """
     params.only(call.params)
     deleted = call.store.get("deleted_customer", customer_id)
-    return _stub(customer_id) if deleted else call.find("customer", customer_id, "id")
+    return _deleted_customer(customer_id) if deleted else call.find("customer", customer_id, "id")
 
 
 def update(call: Call, customer_id: str) -> JSON:
@@ -71,13 +71,13 @@ def delete(call: Call, customer_id: str) -> JSON:
     customer = call.find("customer", customer_id, "id")
     for method in call.store.find(Query("payment_method", MAX_SAVED, equal={"customer": [customer_id]})):
         detach(call, method["id"])
-    # Kept under another kind: every other call finds no such customer, and lists leave it out.
+    # Stored under another kind, so that other calls and lists do not find it.
     call.store.execute("UPDATE objects SET kind = 'deleted_customer' WHERE id = ?", customer_id)
     call.announce("customer.deleted", customer)
-    return _stub(customer_id)
+    return _deleted_customer(customer_id)
 
 
-def named(call: Call) -> str | None:
+def requested_id(call: Call) -> str | None:
     """Return the customer that the call names, or None."""
     customer = params.text(call.params, "customer")
     if customer is not None:
@@ -85,7 +85,7 @@ def named(call: Call) -> str | None:
     return customer
 
 
-def _stub(customer_id: str) -> JSON:
+def _deleted_customer(customer_id: str) -> JSON:
     return {"id": customer_id, "object": "customer", "deleted": True}
 
 

@@ -1,6 +1,6 @@
 """Disputes: a cardholder takes the money back, the seller answers with evidence, the bank decides.
 
-The double takes no dispute fee, and lets no due date pass: a bank decides at `/_double/disputes/{id}/close`, or at
+The double takes no dispute fee, and ignores due dates: a bank decides at `/_double/disputes/{id}/close`, or at
 once for the evidence by which Stripe's test mode wins and loses.
 Source: https://docs.stripe.com/disputes/how-disputes-work and https://docs.stripe.com/testing#disputes
 """
@@ -26,7 +26,7 @@ REASONS = (
     "duplicate", "fraudulent", "general", "incorrect_account_details", "insufficient_funds", "noncompliant",
     "product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized",
 )  # fmt: skip
-# Visa's codes for what its cardholders say. Source: https://docs.stripe.com/disputes/categories#network-code-map
+# Visa's codes for each reason. Source: https://docs.stripe.com/disputes/categories#network-code-map
 VISA_CODES = {
     "credit_not_processed": "13.7",
     "duplicate": "12.6.1",
@@ -56,7 +56,7 @@ DECISIVE = {"winning_evidence": "won", "losing_evidence": "lost"}
 def open_dispute(call: Call, charge: JSON, *, amount: int | None = None, reason: str = "fraudulent") -> JSON:
     """Open a dispute over a paid charge and take `amount` of it (by default what was not refunded) from the balance.
 
-    The caller has checked `problem_with`. Changes `charge` and saves it.
+    The caller has checked `dispute_error`. Changes `charge` and saves it.
     Source: https://docs.stripe.com/api/events/types#event_types-charge.dispute.created
     """
     dispute = _dispute(charge, amount or charge["amount"] - charge["amount_refunded"], reason)
@@ -69,7 +69,7 @@ def open_dispute(call: Call, charge: JSON, *, amount: int | None = None, reason:
     return dispute
 
 
-def problem_with(charge: JSON, amount: int | None, reason: str) -> str | None:
+def dispute_error(charge: JSON, amount: int | None, reason: str) -> str | None:
     """Return why a charge cannot be disputed so, or None."""
     left = charge["amount"] - charge["amount_refunded"]
     if charge["status"] != "succeeded":
@@ -83,14 +83,14 @@ def problem_with(charge: JSON, amount: int | None, reason: str) -> str | None:
     return None
 
 
-def refuses_refund(call: Call, charge: JSON) -> bool:
-    """Return whether a dispute stands against a refund of the charge: one that is open, or was lost."""
+def blocks_refund(call: Call, charge: JSON) -> bool:
+    """Return whether a dispute prevents a refund of the charge: one that is open or was lost."""
     found = call.store.find(Query("dispute", 100, equal={"charge": [charge["id"]]}))
     return any(dispute["status"] in (*OPEN, "lost") for dispute in found)
 
 
 def update(call: Call, dispute_id: str) -> JSON:
-    """Keep evidence and, unless `submit` is false, hand it to the bank. Evidence can be handed in once.
+    """Store evidence and, unless `submit` is false, submit it to the bank. Evidence can be submitted once.
 
     Source: https://docs.stripe.com/api/disputes/update
     """
@@ -218,7 +218,7 @@ def _dispute(charge: JSON, amount: int, reason: str) -> JSON:
 
 def _method_details(charge: JSON, reason: str) -> JSON | None:
     card = charge["payment_method_details"].get("card")
-    if card is None:  # Stripe tells the details of cards and wallets, not of bank accounts
+    if card is None:  # Stripe includes the details of cards and wallets, not of bank accounts
         return None
     code = VISA_CODES.get(reason) if card["brand"] == "visa" else None
     shown = {"brand": card["brand"], "case_type": "chargeback", "network": card["network"], "network_reason_code": code}

@@ -15,8 +15,8 @@ DOCS = "https://docs.stripe.com/error-codes/"
 class StripeError(Exception):
     """An answer in Stripe's error shape.
 
-    `saved` says whether an idempotency key remembers it (validation is forgotten, outcomes are kept);
-    `keeps_changes` whether what was written before it stays (a declined card leaves its mark on the intent).
+    `saved` says whether an idempotency key stores it (validation errors are not stored, outcomes are);
+    `keeps_changes` whether changes made before the error are committed (a decline is recorded on the intent).
     Source: https://docs.stripe.com/api/idempotent_requests
     """
 
@@ -30,7 +30,7 @@ class StripeError(Exception):
         param: str | None = None,
         saved: bool = False,
         keeps_changes: bool = False,
-        **more: Any,  # decline_code, charge, payment_intent, payment_method: whatever Stripe adds
+        **more: Any,  # decline_code, charge, payment_intent, payment_method: what Stripe adds
     ) -> None:
         """Describe the error; nothing of it may hold a key, a card number or a whole client secret of another."""
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What goes wrong with the next requests to the API, set at `POST /_double/faults`. Webhooks: `webhook_faults.py`.
+"""Faults for the next API requests, set at `POST /_double/faults`. Webhooks: `webhook_faults.py`.
 
 A queue in memory; each request takes the first fault that is meant for it.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 JSON = dict[str, Any]
 
-# `timeout_after_create`: the work is done, then `seconds` of silence and a closed connection.
-# `slow`: the work is done, then `seconds` of silence and the answer: a client killed meanwhile leaves it behind.
-# `reset`: the connection is closed before anything is done. `500` and `429`: nothing is done, as at Stripe.
+# `timeout_after_create`: do the work, wait `seconds`, close the connection.
+# `slow`: do the work, wait `seconds`, answer.
+# `reset`: close the connection before any work. `500`, `429`: refuse without any work, like Stripe.
 KINDS = ("timeout_after_create", "500", "429", "slow", "reset")
 METHODS = ("POST", "GET", "DELETE", "any")
 MAX_SECONDS = 600.0
@@ -28,19 +28,19 @@ class Fault:
     method: str = "POST"
     path: str = ""
 
-    def meets(self, method: str, path: str) -> bool:
-        """Return whether the fault is meant for this request."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether the fault applies to this request."""
         return self.method in ("any", method) and path.startswith(self.path)
 
 
 @dataclass
 class Faults:
-    """The faults that wait for requests, in the order they were armed."""
+    """The queued faults, in order."""
 
     waiting: list[Fault] = field(default_factory=list)
 
     def set(self, given: JSON) -> str | None:
-        """Arm `times` more faults or (with an empty `next`) disarm all; return what is wrong with it, or None."""
+        """Queue `times` more faults or (with an empty `next`) clear the queue; return an error message or None."""
         kind = str(given.get("next") or "")
         method = str(given.get("method") or "POST")
         try:
@@ -62,14 +62,14 @@ class Faults:
         return None
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Return the first fault meant for this request and disarm it."""
+        """Remove and return the first fault for this request."""
         for position, fault in enumerate(self.waiting):
-            if fault.meets(method, path):
+            if fault.matches(method, path):
                 return self.waiting.pop(position)
         return None
 
-    def shown(self) -> JSON:
-        """Return what waits; `next` and `seconds` are of the first."""
+    def as_dict(self) -> JSON:
+        """Return the queue; `next` and `seconds` describe its first fault."""
         first = self.waiting[0] if self.waiting else None
         return {
             "next": first.kind if first else None,

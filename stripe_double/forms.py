@@ -35,7 +35,7 @@ def decode(raw: bytes) -> Params:
             msg = "Invalid parameter name."
             raise StripeError(msg, code="parameter_unknown")
         _put(tree, path, value)
-    # The keys of metadata are the caller's own: metadata[7]=x is a key "7", not a position.
+    # Metadata keys are free text: metadata[7]=x is a key "7", not a position.
     return {key: value if key == "metadata" else _listed(value) for key, value in tree.items()}
 
 

@@ -1,7 +1,7 @@
-"""Answers that never come (the connection is held, then closed without a byte, as in a network time-out), or late.
+"""Responses that never arrive (the connection is closed without a byte, as in a network timeout) or arrive late.
 
-ASGI has no word for the former, and returning without an answer makes uvicorn send a 500 of its own, which the SDK
-would take for Stripe's; so the server's transport is closed from under it.
+ASGI cannot express the former: returning without an answer makes uvicorn send its own 500. So the server's transport is
+closed directly.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class HangUp(Response):
     """Wait, unless the client leaves first, and close."""
 
     def __init__(self, seconds: float) -> None:
-        """Hold the connection for `seconds`."""
+        """Keep the connection open for `seconds`."""
         super().__init__()
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent
-        """Answer nothing."""
+        """Send no response."""
         try:
             async with asyncio.timeout(self.seconds):
                 await _gone(receive)
@@ -37,15 +37,15 @@ class HangUp(Response):
 
 
 class Late(Response):
-    """Wait, and answer if the client still listens then. What the answer tells of was done before the wait."""
+    """Wait, then answer if the client is still connected. The work was done before the wait."""
 
     def __init__(self, answer: Response, seconds: float) -> None:
-        """Hold `answer` back for `seconds`."""
+        """Delay `answer` by `seconds`."""
         super().__init__()
         self.answer, self.seconds = answer, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer late."""
+        """Send the response late."""
         try:
             async with asyncio.timeout(self.seconds):
                 await _gone(receive)
@@ -58,8 +58,8 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def with_hangup(app: ASGIApp) -> ASGIApp:
-    """Hand the connection's transport to the application; uvicorn's `send` is a method of the cycle that owns it."""
+def with_transport_access(app: ASGIApp) -> ASGIApp:
+    """Give the application the connection's transport; uvicorn's `send` is a method of the cycle that owns it."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)

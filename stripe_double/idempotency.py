@@ -1,4 +1,4 @@
-"""Idempotency keys: the same key and parameters give the same answer, and the work is done once.
+"""Idempotency keys: the same key and parameters return the same response, and the work is done once.
 
 Source: https://docs.stripe.com/api/idempotent_requests
 """
@@ -23,7 +23,7 @@ ELSE = "Try using a key other than '{key}' if you meant to execute a different r
 
 @dataclass(frozen=True)
 class Saved:
-    """The answer of an earlier request with the same key."""
+    """The stored response of an earlier request with the same key."""
 
     status: int
     body: str
@@ -36,7 +36,7 @@ def fingerprint(pairs: list[tuple[str, str]]) -> str:
 
 
 def claim(store: Store, key: str, path: str, digest: str, request_id: str) -> Saved | None:
-    """Take the key for this request, or return the answer it already has.
+    """Reserve the key for this request, or return its stored response.
 
     Raises 400 `idempotency_error` when the key was used with another path or other parameters, and 409
     `idempotency_key_in_use` while the first request with it still runs.
@@ -45,7 +45,7 @@ def claim(store: Store, key: str, path: str, digest: str, request_id: str) -> Sa
         raise StripeError(f"Idempotency keys can have up to {MAX_KEY} characters.", type_="idempotency_error")
     with store.transaction():
         store.execute("DELETE FROM answers WHERE created < ? AND status IS NOT NULL", time.time() - REMEMBERED_FOR)
-        # The insert decides, not a look before it: of two requests at once exactly one adds the row.
+        # The insert decides: of two simultaneous requests exactly one adds the row.
         added = store.execute(
             "INSERT INTO answers (key, path, fingerprint, request, created) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO NOTHING",
@@ -79,10 +79,10 @@ def claim(store: Store, key: str, path: str, digest: str, request_id: str) -> Sa
 
 
 def keep(store: Store, key: str, status: int, body: str) -> None:
-    """Save the answer, in the transaction of the work it answers for."""
+    """Store the response in the transaction of the work."""
     store.execute("UPDATE answers SET status = ?, body = ? WHERE key = ?", status, body, key)
 
 
 def forget(store: Store, key: str) -> None:
-    """Free a key whose request failed validation or broke off before its work began."""
+    """Release a key whose request failed before its work began."""
     store.execute("DELETE FROM answers WHERE key = ? AND status IS NULL", key)

@@ -62,7 +62,7 @@ WHILE_PAYABLE = (
     "setup_future_usage",
 )
 USAGES = ("on_session", "off_session")
-# What Stripe shows to whoever holds only the client secret: no metadata, no charge.
+# What Stripe shows to a holder of the client secret alone: no metadata, no charge.
 # Source: https://docs.stripe.com/api/payment_intents/retrieve
 PUBLIC = (
     "id", "object", "amount", "amount_details", "automatic_payment_methods", "canceled_at", "cancellation_reason",
@@ -81,7 +81,7 @@ def create(call: Call, _: str = "") -> JSON:
     params.only(given, *CHANGEABLE, *ONLY_AT_CREATION)
     currency = params.currency(given)
     amount = params.amount(given, currency)
-    automatic, methods = methods_of(call, currency)
+    automatic, methods = payment_methods_for(call, currency)
     intent = objects.payment_intent(amount, currency, methods, automatic=automatic)
     _describe(call, intent)
     accounts.connect(call, intent)
@@ -96,7 +96,7 @@ def create(call: Call, _: str = "") -> JSON:
 
 
 def retrieve(call: Call, intent_id: str) -> JSON:
-    """Return an intent; with a publishable key only against its client secret, and only its public part."""
+    """Return an intent; with a publishable key only with its client secret, and only its public part."""
     params.only(call.params, "client_secret")
     return visible(call, find(call, intent_id))
 
@@ -121,7 +121,7 @@ def update(call: Call, intent_id: str) -> JSON:
         intent["currency"] = params.currency(given)
     if "amount" in given or "currency" in given:
         intent["amount"] = params.amount({"amount": str(intent["amount"])} | given, intent["currency"])
-        if intent["status"] == "requires_action":  # the customer approved another sum
+        if intent["status"] == "requires_action":  # the customer approved another amount
             intent |= {"status": "requires_confirmation", "next_action": None}
     _describe(call, intent)
     accounts.connect(call, intent)
@@ -178,7 +178,7 @@ def confirmed(call: Call, intent_id: str) -> JSON:
 
 
 def find(call: Call, intent_id: str) -> JSON:
-    """Return the stored intent; a publishable key must bring the client secret.
+    """Return the stored intent; a publishable key must come with the client secret.
 
     Source: https://docs.stripe.com/payments/payment-intents#passing-to-client
     """
@@ -197,8 +197,8 @@ def visible(call: Call, intent: JSON) -> JSON:
     return {name: intent[name] for name in PUBLIC} if call.publishable else intent
 
 
-def methods_of(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
-    """Return what an intent of this call says of automatic payment methods, and the types it takes."""
+def payment_methods_for(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
+    """Return the automatic payment methods and the accepted types of an intent of this call."""
     automatic, types = call.params.get("automatic_payment_methods"), call.params.get("payment_method_types")
     if automatic is not None and types is not None:
         message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
@@ -215,7 +215,7 @@ def methods_of(call: Call, currency: str) -> tuple[JSON | None, list[str]]:
         if not offered:
             message = "No payment method types of allowed_payment_method_types are available; the double has 'card'."
             raise StripeError(message, param="allowed_payment_method_types")
-    if automatic is None:  # since 2023-08-16 this is what leaving both out means
+    if automatic is None:  # the default since API version 2023-08-16
         return {"allow_redirects": "always", "enabled": True}, offered
     if not isinstance(automatic, dict) or automatic.get("allow_redirects", "always") not in (
         "always",
@@ -238,7 +238,7 @@ def _describe(call: Call, intent: JSON) -> None:
         raise StripeError(f"Invalid email address: {email}", code="email_invalid", param="receipt_email")
     intent["metadata"] = params.metadata(given, intent["metadata"])
     if "customer" in given:
-        intent["customer"] = customers.named(call)
+        intent["customer"] = customers.requested_id(call)
     if "setup_future_usage" in given:
         intent["setup_future_usage"] = usage = params.text(given, "setup_future_usage")
         if usage not in (None, *USAGES):

@@ -1,6 +1,6 @@
-"""The platform's books: one balance transaction per movement of money, and the balance they add up to.
+"""The platform's ledger: one balance transaction per movement of money, and the resulting balance.
 
-The double takes no fees: `net` is `amount` unless the caller says otherwise.
+The double takes no fees: `net` is `amount` unless the caller gives another.
 Source: https://docs.stripe.com/api/balance_transactions and https://docs.stripe.com/reports/balance-transaction-types
 """
 
@@ -77,12 +77,12 @@ def record(
 
 
 def as_of_now(transaction: JSON) -> None:
-    """Set the status of a transaction read from the store: what was pending becomes available by itself."""
+    """Set the status of a transaction read from the store: pending becomes available with time."""
     transaction["status"] = "available" if transaction["available_on"] <= time.time() else "pending"
 
 
 def balance(call: Call, _: str = "") -> JSON:
-    """Return what the platform holds, available and pending, per currency.
+    """Return the platform's balance, available and pending, per currency.
 
     Source: https://docs.stripe.com/api/balance/balance_object
     """

@@ -1,6 +1,6 @@
-"""The shapes of what Stripe answers, every field it sends, as of `API_VERSION`.
+"""The shapes of Stripe's objects, every field, as of `API_VERSION`.
 
-Source: https://docs.stripe.com/api; held against Stripe's own fixtures by tests/test_shapes.py
+Source: https://docs.stripe.com/api; compared with Stripe's own fixtures by tests/test_shapes.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
-# The version stripe 16 pins; tests/test_shapes.py fails when the SDK moves on.
+# The version stripe 16 pins; tests/test_shapes.py fails when the SDK pins another.
 API_VERSION = "2026-10-28.endive"
 ALPHABET = string.ascii_letters + string.digits
 EMPTY_ADDRESS = {
@@ -31,7 +31,7 @@ CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_c
 
 
 def new_id(prefix: str, length: int = 24) -> str:
-    """Return an id such as `pi_…`; random, so that a restart or a second double never repeats one."""
+    """Return an id such as `pi_…`; random, so that ids never repeat."""
     return prefix + "_" + "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 

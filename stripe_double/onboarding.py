@@ -1,4 +1,4 @@
-"""Onboarding of connected accounts: one-time links to a page, and what the page does. No page of Stripe's is copied.
+"""Onboarding of connected accounts: one-time links to a page, and its result. Stripe's own pages are not copied.
 
 Source: https://docs.stripe.com/api/account_links and https://docs.stripe.com/connect/hosted-onboarding
 """
@@ -20,7 +20,7 @@ JSON = dict[str, Any]
 
 LIFETIME = 5 * 60
 TYPES = ("account_onboarding", "account_update")
-LINK = "onboarding_link"  # how the store keeps one: Stripe's object has no id
+LINK = "onboarding_link"  # the store's id: Stripe's object has none
 
 
 def create(call: Call, _: str = "") -> JSON:
@@ -49,18 +49,18 @@ def create(call: Call, _: str = "") -> JSON:
 
 
 def find(store: Store, account_id: str, token: str) -> JSON | None:
-    """Return what is kept of a link, or None when there is none of this account."""
+    """Return the stored link of this account, or None."""
     kept = store.private(token) if store.get(LINK, token) else {}
     return kept if kept.get("account") == account_id else None
 
 
 def open_once(store: Store, token: str, link: JSON) -> bool:
-    """Use the link up; return False when it was used already, or has expired."""
+    """Mark the link as used; return False if it was used or has expired."""
     return _pass(store, token, link, from_="new", to="open")
 
 
-def leave(call: Call, token: str, link: JSON, *, complete: bool) -> bool:
-    """Leave the page the link opened, with all that Stripe wants to know or with nothing; False when it is too late."""
+def finish_page(call: Call, token: str, link: JSON, *, complete: bool) -> bool:
+    """Complete the onboarding page, with all requirements met or with none; False if the link expired."""
     fresh = link["state"] == "new"
     if not _pass(call.store, token, link, from_="new" if fresh else "open", to="left"):
         return False

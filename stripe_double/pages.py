@@ -1,4 +1,4 @@
-"""What customers, sellers, banks and Stripe's risk team do under `/_double/`: saving a card, onboarding, refunds."""
+"""Actions of customers, sellers, banks and Stripe's risk team under `/_double/`: saving a card, onboarding, refunds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from stripe_double import accounts, onboarding, refunds, setup_intents
-from stripe_double.control import back_to_shop, call_of, given, refused, waiting
+from stripe_double.control import given, internal_call, redirect_to_return_url, refused, waiting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +35,7 @@ ONBOARDING = """<!doctype html><meta charset="utf-8"><title>Onboarding, Stripe d
 
 
 def routes(double: Double) -> list[Route]:
-    """Return the routes of the pages and of what stands behind them."""
+    """Return the routes of the pages and their actions."""
     setup, onboard = "/_double/setup_intents/{id}/authenticate", "/_double/onboard/{id}/{token}"
     return [
         Route(setup, partial(_show_setup, double), methods=["GET"]),
@@ -60,9 +60,11 @@ async def _authenticate(double: Double, request: Request) -> Response:
     if intent is None:
         return problem
     with double.store.transaction():
-        intent = setup_intents.authenticate(call_of(double, request), intent, succeed=form["outcome"] == "succeed")
+        intent = setup_intents.authenticate(
+            internal_call(double, request), intent, succeed=form["outcome"] == "succeed"
+        )
     double.wake()
-    return back_to_shop(double, intent, form)
+    return redirect_to_return_url(double, intent, form)
 
 
 async def _show_onboarding(double: Double, request: Request) -> Response:
@@ -85,7 +87,9 @@ async def _onboard(double: Double, request: Request) -> Response:
     if form.get("outcome") not in ("complete", "leave"):
         return refused("outcome must be complete or leave", 400)
     with double.store.transaction():
-        left = onboarding.leave(call_of(double, request), token, link, complete=form["outcome"] == "complete")
+        left = onboarding.finish_page(
+            internal_call(double, request), token, link, complete=form["outcome"] == "complete"
+        )
     double.wake()
     return RedirectResponse(link["return_url"] if left else link["refresh_url"], status_code=303)
 
@@ -106,7 +110,7 @@ async def _switch_account(double: Double, request: Request) -> Response:
     if "disabled_reason" in form:
         changes["disabled_reason"] = str(form["disabled_reason"] or "") or None
     with double.store.transaction():
-        accounts.switch(call_of(double, request), account, changes)
+        accounts.switch(internal_call(double, request), account, changes)
     double.wake()
     return JSONResponse(account)
 
@@ -117,7 +121,7 @@ async def _settle_refund(double: Double, request: Request) -> Response:
         return refused("no such refund", 404)
     if form.get("outcome") not in ("succeed", "fail"):
         return refused("outcome must be succeed or fail", 400)
-    call, succeed = call_of(double, request), form["outcome"] == "succeed"
+    call, succeed = internal_call(double, request), form["outcome"] == "succeed"
     if not refunds.may_settle(call, refund, succeed=succeed):
         return refused(f"a refund that is {refund['status']} cannot {form['outcome']}", 409)
     with double.store.transaction():

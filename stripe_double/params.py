@@ -21,7 +21,7 @@ MAX_TEXT = 5000
 
 
 def only(params: Params, *names: str) -> None:
-    """Refuse parameters the double does not know, rather than ignore them: a test should notice."""
+    """Refuse unknown parameters instead of ignoring them, so that tests notice."""
     for name in params:
         if name not in names:
             raise StripeError(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
@@ -41,7 +41,7 @@ def text(params: Params, name: str, maximum: int = MAX_TEXT) -> str | None:
 
 
 def one_of(params: Params, name: str, allowed: tuple[str, ...]) -> str | None:
-    """Return one of the allowed words, or None when absent or empty."""
+    """Return one of the allowed values, or None when absent or empty."""
     value = text(params, name)
     if value is not None and value not in allowed:
         raise StripeError(f"Invalid {name}: must be one of {', '.join(allowed)}", param=name)
@@ -97,11 +97,11 @@ def amount(params: Params, code: str) -> int:
         raise missing_param("amount")
     most = currencies.MAXIMUM_OF.get(code, currencies.MAXIMUM)
     if value > most:
-        message = f"Amount must be no more than {currencies.shown(most, code)}"
+        message = f"Amount must be no more than {currencies.format_amount(most, code)}"
         raise StripeError(message, code="amount_too_large", param="amount")
     least = currencies.MINIMUM.get(code, 1)
     if value < least:
-        message = f"Amount must be at least {currencies.shown(least, code)} {code}"
+        message = f"Amount must be at least {currencies.format_amount(least, code)} {code}"
         raise StripeError(message, code="amount_too_small", param="amount")
     if code in currencies.THREE_DECIMAL and value % 10:
         message = f"Invalid amount: the last digit must be 0 for {code}, a three-decimal currency."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import cards, objects, params, reading
+from stripe_double import cards, objects, params, reads
 from stripe_double.errors import StripeError, missing_param, missing_resource
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def attach(call: Call, method_id: str) -> JSON:
 
 
 def detach(call: Call, method_id: str) -> JSON:
-    """Take a payment method away from its customer, for good.
+    """Detach a payment method from its customer permanently.
 
     Source: https://docs.stripe.com/api/payment_methods/detach
     """
@@ -72,7 +72,7 @@ def saved(call: Call, _: str = "") -> JSON:
     if customer is None:
         raise missing_param("customer")
     call.find("customer", customer, "customer")
-    return reading.page(call, "payment_methods")
+    return reads.page(call, "payment_methods")
 
 
 def saved_by(call: Call, customer: str) -> JSON:
@@ -85,10 +85,10 @@ def saved_by(call: Call, customer: str) -> JSON:
     return saved(call) | {"url": f"/v1/customers/{customer}/payment_methods"}
 
 
-def take(call: Call, intent: JSON) -> JSON | None:
+def requested_method(call: Call, intent: JSON) -> JSON | None:
     """Return the payment method that the call gives a PaymentIntent or SetupIntent, if it names one.
 
-    A saved one goes only with its own customer; one that was spent or detached goes nowhere.
+    A saved one works only with its own customer; a used or detached one cannot be used.
     Source: https://docs.stripe.com/api/payment_intents/confirm
     """
     name, data = params.text(call.params, "payment_method"), call.params.get("payment_method_data")
@@ -140,7 +140,7 @@ def authentication(call: Call, intent: JSON) -> tuple[str | None, JSON]:
 
 
 def save_for(call: Call, method: JSON, customer: str, *, authenticated: bool = False) -> None:
-    """Attach a payment method to a customer, unless it is; remember that the customer authenticated it for later."""
+    """Attach a payment method to a customer, if it is not yet, and record that the customer authenticated it."""
     if authenticated:
         call.store.save(method, call.store.private(method["id"]) | {"set_up": True})
     if method["customer"] is None:
@@ -149,8 +149,8 @@ def save_for(call: Call, method: JSON, customer: str, *, authenticated: bool = F
         call.announce("payment_method.attached", method)
 
 
-def spend(call: Call, method: JSON) -> None:
-    """Remember that a payment method was charged: unless it is saved, it may not be used again."""
+def mark_used(call: Call, method: JSON) -> None:
+    """Record that a payment method was charged: unless saved, it cannot be used again."""
     if method["customer"] is None:
         call.store.save(method, call.store.private(method["id"]) | {"spent": True})
 
@@ -161,7 +161,7 @@ def behaviour(call: Call, method: JSON) -> Instrument:
 
 
 def is_set_up(call: Call, method: JSON) -> bool:
-    """Return whether a card that asks for 3-D Secure was authenticated for charges its customer is not there for."""
+    """Return whether a card that asks for 3-D Secure was authenticated for off-session charges."""
     return behaviour(call, method).set_up_once and bool(call.store.private(method["id"]).get("set_up"))
 
 
@@ -171,7 +171,7 @@ def declined_when_saved(instrument: Instrument) -> Decline | None:
 
 
 def refused(decline: Decline, **more: Any) -> StripeError:
-    """Return the 402 of a card that its bank refuses; `more` is what hangs on it, such as the intent."""
+    """Return the 402 of a card that its bank refuses; `more` are fields to add, such as the intent."""
     return StripeError(
         decline.message,
         status=402,
@@ -196,7 +196,7 @@ def _named(call: Call, name: str) -> JSON:
 
 
 def _new(call: Call, instrument: Instrument, card: JSON, billing: JSON) -> JSON:
-    # Only what a receipt needs of the billing hash; a stray key must not end up in an answer.
+    # Only the known fields of the billing hash; other keys must not appear in a response.
     named = {key: billing.get(key) or None for key in ("email", "name", "phone")}
     method = objects.payment_method(instrument, card, named)
     call.store.add(method, {"fingerprint": instrument.fingerprint})

@@ -1,4 +1,4 @@
-"""Refunds, never more than was charged; back with them come a transfer and the fee kept of it.
+"""Refunds, never more than was charged, with the reversal of the transfer and of the fee.
 
 Source: https://docs.stripe.com/api/refunds and https://docs.stripe.com/refunds
 """
@@ -19,7 +19,7 @@ REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
 def create(call: Call, _: str = "") -> JSON:
-    """Refund a charge, wholly or `amount` of it. The sum of its refunds never passes what was charged.
+    """Refund a charge, fully or `amount` of it. The sum of its refunds never passes what was charged.
 
     Source: https://docs.stripe.com/api/refunds/create
     """
@@ -31,7 +31,7 @@ def create(call: Call, _: str = "") -> JSON:
     amount = params.integer(given, "amount")
     reason = params.one_of(given, "reason", REASONS)
     charge = _charge_of(call)
-    if disputes.refuses_refund(call, charge):
+    if disputes.blocks_refund(call, charge):
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise StripeError(message, code="charge_disputed", saved=True)
     left = charge["amount"] - charge["amount_refunded"]
@@ -39,7 +39,7 @@ def create(call: Call, _: str = "") -> JSON:
         message = f"Charge {charge['id']} has already been refunded."
         raise StripeError(message, code="charge_already_refunded", saved=True)
     if amount is not None and amount > left:
-        asked, rest = (currencies.shown(value, charge["currency"]) for value in (amount, left))
+        asked, rest = (currencies.format_amount(value, charge["currency"]) for value in (amount, left))
         message = f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})"
         raise StripeError(message, param="amount", saved=True)
     _check_connect(call, charge)
@@ -77,16 +77,16 @@ def update(call: Call, refund_id: str) -> JSON:
 
 
 def may_settle(call: Call, refund: JSON, *, succeed: bool) -> bool:
-    """Return whether a bank can still decide so: a pending refund either way, one of a failing card to failure."""
+    """Return whether the bank can still decide: a pending refund either way, a failing card only to failure."""
     method = call.find("payment_method", refund["payment_method"], "payment_method")
     fails = payment_methods.behaviour(call, method).refund == "fails"
     return refund["status"] == "pending" or (fails and refund["status"] == "succeeded" and not succeed)
 
 
 def settle(call: Call, refund: JSON, *, succeed: bool) -> JSON:
-    """Finish a refund as the customer's bank would days later; what fails is charged again, as far as refunds go.
+    """Finish a refund as the customer's bank would days later; a failed refund counts as charged again.
 
-    A failed refund gives neither the reversed transfer nor the returned fee back, as at Stripe.
+    A failed refund restores neither the reversed transfer nor the returned fee, like Stripe.
     Source: https://docs.stripe.com/refunds#failed-refunds
     """
     previous = {"status": refund["status"]}
@@ -120,7 +120,7 @@ def _reverse_share(call: Call, charge: JSON, refund: JSON) -> None:
     amount = _share(transfer["amount"], charge, refund)
     amount = min(amount, transfer["amount"] - transfer["amount_reversed"])
     if amount:
-        reversal = transfers.take_back(call, transfer, amount, refund=refund["id"])
+        reversal = transfers.reverse_transfer(call, transfer, amount, refund=refund["id"])
         refund["transfer_reversal"] = reversal["id"]
 
 
@@ -128,14 +128,14 @@ def _return_fee_share(call: Call, charge: JSON, refund: JSON) -> None:
     fee = call.find("application_fee", charge["application_fee"], "charge")
     amount = min(_share(fee["amount"], charge, refund), fee["amount"] - fee["amount_refunded"])
     if amount:
-        transfers.give_back_fee(call, fee, amount)
+        transfers.refund_fee(call, fee, amount)
 
 
 def _share(whole: int, charge: JSON, refund: JSON) -> int:
-    """Return the part of `whole` that goes with this refund, in proportion to the charge.
+    """Return the share of `whole` that belongs to this refund, in proportion to the charge.
 
     Stripe documents the proportion and not its rounding. Here the parts of all refunds so far are `whole` times their
-    sum over the charge, rounded down: whatever the steps, a charge refunded wholly gives back the whole.
+    sum over the charge, rounded down: a full refund in any number of steps returns the whole.
     Source: https://docs.stripe.com/connect/destination-charges#issue-refunds
     """
     before, after = charge["amount_refunded"], charge["amount_refunded"] + refund["amount"]
@@ -143,7 +143,7 @@ def _share(whole: int, charge: JSON, refund: JSON) -> int:
 
 
 def _set_refunded(charge: JSON, amount: int) -> JSON:
-    """Set what of a charge is refunded; return the attributes as they were, where they changed."""
+    """Set the refunded amount of a charge; return the previous values of changed attributes."""
     previous = {"amount_refunded": charge["amount_refunded"], "refunded": charge["refunded"]}
     charge |= {"amount_refunded": amount, "refunded": amount == charge["amount"]}
     return {name: value for name, value in previous.items() if value != charge[name]}

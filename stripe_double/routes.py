@@ -1,4 +1,4 @@
-"""Which requests to the API the double knows, and what answers each."""
+"""The API routes of the double and their handlers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stripe_double import (
     ledger,
     onboarding,
     payment_methods,
-    reading,
+    reads,
     refunds,
     setup_intents,
     transfers,
@@ -39,15 +39,15 @@ class Operation:
 
 
 def _page(collection: str, call: Call, _: str) -> JSON:
-    return reading.page(call, collection)
+    return reads.page(call, collection)
 
 
 def _one(collection: str, call: Call, object_id: str) -> JSON:
-    return reading.one(call, collection, object_id)
+    return reads.one(call, collection, object_id)
 
 
-TOP = [name for name in reading.KINDS if name not in reading.NESTED]
-# The first that fits answers, so what has rules of its own goes before what is only read.
+TOP = [name for name in reads.KINDS if name not in reads.NESTED]
+# The first match wins, so specific handlers come before plain reads.
 OPERATIONS = (
     Operation("POST", "/payment_intents", intents.create),
     Operation("GET", "/payment_intents/{id}", intents.retrieve, public=True),
@@ -79,11 +79,11 @@ OPERATIONS = (
     Operation("POST", "/disputes/{id}", disputes.update),
     Operation("POST", "/disputes/{id}/close", disputes.close),
     Operation("GET", "/balance", ledger.balance),
-    Operation("GET", "/charges/{id}/refunds", partial(reading.refunds_of, "charges", "refunds", "charge")),
+    Operation("GET", "/charges/{id}/refunds", partial(reads.refunds_of, "charges", "refunds", "charge")),
     Operation(
         "GET",
         "/application_fees/{id}/refunds",
-        partial(reading.refunds_of, "application_fees", "fee_refunds", "fee"),
+        partial(reads.refunds_of, "application_fees", "fee_refunds", "fee"),
     ),
     *(Operation("GET", f"/{name}", partial(_page, name)) for name in TOP),
     *(Operation("GET", f"/{name}/{{id}}", partial(_one, name)) for name in TOP),

@@ -1,4 +1,4 @@
-"""SetupIntents: save a payment method for later, with 3-D Secure now so that it need not be then.
+"""SetupIntents: save a payment method for later, with 3-D Secure now instead of at the charge.
 
 Source: https://docs.stripe.com/payments/setupintents/lifecycle and https://docs.stripe.com/api/setup_intents
 """
@@ -21,7 +21,7 @@ UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_acti
 REASONS = ("abandoned", "duplicate", "requested_by_customer")
 USAGES = ("off_session", "on_session")
 CONFIRMING = ("payment_method", "payment_method_data", "return_url", "use_stripe_sdk")
-# What Stripe shows to whoever holds only the client secret.
+# What Stripe shows to a holder of the client secret alone.
 # Source: https://docs.stripe.com/api/setup_intents/retrieve
 PUBLIC = (
     "id", "object", "automatic_payment_methods", "cancellation_reason", "client_secret", "created", "description",
@@ -44,13 +44,13 @@ def create(call: Call, _: str = "") -> JSON:
         *("allowed_payment_method_types", "automatic_payment_methods", "confirm", "customer", "description"),
         *("metadata", "payment_method_types", "usage", *CONFIRMING),
     )
-    automatic, methods = intents.methods_of(call, "usd")
+    automatic, methods = intents.payment_methods_for(call, "usd")
     usage = params.text(given, "usage") or "off_session"
     if usage not in USAGES:
         raise StripeError(f"Invalid usage: must be one of {' or '.join(USAGES)}", param="usage")
     intent = _setup_intent(methods, automatic, usage)
     intent |= {
-        "customer": customers.named(call),
+        "customer": customers.requested_id(call),
         "description": params.text(given, "description"),
         "metadata": params.metadata(given, {}),
     }
@@ -61,7 +61,7 @@ def create(call: Call, _: str = "") -> JSON:
 
 
 def retrieve(call: Call, intent_id: str) -> JSON:
-    """Return a SetupIntent; with a publishable key only against its client secret, and only its public part."""
+    """Return a SetupIntent; with a publishable key only with its client secret, and only its public part."""
     params.only(call.params, "client_secret")
     return _visible(call, _find(call, intent_id))
 
@@ -78,7 +78,7 @@ def update(call: Call, intent_id: str) -> JSON:
         message = f"This SetupIntent could not be updated because it has a status of {intent['status']}."
         raise _unexpected_state(message, intent)
     if "customer" in given:
-        intent["customer"] = customers.named(call)
+        intent["customer"] = customers.requested_id(call)
     if "description" in given:
         intent["description"] = params.text(given, "description")
     intent["metadata"] = params.metadata(given, intent["metadata"])
@@ -126,7 +126,7 @@ def cancel(call: Call, intent_id: str) -> JSON:
 
 
 def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
-    """Finish 3-D Secure as the customer would on the bank's page. A decline after it is written, not raised.
+    """Finish 3-D Secure as the customer would on the bank's page. A later decline is recorded, not raised.
 
     Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
     """
@@ -148,7 +148,7 @@ def authenticate(call: Call, intent: JSON, *, succeed: bool) -> JSON:
 
 
 def _attach(call: Call, intent: JSON) -> None:
-    method = payment_methods.take(call, intent)
+    method = payment_methods.requested_method(call, intent)
     if method is not None:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
 

@@ -1,4 +1,4 @@
-"""Where the double keeps its world: one SQLite file, so that a restart of `make run` keeps intents.
+"""The double's store: one SQLite file, so that a restart of `make run` keeps intents.
 
 One writer at a time: every call comes from the server's event loop, and a request writes in one transaction.
 """
@@ -57,7 +57,7 @@ PENDING = (
 class Query:
     """A page of a list: `equal` maps a field to the values it may have; `after` and `before` are ids.
 
-    `delivered` is for events: whether the webhook took it, or there was none to take it.
+    `delivered` is for events: whether it was delivered, or there was no webhook.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Store:
     """Objects, saved answers and pending deliveries."""
 
     def __init__(self, path: str) -> None:
-        """Open or create the file; answers that were being written when the process died are forgotten."""
+        """Open or create the file; responses that were being written when the process died are dropped."""
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -110,23 +110,23 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def mark(self) -> None:
-        """Set the point inside a transaction to which `undo` returns."""
+    def savepoint(self) -> None:
+        """Set a savepoint for `undo`."""
         self._db.execute("SAVEPOINT request")
 
     def undo(self) -> None:
-        """Forget what was written since `mark`."""
+        """Roll back to `savepoint`."""
         self._db.execute("ROLLBACK TO request")
 
     def add(self, obj: JSON, private: JSON | None = None) -> None:
-        """Keep a new object; `private` is what Stripe knows and never shows."""
+        """Store a new object; `private` is what Stripe never shows."""
         self._db.execute(
             "INSERT INTO objects (id, kind, created, body, private) VALUES (?, ?, ?, ?, ?)",
             (obj["id"], obj["object"], obj["created"], json.dumps(obj), json.dumps(private or {})),
         )
 
     def save(self, obj: JSON, private: JSON | None = None) -> None:
-        """Replace an object; without `private` that part stays."""
+        """Replace an object; without `private` that part is unchanged."""
         self._db.execute(
             "UPDATE objects SET body = ?, private = coalesce(?, private) WHERE id = ?",
             (json.dumps(obj), None if private is None else json.dumps(private), obj["id"]),
@@ -138,17 +138,17 @@ class Store:
         return _object(row[0]) if row else None
 
     def any(self, object_id: str) -> JSON | None:
-        """Return an object of whatever kind, or None."""
+        """Return an object of any kind, or None."""
         row = self._db.execute("SELECT body FROM objects WHERE id = ?", (object_id,)).fetchone()
         return _object(row[0]) if row else None
 
     def event_types(self, pattern: str) -> list[str]:
-        """Return the types of the events there are that match a pattern such as `charge.*`."""
+        """Return the types of stored events that match a pattern such as `charge.*`."""
         rows = self._db.execute("SELECT DISTINCT json_extract(body, '$.type') FROM objects WHERE kind = 'event'")
         return [row[0] for row in rows if fnmatchcase(row[0], pattern)]
 
     def private(self, object_id: str) -> JSON:
-        """Return what is known of an object and never shown."""
+        """Return the private part of an object."""
         row = self._db.execute("SELECT private FROM objects WHERE id = ?", (object_id,)).fetchone()
         return _object(row[0]) if row else {}
 
@@ -169,28 +169,28 @@ class Store:
         return found[::-1] if query.before else found
 
     def queue(self, event_id: str) -> None:
-        """Put an event on its way to the webhook."""
+        """Queue the delivery of an event."""
         self._db.execute("INSERT INTO deliveries (event, due) VALUES (?, ?)", (event_id, time.time()))
 
     def next_delivery(self) -> Delivery | None:
-        """Return the pending delivery that is due first, due or not."""
+        """Return the pending delivery with the earliest due time."""
         row = self._db.execute(PENDING + " ORDER BY d.due, d.id LIMIT 1").fetchone()
         return Delivery(row[0], _object(row[1]), row[2], row[3]) if row else None
 
     def due_deliveries(self, now: float) -> list[Delivery]:
-        """Return all pending deliveries that are due, those due first ahead."""
+        """Return the due deliveries, earliest first."""
         rows = self._db.execute(PENDING + " AND d.due <= ? ORDER BY d.due, d.id", (now,)).fetchall()
         return [Delivery(row[0], _object(row[1]), row[2], row[3]) for row in rows]
 
     def record_attempt(self, delivery: Delivery, state: str, due: float) -> None:
-        """Write down how a delivery went: `delivered`, `pending` until `due`, `failed` for good, or `dropped`."""
+        """Record the result of a delivery: `delivered`, `pending` until `due`, `failed` for good, or `dropped`."""
         self._db.execute(
             "UPDATE deliveries SET attempts = attempts + 1, state = ?, due = ? WHERE id = ?",
             (state, due, delivery.id),
         )
 
     def pending_deliveries(self, event_id: str) -> int:
-        """Return how many deliveries of an event have not succeeded or been given up."""
+        """Return how many deliveries of an event are pending."""
         sql = "SELECT count(*) FROM deliveries WHERE event = ? AND state = 'pending'"
         return int(self._db.execute(sql, (event_id,)).fetchone()[0])
 

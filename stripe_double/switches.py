@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from stripe_double import disputes
-from stripe_double.control import call_of, given, refused
+from stripe_double.control import given, internal_call, refused
 from stripe_double.webhook_faults import READERS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def _resend(double: Double, request: Request) -> Response:
 
 
 async def _show_faults(double: Double, _: Request) -> Response:
-    return JSONResponse(double.faults.shown())
+    return JSONResponse(double.faults.as_dict())
 
 
 async def _set_faults(double: Double, request: Request) -> Response:
@@ -68,10 +68,10 @@ async def _dispute(double: Double, request: Request) -> Response:
         amount = int(form["amount"]) if form.get("amount") else None
     except (TypeError, ValueError):
         return refused("amount must be a whole number of minor units", 400)
-    if problem := disputes.problem_with(charge, amount, reason):
+    if problem := disputes.dispute_error(charge, amount, reason):
         return refused(problem, 409)
     with double.store.transaction():
-        dispute = disputes.open_dispute(call_of(double, request), charge, amount=amount, reason=reason)
+        dispute = disputes.open_dispute(internal_call(double, request), charge, amount=amount, reason=reason)
     double.wake()
     return JSONResponse(dispute)
 
@@ -83,7 +83,7 @@ async def _decide(double: Double, request: Request) -> Response:
     if form.get("outcome") not in ("won", "lost"):
         return refused("outcome must be won or lost", 400)
     with double.store.transaction():
-        dispute = disputes.decide(call_of(double, request), dispute, form["outcome"])
+        dispute = disputes.decide(internal_call(double, request), dispute, form["outcome"])
     double.wake()
     return JSONResponse(dispute)
 
@@ -94,14 +94,14 @@ async def _show_webhooks(double: Double, _: Request) -> Response:
         return refused(NO_WEBHOOKS, 409)
     endpoints = {"platform": deliverer.platform, "connect": deliverer.connect or deliverer.platform}
     shown = {name: {"url": at.url, "secrets": len(at.secrets)} for name, at in endpoints.items()}
-    return JSONResponse(deliverer.faults.shown() | {"deliveries": double.store.deliveries()} | shown)
+    return JSONResponse(deliverer.faults.as_dict() | {"deliveries": double.store.deliveries()} | shown)
 
 
 async def _set_webhooks(double: Double, request: Request) -> Response:
     form, deliverer = await given(request), double.deliverer
     if deliverer is None:
         return refused(NO_WEBHOOKS, 409)
-    problem = _unfit(deliverer, form) or deliverer.faults.set(form)
+    problem = _validation_error(deliverer, form) or deliverer.faults.set(form)
     if problem:
         return refused(problem, 400)
     for endpoint, secret, also in ((deliverer.platform, *SECRETS[:2]), (deliverer.connect, *SECRETS[2:])):
@@ -111,7 +111,7 @@ async def _set_webhooks(double: Double, request: Request) -> Response:
     return await _show_webhooks(double, request)
 
 
-def _unfit(deliverer: Deliverer, form: JSON) -> str | None:
+def _validation_error(deliverer: Deliverer, form: JSON) -> str | None:
     unknown = sorted(set(form) - {*READERS, *SECRETS, "reset"})
     if unknown:
         return f"no such switch: {', '.join(unknown)}"

@@ -1,6 +1,6 @@
-"""Money that moves after a charge: into the books, on to connected accounts, and back from them.
+"""Movements after a charge: into the ledger, to connected accounts, and back.
 
-A transfer is written without what it is on the other account: `destination_payment` names a payment nobody can read.
+`destination_payment` of a transfer names a payment that the double does not have.
 Source: https://docs.stripe.com/connect/separate-charges-and-transfers and https://docs.stripe.com/api/transfers
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import accounts, currencies, ledger, params, reading
+from stripe_double import accounts, currencies, ledger, params, reads
 from stripe_double.errors import StripeError, missing_param
 from stripe_double.objects import new_id
 from stripe_double.store import Query
@@ -24,10 +24,10 @@ MANY = 1000
 
 
 def create(call: Call, _: str = "") -> JSON:
-    """Pass money on to a connected account; from a charge (`source_transaction`) never more than it still holds.
+    """Transfer money to a connected account; from a charge (`source_transaction`) never more than is left of it.
 
-    What was transferred from a charge and reversed stays counted. Unlike Stripe, the double does not look at the
-    platform's balance when no charge is named.
+    A reversed transfer still counts. Unlike Stripe, the double does not check the platform's balance when no
+    charge is named.
     Source: https://docs.stripe.com/api/transfers/create
     """
     given = call.params
@@ -42,10 +42,10 @@ def create(call: Call, _: str = "") -> JSON:
     destination = accounts.destination(call, name, "destination")
     charge = None if source is None else call.find("charge", source, "source_transaction")
     if charge is not None:
-        left = _left_of(call, charge, currency)
+        left = _unused_amount(call, charge, currency)
         amount = left if amount is None else amount
         if not 0 < amount <= left:
-            rest = currencies.shown(left, currency)
+            rest = currencies.format_amount(left, currency)
             message = f"Cannot transfer more than the source_transaction still holds: {rest} are left of {source}."
             raise StripeError(message, param="amount", saved=True)
     if amount is None:
@@ -77,7 +77,7 @@ def update(call: Call, transfer_id: str) -> JSON:
 
 
 def reverse(call: Call, transfer_id: str) -> JSON:
-    """Take back `amount` of a transfer, by default the rest.
+    """Reverse `amount` of a transfer, by default the rest.
 
     Source: https://docs.stripe.com/api/transfer_reversals/create
     """
@@ -89,10 +89,10 @@ def reverse(call: Call, transfer_id: str) -> JSON:
     if left == 0:
         raise StripeError(f"Transfer {transfer_id} is already fully reversed.", saved=True)
     if amount is not None and amount > left:
-        asked, rest = (currencies.shown(value, transfer["currency"]) for value in (amount, left))
+        asked, rest = (currencies.format_amount(value, transfer["currency"]) for value in (amount, left))
         message = f"Transfer reversal amount ({asked}) is greater than unreversed amount on transfer ({rest})"
         raise StripeError(message, param="amount", saved=True)
-    return take_back(call, transfer, amount or left, metadata=params.metadata(given, {}))
+    return reverse_transfer(call, transfer, amount or left, metadata=params.metadata(given, {}))
 
 
 def reversals(call: Call, transfer_id: str) -> JSON:
@@ -103,11 +103,11 @@ def reversals(call: Call, transfer_id: str) -> JSON:
     params.only(call.params, "limit", "starting_after", "ending_before")
     call.find("transfer", transfer_id, "id")
     call.params["transfer"] = transfer_id
-    return reading.page(call, "transfer_reversals") | {"url": f"/v1/transfers/{transfer_id}/reversals"}
+    return reads.page(call, "transfer_reversals") | {"url": f"/v1/transfers/{transfer_id}/reversals"}
 
 
-def book(call: Call, intent: JSON, charge: JSON) -> None:
-    """Write a paid charge into the books; pass a destination charge on and keep the platform's fee. Saves the charge.
+def record_charge(call: Call, intent: JSON, charge: JSON) -> None:
+    """Record a paid charge in the ledger, with the transfer and fee of a destination charge. Saves the charge.
 
     Source: https://docs.stripe.com/connect/destination-charges
     """
@@ -123,10 +123,10 @@ def book(call: Call, intent: JSON, charge: JSON) -> None:
     call.store.save(charge)
 
 
-def take_back(
+def reverse_transfer(
     call: Call, transfer: JSON, amount: int, *, metadata: dict[str, str] | None = None, refund: str | None = None
 ) -> JSON:
-    """Reverse `amount` of a transfer, which still has it; `refund` is the id of the refund this goes with."""
+    """Reverse `amount` of a transfer that has enough left; `refund` is the id of the related refund."""
     reversal = {
         "id": new_id("trr"),
         "object": "transfer_reversal",
@@ -150,8 +150,8 @@ def take_back(
     return reversal
 
 
-def give_back_fee(call: Call, fee: JSON, amount: int) -> None:
-    """Refund `amount` of an application fee, which still has it.
+def refund_fee(call: Call, fee: JSON, amount: int) -> None:
+    """Refund `amount` of an application fee that has enough left.
 
     Source: https://docs.stripe.com/api/fee_refunds/object
     """
@@ -175,7 +175,7 @@ def give_back_fee(call: Call, fee: JSON, amount: int) -> None:
     call.announce("application_fee.refunded", fee, previous)
 
 
-def _left_of(call: Call, charge: JSON, currency: str) -> int:
+def _unused_amount(call: Call, charge: JSON, currency: str) -> int:
     if charge["status"] != "succeeded":
         message = f"Charge {charge['id']} was not paid: nothing of it can be transferred."
         raise StripeError(message, param="source_transaction")

@@ -1,7 +1,7 @@
-"""What goes wrong with webhooks, set at `POST /_double/webhooks`: doubled, reordered, delayed, lost, held back.
+"""Faults of webhooks, set at `POST /_double/webhooks`: doubled, reordered, delayed, lost, paused.
 
 Stripe promises neither order nor that an event comes once: https://docs.stripe.com/webhooks#best-practices
-In memory: a restarted double delivers well again, and with the secrets it was started with.
+Kept in memory: a restart resets them.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ ALL = -1
 
 @dataclass(frozen=True)
 class Switches:
-    """How webhooks go wrong; the defaults are: not at all. Times in seconds."""
+    """The webhook faults; none by default. Times in seconds."""
 
-    doubled: int = 0  # copies sent beside each delivery
+    doubled: int = 0  # additional copies of each delivery
     reorder: bool = False
     window: float = 0.25  # for how long events are collected before they are shuffled
     seed: int = 0
     delay: float = 0.0
-    drop: int = 0  # how many deliveries from now are lost for good; ALL of them
+    drop: int = 0  # how many of the next deliveries are lost; ALL of them
     pause: bool = False
 
 
 @dataclass
 class WebhookFaults:
-    """The switches as they stand, and the dice of `reorder`."""
+    """The present switches, and the random order of `reorder`."""
 
     now: Switches = field(default_factory=Switches)
     _dice: Random = field(default_factory=lambda: Random(0))  # noqa: S311 (dice, no secret)  # nosec B311
 
     def set(self, given: JSON) -> str | None:
-        """Change the switches named in `given`, or with `reset=true` first put all back; return what is wrong."""
+        """Change the switches in `given`; with `reset=true` first reset all. Return an error message or None."""
         start, problem = _read(_flag, given, "reset", default=False)
         changed: JSON = {}
         for name, read in READERS.items():
@@ -56,11 +56,11 @@ class WebhookFaults:
         return problem
 
     @property
-    def lag(self) -> float:
+    def delay_seconds(self) -> float:
         """Return how many seconds a delivery waits after it is due."""
         return self.now.delay + (self.now.window if self.now.reorder else 0)
 
-    def loses_one(self) -> bool:
+    def should_drop(self) -> bool:
         """Return whether the next delivery is lost, and count it."""
         if self.now.drop > 0:
             self.now = replace(self.now, drop=self.now.drop - 1)
@@ -68,12 +68,12 @@ class WebhookFaults:
         return self.now.drop == ALL
 
     def shuffled(self, batch: list[Delivery]) -> list[Delivery]:
-        """Return the batch in another order than it has, the same for the same seed and the same batches before."""
+        """Return the batch in another order, deterministic for a seed."""
         mixed = batch[:]
         self._dice.shuffle(mixed)
         return mixed if mixed != batch else batch[::-1]
 
-    def shown(self) -> JSON:
+    def as_dict(self) -> JSON:
         """Return the switches as the double answers them."""
         return asdict(self.now)
 

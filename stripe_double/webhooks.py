@@ -1,4 +1,4 @@
-"""Webhooks: signed as Stripe signs them, sent in order of creation, tried again with growing delay.
+"""Webhooks: signed as Stripe signs them, sent in order of creation, retried with growing delay.
 
 Source: https://docs.stripe.com/webhooks#verify-manually and https://docs.stripe.com/webhooks#retries
 """
@@ -53,7 +53,7 @@ class Endpoint:
 class Deliverer:
     """Sends the events of the store to an address, or those of connected accounts to another.
 
-    A delivery that was cut short is made again: at least once.
+    An interrupted delivery is repeated: at least once.
     """
 
     store: Store
@@ -66,7 +66,7 @@ class Deliverer:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
-        """Say that an event was committed or a switch turned."""
+        """Wake up after an event was committed or a switch changed."""
         self._news.set()
 
     async def run(self) -> None:
@@ -87,7 +87,7 @@ class Deliverer:
                 continue
 
     async def flush(self, seconds: float) -> bool:
-        """Wait until nothing is on its way any more; return False when it still is after `seconds`."""
+        """Wait until all deliveries are done; return False after `seconds`."""
         deadline = time.monotonic() + seconds
         while self.store.deliveries().get("pending"):
             if time.monotonic() >= deadline:
@@ -96,21 +96,21 @@ class Deliverer:
         return True
 
     def _next(self) -> tuple[list[Delivery], float | None]:
-        """Return what to send now or, when that is nothing, for how long to wait (None: until there is news)."""
+        """Return what to send now, or how long to wait (None: until woken up)."""
         first = None if self.faults.now.pause else self.store.next_delivery()
         if first is None:
             return [], None
-        wait = first.due + self.faults.lag - time.time()
+        wait = first.due + self.faults.delay_seconds - time.time()
         if wait > 0:
             return [], wait
         if not self.faults.now.reorder:
             return [first], None
-        # Rounding may leave the first out of what was due before the delay.
+        # Rounding may exclude the first delivery that was due before the delay.
         batch = self.store.due_deliveries(time.time() - self.faults.now.delay) or [first]
         return self.faults.shuffled(batch), None
 
     async def _attempt(self, delivery: Delivery) -> None:
-        if self.faults.loses_one():
+        if self.faults.should_drop():
             self.store.record_attempt(delivery, "dropped", delivery.due)
             return
         copies = [self._send(delivery.event) for _ in range(1 + self.faults.now.doubled)]
@@ -125,7 +125,7 @@ class Deliverer:
         logger.warning("webhook %s (%s): %s, %s", delivery.event["id"], delivery.event["type"], problem, then)
 
     async def _send(self, event: JSON) -> str | None:
-        """Send one copy and return what went wrong, or None."""
+        """Send one copy and return an error message or None."""
         endpoint = self.connect if self.connect and event.get("account") else self.platform
         payload = json.dumps(event | {"pending_webhooks": 1}, indent=2).encode()
         try:
@@ -139,8 +139,7 @@ class Deliverer:
 async def post(url: str, payload: bytes, signed: str) -> int:
     """Send one webhook and return the status.
 
-    Written on asyncio and h11 rather than a thread with a blocking client, so that a stop of the double cancels it
-    at once however long the receiver sleeps.
+    Uses asyncio and h11 instead of a thread, so that stopping the double cancels it at once.
     """
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft4Validator
 
 if TYPE_CHECKING:
-    from stripe_double.tests.tour import Visit
+    from stripe_double.tests.api_walkthrough import Visit
 
 JSON = dict[str, Any]
 

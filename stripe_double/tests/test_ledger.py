@@ -7,7 +7,7 @@ import stripe
 
 from stripe_double import ledger
 from stripe_double.call import Call
-from stripe_double.tests import tour
+from stripe_double.tests import api_walkthrough
 from stripe_double.tests.conftest import plain
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_movement_expands_to_what_moved_it(double: Running) -> None:
 
 
 def test_everything_that_moved_money_is_in_the_books_under_its_name(double: Running) -> None:
-    seen = tour.through(double.url).objects()
+    seen = api_walkthrough.through(double.url).objects()
     books = {item["id"]: item for item in seen if item["object"] == "balance_transaction"}
     named = set()
     for item in seen:

@@ -6,12 +6,12 @@ import pytest
 import requests
 import stripe
 
-from stripe_double import reading
+from stripe_double import reads
 
 if TYPE_CHECKING:
     from stripe_double.tests.conftest import Running
 
-COLLECTIONS = sorted(set(reading.KINDS) - set(reading.NESTED) - {"payment_methods"})
+COLLECTIONS = sorted(set(reads.KINDS) - set(reads.NESTED) - {"payment_methods"})
 
 
 def listed(double: Running, collection: str, **params: Any) -> requests.Response:
@@ -33,7 +33,7 @@ def test_every_collection_lists_takes_created_and_refuses_what_it_does_not_know(
         assert listed(double, collection, **params).json()["error"]["code"] == code
 
 
-@pytest.mark.parametrize("collection", reading.NESTED)
+@pytest.mark.parametrize("collection", reads.NESTED)
 def test_what_belongs_to_another_object_is_not_at_the_top(double: Running, collection: str) -> None:
     assert listed(double, collection).status_code == 404
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stripe_double.tests import tour
+from stripe_double.tests import api_walkthrough
+from stripe_double.tests.api_walkthrough import Visit
 from stripe_double.tests.openapi import Document
-from stripe_double.tests.tour import Visit
 
 if TYPE_CHECKING:
     from stripe_double.tests.conftest import Running
@@ -104,5 +104,5 @@ def test_what_the_document_does_not_know_is_a_problem() -> None:
 @pytest.mark.skipif(not SPEC.exists(), reason=f"Stripe's OpenAPI document is not at {SPEC}")
 def test_every_answer_is_as_stripes_document_says(double: Running) -> None:
     document = Document(json.loads(SPEC.read_text()))
-    found = {line for visit in tour.through(double.url).visits for line in document.problems(visit)}
+    found = {line for visit in api_walkthrough.through(double.url).visits for line in document.problems(visit)}
     assert sorted(found) == []

@@ -16,7 +16,7 @@ import stripe
 
 from stripe_double.objects import API_VERSION
 from stripe_double.routes import OPERATIONS
-from stripe_double.tests import tour
+from stripe_double.tests import api_walkthrough
 
 if TYPE_CHECKING:
     from stripe_double.tests.conftest import Running
@@ -94,11 +94,11 @@ def kind_of(item: dict[str, Any]) -> str:
 @pytest.fixture
 def objects(double: Running) -> list[dict[str, Any]]:
     """Every object that the double answers on a walk through all it can do, and those its events tell of."""
-    return tour.through(double.url).objects()
+    return api_walkthrough.through(double.url).objects()
 
 
 def test_the_walk_meets_every_operation(double: Running) -> None:
-    met = {(visit.method, visit.path) for visit in tour.through(double.url).visits if visit.status == 200}
+    met = {(visit.method, visit.path) for visit in api_walkthrough.through(double.url).visits if visit.status == 200}
     assert {(each.method, f"/v1{each.path}") for each in OPERATIONS} - met == set()
 
 

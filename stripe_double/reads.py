@@ -34,7 +34,7 @@ KINDS = {
     "transfer_reversals": "transfer_reversal",
     "transfers": "transfer",
 }
-# The fields by which a list can be narrowed; by what is no field, MORE.
+# The fields that filter a list; MORE for filters that are not fields.
 FILTERS = {
     "accounts": (),
     "application_fees": ("charge",),
@@ -52,8 +52,8 @@ FILTERS = {
     "transfers": ("destination", "transfer_group"),
 }
 MORE = {"balance_transactions": ("payout",), "events": ("delivery_success", "types")}
-NESTED = ("fee_refunds", "transfer_reversals")  # found below what they belong to, not at the top of the API
-UNDATED = (*NESTED, "payment_methods")  # Stripe does not narrow these by `created`
+NESTED = ("fee_refunds", "transfer_reversals")  # listed below their parent object, not at the top level
+UNDATED = (*NESTED, "payment_methods")  # Stripe does not filter these by `created`
 ANY = "any"
 EXPANDABLE = {
     ("application_fee", "account"): "account",
@@ -115,7 +115,7 @@ def page(call: Call, collection: str) -> JSON:
     delivered = params.boolean(given, "delivery_success") if "delivery_success" in given else None
     if collection == "events":
         equal |= _types(call)
-    if payout := params.text(given, "payout"):  # the double pays nothing out
+    if payout := params.text(given, "payout"):  # the double makes no payouts
         raise missing_resource("payout", payout, "payout")
     after, before = (_cursor(call, collection, name) for name in ("starting_after", "ending_before"))
     newer, older = _created(given)
@@ -168,7 +168,7 @@ def _expand(store: Store, node: JSON, names: list[str], path: str) -> None:
 
 
 def _as_of_now(store: Store, found: JSON) -> JSON:
-    """Set what time and the webhooks change of a stored object without a request."""
+    """Update what time and webhooks change of a stored object."""
     if found["object"] == "event":
         found["pending_webhooks"] = store.pending_deliveries(found["id"])
     if found["object"] == "balance_transaction":
@@ -177,7 +177,7 @@ def _as_of_now(store: Store, found: JSON) -> JSON:
 
 
 def _types(call: Call) -> dict[str, list[str]]:
-    """Return the types of events asked for: `types`, or a `type` in which `*` stands for anything.
+    """Return the types of events asked for: `types`, or a `type` in which `*` matches anything.
 
     Source: https://docs.stripe.com/api/events/list
     """
