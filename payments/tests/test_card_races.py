@@ -28,7 +28,7 @@ def keep(name):
     """Keep a card, as an event does."""
 
     def work():
-        found = cards.Found(name, Card(name, "cus_1", "visa", "4242", 12, 2030))
+        found = cards.FetchedCard(name, Card(name, "cus_1", "visa", "4242", 12, 2030))
         with cards.transaction.atomic():
             cards.apply_setup_event(None, found)
 

@@ -39,7 +39,7 @@ def test_a_sale_opens_the_winners_order(seller, bidder):
         "created_at": auction.closed_at,
         "paid_at": None,
         "expired_at": None,
-        "reminders": 0,
+        "reminders_sent": 0,
         "refunded": Decimal(0),
         "auto_charge": "",
     }

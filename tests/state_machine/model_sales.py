@@ -23,7 +23,7 @@ class Order:
     opened: int
     status: str = "awaiting_payment"
     ended: int | None = None  # paid or expired
-    reminders: int = 0
+    reminders_sent: int = 0
 
     @property
     def due(self):

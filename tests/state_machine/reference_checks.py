@@ -99,7 +99,7 @@ _OFFERS = """
 SELECT product_id, bidder_id, ROUND(amount * 1000), status, expires_at FROM auctions_secondchanceoffer ORDER BY id"""
 _ORDERS = """
 SELECT product_id, buyer_id, ROUND(hammer_price * 1000), ROUND(buyers_premium * 1000), ROUND(total * 1000), status,
-       due_at, paid_at, expired_at, reminders
+       due_at, paid_at, expired_at, reminders_sent
 FROM payments_order ORDER BY id"""
 _STRIKES = "SELECT id, strikes FROM accounts_user WHERE strikes > 0"
 _EVENTS = "SELECT product_id, seq, kind FROM auctions_auctionevent WHERE product_id IN ({}) ORDER BY seq"
