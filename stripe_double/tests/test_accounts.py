@@ -33,7 +33,7 @@ def visit(url: str, outcome: str | None = None) -> tuple[int, str | None]:
     return answer.status_code, answer.headers.get("Location")
 
 
-def test_a_new_account_can_do_nothing_yet(double: Running) -> None:
+def test_new_account_has_no_capabilities(double: Running) -> None:
     account = double.client().v1.accounts.create(
         {
             "type": "express",
@@ -57,7 +57,7 @@ def test_a_new_account_can_do_nothing_yet(double: Running) -> None:
     assert double.events() == ["account.updated"]
 
 
-def test_a_controller_says_what_a_type_used_to(double: Running) -> None:
+def test_controller_properties_replace_account_type(double: Running) -> None:
     controller = {"stripe_dashboard": {"type": "express"}, "fees": {"payer": "application"}}
     account = double.client().v1.accounts.create({"controller": controller, "country": "US"})
     assert (account.type, account.controller.stripe_dashboard.type, account.controller.fees.payer) == (
@@ -65,7 +65,7 @@ def test_a_controller_says_what_a_type_used_to(double: Running) -> None:
     )  # fmt: skip
 
 
-def test_onboarding_completed_enables_the_account(double: Running) -> None:
+def test_onboarding_completed_enables_account(double: Running) -> None:
     account = double.seller(onboarded=False)
     made = link(double, account)
     assert made.expires_at == made.created + 300
@@ -81,7 +81,7 @@ def test_onboarding_completed_enables_the_account(double: Running) -> None:
     )  # fmt: skip
 
 
-def test_onboarding_may_be_left_unfinished_and_begun_again(double: Running) -> None:
+def test_onboarding_left_unfinished_can_restart(double: Running) -> None:
     account = double.seller(onboarded=False)
     assert visit(link(double, account).url, "leave") == (303, BACK)
     assert double.client().v1.accounts.retrieve(account).details_submitted is False
@@ -90,7 +90,7 @@ def test_onboarding_may_be_left_unfinished_and_begun_again(double: Running) -> N
     assert double.client().v1.accounts.retrieve(account).details_submitted is True
 
 
-def test_a_link_opens_once(double: Running) -> None:
+def test_account_link_opened_twice_is_refused(double: Running) -> None:
     account = double.seller(onboarded=False)
     url = link(double, account).url
     assert visit(url)[0] == 200
@@ -101,7 +101,7 @@ def test_a_link_opens_once(double: Running) -> None:
     assert visit(url.replace(account, double.seller(onboarded=False)))[0] == 404
 
 
-def test_an_expired_link_leads_to_a_new_one(double: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_link_expired_redirects_to_refresh_url(double: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onboarding, "LIFETIME", -1)
     account = double.seller(onboarded=False)
     url = link(double, account).url
@@ -110,7 +110,7 @@ def test_an_expired_link_leads_to_a_new_one(double: Running, monkeypatch: pytest
     assert double.client().v1.accounts.retrieve(account).details_submitted is False
 
 
-def test_events_of_connected_accounts_have_their_own_webhook_secret(
+def test_connected_account_events_use_their_own_webhook_secret(
     start: Callable[..., Running], receiver: Receiver
 ) -> None:
     double = start(receiver.url)
@@ -127,7 +127,7 @@ def test_events_of_connected_accounts_have_their_own_webhook_secret(
         stripe.Webhook.construct_event(*signed["account.updated"], SECRET)
 
 
-def test_a_switch_disables_a_seller_and_announces_it(double: Running) -> None:
+def test_account_disabled_by_switch_emits_event(double: Running) -> None:
     account = double.seller()
     disabled = double.act(
         f"accounts/{account}", charges_enabled="false", payouts_enabled="false", disabled_reason="rejected.fraud"
@@ -158,7 +158,7 @@ def test_a_switch_disables_a_seller_and_announces_it(double: Running) -> None:
         ({"name": "x"}, "parameter_unknown", "name"),
     ],
 )
-def test_bad_parameters_are_stripes_errors(
+def test_invalid_parameters_return_stripe_error(
     double: Running, params: dict[str, Any], code: str | None, param: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -176,7 +176,9 @@ def test_bad_parameters_are_stripes_errors(
         ({"return_url": "nowhere"}, "url_invalid", "return_url"),
     ],
 )
-def test_bad_links_are_stripes_errors(double: Running, params: dict[str, Any], code: str | None, param: str) -> None:
+def test_account_link_with_bad_parameters_returns_stripe_error(
+    double: Running, params: dict[str, Any], code: str | None, param: str
+) -> None:
     account = double.seller(onboarded=False)
     with pytest.raises(stripe.InvalidRequestError) as caught:
         link(double, account, **params)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stripe_double.tests.conftest import Running
 
 
-def test_a_customer_is_created_changed_and_listed(double: Running) -> None:
+def test_customer_create_update_and_list(double: Running) -> None:
     customers = double.client().v1.customers
     made = customers.create({"email": "bo@example.com", "name": "Bo", "metadata": {"user": "7"}})
     assert (made.email, made.name, made.metadata.to_dict(), made.livemode) == (
@@ -31,7 +31,7 @@ def test_a_customer_is_created_changed_and_listed(double: Running) -> None:
     assert caught.value.code == "email_invalid"
 
 
-def test_of_a_deleted_customer_only_that_is_left(double: Running) -> None:
+def test_customer_deleted_shows_only_deletion(double: Running) -> None:
     customers, customer = double.client().v1.customers, double.customer("pm_card_visa")
     card = double.card_of(customer)
     assert plain(customers.delete(customer)) == {"id": customer, "object": "customer", "deleted": True}
@@ -44,7 +44,7 @@ def test_of_a_deleted_customer_only_that_is_left(double: Running) -> None:
     assert (caught.value.code, caught.value.param) == ("resource_missing", "customer")
 
 
-def test_payment_methods_are_attached_listed_and_detached(double: Running) -> None:
+def test_payment_method_attach_list_and_detach(double: Running) -> None:
     client, customer = double.client().v1, double.customer()
     card = client.payment_methods.attach("pm_card_visa", {"customer": customer})
     assert card.customer == customer
@@ -63,7 +63,7 @@ def test_payment_methods_are_attached_listed_and_detached(double: Running) -> No
     assert double.events()[-1] == "payment_method.detached"
 
 
-def test_a_detached_payment_method_is_never_used_again(double: Running) -> None:
+def test_payment_method_detached_cannot_be_used(double: Running) -> None:
     client, customer = double.client().v1, double.customer("pm_card_visa")
     card = client.payment_methods.detach(double.card_of(customer)).id
     with pytest.raises(stripe.InvalidRequestError, match="may not be used again"):
@@ -74,13 +74,13 @@ def test_a_detached_payment_method_is_never_used_again(double: Running) -> None:
         client.payment_methods.detach(card)
 
 
-def test_a_charged_payment_method_that_nobody_saved_is_spent(double: Running) -> None:
+def test_payment_method_charged_without_saving_cannot_be_reused(double: Running) -> None:
     card = double.paid().payment_method
     with pytest.raises(stripe.InvalidRequestError, match="may not be used again"):
         double.intent(payment_method=card, confirm=True)
 
 
-def test_a_bank_may_refuse_to_have_its_card_saved(double: Running) -> None:
+def test_card_refused_by_bank_is_not_saved(double: Running) -> None:
     client, customer = double.client().v1, double.customer()
     with pytest.raises(stripe.CardError) as caught:
         client.payment_methods.attach("pm_card_chargeDeclined", {"customer": customer})

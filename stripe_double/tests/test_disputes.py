@@ -28,7 +28,7 @@ def moved(double: Running) -> list[tuple[int, str]]:
     return [(row.amount, row.reporting_category) for row in reversed(rows)]
 
 
-def test_a_card_that_disputes_pays_first_and_takes_the_money_back_at_once(double: Running) -> None:
+def test_dispute_card_pays_then_disputes_at_once(double: Running) -> None:
     dispute = disputed(double)
     intent = double.client().v1.payment_intents.retrieve(dispute.payment_intent, {"expand": ["latest_charge"]})
     assert (intent.status, intent.latest_charge.disputed) == ("succeeded", True)
@@ -42,7 +42,7 @@ def test_a_card_that_disputes_pays_first_and_takes_the_money_back_at_once(double
     ]  # fmt: skip
 
 
-def test_any_paid_charge_can_be_disputed_once_and_no_more_than_is_left_of_it(double: Running) -> None:
+def test_paid_charge_is_disputed_once_up_to_the_unrefunded_amount(double: Running) -> None:
     intent = double.paid()
     path = f"charges/{intent.latest_charge}/dispute"
     double.client().v1.refunds.create({"payment_intent": intent.id, "amount": 999})
@@ -61,13 +61,13 @@ def test_any_paid_charge_can_be_disputed_once_and_no_more_than_is_left_of_it(dou
     assert double.act(f"charges/{double.paid().latest_charge}/dispute").json()["amount"] == 1999
 
 
-def test_what_was_not_paid_cannot_be_disputed(double: Running) -> None:
+def test_unpaid_charge_cannot_be_disputed(double: Running) -> None:
     intent = double.intent(confirm=True, payment_method="pm_usBankAccount_processing")
     assert double.act(f"charges/{intent.latest_charge}/dispute").status_code == 409
     assert double.client().v1.disputes.list().data == []
 
 
-def test_a_won_dispute_gives_the_money_back(double: Running) -> None:
+def test_dispute_won_returns_the_money(double: Running) -> None:
     dispute = disputed(double)
     won = double.act(f"disputes/{dispute.id}/close", outcome="won").json()
     assert won == plain(double.client().v1.disputes.retrieve(dispute.id))
@@ -77,7 +77,7 @@ def test_a_won_dispute_gives_the_money_back(double: Running) -> None:
     assert double.act(f"disputes/{dispute.id}/close", outcome="lost").status_code == 409
 
 
-def test_a_lost_dispute_does_not(double: Running) -> None:
+def test_dispute_lost_keeps_the_money(double: Running) -> None:
     dispute = disputed(double)
     assert double.act(f"disputes/{dispute.id}/close", outcome="perhaps").status_code == 400
     assert double.act(f"disputes/{dispute.id}/close", outcome="lost").json()["status"] == "lost"
@@ -86,7 +86,7 @@ def test_a_lost_dispute_does_not(double: Running) -> None:
     assert double.act("disputes/dp_none/close", outcome="lost").status_code == 404
 
 
-def test_evidence_is_staged_then_handed_in_once(double: Running) -> None:
+def test_evidence_is_staged_then_submitted_once(double: Running) -> None:
     dispute, api = disputed(double), double.client().v1.disputes
     staged = api.update(dispute.id, {"evidence": {"customer_name": "Ann"}, "submit": False, "metadata": {"order": "7"}})
     assert (staged.status, staged.evidence.customer_name, staged.metadata["order"]) == ("needs_response", "Ann", "7")
@@ -102,12 +102,12 @@ def test_evidence_is_staged_then_handed_in_once(double: Running) -> None:
 
 
 @pytest.mark.parametrize(("text", "status"), [("winning_evidence", "won"), ("losing_evidence", "lost")])
-def test_stripes_own_test_evidence_decides_at_once(double: Running, text: str, status: str) -> None:
+def test_stripe_test_evidence_decides_at_once(double: Running, text: str, status: str) -> None:
     dispute = disputed(double)
     assert double.client().v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": text}}).status == status
 
 
-def test_accepting_a_dispute_loses_it_for_good(double: Running) -> None:
+def test_dispute_accepted_is_lost(double: Running) -> None:
     dispute, api = disputed(double), double.client().v1.disputes
     assert api.close(dispute.id).status == "lost"
     for late in (lambda: api.close(dispute.id), lambda: api.update(dispute.id, {"submit": True})):
@@ -124,9 +124,7 @@ def test_accepting_a_dispute_loses_it_for_good(double: Running) -> None:
         ({"customer_name": "x" * 20_001}, "parameter_invalid_string"),
     ],
 )
-def test_evidence_that_is_none_is_refused_and_changes_nothing(
-    double: Running, evidence: dict[str, str], code: str
-) -> None:
+def test_evidence_invalid_is_refused_without_changes(double: Running, evidence: dict[str, str], code: str) -> None:
     dispute, api = disputed(double), double.client().v1.disputes
     with pytest.raises(stripe.InvalidRequestError) as caught:
         api.update(dispute.id, {"evidence": evidence})
@@ -134,7 +132,7 @@ def test_evidence_that_is_none_is_refused_and_changes_nothing(
     assert plain(api.retrieve(dispute.id)) == plain(dispute)
 
 
-def test_disputes_are_found_by_charge_and_intent_and_expand_both(double: Running) -> None:
+def test_disputes_filter_by_charge_and_intent_and_expand(double: Running) -> None:
     first, second, api = disputed(double), disputed(double), double.client().v1.disputes
     assert [item.id for item in api.list({"payment_intent": first.payment_intent}).data] == [first.id]
     assert [item.id for item in api.list({"charge": second.charge}).data] == [second.id]

@@ -28,7 +28,7 @@ def made(double: Running) -> int:
     return len(double.client().v1.payment_intents.list().data)
 
 
-def test_faults_queue_and_pass_in_order(double: Running) -> None:
+def test_faults_run_in_queue_order(double: Running) -> None:
     arm(double, next="500", times="2")
     shown = arm(double, next="429")
     assert [fault["kind"] for fault in shown["waiting"]] == ["500", "500", "429"]
@@ -36,13 +36,13 @@ def test_faults_queue_and_pass_in_order(double: Running) -> None:
     assert made(double) == 1
 
 
-def test_an_empty_next_disarms_all(double: Running) -> None:
+def test_fault_with_empty_next_clears_the_queue(double: Running) -> None:
     arm(double, next="500", times="5")
     assert arm(double, next="")["waiting"] == []
     assert statuses(double, 1) == [200]
 
 
-def test_faults_meet_posts_unless_told_otherwise(double: Running) -> None:
+def test_fault_without_method_applies_to_posts(double: Running) -> None:
     arm(double, next="500")
     assert made(double) == 0
     assert statuses(double, 1) == [500]
@@ -56,7 +56,7 @@ def test_faults_meet_posts_unless_told_otherwise(double: Running) -> None:
     assert statuses(double, 2) == [500, 200]
 
 
-def test_a_fault_waits_for_its_path(double: Running) -> None:
+def test_fault_with_path_applies_to_that_path_only(double: Running) -> None:
     intent = double.paid()
     arm(double, next="500", path="/v1/refunds")
     arm(double, next="429", path="/v1/charges", method="GET")
@@ -68,7 +68,7 @@ def test_a_fault_waits_for_its_path(double: Running) -> None:
     assert double.client().v1.charges.retrieve(intent.latest_charge).amount_refunded == 0
 
 
-def test_a_reset_closes_the_connection_with_nothing_done(double: Running) -> None:
+def test_reset_fault_closes_connection_without_work(double: Running) -> None:
     arm(double, next="reset")
     with pytest.raises(stripe.APIConnectionError):
         double.client().v1.payment_intents.create(NEW, {"idempotency_key": "k1"})
@@ -78,7 +78,7 @@ def test_a_reset_closes_the_connection_with_nothing_done(double: Running) -> Non
 
 
 @pytest.mark.parametrize("kind", ["reset", "timeout_after_create"])
-def test_a_read_can_lose_its_answer_too(double: Running, kind: str) -> None:
+def test_get_fault_loses_the_response(double: Running, kind: str) -> None:
     intent = double.intent()
     arm(double, next=kind, method="GET", times="2")
     for each in (intent.id, "pi_none"):
@@ -87,7 +87,7 @@ def test_a_read_can_lose_its_answer_too(double: Running, kind: str) -> None:
     assert double.client().v1.payment_intents.retrieve(intent.id).id == intent.id
 
 
-def test_a_slow_answer_is_of_work_already_done(double: Running) -> None:
+def test_slow_fault_answers_after_the_work(double: Running) -> None:
     arm(double, next="slow", seconds="60")
     http = stripe.RequestsClient(timeout=0.3)
     impatient = stripe.StripeClient(
@@ -98,7 +98,7 @@ def test_a_slow_answer_is_of_work_already_done(double: Running) -> None:
     assert made(double) == 1
 
 
-def test_a_slow_answer_comes(double: Running) -> None:
+def test_slow_fault_answers_in_the_end(double: Running) -> None:
     arm(double, next="slow", seconds="0.05")
     assert statuses(double, 1) == [200]
 
@@ -114,7 +114,7 @@ def test_a_slow_answer_comes(double: Running) -> None:
         {"next": "slow", "seconds": "1e9"},
     ],
 )
-def test_what_is_no_fault_is_refused_and_arms_nothing(double: Running, form: dict[str, str]) -> None:
+def test_fault_invalid_is_refused_without_changes(double: Running, form: dict[str, str]) -> None:
     assert double.act("faults", **form).status_code == 400
     assert arm(double, next="")["waiting"] == []
     assert statuses(double, 1) == [200]

@@ -20,7 +20,7 @@ def create(double: Running, key: str, **changes: Any) -> stripe.PaymentIntent:
     return double.client().v1.payment_intents.create(PARAMS | changes, {"idempotency_key": key})
 
 
-def test_the_same_key_and_parameters_replay_the_same_answer(double: Running) -> None:
+def test_key_with_same_parameters_replays_the_response(double: Running) -> None:
     first, second = create(double, "k1"), create(double, "k1")
     assert plain(first) == plain(second)
     assert "Idempotent-Replayed" not in first.last_response.headers
@@ -30,13 +30,13 @@ def test_the_same_key_and_parameters_replay_the_same_answer(double: Running) -> 
     assert double.events() == ["payment_intent.created"]
 
 
-def test_a_replay_is_the_answer_of_then_not_of_now(double: Running) -> None:
+def test_replay_returns_the_original_response(double: Running) -> None:
     intent = create(double, "k1")
     double.client().v1.payment_intents.cancel(intent.id)
     assert create(double, "k1").status == "requires_payment_method"
 
 
-def test_the_same_key_with_other_parameters_is_an_idempotency_error(double: Running) -> None:
+def test_key_with_other_parameters_is_idempotency_error(double: Running) -> None:
     intent = create(double, "k1")
     with pytest.raises(stripe.IdempotencyError) as caught:
         create(double, "k1", amount=2000)
@@ -51,7 +51,7 @@ def test_the_same_key_with_other_parameters_is_an_idempotency_error(double: Runn
         double.client().v1.payment_intents.cancel(intent.id, options={"idempotency_key": "k1"})
 
 
-def test_validation_failures_free_the_key_and_declines_keep_it(double: Running) -> None:
+def test_validation_error_releases_the_key_and_decline_keeps_it(double: Running) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         create(double, "k1", amount=0)
     intent = create(double, "k1")
@@ -67,7 +67,7 @@ def test_validation_failures_free_the_key_and_declines_keep_it(double: Running) 
     assert double.events().count("payment_intent.payment_failed") == 1
 
 
-def test_a_key_in_use_is_a_409_and_ten_at_once_make_one_intent(start: Callable[..., Running]) -> None:
+def test_key_used_by_ten_requests_creates_one_intent(start: Callable[..., Running]) -> None:
     double = start(latency=0.3)
 
     def attempt(_: int) -> str:
@@ -84,7 +84,7 @@ def test_a_key_in_use_is_a_409_and_ten_at_once_make_one_intent(start: Callable[.
     assert create(double, "k1").id == made[0]
 
 
-def test_a_lost_answer_is_found_again_with_the_key(double: Running) -> None:
+def test_lost_response_is_returned_for_the_same_key(double: Running) -> None:
     double.fault("timeout_after_create")
     with pytest.raises(stripe.APIConnectionError):
         create(double, "k1")
@@ -94,13 +94,13 @@ def test_a_lost_answer_is_found_again_with_the_key(double: Running) -> None:
     assert found.last_response.headers["Idempotent-Replayed"] == "true"
 
 
-def test_the_sdk_itself_retries_a_lost_answer_into_the_same_intent(double: Running) -> None:
+def test_sdk_retry_of_lost_response_returns_the_same_intent(double: Running) -> None:
     double.fault("timeout_after_create")
     intent = double.client(retries=1).v1.payment_intents.create(PARAMS)
     assert [item.id for item in double.client().v1.payment_intents.list().data] == [intent.id]
 
 
-def test_a_500_is_remembered_and_a_429_is_not(double: Running) -> None:
+def test_key_stores_500_and_not_429(double: Running) -> None:
     double.fault("500")
     for _ in range(2):
         with pytest.raises(stripe.APIError) as caught:
@@ -113,19 +113,19 @@ def test_a_500_is_remembered_and_a_429_is_not(double: Running) -> None:
     assert len(double.client().v1.payment_intents.list().data) == 1
 
 
-def test_a_fault_that_is_none_is_refused(double: Running) -> None:
+def test_fault_unknown_is_refused(double: Running) -> None:
     assert double.act("faults", next="earthquake").status_code == 400
     assert double.act("faults", next="500", seconds="nan").status_code == 400
     assert double.act("faults", next="500").json()["next"] == "500"
     assert double.act("faults", next="").json()["next"] is None
 
 
-def test_keys_longer_than_255_are_refused(double: Running) -> None:
+def test_key_longer_than_255_is_refused(double: Running) -> None:
     with pytest.raises(stripe.IdempotencyError):
         create(double, "k" * 256)
 
 
-def test_silence_lasts_until_the_client_gives_up(double: Running) -> None:
+def test_timeout_fault_lasts_until_the_client_disconnects(double: Running) -> None:
     double.act("faults", next="timeout_after_create", seconds="60").raise_for_status()
     http = stripe.RequestsClient(timeout=0.3)
     impatient = stripe.StripeClient(

@@ -18,7 +18,7 @@ def confirm(double: Running, intent_id: str, **params: Any) -> stripe.PaymentInt
     return double.client().v1.payment_intents.confirm(intent_id, params=params)
 
 
-def test_a_created_intent_waits_for_a_payment_method(double: Running) -> None:
+def test_intent_created_requires_payment_method(double: Running) -> None:
     intent = double.intent(
         description="Lamp", receipt_email="bo@example.com", metadata={"order": "7", "0": "digits are a key too"}
     )
@@ -32,7 +32,7 @@ def test_a_created_intent_waits_for_a_payment_method(double: Running) -> None:
     assert plain(double.client().v1.payment_intents.retrieve(intent.id)) == plain(intent)
 
 
-def test_a_good_card_pays_once_and_leaves_a_charge(double: Running) -> None:
+def test_intent_with_good_card_is_paid_once(double: Running) -> None:
     intent = confirm(double, double.intent().id, **SUCCESS, expand=["latest_charge"])
     charge = intent.latest_charge
     assert (intent.status, intent.amount_received, intent.last_payment_error) == ("succeeded", 1999, None)
@@ -59,7 +59,7 @@ def test_a_good_card_pays_once_and_leaves_a_charge(double: Running) -> None:
         ("4012888888881881", "card_declined", "test_mode_live_card"),
     ],
 )
-def test_a_declined_card_is_a_402_and_the_intent_stays_payable(
+def test_intent_with_declined_card_returns_402_and_stays_payable(
     double: Running, card: str, code: str, decline_code: str
 ) -> None:
     intent = double.intent()
@@ -80,7 +80,7 @@ def test_a_declined_card_is_a_402_and_the_intent_stays_payable(
     assert confirm(double, intent.id, **SUCCESS).status == "succeeded"
 
 
-def test_an_impossible_number_changes_nothing(double: Running) -> None:
+def test_intent_with_invalid_card_number_is_unchanged(double: Running) -> None:
     intent = double.intent()
     with pytest.raises(stripe.CardError) as caught:
         confirm(double, intent.id, payment_method_data={"type": "card", "card": {"number": "4242424242424241"}})
@@ -92,7 +92,7 @@ def test_an_impossible_number_changes_nothing(double: Running) -> None:
     "card", ["pm_card_threeDSecure2Required", "pm_card_authenticationRequired", "4000000000003220", "4000002500003155"]
 )
 @pytest.mark.parametrize("outcome", ["succeed", "fail"])
-def test_3d_secure_waits_and_ends_as_the_customer_decides(double: Running, card: str, outcome: str) -> None:
+def test_3d_secure_ends_as_the_customer_decides(double: Running, card: str, outcome: str) -> None:
     method = (
         {"payment_method": card}
         if card.startswith("pm_")
@@ -115,7 +115,7 @@ def test_3d_secure_waits_and_ends_as_the_customer_decides(double: Running, card:
     assert double.act(f"payment_intents/{intent.id}/authenticate", outcome=outcome).status_code == 409
 
 
-def test_3d_secure_by_redirect_brings_the_customer_back(double: Running) -> None:
+def test_3d_secure_redirect_returns_to_the_return_url(double: Running) -> None:
     back = "http://127.0.0.1:9/orders/7?tab=pay"
     intent = confirm(double, double.intent().id, payment_method="pm_card_threeDSecure2Required", return_url=back)
     action = intent.next_action.redirect_to_url
@@ -128,14 +128,14 @@ def test_3d_secure_by_redirect_brings_the_customer_back(double: Running) -> None
     )
 
 
-def test_a_card_may_be_declined_after_3d_secure(double: Running) -> None:
+def test_card_declined_after_3d_secure(double: Running) -> None:
     intent = confirm(double, double.intent().id, payment_method="pm_card_threeDSecureRequiredChargeDeclined")
     after = double.act(f"payment_intents/{intent.id}/authenticate", outcome="succeed").json()
     assert (after["status"], after["last_payment_error"]["code"]) == ("requires_payment_method", "card_declined")
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("succeed", "succeeded"), ("fail", "requires_payment_method")])
-def test_a_bank_payment_is_processing_until_it_settles(double: Running, outcome: str, status: str) -> None:
+def test_bank_payment_is_processing_until_settled(double: Running, outcome: str, status: str) -> None:
     intent = confirm(double, double.intent().id, payment_method="pm_usBankAccount_processing")
     assert intent.status == "processing"
     assert double.events()[-2:] == ["charge.pending", "payment_intent.processing"]
@@ -144,7 +144,7 @@ def test_a_bank_payment_is_processing_until_it_settles(double: Running, outcome:
     assert double.act(f"payment_intents/{intent.id}/settle", outcome=outcome).json()["status"] == status
 
 
-def test_cancel_ends_an_unpaid_intent_and_only_that(double: Running) -> None:
+def test_cancel_ends_only_an_unpaid_intent(double: Running) -> None:
     intents = double.client().v1.payment_intents
     canceled = intents.cancel(double.intent().id, {"cancellation_reason": "abandoned"})
     assert (canceled.status, canceled.cancellation_reason, canceled.canceled_at is None) == (
@@ -159,7 +159,7 @@ def test_cancel_ends_an_unpaid_intent_and_only_that(double: Running) -> None:
         confirm(double, canceled.id, **SUCCESS)
 
 
-def test_update_changes_a_payable_intent_and_metadata_at_any_time(double: Running) -> None:
+def test_update_changes_payable_intent_and_metadata_always(double: Running) -> None:
     intents = double.client().v1.payment_intents
     intent = intents.update(double.intent(metadata={"a": "1", "b": "2"}).id, {"amount": 2500, "metadata": {"a": ""}})
     assert (intent.amount, intent.metadata.to_dict()) == (2500, {"b": "2"})
@@ -169,7 +169,7 @@ def test_update_changes_a_payable_intent_and_metadata_at_any_time(double: Runnin
         intents.update(paid.id, {"amount": 1})
 
 
-def test_another_amount_asks_for_another_authentication(double: Running) -> None:
+def test_update_of_amount_requires_new_authentication(double: Running) -> None:
     intent = confirm(double, double.intent().id, payment_method="pm_card_threeDSecure2Required")
     updated = double.client().v1.payment_intents.update(intent.id, {"amount": 99999})
     assert (updated.status, updated.next_action) == ("requires_confirmation", None)
@@ -200,7 +200,7 @@ def test_another_amount_asks_for_another_authentication(double: Running) -> None
         ({"confirm": "maybe"}, None, "confirm"),
     ],
 )
-def test_bad_parameters_are_stripes_errors_and_write_nothing(
+def test_invalid_parameters_return_stripe_error_without_changes(
     double: Running, params: dict[str, Any], code: str | None, param: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -212,7 +212,7 @@ def test_bad_parameters_are_stripes_errors_and_write_nothing(
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(50, "jpy"), (1, "krw"), (5120, "kwd"), (99_999_999, "usd")])
-def test_currencies_of_zero_two_and_three_decimals(double: Running, amount: int, currency: str) -> None:
+def test_intent_amount_limits_by_currency_decimals(double: Running, amount: int, currency: str) -> None:
     assert double.paid(amount=amount, currency=currency).amount_received == amount
 
 
@@ -228,7 +228,7 @@ def test_lists_page_newest_first(double: Running) -> None:
     assert double.client().v1.payment_intents.list({"created": {"gt": 4_000_000_000}}).data == []
 
 
-def test_what_does_not_exist_is_a_404(double: Running) -> None:
+def test_unknown_object_returns_404(double: Running) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         double.client().v1.payment_intents.retrieve("pi_none")
     assert (caught.value.http_status, caught.value.code, caught.value.user_message) == (
@@ -238,7 +238,7 @@ def test_what_does_not_exist_is_a_404(double: Running) -> None:
         double.client().v1.products.list()
 
 
-def test_the_documented_curl_pays(double: Running) -> None:
+def test_readme_curl_pays(double: Running) -> None:
     url = f"{double.url}/v1/payment_intents/{double.intent().id}/confirm"
     command = ["curl", "-sS", "-u", "sk_test_double:", url, "-d", "payment_method=pm_card_visa"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

@@ -29,7 +29,7 @@ def call(double: Running) -> Call:
     return acting(double.store)
 
 
-def test_an_empty_balance_is_nothing_in_dollars(double: Running) -> None:
+def test_balance_empty_is_zero_usd(double: Running) -> None:
     assert plain(double.client().v1.balance.retrieve()) == {
         "object": "balance",
         "available": [{"amount": 0, "currency": "usd", "source_types": {"card": 0}}],
@@ -39,7 +39,7 @@ def test_an_empty_balance_is_nothing_in_dollars(double: Running) -> None:
     }
 
 
-def test_the_balance_is_the_sum_of_what_moved_per_currency(double: Running, call: Call) -> None:
+def test_balance_is_the_sum_of_transactions_per_currency(double: Running, call: Call) -> None:
     for type_, amount, currency in (
         ("charge", 5000, "usd"),
         ("refund", -1000, "usd"),
@@ -53,7 +53,7 @@ def test_the_balance_is_the_sum_of_what_moved_per_currency(double: Running, call
     assert {item.currency: item.amount for item in balance.available} == {"eur": 0, "usd": -1500}
 
 
-def test_what_customers_paid_becomes_available_after_two_days(double: Running, call: Call) -> None:
+def test_payment_becomes_available_after_two_days(double: Running, call: Call) -> None:
     made = ledger.record(call, type_="charge", amount=5000, currency="usd", source="x")
     assert (made["status"], made["available_on"] - made["created"]) == ("pending", 2 * DAY)
     double.store.save(made | {"available_on": made["available_on"] - 2 * DAY})
@@ -64,7 +64,7 @@ def test_what_customers_paid_becomes_available_after_two_days(double: Running, c
     assert (balance.available[0].amount, balance.pending[0].amount) == (5000, 0)
 
 
-def test_a_fee_is_taken_from_what_is_left(call: Call) -> None:
+def test_fee_reduces_the_net_amount(call: Call) -> None:
     made = ledger.record(call, type_="charge", amount=1000, currency="usd", source="x", fee=59)
     assert (made["net"], [item["amount"] for item in made["fee_details"]]) == (941, [59])
 
@@ -84,12 +84,14 @@ def test_a_fee_is_taken_from_what_is_left(call: Call) -> None:
         ("adjustment", 1, "dispute_reversal"),
     ],
 )
-def test_movements_are_told_apart_as_in_stripes_reports(call: Call, type_: str, amount: int, category: str) -> None:
+def test_balance_transactions_have_stripe_reporting_categories(
+    call: Call, type_: str, amount: int, category: str
+) -> None:
     made = ledger.record(call, type_=type_, amount=amount, currency="usd", source="x")
     assert made["reporting_category"] == category
 
 
-def test_movements_are_found_by_type_source_and_currency(double: Running, call: Call) -> None:
+def test_balance_transactions_filter_by_type_source_and_currency(double: Running, call: Call) -> None:
     for type_, currency, source in (("charge", "usd", "ch_1"), ("refund", "usd", "re_1"), ("charge", "eur", "ch_2")):
         ledger.record(call, type_=type_, amount=1, currency=currency, source=source)
     listed = double.client().v1.balance_transactions
@@ -105,13 +107,13 @@ def test_movements_are_found_by_type_source_and_currency(double: Running, call: 
         listed.list({"payout": "po_none"})
 
 
-def test_a_movement_expands_to_what_moved_it(double: Running) -> None:
+def test_balance_transaction_expands_its_source(double: Running) -> None:
     double.intent(confirm=True, payment_method="pm_card_createDispute")
     moved = double.client().v1.balance_transactions.list({"type": "adjustment", "expand": ["data.source"]}).data[0]
     assert (moved.source.object, moved.source.amount, moved.amount) == ("dispute", 1999, -1999)
 
 
-def test_everything_that_moved_money_is_in_the_books_under_its_name(double: Running) -> None:
+def test_every_movement_has_a_balance_transaction(double: Running) -> None:
     seen = api_walkthrough.through(double.url).objects()
     books = {item["id"]: item for item in seen if item["object"] == "balance_transaction"}
     named = set()

@@ -19,9 +19,7 @@ def listed(double: Running, collection: str, **params: Any) -> requests.Response
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)
-def test_every_collection_lists_takes_created_and_refuses_what_it_does_not_know(
-    double: Running, collection: str
-) -> None:
+def test_every_list_filters_by_created_and_refuses_unknown_parameters(double: Running, collection: str) -> None:
     answer = listed(double, collection, **{"created[gte]": 1, "limit": 3})
     assert answer.json() == {"object": "list", "data": [], "has_more": False, "url": f"/v1/{collection}"}
     for params, code in (
@@ -34,7 +32,7 @@ def test_every_collection_lists_takes_created_and_refuses_what_it_does_not_know(
 
 
 @pytest.mark.parametrize("collection", reads.NESTED)
-def test_what_belongs_to_another_object_is_not_at_the_top(double: Running, collection: str) -> None:
+def test_nested_objects_are_not_listed_at_top_level(double: Running, collection: str) -> None:
     assert listed(double, collection).status_code == 404
 
 
@@ -50,7 +48,7 @@ def test_what_belongs_to_another_object_is_not_at_the_top(double: Running, colle
         (1, False),
     ],
 )
-def test_created_bounds_include_or_leave_out_their_second(
+def test_created_filter_bounds_are_inclusive_or_exclusive(
     double: Running, bounds: dict[str, int] | int, *, found: bool
 ) -> None:
     intent = double.intent()
@@ -66,7 +64,7 @@ def test_created_bounds_include_or_leave_out_their_second(
         assert bool(rows) is found
 
 
-def test_events_are_found_by_a_pattern_of_types(double: Running) -> None:
+def test_events_filter_by_type_pattern(double: Running) -> None:
     double.paid()
     events = double.client().v1.events
     for pattern, found in (
@@ -78,12 +76,12 @@ def test_events_are_found_by_a_pattern_of_types(double: Running) -> None:
 
 
 @pytest.mark.parametrize("params", [{"types[]": "x", "type": "y"}, {"types[]": ["x"] * 21}, {"types": "x"}])
-def test_types_of_events_that_are_none_are_refused(double: Running, params: dict[str, Any]) -> None:
+def test_events_filter_with_invalid_types_is_refused(double: Running, params: dict[str, Any]) -> None:
     answer = listed(double, "events", **params)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "types")
 
 
-def test_pages_of_a_narrowed_list_hold_only_what_was_asked_for(double: Running) -> None:
+def test_filtered_list_pages_hold_only_matches(double: Running) -> None:
     paid = [double.paid() for _ in range(3)]
     events = double.client().v1.events
     first = events.list({"type": "charge.succeeded", "limit": 2})
@@ -94,7 +92,7 @@ def test_pages_of_a_narrowed_list_hold_only_what_was_asked_for(double: Running) 
     assert ([event.data.object.payment_intent for event in second.data], second.has_more) == ([paid[0].id], False)
 
 
-def test_what_cannot_be_expanded_says_so(double: Running) -> None:
+def test_expand_of_unknown_field_is_refused(double: Running) -> None:
     intent = double.paid()
     with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
         double.client().v1.payment_intents.retrieve(intent.id, {"expand": ["amount"]})

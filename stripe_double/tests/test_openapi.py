@@ -70,7 +70,7 @@ def problems(
         {"id": "c1", "maker": None},
     ],
 )
-def test_an_answer_as_the_document_says_holds(body: dict[str, Any]) -> None:
+def test_openapi_validator_accepts_valid_response(body: dict[str, Any]) -> None:
     assert problems(body) == []
 
 
@@ -85,24 +85,24 @@ def test_an_answer_as_the_document_says_holds(body: dict[str, Any]) -> None:
         ({"parts": [{"price": 1}, {"price": None}]}, "$.parts[1].price"),
     ],
 )
-def test_an_answer_that_breaks_the_document_is_named_with_its_place(change: dict[str, Any], at: str) -> None:
+def test_openapi_validator_names_the_place_of_an_error(change: dict[str, Any], at: str) -> None:
     (found,) = problems({"id": "c1", "maker": "m1"} | change)
     assert found.startswith(f"GET /v1/chairs/{{id}} 200: {at} ")
 
 
-def test_a_missing_field_is_a_problem_and_so_is_an_error_without_a_message() -> None:
+def test_openapi_validator_reports_missing_fields() -> None:
     assert len(problems({"id": "c1"})) == 1
     assert problems({"error": {"message": "No."}}, 404) == []
     assert len(problems({"error": {}}, 404)) == 1
 
 
-def test_what_the_document_does_not_know_is_a_problem() -> None:
+def test_openapi_validator_reports_unknown_fields() -> None:
     assert problems({}, method="POST") == ["POST /v1/chairs/{id} 200: not in the document"]
     assert problems({}, path="/v1/tables") == ["GET /v1/tables 200: not in the document"]
 
 
 @pytest.mark.skipif(not SPEC.exists(), reason=f"Stripe's OpenAPI document is not at {SPEC}")
-def test_every_answer_is_as_stripes_document_says(double: Running) -> None:
+def test_responses_match_stripe_openapi_document(double: Running) -> None:
     document = Document(json.loads(SPEC.read_text()))
     found = {line for visit in api_walkthrough.through(double.url).visits for line in document.problems(visit)}
     assert sorted(found) == []

@@ -89,14 +89,14 @@ def processes() -> Iterator[list[Process]]:
         {"STRIPE_DOUBLE_PORT": "http"},
     ],
 )
-def test_it_refuses_to_start_where_it_has_no_place(env: dict[str, str]) -> None:
+def test_start_in_production_is_refused(env: dict[str, str]) -> None:
     done = subprocess.run(COMMAND, env=CLEAN | env, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "stripe_double" in done.stderr
     assert "51Habc" not in done.stderr
 
 
-def test_a_restart_keeps_intents_keys_and_undelivered_events(
+def test_restart_keeps_intents_keys_and_pending_events(
     tmp_path: Path, processes: list[Process], receiver: Receiver
 ) -> None:
     dead = f"http://127.0.0.1:{free_port()}/"
@@ -113,7 +113,7 @@ def test_a_restart_keeps_intents_keys_and_undelivered_events(
     assert receiver.events()[0].data.object.id == intent.id
 
 
-def test_events_of_connected_accounts_go_to_their_own_webhook(
+def test_connected_account_events_go_to_their_own_webhook(
     tmp_path: Path, processes: list[Process], receiver: Receiver
 ) -> None:
     process = Process(
@@ -133,7 +133,7 @@ def test_events_of_connected_accounts_go_to_their_own_webhook(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_at_once_with_a_delivery_in_flight_and_prints_no_secret(
+def test_stop_during_delivery_is_immediate_and_prints_no_secret(
     tmp_path: Path, processes: list[Process], receiver: Receiver, signum: int
 ) -> None:
     receiver.held = threading.Event()
@@ -157,7 +157,7 @@ def test_it_stops_at_once_with_a_delivery_in_flight_and_prints_no_secret(
     assert NUMBER.encode() not in b"".join(path.read_bytes() for path in tmp_path.glob("db*"))
 
 
-def test_it_listens_on_this_machine_only(tmp_path: Path, processes: list[Process]) -> None:
+def test_server_listens_on_loopback_only(tmp_path: Path, processes: list[Process]) -> None:
     process = Process(tmp_path / "db")
     processes.append(process)
     # 127.0.0.2 is this machine too: a server on 0.0.0.0 would answer there.
@@ -165,9 +165,7 @@ def test_it_listens_on_this_machine_only(tmp_path: Path, processes: list[Process
         socket.create_connection(("127.0.0.2", process.port), timeout=2).close()
 
 
-def test_a_kill_in_the_middle_of_a_request_leaves_nothing_and_frees_its_key(
-    tmp_path: Path, processes: list[Process]
-) -> None:
+def test_kill_during_request_leaves_nothing_and_releases_the_key(tmp_path: Path, processes: list[Process]) -> None:
     params, options = {"amount": 500, "currency": "eur"}, {"idempotency_key": "k1"}
     slow = Process(tmp_path / "db", STRIPE_DOUBLE_LATENCY="60")
     processes.append(slow)

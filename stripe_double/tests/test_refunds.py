@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stripe_double.tests.conftest import Running
 
 
-def test_refunds_stop_at_what_was_charged(double: Running) -> None:
+def test_refunds_never_exceed_the_charge(double: Running) -> None:
     intent, refunds = double.paid(), double.client().v1.refunds
     part = refunds.create({"payment_intent": intent.id, "amount": 1500, "reason": "requested_by_customer"})
     assert (part.amount, part.status, part.charge) == (1500, "succeeded", intent.latest_charge)
@@ -34,7 +34,7 @@ def test_refunds_stop_at_what_was_charged(double: Running) -> None:
     assert double.events()[-4:] == ["refund.created", "charge.refunded"] * 2
 
 
-def test_parallel_refunds_never_pass_the_ceiling(double: Running) -> None:
+def test_parallel_refunds_never_exceed_the_charge(double: Running) -> None:
     intent = double.paid(amount=1000)
 
     def attempt(_: int) -> int:
@@ -48,7 +48,7 @@ def test_parallel_refunds_never_pass_the_ceiling(double: Running) -> None:
     assert double.client().v1.charges.retrieve(intent.latest_charge).amount_refunded == 800
 
 
-def test_what_was_not_paid_cannot_be_refunded(double: Running) -> None:
+def test_unpaid_charge_cannot_be_refunded(double: Running) -> None:
     for params, message in (
         ({"payment_intent": double.intent().id}, "does not have a successful charge to refund"),
         ({"charge": "ch_none"}, "No such charge"),
@@ -60,7 +60,7 @@ def test_what_was_not_paid_cannot_be_refunded(double: Running) -> None:
     assert double.client().v1.refunds.list().data == []
 
 
-def test_a_refund_goes_into_the_books_and_its_metadata_may_change(double: Running) -> None:
+def test_refund_has_balance_transaction_and_mutable_metadata(double: Running) -> None:
     refunds = double.client().v1.refunds
     refund = refunds.create({"payment_intent": double.paid().id, "amount": 500, "metadata": {"order": "7"}})
     booked = double.client().v1.balance_transactions.retrieve(refund.balance_transaction)
@@ -70,7 +70,7 @@ def test_a_refund_goes_into_the_books_and_its_metadata_may_change(double: Runnin
     assert double.events()[-1] == "refund.updated"
 
 
-def test_a_refund_may_fail_after_it_succeeded(double: Running) -> None:
+def test_refund_can_fail_after_success(double: Running) -> None:
     refunds = double.client().v1.refunds
     charge = double.intent(payment_method="pm_card_refundFail", confirm=True).latest_charge
     refund = refunds.create({"charge": charge})
@@ -90,7 +90,7 @@ def test_a_refund_may_fail_after_it_succeeded(double: Running) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("succeed", "succeeded"), ("fail", "failed")])
-def test_a_refund_may_wait_for_the_bank(double: Running, outcome: str, status: str) -> None:
+def test_refund_can_stay_pending(double: Running, outcome: str, status: str) -> None:
     charge = double.intent(payment_method="pm_card_pendingRefund", confirm=True).latest_charge
     refund = double.client().v1.refunds.create({"charge": charge, "amount": 500})
     assert refund.status == "pending"
@@ -99,14 +99,14 @@ def test_a_refund_may_wait_for_the_bank(double: Running, outcome: str, status: s
     assert double.events()[-1] == ("refund.updated" if outcome == "succeed" else "refund.failed")
 
 
-def test_a_refund_that_is_final_stays(double: Running) -> None:
+def test_refund_final_cannot_change(double: Running) -> None:
     refund = double.client().v1.refunds.create({"charge": double.paid().latest_charge})
     for outcome, status in (("succeed", 409), ("fail", 409), ("maybe", 400)):
         assert double.act(f"refunds/{refund.id}/settle", outcome=outcome).status_code == status
     assert double.act("refunds/re_none/settle", outcome="fail").status_code == 404
 
 
-def test_a_disputed_charge_is_not_refunded(double: Running) -> None:
+def test_disputed_charge_cannot_be_refunded(double: Running) -> None:
     charge = double.paid().latest_charge
     double.act(f"charges/{charge}/dispute").raise_for_status()
     with pytest.raises(stripe.InvalidRequestError) as caught:

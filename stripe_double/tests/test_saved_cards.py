@@ -19,7 +19,7 @@ def charge_later(double: Running, customer: str, **params: Any) -> stripe.Paymen
 
 
 @pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_authenticationRequiredOnSetup"])
-def test_a_saved_card_is_charged_without_its_customer_again_and_again(double: Running, card: str) -> None:
+def test_saved_card_is_charged_off_session_repeatedly(double: Running, card: str) -> None:
     customer = double.customer(card)
     for _ in range(2):
         paid = charge_later(double, customer)
@@ -29,7 +29,7 @@ def test_a_saved_card_is_charged_without_its_customer_again_and_again(double: Ru
 
 
 @pytest.mark.parametrize("card", ["pm_card_authenticationRequired", "pm_card_threeDSecure2Required"])
-def test_a_card_that_always_asks_for_its_customer_is_declined_off_session(double: Running, card: str) -> None:
+def test_card_requiring_authentication_is_declined_off_session(double: Running, card: str) -> None:
     customer = double.customer(card)
     saved = double.card_of(customer)
     with pytest.raises(stripe.CardError) as caught:
@@ -50,7 +50,7 @@ def test_a_card_that_always_asks_for_its_customer_is_declined_off_session(double
     assert done["status"] == "succeeded"
 
 
-def test_a_card_saved_without_authentication_asks_for_it_later(double: Running) -> None:
+def test_card_saved_without_authentication_requires_it_later(double: Running) -> None:
     client, customer = double.client().v1, double.customer()
     client.payment_methods.attach("pm_card_authenticationRequiredOnSetup", {"customer": customer})
     with pytest.raises(stripe.CardError) as caught:
@@ -58,7 +58,7 @@ def test_a_card_saved_without_authentication_asks_for_it_later(double: Running) 
     assert caught.value.code == "authentication_required"
 
 
-def test_a_payment_may_save_its_card_for_later(double: Running) -> None:
+def test_payment_saves_its_card(double: Running) -> None:
     customer = double.customer()
     intent = double.intent(
         customer=customer,
@@ -73,7 +73,7 @@ def test_a_payment_may_save_its_card_for_later(double: Running) -> None:
     assert charge_later(double, customer).status == "succeeded"
 
 
-def test_a_declined_payment_saves_nothing(double: Running) -> None:
+def test_payment_declined_saves_no_card(double: Running) -> None:
     customer = double.customer()
     with pytest.raises(stripe.CardError):
         double.intent(
@@ -82,7 +82,7 @@ def test_a_declined_payment_saves_nothing(double: Running) -> None:
     assert double.client().v1.customers.payment_methods.list(customer).data == []
 
 
-def test_a_saved_card_pays_only_for_its_customer(double: Running) -> None:
+def test_saved_card_works_only_for_its_customer(double: Running) -> None:
     customer, stranger = double.customer("pm_card_visa"), double.customer()
     card = double.card_of(customer)
     with pytest.raises(stripe.InvalidRequestError, match="does not have a payment method") as caught:
@@ -98,7 +98,7 @@ def test_a_saved_card_pays_only_for_its_customer(double: Running) -> None:
     assert double.client().v1.charges.list().data == []
 
 
-def test_off_session_is_for_servers_that_confirm(double: Running) -> None:
+def test_off_session_requires_confirm_with_secret_key(double: Running) -> None:
     customer = double.customer("pm_card_visa")
     with pytest.raises(stripe.InvalidRequestError, match="when `confirm` is set to true"):
         charge_later(double, customer, confirm=False)
@@ -111,7 +111,7 @@ def test_off_session_is_for_servers_that_confirm(double: Running) -> None:
         double.intent(setup_future_usage="always")
 
 
-def test_a_payment_finds_its_receipt_and_its_customer_at_confirmation(double: Running) -> None:
+def test_confirm_sets_receipt_email_and_customer(double: Running) -> None:
     customer = double.customer("pm_card_visa")
     intent = double.client().v1.payment_intents.confirm(
         double.intent(customer=customer).id,

@@ -21,7 +21,7 @@ def confirm(double: Running, intent_id: str, **params: Any) -> stripe.SetupInten
     return double.client().v1.setup_intents.confirm(intent_id, params)
 
 
-def test_a_good_card_is_saved_for_its_customer(double: Running) -> None:
+def test_setup_with_good_card_saves_it(double: Running) -> None:
     intent = setup(double, metadata={"user": "7"})
     assert (intent.status, intent.usage, intent.metadata.to_dict()) == (
         "requires_payment_method", "off_session", {"user": "7"},
@@ -38,14 +38,14 @@ def test_a_good_card_is_saved_for_its_customer(double: Running) -> None:
     assert caught.value.code == "setup_intent_unexpected_state"
 
 
-def test_without_a_customer_nothing_is_attached(double: Running) -> None:
+def test_setup_without_customer_attaches_nothing(double: Running) -> None:
     done = double.client().v1.setup_intents.create({"payment_method": "pm_card_visa", "confirm": True})
     assert double.client().v1.payment_methods.retrieve(done.payment_method).customer is None
     assert "payment_method.attached" not in double.events()
 
 
 @pytest.mark.parametrize("outcome", ["succeed", "fail"])
-def test_3d_secure_comes_before_the_card_is_saved(double: Running, outcome: str) -> None:
+def test_setup_with_3d_secure_saves_after_authentication(double: Running, outcome: str) -> None:
     back = "http://127.0.0.1:9/cards"
     intent = setup(double, payment_method="pm_card_authenticationRequired", confirm=True, return_url=back)
     assert (intent.status, intent.next_action.redirect_to_url.return_url) == ("requires_action", back)
@@ -73,7 +73,7 @@ def test_3d_secure_comes_before_the_card_is_saved(double: Running, outcome: str)
 
 
 @pytest.mark.parametrize("card", ["pm_card_chargeDeclined", "pm_card_threeDSecureRequiredChargeDeclined"])
-def test_a_declined_card_is_not_saved_and_another_may_be(double: Running, card: str) -> None:
+def test_setup_with_declined_card_accepts_another(double: Running, card: str) -> None:
     intent = setup(double)
     if card == "pm_card_chargeDeclined":
         with pytest.raises(stripe.CardError) as caught:
@@ -93,7 +93,7 @@ def test_a_declined_card_is_not_saved_and_another_may_be(double: Running, card: 
     assert confirm(double, intent.id, **SUCCESS).status == "succeeded"
 
 
-def test_the_browser_confirms_with_the_client_secret_and_sees_little(double: Running) -> None:
+def test_setup_confirmed_by_browser_shows_public_fields_only(double: Running) -> None:
     intent = setup(double, metadata={"user": "7"})
     browser = double.client("pk_test_double").v1.setup_intents
     with pytest.raises(stripe.InvalidRequestError, match="client_secret"):
@@ -106,7 +106,7 @@ def test_the_browser_confirms_with_the_client_secret_and_sees_little(double: Run
     assert not {"metadata", "customer"} & set(plain(browser.retrieve(intent.id, secret)))
 
 
-def test_cancel_ends_an_unfinished_setup_and_only_that(double: Running) -> None:
+def test_cancel_ends_only_an_unfinished_setup(double: Running) -> None:
     setups = double.client().v1.setup_intents
     canceled = setups.cancel(setup(double).id, {"cancellation_reason": "abandoned"})
     assert (canceled.status, canceled.cancellation_reason) == ("canceled", "abandoned")
@@ -120,7 +120,7 @@ def test_cancel_ends_an_unfinished_setup_and_only_that(double: Running) -> None:
     assert [item.id for item in setups.list({"customer": done.customer}).data] == [done.id]
 
 
-def test_an_unfinished_setup_may_be_changed(double: Running) -> None:
+def test_setup_unfinished_can_be_updated(double: Running) -> None:
     setups, customer = double.client().v1.setup_intents, double.customer()
     changed = setups.update(setup(double).id, {"customer": customer, "metadata": {"a": "1"}, **SUCCESS})
     assert (changed.customer, changed.status, changed.metadata.to_dict()) == (
@@ -141,7 +141,7 @@ def test_an_unfinished_setup_may_be_changed(double: Running) -> None:
         ({"amount": 100}, "parameter_unknown", "amount"),
     ],
 )
-def test_bad_parameters_are_stripes_errors_and_write_nothing(
+def test_invalid_parameters_return_stripe_error_without_changes(
     double: Running, params: dict[str, Any], code: str | None, param: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:

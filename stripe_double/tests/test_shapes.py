@@ -97,32 +97,32 @@ def objects(double: Running) -> list[dict[str, Any]]:
     return api_walkthrough.through(double.url).objects()
 
 
-def test_the_walk_meets_every_operation(double: Running) -> None:
+def test_walkthrough_covers_every_operation(double: Running) -> None:
     met = {(visit.method, visit.path) for visit in api_walkthrough.through(double.url).visits if visit.status == 200}
     assert {(each.method, f"/v1{each.path}") for each in OPERATIONS} - met == set()
 
 
 @pytest.mark.skipif(not FIXTURES.exists(), reason=f"Stripe's examples are not at {FIXTURES}")
-def test_every_field_stripe_sends_is_there_with_its_type(objects: list[dict[str, Any]]) -> None:
+def test_objects_have_every_stripe_field_with_its_type(objects: list[dict[str, Any]]) -> None:
     examples = json.loads(FIXTURES.read_text())["resources"]
     found = {line for item in objects for line in differences(item, examples[kind_of(item)], kind_of(item))}
     assert sorted(found) == []
 
 
-def test_no_field_is_made_up(objects: list[dict[str, Any]]) -> None:
+def test_objects_have_no_unknown_field(objects: list[dict[str, Any]]) -> None:
     # A deleted object is an id and a word about it; the SDK has no type for those.
     whole = [item for item in objects if not item.get("deleted")]
     found = {line for item in whole for line in inventions(item, OBJECT_TYPES[item["object"]], item["object"])}
     assert sorted(found) == []
 
 
-def test_what_the_sdk_promises_is_there_and_one_of_its_words(objects: list[dict[str, Any]]) -> None:
+def test_objects_match_the_sdk_types_and_literals(objects: list[dict[str, Any]]) -> None:
     whole = [item for item in objects if not item.get("deleted")]
     found = {line for item in whole for line in broken_promises(item, OBJECT_TYPES[item["object"]], item["object"])}
     assert sorted(found) == []
 
 
-def test_the_comparisons_bite() -> None:
+def test_shape_comparison_reports_differences() -> None:
     ours = {"id": "txn_1", "object": "balance_transaction", "type": "gift", "colour": "red"}
     assert inventions(ours, stripe.BalanceTransaction, "it") == ["it.colour"]
     found = broken_promises(ours, stripe.BalanceTransaction, "it")
@@ -133,5 +133,5 @@ def test_the_comparisons_bite() -> None:
     ]  # fmt: skip
 
 
-def test_the_api_version_is_the_one_the_sdk_pins() -> None:
+def test_api_version_matches_the_sdk() -> None:
     assert stripe.api_version == API_VERSION

@@ -29,7 +29,7 @@ def books(double: Running) -> list[tuple[str, int, str]]:
     return [(item.type, item.net, item.source) for item in listed]
 
 
-def test_a_charge_goes_into_the_books(double: Running) -> None:
+def test_charge_has_balance_transaction(double: Running) -> None:
     charge = double.paid(amount=1000).latest_charge
     assert books(double) == [("charge", 1000, charge)]
     assert (
@@ -37,7 +37,7 @@ def test_a_charge_goes_into_the_books(double: Running) -> None:
     )
 
 
-def test_a_destination_charge_is_passed_on_and_the_fee_is_kept(double: Running) -> None:
+def test_destination_charge_transfers_amount_minus_fee(double: Running) -> None:
     account = double.seller()
     charge = destination_charge(double, account, application_fee_amount=100)
     transfer = double.client().v1.transfers.retrieve(charge.transfer)
@@ -55,7 +55,7 @@ def test_a_destination_charge_is_passed_on_and_the_fee_is_kept(double: Running) 
     ]  # fmt: skip
 
 
-def test_a_bank_payment_is_passed_on_when_it_settles(double: Running) -> None:
+def test_destination_bank_payment_transfers_when_settled(double: Running) -> None:
     intent = double.intent(
         transfer_data={"destination": double.seller()}, payment_method="pm_usBankAccount_processing", confirm=True
     )
@@ -64,7 +64,7 @@ def test_a_bank_payment_is_passed_on_when_it_settles(double: Running) -> None:
     assert [type_ for type_, *_ in books(double)] == ["payment", "transfer"]
 
 
-def test_only_an_enabled_account_is_a_destination(double: Running) -> None:
+def test_destination_must_be_an_enabled_account(double: Running) -> None:
     account = double.seller()
     intent = double.intent(transfer_data={"destination": account})
     double.act(f"accounts/{account}", charges_enabled="false").raise_for_status()
@@ -89,7 +89,7 @@ def test_only_an_enabled_account_is_a_destination(double: Running) -> None:
         ({"on_behalf_of": "acct_none"}, "resource_missing", "on_behalf_of"),
     ],
 )
-def test_bad_connect_parameters_are_stripes_errors(
+def test_connect_parameters_invalid_return_stripe_error(
     double: Running, params: dict[str, Any], code: str | None, param: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -97,7 +97,7 @@ def test_bad_connect_parameters_are_stripes_errors(
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
-def test_the_fee_is_never_more_than_the_payment(double: Running) -> None:
+def test_application_fee_never_exceeds_the_payment(double: Running) -> None:
     given = {"transfer_data": {"destination": double.seller()}, "application_fee_amount": 100}
     with pytest.raises(stripe.InvalidRequestError, match="less than or equal"):
         double.intent(**given | {"application_fee_amount": 2000})
@@ -110,7 +110,7 @@ def test_the_fee_is_never_more_than_the_payment(double: Running) -> None:
     )
 
 
-def test_transfers_never_pass_what_the_charge_holds(double: Running) -> None:
+def test_transfers_never_exceed_the_charge(double: Running) -> None:
     charge, account = double.paid(amount=1000).latest_charge, double.seller()
     given = {"currency": "usd", "destination": account, "source_transaction": charge}
 
@@ -132,7 +132,7 @@ def test_transfers_never_pass_what_the_charge_holds(double: Running) -> None:
     assert sum(net for _, net, _ in books(double)) == 0
 
 
-def test_a_transfer_is_described_found_and_changed(double: Running) -> None:
+def test_transfer_can_be_read_and_updated(double: Running) -> None:
     transfers, account = double.client().v1.transfers, double.seller()
     made = transfers.create(
         {
@@ -156,7 +156,7 @@ def test_a_transfer_is_described_found_and_changed(double: Running) -> None:
 
 
 @pytest.mark.parametrize("missing", ["amount", "currency", "destination"])
-def test_a_transfer_needs_its_parameters(double: Running, missing: str) -> None:
+def test_transfer_without_parameters_is_refused(double: Running, missing: str) -> None:
     given = {"amount": 500, "currency": "usd", "destination": double.seller()}
     del given[missing]
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -164,7 +164,7 @@ def test_a_transfer_needs_its_parameters(double: Running, missing: str) -> None:
     assert (caught.value.code, caught.value.param) == ("parameter_missing", missing)
 
 
-def test_reversals_stop_at_what_was_transferred(double: Running) -> None:
+def test_reversals_never_exceed_the_transfer(double: Running) -> None:
     transfers = double.client().v1.transfers
     transfer = transfers.create({"amount": 500, "currency": "usd", "destination": double.seller()})
     part = transfers.reversals.create(transfer.id, {"amount": 200, "metadata": {"why": "late"}})
@@ -186,7 +186,7 @@ def test_reversals_stop_at_what_was_transferred(double: Running) -> None:
     assert double.events()[-2:] == ["transfer.reversed"] * 2
 
 
-def test_a_refund_takes_back_its_share_of_transfer_and_fee(double: Running) -> None:
+def test_refund_reverses_its_share_of_transfer_and_fee(double: Running) -> None:
     refunds = double.client().v1.refunds
     charge = destination_charge(double, double.seller(), amount=1000, application_fee_amount=100)
     both = {"charge": charge.id, "reverse_transfer": True, "refund_application_fee": True}
@@ -207,7 +207,7 @@ def test_a_refund_takes_back_its_share_of_transfer_and_fee(double: Running) -> N
     assert sum(net for _, net, _ in books(double)) == 0
 
 
-def test_a_refund_alone_is_at_the_platforms_cost(double: Running) -> None:
+def test_refund_without_reversal_is_paid_by_the_platform(double: Running) -> None:
     charge = destination_charge(double, double.seller(), application_fee_amount=100)
     refund = double.client().v1.refunds.create({"charge": charge.id})
     assert refund.transfer_reversal is None
@@ -215,7 +215,7 @@ def test_a_refund_alone_is_at_the_platforms_cost(double: Running) -> None:
     assert sum(net for _, net, _ in books(double)) == 100 - 1000
 
 
-def test_what_was_taken_back_by_hand_is_not_taken_twice(double: Running) -> None:
+def test_refund_after_manual_reversal_reverses_only_the_rest(double: Running) -> None:
     charge = destination_charge(double, double.seller(), amount=1000)
     double.client().v1.transfers.reversals.create(charge.transfer, {"amount": 800})
     double.client().v1.refunds.create({"charge": charge.id, "reverse_transfer": True})
@@ -223,7 +223,7 @@ def test_what_was_taken_back_by_hand_is_not_taken_twice(double: Running) -> None
 
 
 @pytest.mark.parametrize("name", ["reverse_transfer", "refund_application_fee"])
-def test_a_plain_charge_has_nothing_to_take_back(double: Running, name: str) -> None:
+def test_refund_of_plain_charge_reverses_nothing(double: Running, name: str) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         double.client().v1.refunds.create({"charge": double.paid().latest_charge, name: True})
     assert caught.value.param == name

@@ -42,7 +42,7 @@ def undelivered(double: Running) -> list[str]:
     return [event.type for event in double.client().v1.events.list({"delivery_success": False}).data[::-1]]
 
 
-def test_without_switches_nothing_goes_wrong(telling: Running, receiver: Receiver) -> None:
+def test_no_switches_delivers_normally(telling: Running, receiver: Receiver) -> None:
     telling.paid()
     flush(telling)
     assert receiver.types() == PAID
@@ -51,7 +51,7 @@ def test_without_switches_nothing_goes_wrong(telling: Running, receiver: Receive
     assert state_of(telling)["deliveries"] == {"delivered": 3}
 
 
-def test_doubled_sends_each_event_several_times(telling: Running, receiver: Receiver) -> None:
+def test_doubled_sends_copies_of_each_event(telling: Running, receiver: Receiver) -> None:
     turn(telling, doubled="2")
     telling.paid()
     flush(telling)
@@ -59,7 +59,7 @@ def test_doubled_sends_each_event_several_times(telling: Running, receiver: Rece
     assert len({event.id for event in receiver.events()}) == 3
 
 
-def test_the_first_of_doubled_copies_decides_whether_to_try_again(telling: Running, receiver: Receiver) -> None:
+def test_doubled_retries_by_the_first_copy(telling: Running, receiver: Receiver) -> None:
     receiver.statuses = [500, 500]
     turn(telling, doubled="1")
     telling.intent()
@@ -67,7 +67,7 @@ def test_the_first_of_doubled_copies_decides_whether_to_try_again(telling: Runni
     assert len(receiver.got) == 4
 
 
-def test_reorder_shuffles_what_comes_within_the_window(telling: Running, receiver: Receiver) -> None:
+def test_reorder_shuffles_events_within_the_window(telling: Running, receiver: Receiver) -> None:
     turn(telling, pause="true", reorder="true", window="0", seed="7")
     telling.paid()
     turn(telling, pause="false")
@@ -76,7 +76,7 @@ def test_reorder_shuffles_what_comes_within_the_window(telling: Running, receive
     assert receiver.types() != PAID
 
 
-def test_the_same_seed_gives_the_same_disorder(telling: Running, receiver: Receiver) -> None:
+def test_reorder_is_deterministic_for_a_seed(telling: Running, receiver: Receiver) -> None:
     orders = []
     for _ in range(2):
         receiver.got.clear()
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_disorder(telling: Running, receiver: Recei
     assert orders[0] == orders[1] != PAID * 3
 
 
-def test_events_are_collected_for_the_window_before_they_are_shuffled(telling: Running, receiver: Receiver) -> None:
+def test_reorder_collects_events_for_the_window(telling: Running, receiver: Receiver) -> None:
     turn(telling, reorder="true", window="600")
     telling.paid()
     assert telling.act("webhooks/flush", seconds="0.1").status_code == 408
@@ -99,7 +99,7 @@ def test_events_are_collected_for_the_window_before_they_are_shuffled(telling: R
     assert len(receiver.got) == 3
 
 
-def test_delayed_events_wait_until_the_delay_is_over_or_undone(telling: Running, receiver: Receiver) -> None:
+def test_delay_postpones_events_until_over_or_reset(telling: Running, receiver: Receiver) -> None:
     turn(telling, delay="600")
     telling.intent()
     assert telling.act("webhooks/flush", seconds="0.1").status_code == 408
@@ -109,7 +109,7 @@ def test_delayed_events_wait_until_the_delay_is_over_or_undone(telling: Running,
     assert len(receiver.got) == 1
 
 
-def test_dropped_events_are_lost_and_say_so(telling: Running, receiver: Receiver) -> None:
+def test_drop_loses_events_and_marks_them(telling: Running, receiver: Receiver) -> None:
     turn(telling, drop="2")
     telling.paid()
     flush(telling)
@@ -123,7 +123,7 @@ def test_dropped_events_are_lost_and_say_so(telling: Running, receiver: Receiver
     assert undelivered(telling) == PAID[:1]
 
 
-def test_all_events_can_be_dropped_until_told_otherwise(telling: Running, receiver: Receiver) -> None:
+def test_drop_all_loses_events_until_reset(telling: Running, receiver: Receiver) -> None:
     turn(telling, drop="-1")
     telling.paid()
     flush(telling)
@@ -134,7 +134,7 @@ def test_all_events_can_be_dropped_until_told_otherwise(telling: Running, receiv
     assert len(receiver.got) == 1
 
 
-def test_an_event_still_being_tried_counts_as_undelivered(telling: Running, receiver: Receiver) -> None:
+def test_event_being_retried_is_undelivered(telling: Running, receiver: Receiver) -> None:
     receiver.statuses = [500] * 4
     telling.intent()
     until(lambda: receiver.got)
@@ -143,7 +143,7 @@ def test_an_event_still_being_tried_counts_as_undelivered(telling: Running, rece
     assert (len(receiver.got), undelivered(telling)) == (5, [])
 
 
-def test_an_event_given_up_stays_undelivered(telling: Running, receiver: Receiver) -> None:
+def test_event_given_up_is_undelivered(telling: Running, receiver: Receiver) -> None:
     receiver.statuses = [500] * 2
     telling.double.deliverer.tries = 2
     telling.intent()
@@ -151,7 +151,7 @@ def test_an_event_given_up_stays_undelivered(telling: Running, receiver: Receive
     assert (undelivered(telling), state_of(telling)["deliveries"]) == (["payment_intent.created"], {"failed": 1})
 
 
-def test_pause_holds_everything_and_its_end_releases_it(telling: Running, receiver: Receiver) -> None:
+def test_pause_stops_deliveries_until_resumed(telling: Running, receiver: Receiver) -> None:
     turn(telling, pause="true")
     telling.paid()
     assert telling.act("webhooks/flush", seconds="0.1").status_code == 408
@@ -161,7 +161,7 @@ def test_pause_holds_everything_and_its_end_releases_it(telling: Running, receiv
     assert receiver.types() == PAID
 
 
-def test_reset_puts_all_switches_back(telling: Running) -> None:
+def test_reset_restores_all_switches(telling: Running) -> None:
     fresh = turn(telling, reset="true")
     turn(telling, doubled="3", reorder="true", delay="9", drop="4", pause="true", seed="5", window="1")
     assert turn(telling, reset="true") == fresh
@@ -184,13 +184,13 @@ def test_reset_puts_all_switches_back(telling: Running) -> None:
         {"connect_secret": "whsec_new"},
     ],
 )
-def test_what_is_no_switch_is_refused_and_turns_nothing(telling: Running, form: dict[str, str]) -> None:
+def test_switch_invalid_is_refused_without_changes(telling: Running, form: dict[str, str]) -> None:
     before = state_of(telling)
     assert telling.act("webhooks", **({"seed": "9"} | form)).status_code == 400
     assert state_of(telling) == before
 
 
-def test_a_rolled_secret_signs_beside_the_old_one_until_that_expires(telling: Running, receiver: Receiver) -> None:
+def test_rolled_secret_signs_with_both_until_expiry(telling: Running, receiver: Receiver) -> None:
     def opened_by(secret: str) -> bool:
         header, body = receiver.got[-1]
         try:
@@ -212,7 +212,7 @@ def test_a_rolled_secret_signs_beside_the_old_one_until_that_expires(telling: Ru
         assert "whsec" not in json.dumps(state)
 
 
-def test_a_double_without_a_webhook_has_nothing_to_switch_and_nothing_to_wait_for(double: Running) -> None:
+def test_switches_without_webhook_are_refused(double: Running) -> None:
     double.paid()
     assert double.act("webhooks", doubled="1").status_code == 409
     assert double.act("webhooks/flush").status_code == 200

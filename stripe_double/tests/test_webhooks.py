@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stripe_double.tests.conftest import Receiver, Running
 
 
-def test_events_arrive_signed_in_order_as_the_api_shows_them(start: Callable[..., Running], receiver: Receiver) -> None:
+def test_events_arrive_signed_and_in_order(start: Callable[..., Running], receiver: Receiver) -> None:
     double = start(receiver.url)
     intent = double.paid()
     until(lambda: len(receiver.got) == 3)
@@ -30,9 +30,7 @@ def test_events_arrive_signed_in_order_as_the_api_shows_them(start: Callable[...
         stripe.Webhook.construct_event(receiver.got[0][1] + b" ", receiver.got[0][0], "whsec_for_tests")
 
 
-def test_a_failing_receiver_is_tried_again_until_it_takes_the_event(
-    start: Callable[..., Running], receiver: Receiver
-) -> None:
+def test_delivery_is_retried_until_accepted(start: Callable[..., Running], receiver: Receiver) -> None:
     receiver.statuses = [500, 302, 404]
     double = start(receiver.url)
     double.intent()
@@ -43,7 +41,7 @@ def test_a_failing_receiver_is_tried_again_until_it_takes_the_event(
     assert len({body for _, body in receiver.got}) == 1
 
 
-def test_an_event_can_be_sent_again(start: Callable[..., Running], receiver: Receiver) -> None:
+def test_event_can_be_resent(start: Callable[..., Running], receiver: Receiver) -> None:
     double = start(receiver.url)
     double.intent()
     first = until(lambda: receiver.events() if receiver.got else None)[0]
@@ -53,7 +51,7 @@ def test_an_event_can_be_sent_again(start: Callable[..., Running], receiver: Rec
     assert double.act("events/evt_none/resend").status_code == 404
 
 
-def test_the_answer_is_stored_before_its_event_is_sent(start: Callable[..., Running], receiver: Receiver) -> None:
+def test_response_is_stored_before_its_event_is_sent(start: Callable[..., Running], receiver: Receiver) -> None:
     """The receiver sleeps on the event; the API answers meanwhile, and shows what the event tells of."""
     receiver.held = threading.Event()
     double = start(receiver.url)
@@ -62,7 +60,7 @@ def test_the_answer_is_stored_before_its_event_is_sent(start: Callable[..., Runn
     assert receiver.events()[0].data.object.id == double.client().v1.payment_intents.retrieve(intent.id).id
 
 
-def test_nothing_is_announced_of_a_request_that_failed(start: Callable[..., Running], receiver: Receiver) -> None:
+def test_failed_request_emits_no_event(start: Callable[..., Running], receiver: Receiver) -> None:
     double = start(receiver.url)
     with pytest.raises(stripe.InvalidRequestError):
         double.intent(confirm=True)
