@@ -1,4 +1,4 @@
-"""What the worker sweeps for this app."""
+"""The periodic jobs of this app."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from accounts.services import purge as purging
 from auctioncraft.core.jobs import periodic_job
 
 
-@periodic_job("accounts.purge")
+@periodic_job("accounts.purge", every=3600)
 def purge() -> None:
     """Delete codes, counted failures and sign-ins whose time is over."""
     purging.purge()

@@ -1,14 +1,16 @@
-"""The processes of a development machine: `manage.py start` runs all three, `runserver` the two beside itself."""
+"""The processes of a development machine: `manage.py start` runs all of them, `runserver` those beside itself."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.management.base import CommandError
+
+from auctioncraft.core import jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,30 +19,32 @@ class Process:
 
     name: str
     command: tuple[str, ...]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 def web(port: int) -> Process:
     """Return the web server, in the shape it has in production (docs/operations.md)."""
-    command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", _workers())
-    quiet = ("--blocking-threads", "2", "--log-level", "warning", "auctioncraft.wsgi:application")
-    return Process("web", (sys.executable, "-m", *command, *quiet), {})
-
-
-def _workers() -> str:
     # SQLite has one writer at a time: more processes would only wait for each other.
-    return "1" if settings.DATABASE_IS_SQLITE else str(os.cpu_count() or 1)
+    workers = 1 if settings.DATABASE_IS_SQLITE else os.cpu_count() or 1
+    command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))
+    options = ("--blocking-threads", "2", "--log-level", "warning", "auctioncraft.wsgi:application")
+    return Process("web", (sys.executable, "-m", *command, *options))
 
 
-def worker() -> Process:
-    """Return the Celery worker with its beat."""
-    command = ("celery", "--quiet", "--app", "auctioncraft", "worker", "--beat", "--pool", "threads")
-    options = ("--concurrency", "4", "--without-gossip", "--without-mingle")
-    return Process("worker", (sys.executable, "-m", *command, *options), {})
+def workers() -> list[Process]:
+    """Return a Celery worker for each queue; the first one runs beat as well."""
+    return [_worker(queue, beat=queue == jobs.DEFAULT) for queue in jobs.THREADS]
+
+
+def _worker(queue: str, *, beat: bool) -> Process:
+    command = ("celery", "--quiet", "--app", "auctioncraft", "worker", "--queues", queue, "--hostname", f"{queue}@%h")
+    options = ("--pool", "threads", "--concurrency", str(jobs.THREADS[queue]), "--without-gossip", "--without-mingle")
+    name = "worker" if queue == jobs.DEFAULT else f"worker-{queue}"
+    return Process(name, (sys.executable, "-m", *command, *options, *(("--beat",) if beat else ())))
 
 
 def stripe_double(web_port: int) -> Process:
-    """Return the stand-in for Stripe; its webhooks come back to our web server."""
+    """Return the Stripe double, which sends its webhooks to our web server."""
     return Process(
         "stripe",
         (sys.executable, "-m", "stripe_double"),
@@ -55,11 +59,16 @@ def stripe_double(web_port: int) -> Process:
     )
 
 
-def ensure_ports_free(web_port: int) -> None:
-    """See that the web server can have its port, and the Stripe double its own, which follows from it.
+def companion_processes(web_port: int) -> list[Process]:
+    """Return what runs beside the web server: the workers, and the double unless Stripe's own keys are set."""
+    return [*workers(), stripe_double(web_port)] if settings.STRIPE_IS_DOUBLE else workers()
 
-    Where the settings were made for another port, this command starts anew with the right one: else our payments would
-    go to another project's double. Raises CommandError if a port is taken.
+
+def ensure_ports_free(web_port: int) -> None:
+    """Check that the ports of the web server and of the Stripe double are free. Raises CommandError if one is not.
+
+    If the settings were made for another port, this process starts again with the right one: the double's port follows
+    from it, and payments would otherwise go to another project's double.
     """
     if web_port != settings.PORT:
         os.environ["PORT"] = str(web_port)
@@ -78,8 +87,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def companion_processes(web_port: int) -> list[Process]:
-    """Return what has to run beside the web server: the worker, and the double unless Stripe's own keys are set."""
-    return [worker(), stripe_double(web_port)] if settings.STRIPE_IS_DOUBLE else [worker()]

@@ -1,4 +1,4 @@
-"""What the worker sweeps for this app."""
+"""The periodic jobs of this app."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from auctioncraft.core.jobs import periodic_job
 from auctions.services import closing, second_chance
 
 
-@periodic_job("auctions.close_due")
+@periodic_job("auctions.close_due", every=1)
 def close_due() -> None:
     """Close the auctions whose time is up."""
     closing.close_due()
 
 
-@periodic_job("auctions.lapse_offers")
+@periodic_job("auctions.lapse_offers", every=5)
 def lapse_offers() -> None:
     """Let the second-chance offers lapse whose time is up."""
     second_chance.lapse_due()

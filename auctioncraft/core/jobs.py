@@ -1,10 +1,24 @@
-"""A job of the worker: a sweep over rows that say what is to be done (ADR 0003)."""
+"""Periodic jobs: what the workers do every few seconds, and the queue that each job waits in.
+
+A job works on rows that say what is to be done (ADR 0003), so a message that is lost or doubled costs a second, never
+an e-mail. An app declares its jobs in `tasks.py`:
+
+    @periodic_job("payments.send_refunds", every=5, queue=STRIPE)
+    def send_refunds() -> None:
+        refunds.send_due()
+
+Each queue has a worker process of its own: a Stripe or a mail server that hangs never delays a close, and a Stripe that
+hangs never delays a code. A worker has a thread for each job of its queue, and runs a job once at a time, so there is
+always a thread to take a message and to drop it if the job is still busy: messages never pile up.
+The price is two more processes of about 130 MB; threads that wait cost next to nothing.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import shared_task
 
@@ -13,12 +27,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEFAULT: Final = "default"  # closes, notifications, purges: nothing that waits for another machine
+MAIL: Final = "mail"
+STRIPE: Final = "stripe"
+# The threads of each queue's worker: one for each job, as a test checks. The Procfile repeats them.
+THREADS: Final = {DEFAULT: 10, MAIL: 2, STRIPE: 10}
 
-def periodic_job(name: str) -> Callable[[Callable[[], Any]], Any]:
-    """Make a function a Celery task that a worker process never runs twice at once.
+# Celery beat's schedule. The apps' tasks fill it as they are imported.
+SCHEDULE: Final[dict[str, dict[str, Any]]] = {}
 
-    Beat sends each sweep every second; one that is held up (a mail server that hangs) must not fill the worker's
-    threads while auctions wait to be closed. Workers may run the same sweep side by side: they claim rows.
+
+def periodic_job(name: str, *, every: float, queue: str = DEFAULT) -> Callable[[Callable[[], Any]], Any]:
+    """Make a function a job that starts every so many seconds, unless this process is still running it.
+
+    Workers of several machines may run the same job side by side: they claim rows.
     """
 
     def decorate(work: Callable[[], Any]) -> Any:
@@ -32,6 +54,9 @@ def periodic_job(name: str) -> Callable[[Callable[[], Any]], Any]:
                     running.release()
 
         run.__doc__ = work.__doc__
+        # A message that waited longer than the period is dropped: the next one does its work.
+        options = {"queue": queue, "expires": max(every, 2)}
+        SCHEDULE[name] = {"task": name, "schedule": every, "options": options}
         return shared_task(name=name)(run)
 
     return decorate
@@ -42,15 +67,18 @@ def process_each(
     rows: Iterable[tuple[Any, ...]],
     *,
     until: tuple[type[Exception], ...] | type[Exception] = (),
+    seconds: float = 20,
 ) -> int:
-    """Do `work` with each row as its arguments; return for how many it was done.
+    """Call `work` with each row as its arguments, each in its own transaction; return for how many it returned True.
 
-    A row that fails is logged and the others go on: the longest overdue comes first at every sweep, and would keep
-    them waiting for ever. An error of `until` says that somebody whom all of them need is away: the rest is left for
-    the next sweep, rather than waiting for a time-out each.
+    For work inside our database; what leaves the process is core/retry.py's. A row that fails is logged and the others
+    go on. An error of `until` ends the run. Begins nothing after `seconds`: the rest is for the next run.
     """
+    end = time.monotonic() + seconds
     done = 0
     for row in rows:
+        if time.monotonic() > end:
+            break
         try:
             done += work(*row)
         except until:

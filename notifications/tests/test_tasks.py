@@ -9,8 +9,6 @@ pytestmark = pytest.mark.django_db
 
 
 def test_beat_names_sweeps_that_exist():
-    app.loader.import_default_modules()
-
     scheduled = {name for name in app.conf.beat_schedule if name.startswith("notifications.")}
 
     assert scheduled == {tasks.write_notifications.name, tasks.send_due_emails.name, tasks.notify_ending_soon.name}

@@ -52,7 +52,7 @@ def test_nobody_is_reminded_of_what_they_do_not_owe(product, order, status):
 def test_nor_of_what_is_past_its_time(product, order, expiry_signals):
     advance_time(product, hours=96)
     assert expiry.remind_due() == 0
-    tasks.follow_up_orders()
+    tasks.expire_orders()
     assert expiry_signals == [("expired", order.pk, "expired")]
 
 
