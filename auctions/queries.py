@@ -21,6 +21,7 @@ from auctions.models import (
     ProductImage,
     SecondChanceOffer,
     Watch,
+    alias,
     minimum_bid_of,
     public_status,
 )
@@ -67,22 +68,25 @@ def _newest(limit: int, offset: int) -> PrecompiledQuery:
     return PrecompiledQuery(lambda: Product.objects.rows()[offset : offset + limit])
 
 
-def get_product_detail(*, product_id: int) -> dict[str, Any] | None:
-    """Return a product's row with description, shipping, `images`, and `bids`, its latest history; None if none."""
+def get_product_detail(*, product_id: int, user: User | None = None) -> dict[str, Any]:
+    """Return a product for ProductDetailSerializer, with `viewer` if a user is given. Raises NotFound."""
     row = next(iter(_detail.rows(product_id)), None)
-    if row is not None:
-        # Not by bid_count: what was voided is history too.
-        row["bids"] = _latest_bids.rows(product_id) if row["auction__seq"] else []
-        row["images"] = _images.rows(product_id) if row["thumbnail"] else []
+    if row is None:
+        raise NotFound
+    # seq, not bid_count: voided bids are part of the history.
+    row["bids"] = _latest_bids.rows(product_id) if row["auction__seq"] else []
+    row["images"] = _images.rows(product_id) if row["thumbnail"] else []
+    if user is not None:
+        row["viewer"] = _viewer_state(row, user)
     return row
 
 
-def list_images(*, product_id: int) -> QuerySet[Any]:
-    """Return the product's pictures in their order, as dicts. Raises NotFound."""
+def list_images(*, product_id: int) -> QuerySet[ProductImage]:
+    """Return the images of a product in their order. Raises NotFound."""
     if not Product.objects.filter(pk=product_id).exists():
         raise NotFound
-    found: QuerySet[Any] = _images.build(product_id)
-    return found
+    images: QuerySet[ProductImage] = ProductImage.objects.filter(product_id=product_id).order_by("position")
+    return images
 
 
 class NewestProducts:
@@ -114,39 +118,32 @@ class NewestProducts:
         return count
 
 
-def get_viewer_state(*, row: dict[str, Any], user: User) -> dict[str, Any]:
-    """Return how the product of a detail row stands for `user`; amounts are Decimals in the product's currency."""
+def _viewer_state(row: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return the product of a detail row from the side of `user`, for ViewerSerializer."""
     latest = Bid.objects.made_by(user.pk).filter(product_id=row["id"]).order_by("-version").first()
-    reason = _bid_refusal_code(row, user)
-    # Once it is closed, whoever has won: a product that was bought at once had another leader.
-    ahead = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
+    refusal = _bid_refusal_code(row, user)
+    # Closed, the winner counts: somebody else can have bought a product at once.
+    leader_id = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
     return {
-        "is_leading": ahead == user.pk and row["auction__payment_defaulted_at"] is None,
+        "alias": alias(row["alias_salt"], user.pk),
+        "is_leading": leader_id == user.pk and row["auction__payment_defaulted_at"] is None,
         "my_maximum": latest and (latest.max_amount or latest.amount),
         "my_last_amount": latest and latest.displayed_amount,
         "second_chance": _open_offer_for(row, user),
         "watching": Watch.objects.filter(user=user, product_id=row["id"]).exists(),
-        "can_bid": reason is None,
-        "reason": reason,
-        "user_id": user.pk,
+        "can_bid": refusal is None,
+        "reason": refusal,
+        "currency": row["currency"],
     }
 
 
-def get_product_detail_for(*, product_id: int, user: User) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a product's detail and how it stands for `user`. Raises NotFound."""
-    row = get_product_detail(product_id=product_id)
-    if row is None:
-        raise NotFound
-    return row, get_viewer_state(row=row, user=user)
-
-
-def _open_offer_for(row: dict[str, Any], user: User) -> SecondChanceOffer | None:
-    """Return the second-chance offer that `user` may accept; asked only where there can be one."""
+def _open_offer_for(row: dict[str, Any], user: User) -> dict[str, Any] | None:
+    """Return the second-chance offer that `user` can accept. A query only if there can be one."""
     if row["auction__payment_defaulted_at"] is None:
         return None
-    mine = SecondChanceOffer.objects.open().filter(product_id=row["id"], bidder=user)
-    found: SecondChanceOffer | None = mine.filter(expires_at__gt=row["server_time"]).first()
-    return found
+    offers = SecondChanceOffer.objects.open().filter(product_id=row["id"], bidder=user)
+    offer = offers.filter(expires_at__gt=row["server_time"]).values("amount", "expires_at").first()
+    return offer and {**offer, "currency": row["currency"]}
 
 
 def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
@@ -172,12 +169,12 @@ def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:
     return product, Bid.objects.history(product_id)
 
 
-def list_events(*, product_id: int, after: int) -> QuerySet[Any]:
-    """Return the product's events with a greater seq than `after`, oldest first. Raises NotFound."""
+def list_events(*, product_id: int) -> QuerySet[Any]:
+    """Return the events of a product, oldest first. Raises NotFound."""
     if not Product.objects.filter(pk=product_id).exists():
         raise NotFound
     return (
-        AuctionEvent.objects.filter(product_id=product_id, seq__gt=after)
+        AuctionEvent.objects.filter(product_id=product_id)
         .order_by("seq")
         .annotate(server_time=DatabaseNow())
         .values("seq", "kind", "data", "created_at", "server_time")

@@ -24,7 +24,7 @@ from auctions.errors import (
     SellerCannotBid,
 )
 from auctions.models import Product
-from auctions.serializers.products import product_row
+from auctions.serializers.product_rows import product_row
 from auctions.services import bidding, buying, previewing, watching
 from simulation.products import part_of
 from simulation.scheduler import DAY, MICROSECOND, SECOND

@@ -10,8 +10,9 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import get_attribute
 
-from auctioncraft.core import money
+from auctioncraft.core import clock, money
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -52,11 +53,34 @@ class MoneyField(serializers.Field):
 
 @extend_schema_field({"type": "string", "example": "150.00"})
 class MoneyOutputField(serializers.Field):
-    """Money in an answer: text with the currency's decimals, written by whoever knows the currency."""
+    """An amount in an answer: a string with the currency's decimals."""
+
+    def __init__(self, *, currency_source: str = "currency", **kwargs: Any) -> None:
+        """`currency_source` names the attribute that holds the currency, as `source` names the amount's."""
+        self.currency_source = currency_source
+        super().__init__(read_only=True, **kwargs)
+
+    def get_attribute(self, instance: Any) -> str | None:
+        """Return the amount as text, None if there is none."""
+        amount = super().get_attribute(instance)
+        currency = get_attribute(instance, self.currency_source.split("."))
+        return None if amount is None else money.to_text(amount, currency)
+
+    def to_representation(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+
+class ServerTimeField(serializers.DateTimeField):
+    """The server's time at which an answer is written, for what has no time of its own."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take Field's arguments; answers only."""
+        """Take DateTimeField's arguments."""
         super().__init__(read_only=True, **kwargs)
+
+    def get_attribute(self, instance: Any) -> datetime:  # noqa: ARG002 (DRF's signature)
+        """Return the time, whatever the instance."""
+        return clock.now()
 
 
 class StrictIntegerField(serializers.IntegerField):

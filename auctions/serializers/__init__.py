@@ -1,1 +1,1 @@
-"""What auctions look like on the wire."""
+"""The API's requests and answers."""

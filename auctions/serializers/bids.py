@@ -1,27 +1,30 @@
-"""Bids and events on the wire."""
+"""Bids, previews of bids, and the event log."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import IdField, MoneyField, MoneyOutputField
-from auctioncraft.core import money
-from auctioncraft.core.clock import isoformat_utc
+from auctioncraft.api.fields import MoneyField, MoneyOutputField
 from auctions.models import AuctionEvent
-from auctions.serializers.products import ProductListSerializer, product_row
+from auctions.serializers.products import ProductListSerializer
 
 
 class PlaceBidSerializer(serializers.Serializer):
-    """A bid: an open `amount`, a proxy's `max_amount`, or both."""
+    """A bid: `amount`, `max_amount`, or both."""
 
-    amount = MoneyField(required=False, allow_null=True)
-    max_amount = MoneyField(required=False, allow_null=True)
+    amount = MoneyField(required=False, allow_null=True, help_text="The amount to bid now, visible to everyone.")
+    max_amount = MoneyField(
+        required=False,
+        allow_null=True,
+        help_text="A hidden maximum. A proxy bids up to it on your behalf, no more than needed to lead.",
+    )
 
 
 class BidSerializer(serializers.Serializer):
-    """One's own bid, as sent."""
+    """The bid as it was sent."""
 
     id = serializers.UUIDField()
     amount = MoneyOutputField(allow_null=True)
@@ -31,7 +34,7 @@ class BidSerializer(serializers.Serializer):
 
 
 class ProductAfterBidSerializer(serializers.Serializer):
-    """How the product stands after the bid."""
+    """The product after the bid."""
 
     id = serializers.IntegerField()
     currency = serializers.CharField()
@@ -45,16 +48,16 @@ class ProductAfterBidSerializer(serializers.Serializer):
 
 
 class PlacedBidSerializer(serializers.Serializer):
-    """The answer to an accepted bid."""
+    """An accepted bid. The service writes it, since it is stored with the bid under its Idempotency-Key."""
 
     bid = BidSerializer()
-    outcome = serializers.ChoiceField(choices=[("leading",) * 2, ("maximum_raised",) * 2, ("outbid",) * 2])
+    outcome = serializers.ChoiceField(choices=("leading", "maximum_raised", "outbid"))
     product = ProductAfterBidSerializer()
     server_time = serializers.DateTimeField()
 
 
 class CostBreakdownSerializer(serializers.Serializer):
-    """What winning would come to."""
+    """What the buyer would pay."""
 
     hammer_price = MoneyOutputField()
     buyers_premium = MoneyOutputField()
@@ -63,62 +66,41 @@ class CostBreakdownSerializer(serializers.Serializer):
 
 
 class BidPreviewSerializer(serializers.Serializer):
-    """What a bid would come to. It binds nobody, and does not tell whether the bid would lead."""
+    """What a bid would cost. A preview is not a bid, and does not say whether the bid would lead."""
 
-    acceptable = serializers.BooleanField()
-    code = serializers.CharField(allow_null=True, help_text="What the bid would be refused with.")
+    acceptable = serializers.BooleanField(help_text="Whether the bid would be accepted now.")
+    code = serializers.CharField(allow_null=True, help_text="The error code that the bid would get.")
     detail = serializers.CharField(allow_null=True)
-    minimum_bid = MoneyOutputField()
-    at_most = CostBreakdownSerializer(help_text="If it won at all that it offers.")
+    minimum_bid = MoneyOutputField(help_text="The lowest amount that would be accepted now.")
+    at_most = CostBreakdownSerializer(help_text="The cost if the product is sold at the full amount of the bid.")
     currency = serializers.CharField()
     server_time = serializers.DateTimeField()
 
 
 class MyBidSerializer(serializers.Serializer):
-    """A product that the caller has bid on."""
+    """A product that the caller has bid on, from a row of queries.list_my_bids(); the context has `user_id`."""
 
-    state = serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing"))
+    state = serializers.SerializerMethodField()
     my_maximum = MoneyOutputField()
     my_last_bid_at = serializers.DateTimeField()
-    product = ProductListSerializer()
+    product = ProductListSerializer(source="*")
+
+    @extend_schema_field(serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing")))
+    def get_state(self, row: dict[str, Any]) -> str:
+        """Return how the caller stands: "owing" has won and not paid yet, "won" has paid."""
+        user_id = self.context["user_id"]
+        if row["auction__status"] == "open":
+            return "leading" if row["auction__leader_id"] == user_id else "outbid"
+        if row["auction__winner_id"] == user_id and not row["auction__payment_defaulted_at"]:
+            return "won" if row["auction__paid_at"] else "owing"
+        return "lost"
 
 
 class EventSerializer(serializers.Serializer):
-    """An event of the product's log."""
+    """An event of a product's log."""
 
-    seq = serializers.IntegerField()
+    seq = serializers.IntegerField(help_text="1, 2, 3 and so on, without gaps.")
     kind = serializers.ChoiceField(choices=AuctionEvent.Kind.choices)
-    data = serializers.JSONField()  # type: ignore[assignment]  # the column; DRF's own `data` is not used
+    data = serializers.JSONField()  # type: ignore[assignment]  # a column; in DRF the serializer's data
     created_at = serializers.DateTimeField()
     server_time = serializers.DateTimeField()
-
-
-class EventQuerySerializer(serializers.Serializer):
-    """From where on the log is read."""
-
-    after = IdField(min_value=0, default=0, help_text="Only events with a greater seq.")
-
-
-def my_bid(row: dict[str, Any], user_id: int) -> dict[str, Any]:
-    """Return the caller's side of a row of viewing.list_my_bids()."""
-    if row["auction__status"] == "open":
-        state = "leading" if row["auction__leader_id"] == user_id else "outbid"
-    elif row["auction__winner_id"] == user_id and not row["auction__payment_defaulted_at"]:
-        state = "won" if row["auction__paid_at"] else "owing"
-    else:
-        state = "lost"
-    return {
-        "state": state,
-        "my_maximum": money.to_text(row["my_maximum"], row["currency"]),
-        "my_last_bid_at": isoformat_utc(row["my_last_bid_at"]),
-        "product": product_row(row),
-    }
-
-
-def event_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of viewing.list_events()."""
-    return {
-        **row,
-        "created_at": isoformat_utc(row["created_at"]),
-        "server_time": isoformat_utc(row["server_time"]),
-    }

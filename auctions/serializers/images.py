@@ -1,44 +1,32 @@
-"""Pictures on the wire."""
+"""Images of products."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.files.storage import default_storage
 from rest_framework import serializers
 
-if TYPE_CHECKING:
-    from auctions.models import ProductImage
+
+class StorageURLField(serializers.CharField):
+    """The URL of a stored file; null if there is none."""
+
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]  # null for no file
+        """Return the URL of a file of the storage, given its name."""
+        return default_storage.url(str(value)) if value else None
 
 
 class ImageSerializer(serializers.Serializer):
-    """A picture of a product."""
+    """An image of a product."""
 
     id = serializers.IntegerField()
-    url = serializers.CharField()
-    thumbnail = serializers.CharField()
-    width = serializers.IntegerField(help_text="Of the picture at `url`, in pixels.")
-    height = serializers.IntegerField()
+    url = StorageURLField(source="image", help_text="URL of the image, a JPEG of at most 2048 pixels a side.")
+    thumbnail = StorageURLField(help_text="URL of the thumbnail, a JPEG of at most 400 pixels a side.")
+    width = serializers.IntegerField(help_text="Width of the image at `url`, in pixels.")
+    height = serializers.IntegerField(help_text="Height of the image at `url`, in pixels.")
 
 
 class AddImageSerializer(serializers.Serializer):
-    """A picture to add: JPEG, PNG or WebP."""
+    """An image to add: JPEG, PNG or WebP."""
 
     image = serializers.FileField()
-
-
-def image_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of viewing.list_images()."""
-    return {
-        "id": row["id"],
-        "url": default_storage.url(row["image"]),
-        "thumbnail": default_storage.url(row["thumbnail"]),
-        "width": row["width"],
-        "height": row["height"],
-    }
-
-
-def added_image(image: ProductImage) -> dict[str, Any]:
-    """Return a picture that was just added."""
-    names = {"image": image.image.name, "thumbnail": image.thumbnail.name}
-    return image_row({"id": image.pk, **names, "width": image.width, "height": image.height})

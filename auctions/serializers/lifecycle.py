@@ -1,137 +1,98 @@
-"""What ends, moves or revives an auction, on the wire."""
+"""Requests and answers of the actions that close, extend, relist and resell an auction."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import MoneyOutputField, StrictBooleanField, StrictCharField, UTCDateTimeField
+from auctioncraft.api.fields import (
+    MoneyOutputField,
+    ServerTimeField,
+    StrictBooleanField,
+    StrictCharField,
+    UTCDateTimeField,
+)
 from auctioncraft.core import money
-from auctioncraft.core.clock import isoformat_utc
 from auctions.formats import ascending
 from auctions.models import Auction, SecondChanceOffer
 from auctions.serializers.products import SellerSummarySerializer
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 class CloseAuctionSerializer(serializers.Serializer):
-    """How to close."""
+    """How to close an auction."""
 
-    accept_below_reserve = StrictBooleanField(default=False)
+    accept_below_reserve = StrictBooleanField(
+        default=False, help_text="Sell to the leader even if the reserve is not met. Only for the seller."
+    )
 
 
 class ExtendAuctionSerializer(serializers.Serializer):
-    """Until when."""
+    """The new end of an auction."""
 
     ends_at = UTCDateTimeField()
 
 
 class VoidBidSerializer(serializers.Serializer):
-    """Why."""
+    """The reason for voiding a bid."""
 
-    reason = StrictCharField(max_length=500)
+    reason = StrictCharField(max_length=500, help_text="The seller and the bidders concerned can read it.")
 
 
 class ClosedAuctionSerializer(serializers.Serializer):
-    """A closed auction's result, for those who took part in closing it."""
+    """The result of an auction."""
 
-    product = serializers.IntegerField()
+    product = serializers.IntegerField(source="product_id")
     result = serializers.ChoiceField(choices=[choice for choice in Auction.Result.values if choice])
     winner = SellerSummarySerializer(allow_null=True)
-    final_price = MoneyOutputField(allow_null=True)
-    currency = serializers.CharField()
+    final_price = MoneyOutputField(source="hammer_price", currency_source="product.currency", allow_null=True)
+    currency = serializers.CharField(source="product.currency")
     closed_at = serializers.DateTimeField()
-    server_time = serializers.DateTimeField()
+    server_time = ServerTimeField()
 
 
 class ExtendedAuctionSerializer(serializers.Serializer):
-    """An auction's new end."""
+    """The new end of an auction, and the latest time to which bids can extend it."""
 
-    product = serializers.IntegerField()
+    product = serializers.IntegerField(source="product_id")
     ends_at = serializers.DateTimeField()
     hard_ends_at = serializers.DateTimeField()
-    server_time = serializers.DateTimeField()
+    server_time = ServerTimeField()
 
 
 class ProductAfterVoidSerializer(serializers.Serializer):
-    """How a product stands after a bid was voided."""
+    """A product after a bid was voided."""
 
-    product = serializers.IntegerField()
-    current_price = MoneyOutputField(allow_null=True)
-    minimum_bid = MoneyOutputField()
+    product = serializers.IntegerField(source="product_id")
+    current_price = MoneyOutputField(source="price", currency_source="product.currency", allow_null=True)
+    minimum_bid = serializers.SerializerMethodField()
     bid_count = serializers.IntegerField()
-    reserve_met = serializers.BooleanField()
-    currency = serializers.CharField()
+    reserve_met = serializers.SerializerMethodField()
+    currency = serializers.CharField(source="product.currency")
     ends_at = serializers.DateTimeField()
     seq = serializers.IntegerField()
-    server_time = serializers.DateTimeField()
+    server_time = ServerTimeField()
+
+    @extend_schema_field(MoneyOutputField)
+    def get_minimum_bid(self, auction: Auction) -> str:
+        """Return the minimum bid."""
+        return money.to_text(ascending.minimum_bid(auction.product.terms(), auction.price), auction.product.currency)
+
+    def get_reserve_met(self, auction: Auction) -> bool:
+        """Return whether the price has met the reserve price."""
+        return ascending.reserve_met(auction.product.reserve_price, auction.price)
 
 
 class SecondChanceSerializer(serializers.Serializer):
-    """An offer, for the seller and for the bidder it is made to."""
+    """A second-chance offer, for the seller and for the bidder who got it."""
 
-    product = serializers.IntegerField()
-    bidder = serializers.CharField(help_text="By the alias of the product's history.")
-    amount = MoneyOutputField()
-    currency = serializers.CharField()
+    product = serializers.IntegerField(source="product_id")
+    bidder = serializers.SerializerMethodField(help_text="The bidder's alias in the product's bid history.")
+    amount = MoneyOutputField(currency_source="product.currency")
+    currency = serializers.CharField(source="product.currency")
     status = serializers.ChoiceField(choices=SecondChanceOffer.Status.choices)
     expires_at = serializers.DateTimeField()
-    server_time = serializers.DateTimeField()
+    server_time = ServerTimeField()
 
-
-def closed_auction(auction: Auction, now: datetime) -> dict[str, Any]:
-    """Return the result of an auction, for those who may close it and for who has just bought."""
-    winner = auction.winner
-    return {
-        "product": auction.product_id,
-        "result": auction.result,
-        "winner": {"id": winner.pk, "display_name": winner.display_name} if winner else None,
-        "final_price": money.to_text_or_none(auction.hammer_price, auction.product.currency),
-        "currency": auction.product.currency,
-        "closed_at": isoformat_utc(auction.closed_at) if auction.closed_at else None,
-        "server_time": isoformat_utc(now),
-    }
-
-
-def extended_auction(auction: Auction, now: datetime) -> dict[str, Any]:
-    """Return where an auction's end is now."""
-    return {
-        "product": auction.product_id,
-        "ends_at": isoformat_utc(auction.ends_at),
-        "hard_ends_at": isoformat_utc(auction.hard_ends_at),
-        "server_time": isoformat_utc(now),
-    }
-
-
-def standing_after_void(auction: Auction, now: datetime) -> dict[str, Any]:
-    """Return how the auction stands for everybody."""
-    product, price = auction.product, auction.price
-    minimum = ascending.minimum_bid(product.terms(), price)
-    return {
-        "product": auction.product_id,
-        "current_price": money.to_text_or_none(price, product.currency),
-        "minimum_bid": money.to_text(minimum, product.currency),
-        "bid_count": auction.bid_count,
-        "reserve_met": ascending.reserve_met(product.reserve_price, price),
-        "currency": product.currency,
-        "ends_at": isoformat_utc(auction.ends_at),
-        "seq": auction.seq,
-        "server_time": isoformat_utc(now),
-    }
-
-
-def second_chance(offer: SecondChanceOffer, now: datetime) -> dict[str, Any]:
-    """Return an offer, for either side of it."""
-    product = offer.product
-    return {
-        "product": product.pk,
-        "bidder": product.alias_of(offer.bidder_id),
-        "amount": money.to_text(offer.amount, product.currency),
-        "currency": product.currency,
-        "status": offer.status,
-        "expires_at": isoformat_utc(offer.expires_at),
-        "server_time": isoformat_utc(now),
-    }
+    def get_bidder(self, offer: SecondChanceOffer) -> str:
+        """Return the bidder's alias."""
+        return offer.product.alias_of(offer.bidder_id)

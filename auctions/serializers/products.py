@@ -1,12 +1,10 @@
-"""Products and categories on the wire."""
+"""Products. For lists and details, serializers/product_rows.py produces the same answers faster."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import orjson
-from django.core.files.storage import default_storage
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import (
@@ -20,33 +18,14 @@ from auctioncraft.api.fields import (
 )
 from auctioncraft.core import money
 from auctions.formats import ascending
-from auctions.models import PUBLIC_STATUSES, Category, Product, alias, minimum_bid_of, public_status
+from auctions.models import PUBLIC_STATUSES, Product, minimum_bid_of, public_status
 from auctions.product_fields import FIELDS, Kind, ProductField
-from auctions.serializers.history import PublicBidSerializer, history_row
-from auctions.serializers.images import ImageSerializer, image_row
-
-
-class CategorySerializer(serializers.ModelSerializer):
-    """A category; staff write it."""
-
-    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]  # the column; DRF's own is the instance's
-        queryset=Category.objects.all(), allow_null=True, required=False, pk_field=IdField()
-    )
-    slug = serializers.SlugField(max_length=80, required=False)
-    open_products = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Category
-        fields = ("id", "name", "slug", "parent", "open_products")
-
-    def get_open_products(self, category: Category) -> int:
-        """Return how many products are open in it and below it: counted for the whole tree at once by the view."""
-        counts: dict[int, int] = self.context.get("open_products", {})
-        return counts.get(category.pk, 0)
+from auctions.serializers.history import PublicBidSerializer
+from auctions.serializers.images import ImageSerializer, StorageURLField
 
 
 class CategorySummarySerializer(serializers.Serializer):
-    """A product's category."""
+    """The category of a product."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -54,7 +33,7 @@ class CategorySummarySerializer(serializers.Serializer):
 
 
 class SellerSummarySerializer(serializers.Serializer):
-    """A product's seller."""
+    """The seller or the winner of a product."""
 
     id = serializers.IntegerField()
     display_name = serializers.CharField()
@@ -65,93 +44,100 @@ class ProductListSerializer(serializers.Serializer):
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    category = CategorySummarySerializer()
-    seller = SellerSummarySerializer()
-    currency = serializers.CharField()
+    category = serializers.SerializerMethodField()
+    seller = serializers.SerializerMethodField()
+    currency = serializers.CharField(help_text="Three-letter ISO 4217 code of all amounts of this product.")
     starting_bid = MoneyOutputField()
-    current_price = MoneyOutputField(allow_null=True)
-    minimum_bid = MoneyOutputField()
-    bid_count = serializers.IntegerField()
-    has_reserve = serializers.BooleanField()
-    reserve_met = serializers.BooleanField()
-    buy_now_price = MoneyOutputField(allow_null=True)
-    status = serializers.ChoiceField(choices=PUBLIC_STATUSES)
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
-    thumbnail = serializers.CharField(allow_null=True)
-    watch_count = serializers.IntegerField()
+    current_price = MoneyOutputField(source="auction__price", allow_null=True, help_text="Null before the first bid.")
+    minimum_bid = serializers.SerializerMethodField(help_text="The lowest amount that would be accepted now.")
+    bid_count = serializers.IntegerField(source="auction__bid_count")
+    has_reserve = serializers.SerializerMethodField()
+    reserve_met = serializers.SerializerMethodField(help_text="True if there is no reserve price.")
+    buy_now_price = serializers.SerializerMethodField(help_text="Null if the product cannot be bought at once now.")
+    status = serializers.SerializerMethodField()
+    starts_at = serializers.DateTimeField(source="auction__starts_at")
+    ends_at = serializers.DateTimeField(source="auction__ends_at", help_text="Late bids extend it.")
+    thumbnail = StorageURLField(allow_null=True, help_text="URL of the first image's thumbnail.")
+    watch_count = serializers.IntegerField(help_text="How many users watch the product.")
     created_at = serializers.DateTimeField()
-    seq = serializers.IntegerField()
-    server_time = serializers.DateTimeField()
+    seq = serializers.IntegerField(source="auction__seq", help_text="The number of the latest event.")
+    server_time = serializers.DateTimeField(help_text="The server's time at which this was true.")
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the row's public side; the fields above describe it."""
-        return product_row(instance)
+    @extend_schema_field(CategorySummarySerializer)
+    def get_category(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the category."""
+        return {"id": row["category_id"], "name": row["category__name"], "slug": row["category__slug"]}
 
+    @extend_schema_field(SellerSummarySerializer)
+    def get_seller(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the seller."""
+        return {"id": row["seller_id"], "display_name": row["seller__display_name"]}
 
-def product_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the public side of a row of ProductQuerySet.rows(). Written out, because every list is made of it.
+    @extend_schema_field(MoneyOutputField)
+    def get_minimum_bid(self, row: dict[str, Any]) -> str:
+        """Return the minimum bid."""
+        return money.to_text(minimum_bid_of(row), row["currency"])
 
-    Times stay times: the renderer writes them.
-    """
-    currency, price, reserve = row["currency"], row["auction__price"], row["reserve_price"]
-    starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
-    status = public_status(row["auction__status"], starts_at, ends_at, now)
-    met = ascending.reserve_met(reserve, price)
-    buy_now_available = status == "open" and ascending.buy_now_available(row["buy_now_price"], reserve, price)
-    return {
-        "id": row["id"],
-        "name": row["name"],
-        "category": {"id": row["category_id"], "name": row["category__name"], "slug": row["category__slug"]},
-        "seller": {"id": row["seller_id"], "display_name": row["seller__display_name"]},
-        "currency": currency,
-        "starting_bid": money.to_text(row["starting_bid"], currency),
-        "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(minimum_bid_of(row), currency),
-        "bid_count": row["auction__bid_count"],
-        "has_reserve": reserve is not None,
-        "reserve_met": met,
-        "buy_now_price": money.to_text_or_none(row["buy_now_price"], currency) if buy_now_available else None,
-        "status": status,
-        "starts_at": starts_at,
-        "ends_at": ends_at,
-        "thumbnail": default_storage.url(row["thumbnail"]) if row["thumbnail"] else None,
-        "watch_count": row["watch_count"],
-        "created_at": row["created_at"],
-        "seq": row["auction__seq"],
-        "server_time": now,
-    }
+    def get_has_reserve(self, row: dict[str, Any]) -> bool:
+        """Return whether there is a reserve price."""
+        return row["reserve_price"] is not None
+
+    def get_reserve_met(self, row: dict[str, Any]) -> bool:
+        """Return whether the price has met the reserve price."""
+        return ascending.reserve_met(row["reserve_price"], row["auction__price"])
+
+    @extend_schema_field(MoneyOutputField(allow_null=True))
+    def get_buy_now_price(self, row: dict[str, Any]) -> str | None:
+        """Return the buy-now price while it is available."""
+        price, reserve = row["buy_now_price"], row["reserve_price"]
+        is_open = self.get_status(row) == "open"
+        if not (is_open and ascending.buy_now_available(price, reserve, row["auction__price"])):
+            return None
+        return money.to_text_or_none(price, row["currency"])
+
+    @extend_schema_field(serializers.ChoiceField(choices=PUBLIC_STATUSES))
+    def get_status(self, row: dict[str, Any]) -> str:
+        """Return the public status at `server_time`."""
+        stored, starts_at, ends_at = row["auction__status"], row["auction__starts_at"], row["auction__ends_at"]
+        return public_status(stored, starts_at, ends_at, row["server_time"])
 
 
 class ViewerOfferSerializer(serializers.Serializer):
-    """A second-chance offer that the caller may accept or decline."""
+    """A second-chance offer to the caller, who can accept or decline it."""
 
     amount = MoneyOutputField()
     expires_at = serializers.DateTimeField()
 
 
 class ViewerSerializer(serializers.Serializer):
-    """How the product stands for whoever asks with a token."""
+    """The product from the caller's side, from queries.get_viewer_state()."""
 
-    alias = serializers.CharField(help_text="What the caller is called in this product's history.")
+    alias = serializers.CharField(help_text="The caller's alias in this product's bid history.")
     is_leading = serializers.BooleanField()
-    my_maximum = MoneyOutputField(allow_null=True)
+    my_maximum = MoneyOutputField(allow_null=True, help_text="The caller's highest maximum, hidden from everyone else.")
     my_last_amount = MoneyOutputField(allow_null=True)
     watching = serializers.BooleanField()
     can_bid = serializers.BooleanField()
-    reason = serializers.CharField(allow_null=True, help_text="The code a bid would be refused with.")
-    second_chance = ViewerOfferSerializer(allow_null=True, help_text="What the product is offered to the caller for.")
+    reason = serializers.CharField(allow_null=True, help_text="The error code that a bid would get now.")
+    second_chance = ViewerOfferSerializer(allow_null=True)
 
 
 class ProductDetailSerializer(ProductListSerializer):
-    """A product whole."""
+    """A product with its description, images and latest bids, from queries.get_product_detail()."""
 
     description = serializers.CharField()
     shipping = MoneyOutputField()
-    relisted_from = serializers.IntegerField(allow_null=True, help_text="The unsold product that this one is again.")
+    relisted_from = serializers.IntegerField(
+        source="relisted_from_id", allow_null=True, help_text="The ID of the unsold product that this one lists again."
+    )
     images = ImageSerializer(many=True)
-    bids = PublicBidSerializer(many=True, help_text="The latest ten, newest first.")
-    viewer = ViewerSerializer(required=False, help_text="Only with a token.")
+    bids = serializers.SerializerMethodField(help_text="The ten latest bids, newest first.")
+    viewer = ViewerSerializer(required=False, help_text="Only with an access token.")
+
+    @extend_schema_field(PublicBidSerializer(many=True))
+    def get_bids(self, row: dict[str, Any]) -> Any:
+        """Return the latest bids."""
+        return PublicBidSerializer(row["bids"], many=True, context=row).data
 
 
 _INPUT_FIELDS: dict[Kind, tuple[type[serializers.Field], dict[str, Any]]] = {
@@ -201,37 +187,3 @@ class UpdateProductSerializer(CreateProductSerializer):
 
 class RelistProductSerializer(UpdateProductSerializer):
     """The fields that differ from the unsold product."""
-
-
-def product_detail(row: dict[str, Any], viewer: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the public side of queries.get_product_detail(), with `viewer` if given."""
-    salt, currency = row["alias_salt"], row["currency"]
-    body = product_row(row)
-    body["description"] = row["description"]
-    body["relisted_from"] = row["relisted_from_id"]
-    body["shipping"] = money.to_text(row["shipping"], currency)
-    body["images"] = [image_row(image) for image in row["images"]]
-    body["bids"] = [history_row(bid, salt=salt, currency=currency) for bid in row["bids"]]
-    if viewer is not None:
-        offer = viewer["second_chance"]
-        body["viewer"] = {
-            "alias": alias(salt, viewer["user_id"]),
-            "is_leading": viewer["is_leading"],
-            "my_maximum": money.to_text_or_none(viewer["my_maximum"], currency),
-            "my_last_amount": money.to_text_or_none(viewer["my_last_amount"], currency),
-            "watching": viewer["watching"],
-            "can_bid": viewer["can_bid"],
-            "reason": viewer["reason"],
-            "second_chance": offer
-            and {"amount": money.to_text(offer.amount, currency), "expires_at": offer.expires_at},
-        }
-    return body
-
-
-def product_etag(body: dict[str, Any]) -> str:
-    """Return the ETag of an anonymous detail: of all that it says but the time, and of nothing that it hides.
-
-    The bids are in it by `seq`. Weak, for two answers of one ETag differ in `server_time`.
-    """
-    said = {key: value for key, value in body.items() if key not in {"server_time", "bids"}}
-    return f'W/"{hashlib.blake2b(orjson.dumps(said), digest_size=12).hexdigest()}"'

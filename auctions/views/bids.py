@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import MethodNotAllowed
-from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, IsAuthenticatedOrReadOnly
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import TokenAuthentication, current_user
 from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
-from auctioncraft.core import clock
 from auctions import queries
+from auctions.filters import EventFilter
 from auctions.models import AuctionEvent, Bid
 from auctions.serializers.bids import (
     BidPreviewSerializer,
-    EventQuerySerializer,
     EventSerializer,
     MyBidSerializer,
     PlaceBidSerializer,
     PlacedBidSerializer,
-    event_row,
-    my_bid,
 )
-from auctions.serializers.history import PublicBidSerializer, history_row
-from auctions.serializers.lifecycle import ProductAfterVoidSerializer, VoidBidSerializer, standing_after_void
+from auctions.serializers.history import PublicBidSerializer
+from auctions.serializers.lifecycle import ProductAfterVoidSerializer, VoidBidSerializer
 from auctions.services import bidding, previewing, voiding
 
 if TYPE_CHECKING:
@@ -43,33 +41,35 @@ class ProductBidViewSet(GenericViewSet):
 
     queryset = Bid.objects.none()
     serializer_class = PublicBidSerializer
+    permission_classes = (IsAuthenticatedOrReadOnly,)
     lookup_value_regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-    def get_permissions(self) -> list[BasePermission]:
-        """Everybody reads the history; a bid needs a token."""
-        return [AllowAny() if self.request and self.request.method in SAFE_METHODS else IsAuthenticated()]
-
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """Defer a bid's: its token is checked against the database by the bid's own read, not by one more."""
-        # The schema generator asks without a request.
-        placing = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
-        return [TokenAuthentication(deferred=placing)]
+        """Defer the database check of a bid's token: the query that reads the auction does it."""
+        # The schema generator calls this without a request.
+        is_bid = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
+        return [TokenAuthentication(deferred=is_bid)]
 
-    @extend_schema(responses=PublicBidSerializer(many=True))
+    @extend_schema(summary="List the bids on a product", responses=PublicBidSerializer(many=True))
     def list(self, request: Request, product_pk: str) -> Response:
-        """List the public history, newest first. Staff see each bid's id."""
+        """Return the public bid history, newest first."""
         product, rows = queries.list_bid_history(product_id=int(product_pk))
+        context = {
+            "currency": product.currency,
+            "alias_salt": product.alias_salt,
+            "is_staff": request.user.is_authenticated and request.user.is_staff,
+        }
         page = self.paginate_queryset(rows) or []
-        staff = request.user.is_authenticated and request.user.is_staff
-        return self.get_paginated_response(
-            [history_row(row, salt=product.alias_salt, currency=product.currency, staff=staff) for row in page]
-        )
+        return self.get_paginated_response(PublicBidSerializer(page, many=True, context=context).data)
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY_HEADER], request=PlaceBidSerializer, responses={201: PlacedBidSerializer}
+        summary="Place a bid",
+        parameters=[IDEMPOTENCY_KEY_HEADER],
+        request=PlaceBidSerializer,
+        responses={201: PlacedBidSerializer},
     )
     def create(self, request: Request, product_pk: str) -> Response:
-        """Place a bid: `amount` is said aloud, `max_amount` lets a proxy bid for you up to it."""
+        """Place a bid of `amount`, let a proxy bid up to `max_amount`, or both. A bid cannot be withdrawn."""
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         answer = bidding.place_bid(
@@ -81,26 +81,26 @@ class ProductBidViewSet(GenericViewSet):
         )
         return Response(answer, status=201)
 
-    @extend_schema(request=PlaceBidSerializer, responses=BidPreviewSerializer)
+    @extend_schema(summary="Preview a bid", request=PlaceBidSerializer, responses=BidPreviewSerializer)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request, product_pk: str) -> Response:
-        """Say what a bid would come to, without placing it."""
+        """Return what a bid would cost and whether it would be accepted. Nothing is placed."""
         serializer = PlaceBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(
             previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **serializer.validated_data)
         )
 
-    @extend_schema(request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
+    @extend_schema(summary="Void a bid", request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, product_pk: str, pk: str) -> Response:
-        """Declare a bid void: staff, with a reason that those concerned will read."""
+        """Void a bid with a reason. The price is recomputed without it. Only for staff."""
         serializer = VoidBidSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         auction = voiding.void_bid(
             product_id=int(product_pk), bid_id=UUID(pk), actor=current_user(request), **serializer.validated_data
         )
-        return Response(standing_after_void(auction, clock.now()))
+        return Response(ProductAfterVoidSerializer(auction).data)
 
 
 class ProductEventViewSet(GenericViewSet):
@@ -109,39 +109,41 @@ class ProductEventViewSet(GenericViewSet):
     queryset = AuctionEvent.objects.none()
     permission_classes = (AllowAny,)
     serializer_class = EventSerializer
+    filter_backends = (DjangoFilterBackend,)
+    filterset_class = EventFilter
 
-    @extend_schema(parameters=[EventQuerySerializer], responses=EventSerializer(many=True))
-    def list(self, request: Request, product_pk: str) -> Response:
-        """List the gap-free log, oldest first, from `?after=` on."""
-        query = EventQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        events = queries.list_events(product_id=int(product_pk), **query.validated_data)
-        return self.get_paginated_response([event_row(row) for row in self.paginate_queryset(events) or ()])
+    @extend_schema(summary="List the events of a product", responses=EventSerializer(many=True))
+    def list(self, request: Request, product_pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
+        """Return the events, oldest first. To follow a product, ask again with the last `seq` as `after`."""
+        events = self.filter_queryset(queries.list_events(product_id=int(product_pk)))
+        page = self.paginate_queryset(events) or []
+        return self.get_paginated_response(EventSerializer(page, many=True).data)
 
 
 class ReadOnlyBidViewSet(ViewSet):
-    """A bid by itself, of a product's or of one's own: never changed, never taken back. All is 405."""
+    """The path of a single bid: 405 for every method, since bids are never changed."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    # Previews are another view's.
+    # Not preview/, which is an action of the other viewsets.
     lookup_value_regex = "(?!preview/)[^/]+"
     http_method_names = ("options",)
 
     @extend_schema(exclude=True)
     def destroy(self, request: Request, **_: Any) -> Response:
-        """Name a method, so that the router makes the address; which, does not matter."""
+        """Exist, so that the router makes a route. Which method it is does not matter."""
         raise MethodNotAllowed(request.method or "")
 
 
 class MyBidViewSet(GenericViewSet):
-    """One's own bids. Read only: a bid is placed on its product and never changed."""
+    """The caller's own bids. To place one, post to the product's bids."""
 
     queryset = Bid.objects.none()
     serializer_class = MyBidSerializer
 
-    @extend_schema(responses=MyBidSerializer(many=True))
+    @extend_schema(summary="List your bids", responses=MyBidSerializer(many=True))
     def list(self, request: Request) -> Response:
-        """List the products one has bid on, the latest bid first, and how one stands."""
-        rows = self.paginate_queryset(queries.list_my_bids(user=current_user(request))) or []
-        return self.get_paginated_response([my_bid(row, current_user(request).pk) for row in rows])
+        """Return the products that you have bid on, latest bid first."""
+        user = current_user(request)
+        page = self.paginate_queryset(queries.list_my_bids(user=user)) or []
+        return self.get_paginated_response(MyBidSerializer(page, many=True, context={"user_id": user.pk}).data)

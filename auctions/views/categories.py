@@ -13,7 +13,7 @@ from auctioncraft.api.idempotency import idempotent_response
 from auctioncraft.api.parse_body import ParseBodyMixin
 from auctions.models import Category
 from auctions.permissions import IsStaffOrReadOnly
-from auctions.serializers.products import CategorySerializer
+from auctions.serializers.categories import CategorySerializer
 from auctions.services import categories
 
 if TYPE_CHECKING:

@@ -1,0 +1,101 @@
+"""Query parameters of lists: django-filter's filters with the API's own parsing.
+
+A list declares its parameters in a FilterSet. An unknown parameter and one without a value are ignored; a value that
+does not fit is 400.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django_filters
+from django import forms
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
+
+from auctioncraft.api.fields import AMOUNT_STRING_SCHEMA, MAX_ID, IdField, MoneyField, UTCDateTimeField
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class _ParsedFormField(forms.CharField):
+    """A form field that parses its text as a serializer field of the API does."""
+
+    def __init__(self, *, parse: Callable[[str], Any], **kwargs: Any) -> None:
+        self.parse = parse
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return self.parse(text)
+        except ValidationError as error:
+            raise forms.ValidationError("Not a valid value.") from error
+
+
+class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
+    field_class = _ParsedFormField
+
+
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
+class IdFilter(_ParsedFilter):
+    """The ID of a row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Filter's arguments."""
+        super().__init__(parse=IdField().run_validation, **kwargs)
+
+
+@extend_schema_field({"type": "integer", "minimum": 0, "maximum": MAX_ID})
+class SequenceFilter(_ParsedFilter):
+    """A sequence number, or 0 for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Filter's arguments."""
+        super().__init__(parse=IdField(min_value=0).run_validation, **kwargs)
+
+
+@extend_schema_field({**AMOUNT_STRING_SCHEMA, "example": "150.00"})
+class AmountFilter(_ParsedFilter):
+    """An amount of money, in the currency of each row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Filter's arguments."""
+        super().__init__(parse=MoneyField(zero=True).run_validation, **kwargs)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class DateTimeFilter(_ParsedFilter):
+    """A time in ISO 8601."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Filter's arguments."""
+        super().__init__(parse=UTCDateTimeField().run_validation, **kwargs)
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class BooleanFilter(_ParsedFilter):
+    """true or false. django-filter's own ignores what is neither."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take Filter's arguments."""
+        super().__init__(parse=_parse_boolean, **kwargs)
+
+
+class ChoiceFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # as above
+    """One of some values."""
+
+    def __init__(self, values: Iterable[str], **kwargs: Any) -> None:
+        """`values`: those that are accepted."""
+        super().__init__(choices=[(value, value) for value in values], **kwargs)
+
+
+def _parse_boolean(text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    except KeyError:
+        raise ValidationError("Use true or false.") from None

@@ -1,0 +1,67 @@
+"""The fast path of lists and details answers as their serializers do."""
+
+from decimal import Decimal
+from io import BytesIO
+
+import orjson
+import pytest
+
+from auctioncraft.api.renderers import JSONRenderer
+from auctions import queries
+from auctions.models import Product
+from auctions.serializers.product_rows import product_detail, product_row
+from auctions.serializers.products import ProductDetailSerializer, ProductListSerializer
+from auctions.services import closing, images, second_chance, watching
+from auctions.tests import auction_helpers
+from auctions.tests.images.image_helpers import make_image
+from tests import factories
+from tests.time_travel import let_order_expire
+
+pytestmark = pytest.mark.django_db
+
+
+def rendered(answer):
+    return orjson.loads(JSONRenderer().render(answer))
+
+
+@pytest.fixture
+def products(seller, bidder, rival, settings, tmp_path):
+    """Products in every state: without bids, scheduled, with images and bids, sold, cancelled, with an open offer."""
+    settings.MEDIA_ROOT = tmp_path
+    plain = factories.product(seller, buy_now_price=Decimal(90))
+    scheduled = factories.product(seller, currency="KWD", starting_bid="1.250", buy_now_price=Decimal(20))
+    auction_helpers.move_start_to_tomorrow(scheduled)
+    busy = factories.product(seller, currency="JPY", starting_bid="100", reserve_price=Decimal(5000), shipping=300)
+    images.add_image(product_id=busy.pk, actor=seller, file=BytesIO(make_image()))
+    auction_helpers.bid(busy, rival, "150", max_amount="300")
+    auction_helpers.bid(busy, bidder, max_amount="4000")
+    watching.watch(product_id=busy.pk, user=bidder)
+    sold, cancelled, unpaid = (factories.product(seller) for _ in range(3))
+    auction_helpers.bid(sold, bidder, "10")
+    closing.close_auction(product_id=sold.pk, actor=seller)
+    closing.cancel_auction(product_id=cancelled.pk, actor=seller)
+    auction_helpers.bid(unpaid, bidder, "10")
+    auction_helpers.bid(unpaid, rival, "20")
+    closing.close_auction(product_id=unpaid.pk, actor=seller)
+    let_order_expire(unpaid, seller)
+    second_chance.offer(product_id=unpaid.pk, actor=seller)
+    return [plain, scheduled, busy, sold, cancelled, unpaid]
+
+
+def test_product_row_equals_its_serializer(products):
+    rows = list(Product.objects.rows())
+    assert len(rows) == len(products)
+    assert {ProductListSerializer(row).data["status"] for row in rows} == {"open", "scheduled", "sold", "cancelled"}
+    for row in rows:
+        assert rendered(product_row(row)) == rendered(ProductListSerializer(row).data)
+
+
+def test_product_detail_equals_its_serializer(products, seller, bidder, rival):
+    offers = 0
+    for product in products:
+        for user in (None, seller, bidder, rival):
+            row = queries.get_product_detail(product_id=product.pk, user=user)
+            answer = rendered(product_detail(row))
+            assert answer == rendered(ProductDetailSerializer(row).data)
+            offers += bool(user and answer["viewer"]["second_chance"])
+    assert offers == 1
