@@ -11,8 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
-
-from auctioncraft.core.ids import uuid7
+from uuid_utils.compat import uuid7
 
 
 def normalize_email(address: str) -> str:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 from django.urls import get_resolver
+from uuid_utils.compat import uuid7
 
-from auctioncraft.core.ids import uuid7
 from auctions.models import Product
 from notifications.services.notification_writer import notify
 from tests import factories

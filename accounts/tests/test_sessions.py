@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from uuid_utils.compat import uuid7
 
 from accounts.devices import describe
 from accounts.models import Session
 from accounts.services import tokens
 from auctioncraft.core import clock
-from auctioncraft.core.ids import uuid7
 from tests import factories
 
 pytestmark = pytest.mark.django_db

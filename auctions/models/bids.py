@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from uuid_utils.compat import uuid7
 
 from auctioncraft.core.clock import DatabaseNow
-from auctioncraft.core.ids import uuid7
 from auctioncraft.core.model_fields import MoneyField
 from auctions.formats import ascending
 from auctions.models.product import Product

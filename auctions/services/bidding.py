@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from uuid_utils.compat import uuid7
 
 from auctioncraft.core import idempotency, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotAuthenticated, NotFound, Unavailable
-from auctioncraft.core.ids import uuid7
 from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
 from auctions.formats import ascending
 from auctions.models import Auction, alias

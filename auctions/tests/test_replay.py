@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from uuid_utils.compat import uuid7
 
 from auctioncraft.core.errors import DomainError
-from auctioncraft.core.ids import uuid7
 from auctions.formats import ascending
 from auctions.invariants import replay, replay_sql
 from auctions.models import Auction, Bid, BidVoid, Product

@@ -5,7 +5,6 @@ import pytest
 from django.db import transaction
 
 from auctioncraft.core import clock
-from auctioncraft.core.ids import uuid7
 from auctions.models import Product
 from tests import factories
 
@@ -40,15 +39,3 @@ def test_the_clock_in_a_query_is_the_same_clock(seller):
 )
 def test_a_moment_is_written_in_utc_with_z(moment, text):
     assert clock.isoformat_utc(moment) == text
-
-
-def test_ids_are_version_7_and_in_the_order_of_their_making():
-    before = time.time_ns() // 1_000_000
-    made = []
-    for _ in range(5):
-        made.append(uuid7())
-        time.sleep(0.002)
-    assert made == sorted(made)
-    assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
-    assert before <= made[0].int >> 80 <= time.time_ns() // 1_000_000
-    assert len({uuid7() for _ in range(10_000)}) == 10_000
