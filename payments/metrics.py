@@ -9,6 +9,7 @@ from django.db.models import Avg, Count, F, Max, Min, Q
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from auctioncraft.core import clock
+from auctioncraft.core.metrics import collector
 from payments.models import Dispute, Order, Payout, Reconciliation, Refund, StripeEvent
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _LAG_OVER: Final = timedelta(hours=1)
 _DIFFERS_FOR: Final = timedelta(days=1)
 
 
+@collector
 def collect_metrics() -> Iterator[Metric]:
     """Yield every metric of this app; docs/operations.md says what to alert on. A dozen indexed reads."""
     now = clock.now()

@@ -1,27 +1,24 @@
-"""`manage.py check_invariants`."""
+"""`manage.py check_invariants`: batches, what it prints, and that it only reads."""
 
 import json
 from io import StringIO
+from threading import Thread
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
-from auctioncraft.management.commands import check_invariants
-from auctioncraft.management.commands.check_invariants import one_moment
-from auctions.invariants import CHECKS
-from auctions.models import Auction, Category
+from auctioncraft.core import invariants
+from auctioncraft.core.invariants import Batch, Invariant, all_invariants, changed_since, invariant, read_only, run
+from auctions.models import Auction, Category, Product
 from auctions.services.bidding import place_bid
 from tests import factories
 
-ALL = sum(
-    len(__import__(f"{app}.invariants", fromlist=["CHECKS"]).CHECKS)
-    for app in ("accounts", "auctions", "payments", "notifications")
-)
+ALL = len(all_invariants())
 
 
-def run(*arguments):
+def check_invariants(*arguments):
     out = StringIO()
     try:
         call_command("check_invariants", *arguments, stdout=out)
@@ -37,9 +34,25 @@ def product(seller, bidder):
     return product
 
 
+@pytest.fixture
+def registered(monkeypatch):
+    """A registry of the test's own."""
+    registry = {}
+    monkeypatch.setattr(invariants, "_registry", registry)
+    monkeypatch.setattr(invariants, "_changes", {})
+    return registry
+
+
+def list_batches(model, **kwargs):
+    """Run a check over a model, and return the batches that it was given."""
+    batches = []
+    run([Invariant("tests", (), "is called", model, lambda batch: batches.append(batch) or ())], **kwargs)
+    return batches
+
+
 @pytest.mark.django_db
-def test_a_line_for_each_check(product):
-    code, out, _ = run()
+def test_output_has_a_line_per_check(product):
+    code, out, _ = check_invariants()
     lines = out.splitlines()
     assert (code, len(lines)) == (0, ALL)
     assert all(line.endswith(": ok") for line in lines)
@@ -47,98 +60,134 @@ def test_a_line_for_each_check(product):
 
 
 @pytest.mark.django_db
-def test_it_exits_1_and_names_the_rows(product):
+def test_violation_exits_1_and_names_the_rows(product):
     Auction.objects.update(bid_count=7)
-    code, out, error = run()
-    assert (code, error) == (1, f"2 violations, of 2 of {ALL} invariants.")
+    code, out, error = check_invariants()
+    assert (code, error) == (1, f"2 violations of 2 of {ALL} invariants.")
     assert f"    product {product.pk}: bid_count is 7, its bids give 1" in out.splitlines()
 
 
 @pytest.mark.django_db
-def test_it_shows_twenty_rows_of_a_check(seller):
+def test_output_shows_at_most_20_rows_of_a_check(seller):
     for _ in range(22):
         factories.product(seller)
     Auction.objects.update(seq=3)
-    code, out, _ = run()
+    code, out, _ = check_invariants()
     assert (code, out.count("seq is 3")) == (1, 20)
     assert "    and 2 more" in out.splitlines()
 
 
 @pytest.mark.django_db
-def test_json_has_all_of_them(product):
-    code, out, _ = run("--json")
-    told = json.loads(out)
-    assert (code, told["ok"], len(told["checks"])) == (0, True, ALL)
+def test_json_has_every_check_and_row(product):
+    code, out, _ = check_invariants("--json")
+    whole = json.loads(out)
+    assert (code, whole["ok"], len(whole["checks"])) == (0, True, ALL)
     Auction.objects.update(seq=3)
-    code, out, _ = run("--json")
-    told = json.loads(out)
-    assert (code, told["ok"]) == (1, False)
-    assert [(check["app"], check["name"], check["findings"]) for check in told["checks"] if not check["ok"]] == [
-        (
-            "auctions",
-            "2 the log of each product is gap-free",
-            [f"product {product.pk}: seq is 3, its 1 events are 1..1"],
-        )
+    code, out, _ = check_invariants("--json")
+    whole = json.loads(out)
+    assert (code, whole["ok"]) == (1, False)
+    assert [(check["app"], check["findings"]) for check in whole["checks"] if not check["ok"]] == [
+        ("auctions", [f"product {product.pk}: seq is 3, its 1 events are 1..1"])
     ]
-    assert told.keys() == {"ok", "seconds", "checks"}
-    assert all(check.keys() == {"name", "app", "ok", "seconds", "findings"} for check in told["checks"])
+    assert whole.keys() == {"ok", "seconds", "checks"}
+    assert all(check.keys() == {"name", "app", "ok", "seconds", "findings"} for check in whole["checks"])
 
 
 @pytest.mark.django_db
-def test_only_some_are_asked_for(product):
+def test_only_selects_by_number_and_app(product):
     def names(*only):
-        told = json.loads(run("--json", "--only", *only)[1])["checks"]
-        return {(check["app"], check["name"].split()[0]) for check in told}
+        checks = json.loads(check_invariants("--json", "--only", *only)[1])["checks"]
+        return {(check["app"], check["name"].split()[0]) for check in checks}
 
     assert names("1") == {("auctions", "1")}
-    assert names("4", "9") == {("auctions", "4"), ("auctions", "4,"), ("auctions", "2,"), ("auctions", "9")}
+    assert {name for _, name in names("4", "9")} == {"4", "4,", "2,", "9"}
     assert {app for app, _ in names("payments", "16")} == {"payments", "notifications"}
-    assert run("--only", "77") == (1, "", "There is no check of 77.")
+    assert check_invariants("--only", "77") == (1, "", "There is no invariant 77.")
 
 
 @pytest.mark.django_db
-def test_what_cannot_be_read_is_a_finding_and_the_others_go_on(product):
+def test_unreadable_data_is_a_finding_and_other_checks_go_on(product):
     type(product).objects.update(increments=[["much", "more"]])
-    code, out, _ = run()
+    code, out, _ = check_invariants()
     assert (code, len([line for line in out.splitlines() if line.endswith(": ok")])) == (1, ALL - 1)
     assert "    cannot be checked: " in out
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_cannot_write_and_keeps_no_writer_waiting(product):
-    with one_moment(), pytest.raises(DatabaseError):
+def test_read_only_refuses_writes_and_blocks_no_writer(product):
+    with read_only(), pytest.raises(DatabaseError):
         Category.objects.create(name="New", slug="new")
     connection.close()
     Category.objects.create(name="New", slug="new")
-    assert run()[0] == 0
+    assert check_invariants()[0] == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_sees_one_moment(product, bidder, rival, monkeypatch):
-    from threading import Thread
-
+def test_batch_sees_one_snapshot_while_bids_come_in(product, bidder, rival, registered):
     def place():
         try:
             place_bid(product_id=product.pk, bidder_id=rival.pk, amount=product.starting_bid + 5)
         finally:
             connection.close()
 
-    def and_meanwhile(app, name, check):
-        if name == next(iter(CHECKS)):
-            Auction.objects.count()
-            other = Thread(target=place)
-            other.start()
-            other.join()
-            seen.append(Auction.objects.get().bid_count)
-        return run_one(app, name, check)
+    def check(products):
+        before = Auction.objects.get().bid_count
+        other = Thread(target=place)
+        other.start()
+        other.join()
+        yield f"{before} and {Auction.objects.get().bid_count}"
 
-    seen, run_one = [], check_invariants._run
-    monkeypatch.setattr(check_invariants, "_run", and_meanwhile)
-    assert run()[0] == 0
-    assert (seen, Auction.objects.get().bid_count) == ([1], 2)
+    (result,) = run([Invariant("tests", (), "sees one snapshot", Product, check)])
+    assert (result.findings, Auction.objects.get().bid_count) == (["1 and 1"], 2)
 
 
-def test_every_app_with_a_file_of_invariants_is_asked():
-    asked = {app for app, _, _ in check_invariants._checks()}
-    assert asked == {"accounts", "auctions", "payments", "notifications"}
-    assert all(apps.is_installed(app) for app in asked)
+@pytest.mark.django_db
+def test_batches_cover_every_row_once(seller, monkeypatch):
+    ids = [factories.product(seller).pk for _ in range(7)]
+    monkeypatch.setattr(invariants, "FIRST_BATCH", 3)
+    monkeypatch.setattr(invariants, "MIN_SECONDS", 0)
+    batches = list_batches(Product)
+    assert [[row.pk for row in batch.rows] for batch in batches] == [ids[:3], ids[3:6], ids[6:]]
+    assert batches[0] == Batch(Product, ids[0], ids[2])
+
+
+@pytest.mark.django_db
+def test_batch_size_follows_the_time_a_batch_takes(seller, monkeypatch):
+    for _ in range(12):
+        factories.product(seller)
+    monkeypatch.setattr(invariants, "FIRST_BATCH", 2)
+    assert [batch.rows.count() for batch in list_batches(Product)] == [2, 4, 6]
+    monkeypatch.setattr(invariants, "MAX_SECONDS", 0)
+    monkeypatch.setattr(invariants, "MIN_BATCH", 1)
+    assert [batch.rows.count() for batch in list_batches(Product)][:3] == [2, 1, 1]
+
+
+@pytest.mark.django_db
+def test_since_checks_only_changed_rows(seller, registered, monkeypatch):
+    ids = [factories.product(seller).pk for _ in range(4)]
+    now = timezone.now()
+    assert [batch.rows.count() for batch in list_batches(Product, since=now)] == [4]
+    monkeypatch.setattr(invariants, "FIRST_BATCH", 2)
+    monkeypatch.setattr(invariants, "MIN_SECONDS", 0)
+    changed_since(Product)(lambda since: [ids[3], ids[0], ids[1], ids[0]])
+    batches = list_batches(Product, since=now)
+    assert [[row.pk for row in batch.rows] for batch in batches] == [[ids[0], ids[1]], [ids[3]]]
+    assert Auction.objects.filter(batches[0].within("product")).count() == 2
+
+
+@pytest.mark.parametrize("text", ["24h", "7d", "2026-11-23T10:00:00Z", "2026-11-23"])
+@pytest.mark.django_db
+def test_since_takes_hours_days_and_iso_8601(product, text):
+    assert check_invariants("--since", text)[0] == 0
+
+
+def test_since_refuses_other_texts():
+    with pytest.raises(CommandError, match="use 24h, 7d or ISO 8601"):
+        call_command("check_invariants", "--since", "yesterday")
+
+
+@pytest.mark.django_db
+def test_two_invariants_of_one_name_are_refused(registered):
+    invariant(1, "twice", over=Product)(lambda batch: ())
+    with pytest.raises(ValueError, match="named '1 twice'"):
+        invariant(1, "twice", over=Product)(lambda batch: ())

@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection
 
 from auctioncraft.core import clock
 from auctioncraft.core.errors import DomainError
-from auctions.invariants import CHECKS
+from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction, AuctionEvent, Bid
 from auctions.services import bidding, closing, locking
 from auctions.services.bid_store import postgres, sqlite, store
@@ -29,7 +29,7 @@ REPLAY = "1 its bids, decided again, give each auction"
 
 
 def findings():
-    return {name for name, check in CHECKS.items() if check()}
+    return find_violations("auctions").keys()
 
 
 def at_once(*work):

@@ -11,7 +11,6 @@ import pytest
 from django.db import connections
 from django.db.models import F
 
-from accounts import invariants
 from accounts.models import FailedAttempts, OneTimeCode
 from accounts.services import otp
 from accounts.signals import (
@@ -22,6 +21,7 @@ from accounts.signals import (
     password_changed,
     refresh_token_reused,
 )
+from auctioncraft.core.invariants import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("db")
     yield
     if uses_database:
-        assert {name: lines for name, check in invariants.CHECKS.items() if (lines := check())} == {}
+        assert find_violations("accounts") == {}
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, JsonResponse
+from django.utils.module_loading import autodiscover_modules
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
@@ -20,10 +21,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from auctioncraft.core import errors
-from auctioncraft.core.invariants import brought_by_apps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from django.http import HttpRequest
     from prometheus_client import Metric
@@ -31,13 +31,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_collectors: list[Callable[[], Iterator[Metric]]] = []
+
+
+def collector(collect: Callable[[], Iterator[Metric]]) -> Callable[[], Iterator[Metric]]:
+    """Register what an app measures, in its module `metrics`."""
+    _collectors.append(collect)
+    return collect
+
+
 class _Apps(Collector):
     """What the apps measure now. Nothing is counted in this process: there are several."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield each metric of each app."""
-        for _, measure in brought_by_apps("metrics", "collect_metrics"):
-            yield from measure()
+        autodiscover_modules("metrics")
+        for collect in _collectors:
+            yield from collect()
 
 
 @csrf_exempt

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from auctioncraft.core.invariants import invariant
 from auctions.invariants import bids, end_times, post_sale, replay, results
 
 if TYPE_CHECKING:
@@ -43,3 +44,8 @@ CHECKS: Final[dict[str, Callable[[], list[str]]]] = {
     "9 no auction is overdue": results.none_is_overdue,
     "9 no second chance is overdue": post_sale.none_waits_beyond_its_time,
 }
+
+
+for _name, _check in CHECKS.items():
+    _numbers = tuple(int(word.rstrip(",")) for word in _name.split() if word.rstrip(",").isdigit())
+    invariant(_numbers, _name.split(" ", len(_numbers))[-1])(_check)

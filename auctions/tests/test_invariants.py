@@ -9,8 +9,8 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import find_violations
 from auctioncraft.models import IdempotencyKey
-from auctions.invariants import CHECKS
 from auctions.models import Auction, AuctionEvent, Bid
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def findings():
-    return {name: lines for name, check in CHECKS.items() if (lines := check())}
+    return find_violations("auctions")
 
 
 def bid(product, bidder, amount=None, max_amount=None, key=None):

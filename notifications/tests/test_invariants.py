@@ -1,7 +1,7 @@
 import pytest
 
+from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
-from notifications.invariants import CHECKS
 from notifications.models import EmailDelivery, Notification
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def found():
-    return {name: lines for name, check in CHECKS.items() if (lines := check())}
+    return find_violations("notifications")
 
 
 def test_nothing_is_wrong_with_events_that_still_wait(seller, bidder, rival):
@@ -29,18 +29,18 @@ def test_each_notice_that_is_missing_is_named(seller, bidder, rival):
     EventOutbox.objects.all().delete()
 
     assert found() == {
-        "16 every sale has told its winner and its seller": [
-            f"event 1 of product {lamp.pk}: no auction_won to user {bidder.pk}",
-            f"event 1 of product {lamp.pk}: no auction_sold to user {seller.pk}",
+        "16 winners and sellers are notified of sales": [
+            f"product {lamp.pk}: no auction_won for event 1 to user {bidder.pk}",
+            f"product {lamp.pk}: no auction_sold for event 1 to user {seller.pk}",
         ],
-        "16 every auction without a sale has told its seller": [
-            f"event 1 of product {chair.pk}: no auction_unsold to user {seller.pk}"
+        "16 sellers are notified of auctions without a sale": [
+            f"product {chair.pk}: no auction_unsold for event 1 to user {seller.pk}"
         ],
-        "16 every loser was told": [
-            f"user {rival.pk} lost product {lamp.pk} and was not told",
-            f"user {bidder.pk} lost product {chair.pk} and was not told",
+        "16 losing bidders are notified": [
+            f"product {lamp.pk}: user {rival.pk} lost it and was not notified",
+            f"product {chair.pk}: user {bidder.pk} lost it and was not notified",
         ],
-        "16 everybody who was outbid was told": [f"event 2 of product {lamp.pk}: no outbid to user {bidder.pk}"],
+        "16 users are notified when they are outbid": [f"product {lamp.pk}: no outbid for event 2 to user {bidder.pk}"],
     }
 
 
@@ -59,15 +59,13 @@ def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidde
     )
 
     assert found() == {
-        "16 every notice is of a known kind": [f"notification {riddle.pk} is of unknown kind riddle"],
-        "17 every mailed notice has its delivery": [f"notification {won.pk} (auction_won) has no delivery"],
-        "17 nobody is mailed what they switched off": [
-            f"delivery {lost.delivery.pk} is of notification {lost.pk}, which is not mailed"
+        "16 notifications are of a registered kind": [f"notification {riddle.pk} is of unknown kind riddle"],
+        "17 mailed notifications have a delivery": [f"notification {won.pk} (auction_won) has no delivery"],
+        "17 nothing is mailed that its recipient switched off": [
+            f"delivery {lost.delivery.pk} is of notification {lost.pk}, which is not to be mailed"
         ],
-        "17 what concerns money and security is shown and mailed": [
-            f"notification {sold.pk} (auction_sold) is withheld"
-        ],
-        "17 a mail is sent, or given up, or waits": [f"delivery {delivery.pk} is both sent and given up"],
+        "17 fixed kinds are shown and mailed": [f"notification {sold.pk} (auction_sold) is withheld"],
+        "17 an e-mail is sent, or given up, or waits": [f"delivery {delivery.pk} is both sent and given up"],
     }
 
 
@@ -81,8 +79,8 @@ def test_whoever_was_erased_need_not_have_been_told_and_is_not_to_have_notices(s
 
     kept = Notification.objects.order_by("pk")
     assert {name: sorted(lines) for name, lines in found().items()} == {
-        "20 nobody who was erased has notices": sorted(
-            f"notification {row.pk} is kept of user {row.recipient_id}, who is erased" for row in kept
+        "20 deleted accounts have no notifications": sorted(
+            f"notification {row.pk} is kept of user {row.recipient_id}, whose account is deleted" for row in kept
         )
     }
     kept.delete()

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connection
 
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
-from notifications.invariants import CHECKS
 from notifications.models import EmailDelivery, Notification
 from notifications.services.email_delivery import send_due_emails
 from notifications.services.outbox import write_notifications
@@ -103,7 +103,7 @@ def message_ids(mailbox):
 
 
 def problems():
-    return {name: found for name, check in CHECKS.items() if (found := check())}
+    return find_violations("notifications")
 
 
 def test_killed_in_the_middle_of_writing_nothing_is_lost_and_nothing_is_told_twice(seller, bidder, rival, tmp_path):

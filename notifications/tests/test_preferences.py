@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from accounts.services import erasure
-from notifications.invariants import CHECKS
+from auctioncraft.core.invariants import find_violations
 from notifications.kinds import FIXED, KINDS, SWITCHABLE
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.notification_writer import notify
@@ -30,7 +30,7 @@ def prefer(user, kind="outbid", **channels):
 
 
 def problems():
-    return {name: found for name, check in CHECKS.items() if (found := check())}
+    return find_violations("notifications")
 
 
 def test_everything_that_can_be_switched_off_is_shown_as_it_is(as_user, bidder, django_assert_num_queries):
@@ -259,5 +259,7 @@ def test_one_takes_ones_choices_out_and_they_go_with_the_account(as_user, bidder
     assert list(Preference.objects.values_list("user", flat=True)) == [rival.pk]
     kept = Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
     assert problems() == {
-        "20 nobody who was erased has notices": [f"preference {kept.pk} is kept of user {bidder.pk}, who is erased"]
+        "20 deleted accounts have no notifications": [
+            f"preference {kept.pk} is kept of user {bidder.pk}, whose account is deleted"
+        ]
     }

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
+from auctioncraft.core.invariants import find_violations
 from auctions.models import AuctionEvent, EventOutbox
-from notifications.invariants import CHECKS
 from notifications.models import EmailDelivery, Notification
 from notifications.services import notification_writer, outbox
 from notifications.services.outbox import write_notifications
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def problems():
-    return {name: found for name, check in CHECKS.items() if (found := check())}
+    return find_violations("notifications")
 
 
 def test_the_displaced_leader_is_told(seller, bidder, rival):

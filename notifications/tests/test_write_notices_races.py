@@ -3,8 +3,8 @@ import threading
 import pytest
 from django.db import connection, transaction
 
+from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
-from notifications.invariants import CHECKS
 from notifications.models import EmailDelivery, Notification
 from notifications.services import outbox
 from notifications.services.outbox import write_notifications
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def problems():
-    return {name: found for name, check in CHECKS.items() if (found := check())}
+    return find_violations("notifications")
 
 
 def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells_exactly_once(

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import invariant
 from payments.models import Customer, Order, SavedCard
 from payments.services import auto_charge
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def has_card_iff_one_is_saved() -> list[str]:
-    """docs/rules.md, A card on file: a bid looks at the account alone, and what stands there is what there is."""
+    from auctioncraft.core.invariants import Batch
+
+
+@invariant(None, "has_card is set for users with a saved card", over=User)
+def check_has_card(users: Batch) -> Iterator[str]:
+    # docs/rules.md, A card on file: a bid reads only the account.
     saved = Exists(SavedCard.objects.filter(user_id=OuterRef("pk")))
-    wrong = User.objects.filter(Q(~saved, has_card=True) | Q(saved, has_card=False)).order_by("pk")
-    return [f"user {pk} has_card is {has_card}, and not so" for pk, has_card in wrong.values_list("pk", "has_card")]
+    wrong = users.rows.filter(Q(~saved, has_card=True) | Q(saved, has_card=False))
+    for pk, has_card in wrong.values_list("pk", "has_card"):
+        yield f"user {pk} has has_card {has_card}, and saved cards say otherwise"
 
 
-def cards_are_of_customers() -> list[str]:
-    """docs/security.md, Saved cards: each is of a customer of ours at Stripe, whose account was not erased."""
+@invariant(None, "saved cards belong to customers at Stripe", over=SavedCard)
+def check_card_owners(cards: Batch) -> Iterator[str]:
+    # docs/security.md, Saved cards.
     customer = Customer.objects.filter(user_id=OuterRef("user_id"), stripe_customer_id__isnull=False, to_delete=False)
-    stray = SavedCard.objects.filter(~Exists(customer)).order_by("pk")
-    return [f"card {pk} is of nobody who is a customer" for pk in stray.values_list("pk", flat=True)]
+    for pk in cards.rows.filter(~Exists(customer)).values_list("pk", flat=True):
+        yield f"card {pk} has no customer at Stripe"
 
 
-def winners_are_charged_in_time() -> list[str]:
-    """No winner's card waits to be charged longer than it is tried (while a worker is up)."""
+@invariant(None, "winners' cards are charged in time")
+def check_auto_charges_in_time() -> Iterator[str]:
+    # No charge waits longer than it may be tried.
     late = clock.now() - auto_charge.RETRY_PERIOD - timedelta(hours=1)
     waiting = Order.objects.filter(auto_charge=Order.AutoCharge.DUE, created_at__lt=late).order_by("pk")
-    return [f"order {pk} was to be charged, and was not tried" for pk in waiting.values_list("pk", flat=True)]
+    for pk in waiting.values_list("pk", flat=True):
+        yield f"order {pk} should have been charged, and nothing was tried"

@@ -1,19 +1,26 @@
-"""Stripe's events (invariant 14)."""
+"""Stripe's events."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import invariant
 from payments.models import StripeEvent
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def events_are_dealt_with() -> list[str]:
-    """Invariant 14: no event waits for over an hour; one acted on has an error only of staff's asking again."""
+
+@invariant(14, "Stripe events are processed within an hour")
+def check_events_processed() -> Iterator[str]:
+    # A processed event has an error only if staff had it processed again.
     waiting = StripeEvent.objects.filter(
         processed_at__isnull=True, received_at__lt=clock.now() - timedelta(hours=1)
     ).order_by("pk")
+    for pk, error in waiting.values_list("pk", "error"):
+        yield f"event {pk} was not processed: {error}"
     failed = StripeEvent.objects.filter(processed_at__isnull=False, attempts__lte=1).exclude(error="").order_by("pk")
-    return [f"event {pk} was not processed: {error}" for pk, error in waiting.values_list("pk", "error")] + [
-        f"event {pk} is processed and has an error" for pk in failed.values_list("pk", flat=True)
-    ]
+    for pk in failed.values_list("pk", flat=True):
+        yield f"event {pk} is processed and has an error"

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from payments import errors, invariants, stripe_gateway
+from auctioncraft.core.invariants import find_violations
+from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import expiry
 from payments.signals import order_expired
@@ -43,7 +44,7 @@ def under_way(double, intent_id):
 
 
 def overdue():
-    return invariants.CHECKS["no_order_is_overdue"]()
+    return find_violations("payments").get("9 no order is overdue", [])
 
 
 def settle(double, intent_id, outcome):

@@ -71,4 +71,4 @@ def test_a_refund_that_was_overtaken_by_another(unsafe_server, seller, bidder, w
         # Each saw all of the 20 left: 27 are to go back, and the payment counts the one that wrote last.
         assert (slow, fast) == (201, 201)
         assert counted(order) == (15, 27)
-        assert "refunds_stay_below_their_ceiling" in findings()
+        assert "15 payments count their refunds, and refund at most what came in" in findings()
