@@ -36,6 +36,7 @@ ABOUT = {
         "POST /_double/charges/{id}/dispute": "dispute a paid charge; amount= (what is not refunded), reason=",
         "POST /_double/disputes/{id}/close": "what the bank decides, outcome=won|lost",
         "POST /_double/events/{id}/resend": "deliver an event again",
+        "POST /_double/reset": "delete all objects, idempotency keys, deliveries and faults",
         "GET or POST /_double/webhooks": "doubled=N copies beside each delivery, reorder=true (within window=0.25 "
         "seconds, seed=0), delay=seconds, drop=N deliveries lost for good (-1: all), pause=true; reset=true ends all; "
         "secret=whsec_… rolls the secret, also=whsec_… signs with the old one too (connect_secret=, connect_also=)",

@@ -95,6 +95,12 @@ class Store:
         """Close the file."""
         self._db.close()
 
+    def clear(self) -> None:
+        """Delete all objects, saved answers and deliveries."""
+        with self.transaction():
+            for table in ("objects", "answers", "deliveries"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (the three names above)
+
     def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
         """Run one statement of another module's table."""
         return self._db.execute(sql, values)

@@ -28,6 +28,7 @@ SECRETS = ("secret", "also", "connect_secret", "connect_also")
 def routes(double: Double) -> list[Route]:
     """Return the routes of the switches."""
     return [
+        Route("/_double/reset", partial(_reset, double), methods=["POST"]),
         Route("/_double/events/{id}/resend", partial(_resend, double), methods=["POST"]),
         Route("/_double/faults", partial(_show_faults, double), methods=["GET"]),
         Route("/_double/faults", partial(_set_faults, double), methods=["POST"]),
@@ -37,6 +38,12 @@ def routes(double: Double) -> list[Route]:
         Route("/_double/webhooks", partial(_set_webhooks, double), methods=["POST"]),
         Route("/_double/webhooks/flush", partial(_flush, double), methods=["POST"]),
     ]
+
+
+async def _reset(double: Double, _: Request) -> Response:
+    double.store.clear()
+    double.faults.waiting.clear()
+    return JSONResponse({"reset": True})
 
 
 async def _resend(double: Double, request: Request) -> Response:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from payments.models import SavedCard
-from payments.tests.conftest import KEY
 
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
@@ -40,4 +37,4 @@ def save(caller: APIClient, double: Double, card: str = "pm_card_visa", *, charg
 
 def at_stripe(double: Double, payment_method_id: str) -> dict[str, Any]:
     """Return a payment method as the double holds it."""
-    return requests.get(f"{double.url}/v1/payment_methods/{payment_method_id}", auth=KEY, timeout=10).json()
+    return double.get(f"/v1/payment_methods/{payment_method_id}")

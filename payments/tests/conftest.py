@@ -1,4 +1,4 @@
-"""A sold product, the Stripe double as a process of its own, and webhooks signed as Stripe signs them."""
+"""A sold product, the Stripe double as its own process, and webhook events with Stripe's signature."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from django.db import connection
 from auctioncraft.core.invariants import find_violations
 from auctions.services import bidding, closing
 from payments.models import Order
-from payments.signals import order_expired, payment_reminded
+from payments.signals import order_expired, payment_failed, payment_reminded, payment_succeeded
 from tests import factories
 
 if TYPE_CHECKING:
@@ -38,30 +38,29 @@ KEY = ("sk_test_double", "")
 
 @dataclass
 class Double:
-    """The Stripe double, as a test drives it: over HTTP, as the buyer's browser and Stripe's dashboard would."""
+    """The Stripe double, called over HTTP like a buyer's browser and Stripe's dashboard do."""
 
     url: str
+    session: requests.Session = field(default_factory=requests.Session)
 
-    def post(self, path: str, **params: Any) -> dict[str, Any]:
-        answer = requests.post(self.url + path, data=params, auth=KEY, timeout=10)
-        return answer.json()
+    def post(self, path: str, /, **params: Any) -> dict[str, Any]:
+        return self.session.post(self.url + path, data=params, auth=KEY, timeout=10).json()
+
+    def get(self, path: str, /, **params: Any) -> dict[str, Any]:
+        return self.session.get(self.url + path, params=params, auth=KEY, timeout=10).json()
+
+    def delete(self, path: str) -> dict[str, Any]:
+        return self.session.delete(self.url + path, auth=KEY, timeout=10).json()
 
     def create(self, **params: Any) -> dict[str, Any]:
         return self.post("/v1/payment_intents", **{"amount": 1999, "currency": "usd", **params})
 
     def intent(self, intent_id: str) -> dict[str, Any]:
-        return requests.get(f"{self.url}/v1/payment_intents/{intent_id}", auth=KEY, timeout=10).json()
+        return self.get(f"/v1/payment_intents/{intent_id}")
 
     def intents(self) -> list[dict[str, Any]]:
-        """All of them: the double is the session's, and others have made many."""
-        found: list[dict[str, Any]] = []
-        while True:
-            after = {"starting_after": found[-1]["id"]} if found else {}
-            url, params = f"{self.url}/v1/payment_intents", {"limit": 100, **after}
-            page = requests.get(url, params, auth=KEY, timeout=10).json()
-            found += page["data"]
-            if not page["has_more"]:
-                return found
+        """Return the newest 100 intents."""
+        return self.get("/v1/payment_intents", limit=100)["data"]
 
     def confirm(self, intent_id: str, card: str = "pm_card_visa") -> dict[str, Any]:
         return self.post(f"/v1/payment_intents/{intent_id}/confirm", payment_method=card, return_url="https://x.test/")
@@ -69,8 +68,21 @@ class Double:
     def cancel(self, intent_id: str) -> dict[str, Any]:
         return self.post(f"/v1/payment_intents/{intent_id}/cancel")
 
-    def fail_next(self, kind: str, seconds: float = 0) -> None:
-        self.post("/_double/faults", next=kind, seconds=seconds)
+    def authenticate(self, intent_id: str, outcome: str = "succeed") -> dict[str, Any]:
+        """Finish 3-D Secure."""
+        return self.post(f"/_double/payment_intents/{intent_id}/authenticate", outcome=outcome)
+
+    def settle(self, intent_id: str, outcome: str) -> dict[str, Any]:
+        """Finish a bank debit that is processing."""
+        return self.post(f"/_double/payment_intents/{intent_id}/settle", outcome=outcome)
+
+    def fail_next(self, kind: str, **options: Any) -> None:
+        """Make the next POST fail; options: `times`, `method`, `path`, `seconds`."""
+        assert "error" not in self.post("/_double/faults", next=kind, **options)
+
+    def reset(self) -> None:
+        """Delete all objects, keys and faults: tests share the process, not its data."""
+        self.post("/_double/reset")
 
 
 def _free_port() -> int:
@@ -103,11 +115,11 @@ def _double() -> Iterator[Double]:
 
 @pytest.fixture(scope="session")
 def _slow_double() -> Iterator[Double]:
-    yield from start_double("--latency", "0.3")
+    yield from start_double("--latency", "0.1")
 
 
 @pytest.fixture(scope="session")
-def _calling_double(live_server: Any) -> Iterator[Double]:
+def _delivering_double(live_server: Any) -> Iterator[Double]:
     yield from start_double("--webhook-url", f"{live_server.url}/api/stripe/webhook/", "--webhook-secret", SECRET)
 
 
@@ -115,32 +127,35 @@ def _calling_double(live_server: Any) -> Iterator[Double]:
 def double(_double: Double, settings: Any) -> Double:
     """A double that sends no webhooks: the test does."""
     settings.STRIPE_API_BASE = _double.url
-    _double.fail_next("")
+    _double.reset()
     return _double
 
 
 @pytest.fixture
 def slow_double(_slow_double: Double, settings: Any) -> Double:
-    """A double that takes as long for a POST as Stripe does."""
+    """A double that takes 0.1 s for a POST, so that concurrent requests overlap."""
     settings.STRIPE_API_BASE = _slow_double.url
+    _slow_double.reset()
     return _slow_double
 
 
 @pytest.fixture
-def calling_double(_calling_double: Double, settings: Any) -> Double:
+def delivering_double(_delivering_double: Double, settings: Any) -> Iterator[Double]:
     """A double that delivers its events to the live server."""
-    settings.STRIPE_API_BASE = _calling_double.url
-    return _calling_double
+    settings.STRIPE_API_BASE = _delivering_double.url
+    _delivering_double.reset()
+    yield _delivering_double
+    _delivering_double.post("/_double/webhooks/flush")
 
 
 @pytest.fixture
 def stripe_unreachable(settings: Any) -> None:
-    """Nothing listens where Stripe should be."""
+    """No server listens at Stripe's address."""
     settings.STRIPE_API_BASE = f"http://127.0.0.1:{_free_port()}"
 
 
 def sell(seller: User, bidder: User, price: str = "19.99", **fields: Any) -> Product:
-    """Sell a product to the bidder at this hammer price, as in life: list, bid, close."""
+    """Sell a product to the bidder at this hammer price: list, bid, close."""
     product = factories.product(seller, **{"starting_bid": "1", **fields})
     bidding.place_bid(product_id=product.pk, bidder_id=bidder.pk, amount=Decimal(price))
     closing.close_auction(product_id=product.pk, actor=seller)
@@ -161,7 +176,7 @@ def order(product: Product) -> Order:
 
 @pytest.fixture
 def expiry_signals() -> Iterator[list[tuple[str, int, Any]]]:
-    """What the apps above are told of unpaid orders."""
+    """The order_expired and payment_reminded signals that were sent: (kind, order id, status or count)."""
     seen: list[tuple[str, int, Any]] = []
 
     def on_expired(order: Order, **_: Any) -> None:
@@ -178,14 +193,47 @@ def expiry_signals() -> Iterator[list[tuple[str, int, Any]]]:
 
 
 @pytest.fixture
+def payment_signals() -> Iterator[list[tuple[str, int]]]:
+    """The payment_succeeded and payment_failed signals that were sent: (outcome, order id)."""
+    seen: list[tuple[str, int]] = []
+
+    def on_success(order: Order, **_: Any) -> None:
+        seen.append(("succeeded", order.pk))
+
+    def on_failure(order: Order, **_: Any) -> None:
+        seen.append(("failed", order.pk))
+
+    payment_succeeded.connect(on_success)
+    payment_failed.connect(on_failure)
+    yield seen
+    payment_succeeded.disconnect(on_success)
+    payment_failed.disconnect(on_failure)
+
+
+@pytest.fixture
+def fault(client: APIClient) -> Iterator[list[Exception]]:
+    """Make a receiver of payment_succeeded raise this error until the test clears the list."""
+    client.raise_request_exception = False  # answer 500 as a server does
+    armed: list[Exception] = [RuntimeError("a receiver failed")]
+
+    def fail(**_: Any) -> None:
+        if armed:
+            raise armed[0]
+
+    payment_succeeded.connect(fail)
+    yield armed
+    payment_succeeded.disconnect(fail)
+
+
+@pytest.fixture
 def intent_id(double: Double, winner: APIClient, product: Product) -> str:
-    """The live intent of `order`."""
+    """The open intent of `order`."""
     return request_intent(winner, product).json()["payment_intent_id"]
 
 
 @pytest.fixture
 def winner(bidder: User, as_user: Callable[[User], APIClient]) -> APIClient:
-    """The winner, calling."""
+    """An API client of the winner."""
     return as_user(bidder)
 
 
@@ -195,7 +243,7 @@ def request_intent(caller: APIClient, product: Product) -> Any:
 
 
 def build_event(subject: dict[str, Any], kind: str, event_id: str = "evt_1", **fields: Any) -> dict[str, Any]:
-    """An event about a PaymentIntent, as Stripe words it."""
+    """Return an event about a PaymentIntent (or what `subject` says), in Stripe's form."""
     return {
         "id": event_id,
         "object": "event",
@@ -207,21 +255,21 @@ def build_event(subject: dict[str, Any], kind: str, event_id: str = "evt_1", **f
 
 
 def sign_payload(payload: bytes, *, age: int = 0, secret: str = SECRET) -> str:
-    """Stripe's signature of a payload, `age` seconds ago."""
+    """Return Stripe's signature of a payload, made `age` seconds ago."""
     return stripe.WebhookSignature.generate_signature_header(
         payload.decode("utf-8", "replace"), secret, int(time.time()) - age
     )
 
 
 def post_event(client: APIClient, event: Any, *, age: int = 0, **more: Any) -> Any:
-    """Post an event to the webhook, signed."""
+    """Post a signed event to the webhook."""
     payload = event if isinstance(event, bytes) else json.dumps(event).encode()
     headers = {"Stripe-Signature": sign_payload(payload, age=age), **more}
     return client.generic("POST", "/api/stripe/webhook/", payload, "application/json", headers=headers)
 
 
 def run_concurrently(times: int, work: Callable[[], Any]) -> list[Any]:
-    """Do the same from so many threads, started together, each with its own database connection."""
+    """Call `work` from this many threads at once, each with its own database connection."""
     gate = Barrier(times)
 
     def run(_: int) -> Any:
@@ -236,11 +284,11 @@ def run_concurrently(times: int, work: Callable[[], Any]) -> list[Any]:
 
 
 def broken_invariants() -> list[str]:
-    """Return what is not true of the money though it always must be: a line a row."""
+    """Return the violations of the invariants of payments, one line for each row."""
     return [line for lines in find_violations("payments").values() for line in lines]
 
 
 def statuses(order: Order) -> tuple[str, ...]:
-    """Return the order's status, and those of its payments, the oldest first."""
+    """Return the status of the order and of its payments, oldest first."""
     order.refresh_from_db()
     return order.status, *order.payments.order_by("pk").values_list("status", flat=True)

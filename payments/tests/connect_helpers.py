@@ -9,14 +9,14 @@ from django.db import transaction
 
 from payments.models import SellerAccount, StripeEvent
 from payments.services import sellers
-from payments.tests.conftest import KEY, post_event
+from payments.tests.conftest import post_event
 
 _numbers = itertools.count(1)
 
 
 def read(double, path, **params):
     """Read from the double, as Stripe's dashboard would."""
-    return requests.get(double.url + path, params=params, auth=KEY, timeout=10).json()
+    return double.get(path, **params)
 
 
 def transfers(double, account):
@@ -25,7 +25,7 @@ def transfers(double, account):
     return [(transfer["amount"], transfer["amount_reversed"]) for transfer in found[::-1]]
 
 
-def complete(url, outcome="complete"):
+def complete_onboarding(url, outcome="complete"):
     """Fill in Stripe's pages, whose link this is, or leave them; return where they lead."""
     answer = requests.post(url, data={"outcome": outcome, "page": "1"}, allow_redirects=False, timeout=10)
     return answer.headers["Location"]
@@ -63,5 +63,5 @@ def post_account_updated(client, account, **fields):
 
 def onboarded(user):
     """Onboard a seller to the end; return their account, as Stripe describes it."""
-    complete(sellers.onboard(user=user).link.url)
+    complete_onboarding(sellers.onboard(user=user).link.url)
     return refresh(SellerAccount.objects.get(user=user))

@@ -1,30 +1,20 @@
-"""A double of one's own, and a short way to say what a reconciliation found."""
+"""A paid order, and short forms of what a reconciliation found."""
 
 from __future__ import annotations
 
 import pytest
-import requests
 
-from payments.tests.conftest import KEY, start_double
 from payments.tests.refund_helpers import pay
 
 
 @pytest.fixture
-def double(settings):
-    """One of its own: all that is in it is to agree with what is here."""
-    for started in start_double():
-        settings.STRIPE_API_BASE = started.url
-        yield started
-
-
-@pytest.fixture
 def paid(client, double, winner, product):
-    """An order that is paid, as Stripe told us."""
+    """An order that is paid: its event was delivered."""
     return pay(client, double, winner, product)
 
 
 def at_stripe(double, path, **params):
-    return requests.get(double.url + path, params, auth=KEY, timeout=10).json()
+    return double.get(path, **params)
 
 
 def texts(found):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import requests
-
 from payments.models import Order, OrderEvent, Payment, StripeEvent
-from payments.tests.conftest import KEY, build_event, post_event, request_intent
+from payments.tests.conftest import build_event, post_event, request_intent
 
 URL = "/api/payments/orders/"
 
@@ -49,7 +47,7 @@ def at_stripe(double, order):
     found = []
     for payment in order.payments.order_by("pk"):
         params = {"payment_intent": payment.stripe_intent_id}
-        found += requests.get(f"{double.url}/v1/refunds", params, auth=KEY, timeout=10).json()["data"][::-1]
+        found += double.get("/v1/refunds", **params)["data"][::-1]
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import requests
 
 from auctioncraft.core import clock
 from payments import stripe_gateway
@@ -14,7 +13,6 @@ from payments.services import auto_charge, checkout, payment_sync
 from payments.signals import payment_failed, payment_succeeded
 from payments.tests.card_helpers import URL, save
 from payments.tests.conftest import (
-    KEY,
     broken_invariants,
     build_event,
     post_event,
@@ -57,7 +55,7 @@ def won(seller, bidder, price="19.99", **fields):
 def charges(double, order):
     """Return what Stripe charged, or tried to, for an order."""
     ids = [payment.stripe_intent_id for payment in order.payments.all()]
-    found = requests.get(f"{double.url}/v1/charges?limit=100", auth=KEY, timeout=10).json()["data"]
+    found = double.get("/v1/charges", limit=100)["data"]
     return sorted(row["status"] for row in found if row["payment_intent"] in ids)
 
 
@@ -220,7 +218,7 @@ def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bid
 def test_what_fails_at_stripe_is_tried_again_and_charged_once(double, winner, seller, bidder, fault, path):
     save(winner, double, charge=True)
     order = won(seller, bidder)
-    requests.post(f"{double.url}/_double/faults", data={"next": fault, "path": path}, timeout=10)
+    double.fail_next(fault, path=path)
     for _ in range(3):
         auto_charge.charge_winners()
     assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")

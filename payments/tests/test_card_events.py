@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
 from accounts.services import erasure
 from auctioncraft.core.errors import NotAuthenticated
 from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
 from payments.tests.card_helpers import URL, save, set_up
-from payments.tests.conftest import KEY, broken_invariants, post_event
+from payments.tests.conftest import broken_invariants, post_event
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +29,7 @@ def of_card(card, **fields):
 
 
 def customer_at(double, customer_id):
-    return requests.get(f"{double.url}/v1/customers/{customer_id}", auth=KEY, timeout=10).json()
+    return double.get(f"/v1/customers/{customer_id}")
 
 
 def has_card(user):
@@ -117,7 +116,7 @@ def test_while_stripe_is_away_an_event_waits(client, double, winner, settings):
 def test_a_customer_who_was_deleted_in_the_dashboard_is_forgotten(client, double, winner, bidder):
     save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
-    requests.delete(f"{double.url}/v1/customers/{customer}", auth=KEY, timeout=10)
+    double.delete(f"/v1/customers/{customer}")
     assert post_card_event(client, "customer.deleted", {"object": "customer", "id": customer}) == ""
     assert (SavedCard.objects.exists(), has_card(bidder), broken_invariants()) == (False, False, [])
     # And may begin again.
@@ -133,9 +132,7 @@ def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double,
     assert customers.delete_due() == 1
     assert customer_at(double, customer)["deleted"]
     assert not Customer.objects.exists()
-    method = requests.get(
-        f"{double.url}/v1/payment_methods/{card.stripe_payment_method_id}", auth=KEY, timeout=10
-    ).json()
+    method = double.get(f"/v1/payment_methods/{card.stripe_payment_method_id}")
     assert (method["customer"], customers.delete_due(), broken_invariants()) == (None, 0, [])
 
 
@@ -151,7 +148,7 @@ def test_a_customer_is_deleted_when_stripe_is_back(double, winner, bidder, setti
 def test_a_customer_whose_id_never_reached_us_is_deleted_all_the_same(double, winner, bidder):
     double.fail_next("timeout_after_create")
     assert winner.post(f"{URL}setup/").status_code == 503
-    made = requests.get(f"{double.url}/v1/customers?limit=1", auth=KEY, timeout=10).json()["data"][0]["id"]
+    made = double.get("/v1/customers", limit=1)["data"][0]["id"]
     erasure.erase_account(user=bidder, password="correct horse battery")
     assert customers.delete_due() == 1
     assert customer_at(double, made)["deleted"]

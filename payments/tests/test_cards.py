@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
 from auctioncraft.core.clock import isoformat_utc
 from payments.models import Customer, SavedCard
 from payments.services import customers
 from payments.tests.card_helpers import URL, at_stripe, save, set_up
-from payments.tests.conftest import KEY, run_concurrently
+from payments.tests.conftest import run_concurrently
 
 pytestmark = pytest.mark.django_db
 
 
 def customers_at(double, user):
     """Return the customers that Stripe has for our number, without those of earlier tests."""
-    found = requests.get(f"{double.url}/v1/customers?limit=100", auth=KEY, timeout=10).json()["data"]
+    found = double.get("/v1/customers", limit=100)["data"]
     mine = [row["id"] for row in found if row["metadata"].get("user") == str(user.pk)]
     return [name for name in mine if name not in user.earlier]
 
@@ -39,7 +38,7 @@ def test_a_setup_is_what_stripe_js_needs(double, winner, bidder):
     answer = winner.post(f"{URL}setup/")
     body = answer.json()
     assert (answer.status_code, set(body)) == (200, {"client_secret", "setup_intent_id", "publishable_key"})
-    setup = requests.get(f"{double.url}/v1/setup_intents/{body['setup_intent_id']}", auth=KEY, timeout=10).json()
+    setup = double.get(f"/v1/setup_intents/{body['setup_intent_id']}")
     customer = Customer.objects.get()
     assert (setup["customer"], setup["usage"], setup["payment_method_types"], setup["client_secret"]) == (
         *(customer.stripe_customer_id, "off_session", ["card"]),
@@ -91,7 +90,7 @@ def test_a_5xx_that_stripe_remembers_is_asked_again_under_another_key(double, wi
 def test_a_customer_who_was_deleted_at_stripe_is_made_again(double, winner, bidder):
     winner.post(f"{URL}setup/")
     (first,) = customers_at(double, bidder)
-    requests.delete(f"{double.url}/v1/customers/{first}", auth=KEY, timeout=10)
+    double.delete(f"/v1/customers/{first}")
     assert winner.post(f"{URL}setup/").status_code == 200
     assert customers_at(double, bidder) == [Customer.objects.get().stripe_customer_id] != [first]
 
@@ -255,7 +254,7 @@ def test_a_payment_is_the_customers_so_that_stripe_js_can_use_their_cards(double
 def test_a_buyer_whose_customer_is_gone_pays_without_one(double, winner, product, order):
     save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
-    requests.delete(f"{double.url}/v1/customers/{customer}", auth=KEY, timeout=10)
+    double.delete(f"/v1/customers/{customer}")
     answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
     assert answer.status_code == 200
     assert double.intent(answer.json()["payment_intent_id"])["customer"] is None

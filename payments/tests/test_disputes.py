@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import requests
 from django.db import connection
 
 from payments import stripe_gateway
 from payments.models import Dispute, OrderEvent, Payment
-from payments.tests.conftest import KEY, broken_invariants, build_event, post_event, request_intent
+from payments.tests.conftest import broken_invariants, build_event, post_event, request_intent
 from payments.tests.refund_helpers import URL, kinds, outcome, pay, post_event_about, refund, refund_totals
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +28,7 @@ def disputed(client, double, winner, product):
 
 def there(double, order):
     params = {"payment_intent": order.payments.get().stripe_intent_id}
-    [found] = requests.get(f"{double.url}/v1/disputes", params, auth=KEY, timeout=10).json()["data"]
+    [found] = double.get("/v1/disputes", **params)["data"]
     return found
 
 

@@ -10,9 +10,9 @@ from auctioncraft.core import clock
 from payments.models import OrderEvent, Payment, Reconciliation, StripeEvent
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import broken_invariants, post_event, request_intent, statuses
-from payments.tests.reconciliation_helpers import at_stripe, count_fixed, double, paid, sums, texts
+from payments.tests.reconciliation_helpers import at_stripe, count_fixed, paid, sums, texts
 
-__all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
+__all__ = ["paid"]
 
 pytestmark = pytest.mark.django_db
 

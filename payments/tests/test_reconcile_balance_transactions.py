@@ -11,10 +11,10 @@ from payments import stripe_gateway
 from payments.models import Dispute, Payment, Reconciliation, Refund
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import broken_invariants, post_event, sell
-from payments.tests.reconciliation_helpers import at_stripe, count_fixed, double, paid, sums, texts
+from payments.tests.reconciliation_helpers import at_stripe, count_fixed, paid, sums, texts
 from payments.tests.refund_helpers import in_dashboard, pay, refund
 
-__all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
+__all__ = ["paid"]
 
 pytestmark = pytest.mark.django_db
 

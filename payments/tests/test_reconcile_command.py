@@ -10,11 +10,8 @@ from django.core.management import CommandError, call_command
 
 from payments import tasks
 from payments.models import Payment, Reconciliation
-from payments.tests.reconciliation_helpers import double
 from tests import admin_pages
 from tests.db_snapshot import assert_nothing_written
-
-__all__ = ["double"]  # one of its own
 
 pytestmark = pytest.mark.django_db
 

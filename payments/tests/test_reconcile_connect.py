@@ -12,10 +12,8 @@ from payments.services import payouts, transfers
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import request_intent, sell
 from payments.tests.connect_helpers import onboarded
-from payments.tests.reconciliation_helpers import double, sums, texts
+from payments.tests.reconciliation_helpers import sums, texts
 from payments.tests.refund_helpers import refund
-
-__all__ = ["double"]  # one of its own
 
 pytestmark = pytest.mark.django_db
 

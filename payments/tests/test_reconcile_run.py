@@ -13,11 +13,11 @@ from payments.models import Reconciliation
 from payments.services import checkout
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import request_intent, statuses
-from payments.tests.reconciliation_helpers import double, paid, texts
+from payments.tests.reconciliation_helpers import paid, texts
 from payments.tests.refund_helpers import in_dashboard, pay
 from tests.db_snapshot import assert_nothing_written
 
-__all__ = ["double", "paid"]  # a double of its own: all that is in it is to agree with what is here
+__all__ = ["paid"]
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,15 @@ from accounts.models import User
 from payments.models import Payment, Payout, SellerAccount, StripeEvent
 from payments.services import export, sellers
 from payments.tests.conftest import post_event, request_intent, run_concurrently
-from payments.tests.connect_helpers import about, complete, onboarded, post_account_updated, read, refresh, transfers
+from payments.tests.connect_helpers import (
+    about,
+    complete_onboarding,
+    onboarded,
+    post_account_updated,
+    read,
+    refresh,
+    transfers,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -78,8 +86,8 @@ def test_the_first_call_makes_an_account_and_leads_to_stripes_pages(double, call
 
 def test_the_pages_lead_back_to_ours(double, caller):
     url = caller.post(ONBOARD).json()["url"]
-    assert complete(url) == f"{HERE}/seller/return"
-    assert complete(url) == f"{HERE}/seller/refresh"  # a link is good once
+    assert complete_onboarding(url) == f"{HERE}/seller/return"
+    assert complete_onboarding(url) == f"{HERE}/seller/refresh"  # a link is good once
 
 
 def test_later_calls_lead_to_the_same_account(double, caller, seller):
@@ -137,7 +145,7 @@ def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, selle
 
 
 def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
-    complete(caller.post(ONBOARD).json()["url"])
+    complete_onboarding(caller.post(ONBOARD).json()["url"])
     event = post_account_updated(client, SellerAccount.objects.get())
     assert event.flag == ""
     assert caller.get("/api/payments/seller/").json() == {
@@ -149,7 +157,7 @@ def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
 
 
 def test_who_left_the_pages_is_pending(double, client, caller, seller):
-    complete(caller.post(ONBOARD).json()["url"], "leave")
+    complete_onboarding(caller.post(ONBOARD).json()["url"], "leave")
     post_account_updated(client, SellerAccount.objects.get())
     assert caller.get("/api/payments/seller/").json()["state"] == "pending"
 

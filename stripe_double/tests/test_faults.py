@@ -118,3 +118,13 @@ def test_fault_invalid_is_refused_without_changes(double: Running, form: dict[st
     assert double.act("faults", **form).status_code == 400
     assert arm(double, next="")["waiting"] == []
     assert statuses(double, 1) == [200]
+
+
+def test_reset_forgets_objects_keys_and_faults(double: Running) -> None:
+    headers = {"Idempotency-Key": "key"}
+    url = f"{double.url}/v1/payment_intents"
+    first = requests.post(url, NEW, auth=KEY, headers=headers, timeout=5).json()["id"]
+    arm(double, next="500")
+    double.act("reset").raise_for_status()
+    assert made(double) == 0
+    assert requests.post(url, NEW, auth=KEY, headers=headers, timeout=5).json()["id"] != first

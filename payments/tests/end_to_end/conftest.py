@@ -1,4 +1,4 @@
-"""Our server and who calls it: Stripe with events, people with their tokens."""
+"""The live server and its callers: Stripe with events, users with tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from accounts.services import tokens
-from payments.tests.conftest import KEY, SECRET, sign_payload
+from payments.tests.conftest import SECRET, sign_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ WAIT = 60  # seconds for an answer, on a busy machine
 
 @dataclass
 class Person:
-    """Somebody signed in, as their browser calls."""
+    """A signed-in user who calls the API over HTTP."""
 
     url: str
     token: str
@@ -36,11 +36,11 @@ class Person:
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=WAIT)
 
     def pay(self, product: Product, **headers: str) -> requests.Response:
-        """Ask for the PaymentIntent of a product."""
+        """Call create-payment-intent."""
         return self.call("POST", "/api/payments/create-payment-intent/", {"product_id": product.pk}, **headers)
 
     def refund(self, order: Order, **asked: Any) -> requests.Response:
-        """Ask for a refund."""
+        """Call the refund action."""
         return self.call("POST", f"/api/payments/orders/{order.pk}/refund/", asked)
 
     def order(self, order: Order) -> dict[str, Any]:
@@ -52,12 +52,12 @@ class Person:
 
 @dataclass
 class Server:
-    """Our server."""
+    """The live server."""
 
     url: str
 
     def person(self, user: User | None) -> Person:
-        """Sign somebody in; None is nobody."""
+        """Sign a user in; None makes an anonymous caller."""
         return Person(self.url, tokens.sign_in(user=user, user_agent="tests", ip=None).access if user else "")
 
     def post(self, payload: bytes, signature: str | None, **headers: str) -> requests.Response:
@@ -66,31 +66,25 @@ class Server:
         return requests.post(f"{self.url}/api/stripe/webhook/", data=payload, headers=headers, timeout=WAIT)
 
     def deliver(self, event: dict[str, Any], *, secret: str = SECRET, age: int = 0) -> requests.Response:
-        """Deliver an event, signed as Stripe signs it, `age` seconds ago."""
+        """Deliver an event with Stripe's signature, made `age` seconds ago."""
         payload = json.dumps(event).encode()
         return self.post(payload, sign_payload(payload, secret=secret, age=age))
 
 
 @dataclass
 class Stripe:
-    """What happened at the Stripe double, as its events tell."""
+    """The events of the Stripe double."""
 
     double: Double
 
     def events(self, subject_id: str = "", **query: Any) -> list[dict[str, Any]]:
-        """Return its events about an object, or about what belongs to an intent; the oldest first."""
-        query = {"limit": 100, **query}
-        found = requests.get(f"{self.double.url}/v1/events", params=query, auth=KEY, timeout=WAIT).json()["data"]
+        """Return the events whose object contains this id, oldest first."""
+        found = self.double.get("/v1/events", limit=100, **query)["data"]
         return [event for event in reversed(found) if subject_id in json.dumps(event["data"]["object"])]
 
     def event(self, kind: str, subject_id: str) -> dict[str, Any]:
         """Return the newest event of a type about an object."""
         return self.events(subject_id, type=kind)[-1]
-
-    def arm(self, kind: str, **more: Any) -> None:
-        """Make something go wrong with the next POST that is about PaymentIntents, or about what `more` says."""
-        fault = {"next": kind, "path": "/v1/payment_intents", **more}
-        requests.post(f"{self.double.url}/_double/faults", data=fault, auth=KEY, timeout=WAIT).raise_for_status()
 
     def charge_of(self, intent_id: str) -> str:
         """Return the id of an intent's charge."""
@@ -99,13 +93,13 @@ class Stripe:
 
 @pytest.fixture
 def server(live_server: Any) -> Server:
-    """Our server."""
+    """The live server."""
     return Server(live_server.url)
 
 
 @pytest.fixture
 def at_stripe(double: Double) -> Stripe:
-    """A double that keeps its events to itself; the test delivers them."""
+    """A double that sends no webhooks: the test delivers its events."""
     return Stripe(double)
 
 
@@ -117,23 +111,22 @@ def buyer(server: Server, bidder: User, product: Product) -> Person:
 
 @pytest.fixture
 def intent_id(double: Double, buyer: Person, product: Product) -> str:
-    """The live intent of `order`."""
+    """The open intent of `order`."""
     return buyer.pay(product).json()["payment_intent_id"]
 
 
 @pytest.fixture
 def paid(server: Server, at_stripe: Stripe, intent_id: str) -> str:
-    """The intent of `order`, paid, and our server knows."""
+    """The intent of `order`, paid, after its event was delivered."""
     at_stripe.double.confirm(intent_id)
     assert server.deliver(at_stripe.event("payment_intent.succeeded", intent_id)).status_code == 200
     return intent_id
 
 
 @pytest.fixture
-def delivering(calling_double: Double) -> Iterator[Stripe]:
-    """A double that delivers its events to our server by itself."""
-    switches = "/_double/webhooks"
-    calling_double.post(switches, reset="true", secret=SECRET)
-    yield Stripe(calling_double)
-    calling_double.post(switches, reset="true", secret=SECRET)
-    calling_double.post(f"{switches}/flush")
+def delivering(delivering_double: Double) -> Iterator[Stripe]:
+    """A double that delivers its events to the server itself."""
+    options = "/_double/webhooks"
+    delivering_double.post(options, reset="true", secret=SECRET)
+    yield Stripe(delivering_double)
+    delivering_double.post(options, reset="true", secret=SECRET)
