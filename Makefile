@@ -1,23 +1,35 @@
-# make run   sets up and runs everything, with demo data      make test   sets up and passes the tests, on two databases
-# make check what CI checks beside the tests                   make bench  our speed beside the database's own limit
-# make fuzz  20,000 hostile requests at a server of its own    make enumeration  can an account be told from its absence?
+# make run      install and run everything, with demo data
+# make test     the tests of every push: all on PostgreSQL, and on SQLite those whose subject differs by database
+# make check    the other checks of CI: format, types, imports, security, migrations, API schema
+# make nightly  the long tests on PostgreSQL, everything on SQLite, 20,000 hostile requests
+# make bench    the speed of bids, compared with the limit of the database itself
+# make fuzz     20,000 hostile requests      make enumeration   whether answers reveal that an account exists
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN_READY := .venv/.run-ready
 TEST_READY := .venv/.test-ready
 
-.PHONY: run test test-sqlite test-postgres check bench enumeration fuzz clean
+.PHONY: run test test-postgres test-sqlite nightly check bench enumeration fuzz clean
 
 run: $(RUN_READY) .env
 	@exec $(BIN)/python manage.py start
 
-test: test-sqlite test-postgres
+# Two processes, a file at a time, in the order of the files: those that start servers come first.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-test-sqlite: $(TEST_READY)
-	TEST_DATABASE_URL= $(BIN)/python -m pytest -n 2 --dist loadfile
+test: test-postgres test-sqlite
 
 test-postgres: $(TEST_READY)
-	$(BIN)/python -m tests.on_postgres -n 2 --dist loadfile
+	$(BIN)/python -m tests.on_postgres $(PARALLEL) -m "not nightly"
+
+test-sqlite: $(TEST_READY)
+	TEST_DATABASE_URL= $(BIN)/python -m pytest $(PARALLEL) -m "sqlite and not nightly"
+
+nightly: $(TEST_READY)
+	$(BIN)/python -m tests.on_postgres $(PARALLEL) -m nightly
+	TEST_DATABASE_URL= $(BIN)/python -m pytest $(PARALLEL)
+	TEST_DATABASE_URL= $(BIN)/python -m tests.state_machine --steps 50000
+	$(MAKE) fuzz
 
 check: $(TEST_READY) .env
 	$(BIN)/ruff format --check .

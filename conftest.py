@@ -11,7 +11,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.services import tokens
-from tests import factories
+from tests import factories, servers
 from tests.secret_log_watch import SecretLogWatch
 
 if TYPE_CHECKING:
@@ -36,6 +36,20 @@ def log_watch() -> Iterator[SecretLogWatch]:
     root.removeHandler(watch)
     if watch.leaks:
         pytest.fail("Secrets were logged:\n" + "\n".join(watch.leaks), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Copy the migrated database before a test writes to it. Yield the name of the copy."""
+    connection.close()  # PostgreSQL copies no database that is in use
+    with servers.created_database(tmp_path_factory.mktemp("template"), connection.settings_dict["NAME"]) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def template_database(django_db_setup: str) -> str:
+    """Return the name of an empty, migrated database. Tests with servers start on copies of it."""
+    return django_db_setup
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,13 +9,6 @@ from tests import fuzz_target, servers
 from tests.scenario import Scenario, rolled_back
 
 
-@pytest.fixture(scope="package")
-def template_database(tmp_path_factory):
-    """An empty database with its tables, migrated once; its name."""
-    with servers.migrated_database(tmp_path_factory.mktemp("template_database")) as name:
-        yield name
-
-
 @pytest.fixture
 def stack(template_database, tmp_path, django_db_blocker, log_watch):
     """A fresh database, and the processes that a test starts on it. What they log is watched as well."""

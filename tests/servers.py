@@ -225,7 +225,7 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
 @contextmanager
 def migrated_database(folder: Path) -> Iterator[str]:
     """Make an empty database with its tables, from which `stack` makes its own; yield its name."""
-    with _created(folder, None) as name:
+    with created_database(folder) as name:
         done = ServerStack(folder, _environment(folder, _url(name))).manage("migrate", "--verbosity=0")
         assert done.returncode == 0, done.stderr
         yield name
@@ -234,7 +234,7 @@ def migrated_database(folder: Path) -> Iterator[str]:
 @contextmanager
 def server_stack(folder: Path, template: str) -> Iterator[ServerStack]:
     """Give this process's Django and those it starts a fresh database; kill them and drop it at the end."""
-    with _created(folder, template) as name, _connected_to(name):
+    with created_database(folder, template) as name, _connected_to(name):
         made = ServerStack(folder, _environment(folder, _url(name)))
         try:
             yield made
@@ -245,9 +245,10 @@ def server_stack(folder: Path, template: str) -> Iterator[ServerStack]:
 
 
 @contextmanager
-def _created(folder: Path, template: str | None) -> Iterator[str]:
+def created_database(folder: Path, template: str | None = None) -> Iterator[str]:
+    """Create a database, empty or as a copy of another one; yield its name and drop it at the end."""
     if connection.vendor == "sqlite":
-        name = str(folder / "house.sqlite3")
+        name = str(folder / "database.sqlite3")
         if template:
             shutil.copy(template, name)
         yield name

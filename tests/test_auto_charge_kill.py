@@ -7,7 +7,7 @@ from payments.models import Customer, Order, SavedCard
 from tests import factories, servers
 from tests.payment_stack import PaymentStack
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
 SWEEP = ("django", "shell", "-c", "from payments.services.auto_charge import charge_winners; charge_winners()")
 

@@ -11,7 +11,7 @@ from auctions.models import Auction, AuctionEvent, Bid
 from payments.models import Order
 from tests import factories, servers
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
 CLIENTS = 50
 ACCEPTED_EACH, TRIES_EACH = 3, 8

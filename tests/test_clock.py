@@ -8,6 +8,8 @@ from auctioncraft.core import clock
 from auctions.models import Product
 from tests import factories
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.mark.django_db
 def test_the_clock_is_utc_and_moves_within_a_transaction():

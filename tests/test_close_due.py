@@ -14,7 +14,7 @@ from auctions.tests import auction_helpers
 from payments.models import Order
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def test_what_is_due_is_closed_and_what_is_not_is_left(seller, bidder):

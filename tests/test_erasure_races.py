@@ -27,7 +27,7 @@ from tests.db_snapshot import broken_invariants
 from tests.interleave import interleave, interleave_at
 from tests.time_travel import let_order_expire
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 PASSWORD = "correct horse battery"
 

@@ -10,7 +10,7 @@ from auctioncraft.models import IdempotencyKey
 from auctions.models import Category
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def run(work, key="one", asked="a", user_id=1):

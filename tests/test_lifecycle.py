@@ -16,7 +16,7 @@ from simulation.simulated_clock import SimulatedClock
 from tests import factories
 from tests.db_snapshot import broken_invariants
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 

@@ -21,7 +21,7 @@ from payments.services import expiry
 from simulation.simulated_clock import SimulatedClock
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

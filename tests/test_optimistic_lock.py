@@ -23,7 +23,7 @@ from auctions.services.closing import close_auction, close_due
 from payments.models import Order
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 REPLAY = "1 its bids, decided again, give each auction"
 

@@ -15,7 +15,7 @@ from payments.models import Order, Payment, Refund
 from tests import factories, servers
 from tests.payment_stack import KEY, PaymentStack, quietly
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
 
 @pytest.fixture

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SCHEDULES = 30
+SCHEDULES, NIGHTLY_SCHEDULES = 10, 200
 ENOUGH_TO_NOTICE = 12
 
 
-def test_whatever_happens_the_books_agree() -> None:
-    counts = run.one_batch(0, SCHEDULES)
-    assert counts["crashes"] > SCHEDULES // 2, "schedules without a crash prove little"
+@pytest.mark.parametrize("schedules", [SCHEDULES, pytest.param(NIGHTLY_SCHEDULES, marks=pytest.mark.nightly)])
+def test_payments_after_random_schedules_equal_the_doubles_records(schedules: int) -> None:
+    counts = run.run(schedules, 0)
+    assert counts["crashes"] > schedules // 2, "schedules without a crash prove little"
 
 
 def emphasize(patch: pytest.MonkeyPatch, **weights: int) -> None:
@@ -58,10 +59,13 @@ def never_reconcile(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(run, "reconcile_until_quiet", lambda: None)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "fault", [refund_under_new_keys, expire_without_asking, never_reconcile], ids=lambda fault: fault.__name__
 )
-def test_the_books_notice(fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payments_with_a_fault_differ_from_the_doubles_records(
+    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault(monkeypatch)
     with pytest.raises(AssertionError):
         run.one_batch(0, ENOUGH_TO_NOTICE)

@@ -20,6 +20,7 @@ from tests import factories, servers
 from tests.payment_stack import PaymentStack
 
 pytestmark = [
+    pytest.mark.nightly,
     pytest.mark.servers,
     pytest.mark.skipif(connection.vendor == "sqlite", reason="it is PostgreSQL that is restarted"),
 ]

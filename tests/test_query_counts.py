@@ -17,7 +17,7 @@ from notifications.services.notification_writer import notify
 from payments.models import Payout, SavedCard
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 MOST = 8
 # Every address that is read, as somebody who has one of everything.

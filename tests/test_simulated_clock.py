@@ -19,7 +19,7 @@ from tests import factories
 START = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL's own")
 
 

@@ -18,7 +18,7 @@ from notifications.models import EmailDelivery, Notification
 from payments.models import Order
 from tests import factories, servers
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
 
 AUCTIONS = 8

@@ -8,7 +8,7 @@ from accounts.models import FailedAttempts, OneTimeCode, Session, User
 from accounts.services import otp, registration
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 URL = "/api/auth/otp/verify/"
 EMAIL = "mike@example.com"
 INVALID = {

@@ -17,7 +17,7 @@ from auctioncraft.celery import app
 from auctioncraft.core import clock
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 NOTHING = {"codes": 0, "guards": 0, "sign_ins": 0, "former_addresses": 0}
 
 

@@ -12,7 +12,7 @@ from accounts.services import tokens
 from auctioncraft.core import clock
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 URL = "/api/auth/sessions/"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

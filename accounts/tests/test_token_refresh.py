@@ -19,7 +19,7 @@ from accounts.signals import refresh_token_reused
 from auctioncraft.core.errors import NotAuthenticated
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 URL = "/api/auth/token/refresh/"
 ENDED = {"code": "token_not_valid", "detail": "The token is not valid any more. Sign in again."}
 

@@ -16,7 +16,7 @@ from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def findings():

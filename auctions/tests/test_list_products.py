@@ -11,7 +11,7 @@ from auctions.services import closing, watching
 from auctions.tests import auction_helpers
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 URL = "/api/products/"
 
 

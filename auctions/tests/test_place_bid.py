@@ -14,7 +14,7 @@ from tests import factories
 
 VECTORS = json.loads((Path(__file__).parent / "bidding_vectors.json").read_text())
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def url(product):

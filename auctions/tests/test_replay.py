@@ -16,7 +16,7 @@ from auctions.services.voiding import void_bid
 from auctions.tests.auction_helpers import bid
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one statement of PostgreSQL's")
 
 

@@ -8,7 +8,7 @@ from auctions.models import Auction, Product
 from auctions.services import watching
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 URL = "/api/products/"
 
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="full text is PostgreSQL's")

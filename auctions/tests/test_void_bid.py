@@ -12,7 +12,7 @@ from auctions.tests import auction_helpers
 from tests import factories
 from tests.db_snapshot import assert_nothing_written, broken_invariants
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 REASON = {"reason": "The account was stolen."}
 

@@ -8,7 +8,7 @@ from notifications.models import EmailDelivery, EmailDeliveryQuerySet
 from notifications.services import email_delivery
 from notifications.services.notification_writer import notify
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def claims_of_two_workers(monkeypatch):

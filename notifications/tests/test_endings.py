@@ -17,7 +17,7 @@ from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 HOUR = timedelta(hours=1)
 
 

@@ -21,7 +21,7 @@ from notifications.services.email_delivery import send_due_emails
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
+pytestmark = [pytest.mark.nightly, pytest.mark.django_db(transaction=True), pytest.mark.servers]
 
 # Stops for ever where it is told to, and says so: there it is killed.
 PRELUDE = """

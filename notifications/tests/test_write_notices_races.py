@@ -10,7 +10,7 @@ from notifications.services import outbox
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def problems():

@@ -14,7 +14,7 @@ from payments.stripe_gateway import Card
 from payments.tests.conftest import broken_invariants
 from tests.servers import run_concurrently
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from payments.models import Payment
 from payments.services import checkout
 from payments.tests.conftest import request_intent, run_concurrently
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def test_ten_calls_at_once_are_one_intent(slow_double, winner, product):

@@ -28,7 +28,7 @@ from payments.models import (
 )
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 DAY = timedelta(days=1)
 

@@ -13,7 +13,7 @@ from payments.services import payment_sync, payouts
 from payments.tests.conftest import broken_invariants, post_event, request_intent
 from payments.tests.payout_helpers import ABLE, dispute, give_back, pay, take_back
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from payments.models import Reconciliation
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import run_concurrently
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(params=["", "constraint"])

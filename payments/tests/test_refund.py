@@ -11,7 +11,7 @@ from payments.services import payouts
 from payments.tests.conftest import broken_invariants, sell
 from payments.tests.refund_helpers import URL, at_stripe, kinds, outcome, pay, refund, refund_totals
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from payments.services import webhooks
 from payments.tasks import process_events
 from payments.tests.conftest import build_event, post_event, request_intent, run_concurrently, statuses
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 SUCCEEDED = "payment_intent.succeeded"
 

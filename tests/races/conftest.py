@@ -1,10 +1,21 @@
 """One database, the real server on it, and one that can be altered; emptied after every test."""
 
+from pathlib import Path
+
 import pytest
 from django.db import connection, transaction
 
 from tests import factories, servers
 from tests.races.harness import Served
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
+def pytest_collection_modifyitems(items):
+    """Run the negative controls, which take a safeguard out, at night."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if item.path.is_relative_to(Path(__file__).parent) and parameters.get("without"):
+            item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from auctions.tests import auction_helpers
 from tests import factories
 from tests.races.harness import BID_WRITES, REPLAY, at_once, bid, findings, interleave
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
 ROUNDS, BIDDERS = 20, 8
 

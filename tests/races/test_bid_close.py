@@ -10,7 +10,7 @@ from payments.models import Order
 from tests import factories
 from tests.races.harness import BID_WRITES, REPLAY, act, at_once, bid, findings, interleave
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
 ROUNDS = 20
 

@@ -12,7 +12,7 @@ from payments.models import Order
 from tests import factories
 from tests.races.harness import act, at_once, end, findings, interleave, sweep
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
 ROUNDS = 15
 ENDINGS = ("closed", "cancelled")

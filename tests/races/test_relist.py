@@ -13,7 +13,7 @@ from payments.models import Order
 from tests import factories
 from tests.races.harness import act, at_once, findings, interleave
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
 ROUNDS = 8
 
