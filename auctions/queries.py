@@ -155,10 +155,9 @@ def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
         return SellerCannotBid.code
     if status != "open":
         return AuctionNotOpen.code
-    refused = eligibility.refusal(
-        strikes=user.strikes, has_card=user.has_card, limit=minimum_bid_of(row), currency=row["currency"]
-    )
-    return refused.code if refused else None
+    bidder = eligibility.Bidder(user.strikes, user.has_card)
+    refusal = eligibility.find_refusal(bidder, limit=minimum_bid_of(row), currency=row["currency"])
+    return refusal.code if refusal else None
 
 
 def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.services.tokens import Credential
-    from auctioncraft.core.errors import DomainError
 
 # Without the lock, before the lock is taken so that everybody gets an answer.
 TRIES = 3
@@ -117,19 +116,10 @@ def _read_snapshot(request: _Request) -> AuctionSnapshot:
 def _decide(request: _Request) -> tuple[AuctionSnapshot, ascending.Decision]:
     snapshot = _read_snapshot(request)
     decision = ascending.evaluate_bid(snapshot.terms, snapshot.state, request.bid, snapshot.now)
-    if (refused := refusal(snapshot, request.bid)) is not None:
-        raise refused
+    refusal = eligibility.find_refusal(snapshot.bidder, limit=request.bid.limit, currency=snapshot.terms.currency)
+    if refusal is not None:
+        raise refusal
     return snapshot, decision
-
-
-def refusal(snapshot: AuctionSnapshot, bid: ascending.BidRequest) -> DomainError | None:
-    """Return why the bidder may not make an offer that pricing.evaluate_bid takes, or None."""
-    return eligibility.refusal(
-        strikes=snapshot.bidder_strikes,
-        has_card=snapshot.bidder_has_card,
-        limit=bid.limit,
-        currency=snapshot.terms.currency,
-    )
 
 
 def _compose(

@@ -1,8 +1,8 @@
-"""Whether somebody may buy at a price at all: what is asked of the bidder once the bid itself is good."""
+"""May this person bid? The one rule, for bids, buy now, second chances, previews and the product's `viewer`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 
@@ -16,21 +16,33 @@ if TYPE_CHECKING:
     from auctioncraft.core.errors import DomainError
 
 
-def refusal(*, strikes: int, has_card: bool, limit: Decimal, currency: str) -> DomainError | None:
-    """Return why a bidder of this standing may not bid up to `most`, or None.
+class Bidder(NamedTuple):
+    """What is known of a bidder."""
 
-    Too many strikes; or no card on file for more than CARD_REQUIRED_ABOVE says of the currency, if it says anything.
+    strikes: int
+    has_card: bool
+
+
+def is_suspended(strikes: int) -> bool:
+    """Return whether this many unpaid orders suspend a bidder until staff have looked at them."""
+    return strikes >= settings.STRIKES_BEFORE_BAN
+
+
+def find_refusal(bidder: Bidder, *, limit: Decimal, currency: str) -> DomainError | None:
+    """Return why a bidder may not bid or buy up to `limit`, or None.
+
+    Above CARD_REQUIRED_ABOVE, where the currency has such an amount, a card on file is required.
     """
-    if strikes >= settings.STRIKES_BEFORE_BAN:
+    if is_suspended(bidder.strikes):
         return BidderSuspended()
     above = settings.CARD_REQUIRED_ABOVE.get(currency)
-    if above is not None and limit > above and not has_card:
+    if above is not None and limit > above and not bidder.has_card:
         return CardRequired(above=money.to_text(above, currency), currency=currency)
     return None
 
 
 def check(*, user_id: int, price: Decimal, currency: str) -> None:
-    """Refuse somebody who may not buy at `price`, as they stand now. Raises BidderSuspended, CardRequired."""
-    strikes, has_card = bidder_status.get_strikes_and_card(user_id=user_id)
-    if (refused := refusal(strikes=strikes, has_card=has_card, limit=price, currency=currency)) is not None:
-        raise refused
+    """Check a locked account that is about to buy at `price`. Raises BidderSuspended, CardRequired."""
+    bidder = Bidder(*bidder_status.get_strikes_and_card(user_id=user_id))
+    if (refusal := find_refusal(bidder, limit=price, currency=currency)) is not None:
+        raise refusal

@@ -9,7 +9,7 @@ from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import DomainError, Invalid, NotFound
 from auctions.formats import ascending
 from auctions.models import Product
-from auctions.services import bidding
+from auctions.services import eligibility
 from auctions.services.bid_store import store
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def _refusal(snapshot: AuctionSnapshot, bid: ascending.BidRequest) -> DomainErro
         raise
     except DomainError as refusal:
         return refusal
-    return bidding.refusal(snapshot, bid)
+    return eligibility.find_refusal(snapshot.bidder, limit=bid.limit, currency=snapshot.terms.currency)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
@@ -122,11 +121,12 @@ def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
     had |= {private["winner"] for private in sales.values_list("private", flat=True)}
     reach = Coalesce("max_amount", "amount", output_field=MoneyField())
     bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).exclude(bidder__in=had - {None})
-    may = bids.filter(bidder__is_active=True, bidder__strikes__lt=settings.STRIKES_BEFORE_BAN)
-    # Of two who went as high the earlier comes first.
-    rows = may.annotate(reach=reach).order_by("-reach", "version").values_list("bidder_id", "reach")
-    found: tuple[int, Decimal] | None = rows.first()
-    return found
+    # Of two with the same highest amount the earlier comes first.
+    rows = bids.filter(bidder__is_active=True).annotate(reach=reach).order_by("-reach", "version")
+    candidates = rows.values_list("bidder_id", "reach", "bidder__strikes").iterator(chunk_size=100)
+    return next(
+        ((bidder, amount) for bidder, amount, strikes in candidates if not eligibility.is_suspended(strikes)), None
+    )
 
 
 def _open_offer(product_id: int, bidder: User, now: datetime) -> SecondChanceOffer:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from auctions.formats.ascending import State, Terms
 from auctions.services.bid_store.types import AuctionSnapshot
+from auctions.services.eligibility import Bidder
 
 if TYPE_CHECKING:
     from accounts.services.tokens import Credential
@@ -88,8 +89,8 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
         cap=settings.MAX_AMOUNT,
     )
     state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
-    bidder = bool(active), strikes or 0, bool(has_card), bool(credential_good)
-    return AuctionSnapshot(terms, state, at_version, seq, salt, now, *bidder)
+    bidder = Bidder(strikes or 0, bool(has_card))
+    return AuctionSnapshot(terms, state, at_version, seq, salt, now, bool(active), bidder, bool(credential_good))
 
 
 def write_bid(write: BidWrite) -> bool:

@@ -12,6 +12,7 @@ from auctioncraft.core import clock
 from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
 from auctions.services.bid_store.types import AuctionSnapshot
+from auctions.services.eligibility import Bidder
 
 if TYPE_CHECKING:
     from accounts.services.tokens import Credential
@@ -41,8 +42,7 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
         alias_salt=auction.product.alias_salt,
         now=clock.now(),
         bidder_active=user is not None and user.is_active,
-        bidder_strikes=user.strikes if user else 0,
-        bidder_has_card=user is not None and user.has_card,
+        bidder=Bidder(user.strikes, user.has_card) if user else Bidder(strikes=0, has_card=False),
         credential_good=credential is None
         or (user is not None and user.signed_in and user.token_version == credential.version),
     )

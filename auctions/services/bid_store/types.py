@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from auctions.formats.ascending import BidRequest, HistoryEntry, State, Terms
+    from auctions.services.eligibility import Bidder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,7 @@ class AuctionSnapshot:
     alias_salt: str
     now: datetime
     bidder_active: bool
-    bidder_strikes: int
-    bidder_has_card: bool
+    bidder: Bidder
     credential_good: bool
 
 
