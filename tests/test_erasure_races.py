@@ -11,12 +11,12 @@ from django.db import connection
 
 from accounts.errors import AccountInUse
 from accounts.models import User
-from accounts.services import bidder_status, erasure, profile
+from accounts.services import erasure, profile, user_locking
 from accounts.signals import account_erased
 from auctioncraft.core.errors import DomainError, NotAuthenticated
 from auctions.models import Auction, Bid, SecondChanceOffer, Watch
 from auctions.services import buying, closing, second_chance, watching
-from auctions.services.bid_store import postgres, sqlite, store
+from auctions.services.bid_store import store
 from auctions.tests import auction_helpers
 from notifications.models import Notification
 from notifications.services import outbox
@@ -25,6 +25,7 @@ from payments.models import Order
 from tests import factories
 from tests.db_snapshot import broken_invariants
 from tests.interleave import interleave, interleave_at
+from tests.races.guards_disabled import disable_in_bids
 from tests.time_travel import let_order_expire
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -65,11 +66,6 @@ def erased_while(monkeypatch, user):
     monkeypatch.setattr(store(), "read_snapshot", look_and_erase)
 
 
-def take_out_the_guard(monkeypatch):
-    monkeypatch.setattr(postgres, "BIDDER", "TRUE")
-    monkeypatch.setattr(sqlite, "BIDDER_GUARDED", False)
-
-
 # -- a bid -------------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +82,7 @@ def test_a_bid_that_looked_before_and_writes_after_is_refused(me, seller, monkey
 def test_without_the_guard_a_deleted_member_leads(me, seller, monkeypatch):
     product = factories.product(seller)
     erased_while(monkeypatch, me)
-    take_out_the_guard(monkeypatch)
+    disable_in_bids(monkeypatch, "bidder")
     auction_helpers.bid(product, me, "10")
     assert Auction.objects.get().leader.display_name == "deleted member"
 
@@ -110,7 +106,7 @@ def test_an_erasure_waits_for_a_bid_that_is_being_written(me, seller):
 
 def test_without_the_hold_it_does_not(on_postgres, me, seller, monkeypatch):
     product = factories.product(seller)
-    monkeypatch.setattr(postgres, "BIDDER", postgres.BIDDER.replace(" FOR KEY SHARE", ""))
+    disable_in_bids(monkeypatch, "bidder_lock")
     bid, erased = interleave(lambda: auction_helpers.bid(product, me, "10"), lambda: erase(me))
     assert (bid["outcome"], erased) == ("leading", None)
     assert Auction.objects.get().leader.display_name == "deleted member"
@@ -174,7 +170,7 @@ def test_buying_is_seen_by_the_buyers_erasure_and_by_the_sellers(me, seller, riv
 
 def test_without_the_hold_buying_is_not_seen(on_postgres, me, seller, monkeypatch):
     product = factories.product(seller, buy_now_price=Decimal(70))
-    monkeypatch.setattr(bidder_status, "_HOLD", "")
+    monkeypatch.setattr(user_locking, "_HOLD", "")
     _, erased = interleave(lambda: buying.buy_now(product_id=product.pk, buyer=me), lambda: erase(me))
     assert erased is None
     assert Order.objects.get().buyer.display_name == "deleted member"
@@ -243,7 +239,7 @@ def test_notices_that_are_being_written_are_deleted(me, seller, rival, monkeypat
 
 
 def test_without_the_hold_they_stay(on_postgres, me, seller, rival, monkeypatch):
-    monkeypatch.setattr(bidder_status, "_HOLD", "")
+    monkeypatch.setattr(user_locking, "_HOLD", "")
     assert written_while_erased(monkeypatch, me, seller, rival) is None
     assert Notification.objects.get().recipient.display_name == "deleted member"
 

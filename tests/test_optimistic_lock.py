@@ -17,11 +17,12 @@ from auctioncraft.core.errors import DomainError
 from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction, AuctionEvent, Bid
 from auctions.services import bidding, closing, locking
-from auctions.services.bid_store import postgres, sqlite, store
+from auctions.services.bid_store import store
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction, close_due
 from payments.models import Order
 from tests import factories
+from tests.races.guards_disabled import disable_in_bids
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -66,13 +67,6 @@ def all_look_before_one_writes(monkeypatch, parties):
     monkeypatch.setattr(store(), "read_snapshot", look_and_wait)
 
 
-def take_out_the_guard(monkeypatch):
-    if connection.vendor == "postgresql":
-        monkeypatch.setattr(postgres, "GUARD", "TRUE")
-    else:
-        monkeypatch.setattr(sqlite, "GUARDED", False)
-
-
 def bid(product, bidder, **offer):
     return lambda: place_bid(
         product_id=product.pk, bidder_id=bidder.pk, **{name: Decimal(value) for name, value in offer.items()}
@@ -109,7 +103,7 @@ def test_of_two_bids_that_looked_at_once_the_second_decides_again(seller, bidder
 
 
 def test_without_the_guard_the_second_breaks_on_the_logs_own_constraint(seller, bidder, rival, monkeypatch):
-    take_out_the_guard(monkeypatch)
+    disable_in_bids(monkeypatch, "version")
     all_look_before_one_writes(monkeypatch, 2)
     results = two_rivals(seller, bidder, rival)
 
@@ -131,8 +125,8 @@ def test_of_two_maxima_at_once_none_is_lost(led, bidder, monkeypatch):
 
 
 def test_without_the_guard_a_maximum_is_lost(led, bidder, monkeypatch):
-    take_out_the_guard(monkeypatch)
-    commit = store().commit
+    disable_in_bids(monkeypatch, "version")
+    commit = store().write_bid
     high_is_written = threading.Event()
     all_look_before_one_writes(monkeypatch, 2)
 
@@ -143,7 +137,7 @@ def test_without_the_guard_a_maximum_is_lost(led, bidder, monkeypatch):
         high_is_written.set()
         return done
 
-    monkeypatch.setattr(store(), "commit", high_first)
+    monkeypatch.setattr(store(), "write_bid", high_first)
     high, low = two_maxima_of_the_leader(led, bidder)
 
     assert high["outcome"] == "maximum_raised"
@@ -175,7 +169,7 @@ def test_many_at_once_all_get_an_answer(seller, monkeypatch):
 def test_a_bid_that_looked_before_the_close_is_refused(seller, bidder, monkeypatch, guarded):
     product = factories.product(seller)
     if not guarded:
-        take_out_the_guard(monkeypatch)
+        disable_in_bids(monkeypatch, "version")
     look = store().read_snapshot
 
     def look_and_close(**asked):

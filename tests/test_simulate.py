@@ -6,7 +6,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 
-from auctions.formats import ascending
 from auctions.models import Auction
 from auctions.services import closing, editing, sale_outcome
 from simulation.runner import Plan, simulate
@@ -73,7 +72,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_rule_that_is_broken_is_found(monkeypatch):
-    monkeypatch.setattr(ascending, "reserve_met", lambda reserve, price: price is not None)
+    monkeypatch.setattr(closing, "reserve_met", lambda reserve, price: price is not None)
     assert "results fit how the auctions stood" in problem(seed=7)
 
 

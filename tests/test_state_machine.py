@@ -73,14 +73,14 @@ def test_market_after_every_act_and_refusal_equals_the_model(counters):
 
 # What the machine must notice: (what is wrong, where, what stands there, what stands there instead).
 MUTATIONS = [
-    ("a tie goes to the later", ascending._accept, "most <= maximum", "most < maximum"),
+    ("a tie goes to the later", ascending._accept, "limit <= leader_max", "limit < leader_max"),
     ("the reserve hides the maximum no more", ascending._accept, "price < terms.reserve_price", "False"),
     ("a bid at the end counts", ascending.evaluate_bid, "placed_at < state.ends_at", "placed_at <= state.ends_at"),
-    ("an extension passes the hard end", ascending._soft_close, ", state.hard_ends_at)", ", extended)"),
-    ("a bid extends whenever it comes", ascending._soft_close, ">= timedelta", "< 0 * timedelta"),
+    ("an extension passes the hard end", ascending.soft_close, ", state.hard_ends_at)", ", extended)"),
+    ("a bid extends whenever it comes", ascending.soft_close, ">= timedelta", "< 0 * timedelta"),
     ("an invisible raise is counted", ascending._accept, "state.bid_count + public", "state.bid_count + 1"),
-    ("a voided bid stays in", voiding._survivors, ".valid()", ""),
-    ("a void keeps the price", voiding._stand_without, "state.price", "auction.price"),
+    ("a voided bid stays in", voiding._recompute_without, ".valid()", ""),
+    ("a void keeps the price", ascending.recompute, "price=found.price", "price=state.price"),
     ("bought after a bid", ascending.buy_now_available, "price is None or", "True or"),
     ("a seller calls off what was bid on", closing.cancel_auction, "not actor.is_staff and", "False and"),
     ("accepted at 48 hours", closing.accept_below_reserve, "now < auction", "now <= auction"),

@@ -28,7 +28,7 @@ from django.db.models.functions import Cast, Coalesce, Lag, Replace, Round
 
 from auctioncraft.core import money
 from auctioncraft.models import IdempotencyKey
-from auctions.formats import ascending
+from auctions.formats.base import Outcome
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _MONEY: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     (SecondChanceOffer, ("amount",)),
 )
 _ORDER: Final = ("version", "position")
-_AUTOMATIC: Final = Q(product__bids__outcome=ascending.Outcome.AUTOMATIC)
+_AUTOMATIC: Final = Q(product__bids__outcome=Outcome.AUTOMATIC)
 
 
 def counts() -> list[str]:
@@ -87,7 +87,7 @@ def bids_and_log_agree() -> list[str]:
 def voids_and_log_agree() -> list[str]:
     """2: a void is of an earlier bid that somebody made on the same product; it has its event, and that its void."""
     bid = Q(bid__product=F("product"), bid__version__lt=F("version"), bid__placed_at__lte=F("voided_at"))
-    wrong = BidVoid.objects.filter(~bid | Q(bid__outcome=ascending.Outcome.AUTOMATIC)).values_list("product_id", "pk")
+    wrong = BidVoid.objects.filter(~bid | Q(bid__outcome=Outcome.AUTOMATIC)).values_list("product_id", "pk")
     told = _events(AuctionEvent.Kind.BID_VOIDED).values_list("product_id", "created_at")
     made = BidVoid.objects.order_by().values_list("product_id", "voided_at")
     return (

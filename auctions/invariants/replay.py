@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.db import connection
 
 from auctioncraft.core.errors import DomainError
-from auctions.formats import ascending
+from auctions.formats.base import NO_CAP, BidRequest, Outcome, State, Terms
 from auctions.invariants import replay_sql
 from auctions.models import Auction, Bid, BidVoid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from decimal import Decimal
+
+    from auctions.formats.base import Format
 
 CHUNK: Final = 2000
 _START, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -105,7 +107,7 @@ def _side_by_side(auctions: Iterable[Any], bids: Iterable[_Row]) -> Iterator[tup
 
 
 def _differences(auction: Any, rows: Iterable[_Row], voids: list[_Void]) -> Iterator[str]:
-    again = _Again(auction.product.terms())
+    again = _Again(auction.product.rules, auction.product.terms())
     written = ((version, list(group)) for version, group in groupby(rows, key=attrgetter("version")))
     acts: Iterator[tuple[int, Any]] = merge(written, ((void.version, void) for void in voids), key=itemgetter(0))
     for version, act in acts:
@@ -133,21 +135,22 @@ class _Broken(Exception):
 class _Again:
     """One auction, bid for bid again."""
 
-    def __init__(self, terms: ascending.Terms) -> None:
+    def __init__(self, rules: Format, terms: Terms) -> None:
+        self.rules = rules
         # Neither today's cap nor the time of day is what a bid is decided by again.
-        self.terms = replace(terms, cap=ascending.NO_CAP, soft_close_window=0)
-        self.state = ascending.State(_START, _END, _END)
-        self.standing: dict[int, tuple[ascending.BidRequest, datetime]] = {}
+        self.terms = replace(terms, cap=NO_CAP, soft_close_window=0)
+        self.state = State(_START, _END, _END)
+        self.standing: dict[int, tuple[BidRequest, datetime]] = {}
 
     def bid(self, version: int, stored: list[_Row]) -> None:
         """Decide a bid, which must have written these rows."""
-        sent = [row for row in stored if row.outcome != ascending.Outcome.AUTOMATIC]
+        sent = [row for row in stored if row.outcome != Outcome.AUTOMATIC]
         if len(sent) != 1:
             raise _Broken(f"{len(sent)} bids by people in one write")
         own = sent[0]
-        offer = ascending.BidRequest(own.bidder, own.amount, own.max_amount)
+        offer = BidRequest(own.bidder, own.amount, own.max_amount)
         try:
-            decision = ascending.evaluate_bid(self.terms, self.state, offer, own.placed_at)
+            decision = self.rules.evaluate_bid(self.terms, self.state, offer, own.placed_at)
         except DomainError as refusal:
             raise _Broken(f"decided again it is refused ({refusal.code})") from refusal
         wrote = [(row.bidder, row.displayed_amount, row.outcome, row.seq is not None) for row in stored]
@@ -160,4 +163,4 @@ class _Again:
         """Decide everything so far without the bid that it takes out."""
         if self.standing.pop(void.of, None) is None:
             raise _Broken("it voids no bid before it")
-        self.state = ascending.recompute_without(self.terms, self.state, self.standing.values())
+        self.state = self.rules.recompute(self.terms, self.state, self.standing.values())

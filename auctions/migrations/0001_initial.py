@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('buy_now_price', auctioncraft.core.model_fields.MoneyField(blank=True, decimal_places=3, max_digits=14, null=True)),
                 ('bid_increment', auctioncraft.core.model_fields.MoneyField(blank=True, decimal_places=3, help_text="A flat increment; else the currency's table.", max_digits=14, null=True)),
                 ('increments', models.JSONField(decoder=auctioncraft.core.model_fields.JSONDecoder, help_text='The increment table it was listed under: [[from price, step], …].')),
+                ('format', models.CharField(choices=[('ascending', 'ascending')], default='ascending', help_text='How the auction is run.', max_length=20)),
                 ('soft_close_window', models.PositiveIntegerField(help_text='Seconds.')),
                 ('soft_close_extension', models.PositiveIntegerField(help_text='Seconds.')),
                 ('premium_bands', models.JSONField(blank=True, decoder=auctioncraft.core.model_fields.JSONDecoder, default=list, help_text="The buyer's premium it was listed under: [[from price, percent], …].")),

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from auctioncraft.core.model_fields import MoneyField
-from auctions.formats import ascending
+from auctions.formats.base import State
 from auctions.models.product import Product
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ class Auction(models.Model):
         """Whether nobody has it: it found no buyer, or its buyer did not pay."""
         return self.status == self.Status.UNSOLD or self.payment_defaulted_at is not None
 
-    def state(self) -> ascending.State:
+    def state(self) -> State:
         """Return what the next bid is decided on."""
-        return ascending.State(
+        return State(
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             hard_ends_at=self.hard_ends_at,
@@ -137,3 +137,8 @@ class Auction(models.Model):
             bid_count=self.bid_count,
             last_bid_at=self.last_bid_at,
         )
+
+    def apply(self, state: State) -> None:
+        """Take over who leads and at what price; the caller saves it."""
+        self.leader_id, self.leader_max, self.price = state.leader, state.leader_max, state.price
+        self.bid_count = state.bid_count

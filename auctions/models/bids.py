@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -10,8 +10,12 @@ from uuid_utils.compat import uuid7
 
 from auctioncraft.core.clock import DatabaseNow
 from auctioncraft.core.model_fields import MoneyField
-from auctions.formats import ascending
+from auctions.formats.base import BidRequest, Outcome
 from auctions.models.product import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
 
 
 class BidQuerySet(models.QuerySet["Bid"]):
@@ -34,7 +38,13 @@ class BidQuerySet(models.QuerySet["Bid"]):
 
     def made_by_people(self) -> BidQuerySet:
         """Return what people bid, without what their proxies did for them."""
-        return self.exclude(outcome=ascending.Outcome.AUTOMATIC)
+        return self.exclude(outcome=Outcome.AUTOMATIC)
+
+    def requests(self) -> Iterator[tuple[BidRequest, datetime]]:
+        """Yield each bid as sent and when it was placed, oldest first."""
+        rows = self.order_by("product", "version").values_list("bidder_id", "amount", "max_amount", "placed_at")
+        for bidder, amount, max_amount, placed_at in rows.iterator():
+            yield BidRequest(bidder, amount, max_amount), placed_at
 
     def made_by(self, user_id: int) -> BidQuerySet:
         """Return what a person bid and was not voided, without what their proxy did for them."""
@@ -57,7 +67,7 @@ class Bid(models.Model):
     displayed_amount = MoneyField(help_text="What it stood at in the history.")
     amount = MoneyField(null=True, blank=True, help_text="The open bid as sent.")
     max_amount = MoneyField(null=True, blank=True, help_text="The proxy's maximum as sent.")
-    outcome = models.CharField(max_length=14, choices=[(outcome.value, outcome.value) for outcome in ascending.Outcome])
+    outcome = models.CharField(max_length=14, choices=[(outcome.value, outcome.value) for outcome in Outcome])
     placed_at = models.DateTimeField()
 
     objects: ClassVar[Any] = BidQuerySet.as_manager()
@@ -73,7 +83,7 @@ class Bid(models.Model):
     @property
     def automatic(self) -> bool:
         """Whether a proxy made it."""
-        return self.outcome == ascending.Outcome.AUTOMATIC
+        return self.outcome == Outcome.AUTOMATIC
 
 
 class BidVoid(models.Model):

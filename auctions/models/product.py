@@ -17,11 +17,14 @@ from django.db.models.functions import Now
 
 from auctioncraft.core.clock import DatabaseNow
 from auctioncraft.core.model_fields import JSONDecoder, MoneyField
-from auctions.formats import ascending
+from auctions.formats import DEFAULT, FORMATS, get_format
+from auctions.formats.base import Terms
 from auctions.premium import buyers_premium
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from auctions.formats.base import Format
 
 
 class CategoryQuerySet(models.QuerySet["Category"]):
@@ -88,13 +91,15 @@ def public_status(stored: str, starts_at: datetime, ends_at: datetime, now: date
 
 
 def minimum_bid_of(row: dict[str, Any]) -> Decimal:
-    """Return the least that may be bid now, by a row of ProductQuerySet.rows()."""
-    price: Decimal | None = row["auction__price"]
-    if price is None:
-        minimum: Decimal = row["starting_bid"]
-        return minimum
-    # The table is text in JSON: only the step that is needed becomes a Decimal.
-    return price + next(Decimal(step) for start, step in reversed(row["increments"]) if Decimal(start) <= price)
+    """Return the minimum bid, from a row of ProductQuerySet.rows()."""
+    terms = Terms(
+        seller=row["seller_id"],
+        currency=row["currency"],
+        starting_bid=row["starting_bid"],
+        reserve_price=row["reserve_price"],
+        increments=row["increments"],
+    )
+    return get_format(row["format"]).minimum_bid(terms, row["auction__price"])
 
 
 def _new_salt() -> str:
@@ -114,6 +119,7 @@ _ROW = (
     "reserve_price",
     "buy_now_price",
     "increments",
+    "format",
     "thumbnail",
     "watch_count",
     "created_at",
@@ -141,6 +147,9 @@ class Product(models.Model):
     bid_increment = MoneyField(null=True, blank=True, help_text="A flat increment; else the currency's table.")
     increments = models.JSONField(
         decoder=JSONDecoder, help_text="The increment table it was listed under: [[from price, step], …]."
+    )
+    format = models.CharField(
+        max_length=20, choices=[(name, name) for name in FORMATS], default=DEFAULT, help_text="How the auction is run."
     )
     soft_close_window = models.PositiveIntegerField(help_text="Seconds.")
     soft_close_extension = models.PositiveIntegerField(help_text="Seconds.")
@@ -178,14 +187,19 @@ class Product(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def terms(self) -> ascending.Terms:
+    @property
+    def rules(self) -> Format:
+        """The rules of its format."""
+        return get_format(self.format)
+
+    def terms(self) -> Terms:
         """Return what bids on it are decided by."""
-        return ascending.Terms(
+        return Terms(
             seller=self.seller_id,
             currency=self.currency,
             starting_bid=self.starting_bid,
             reserve_price=self.reserve_price,
-            increments=tuple((Decimal(start), Decimal(step)) for start, step in self.increments),
+            increments=self.increments,
             soft_close_window=self.soft_close_window,
             soft_close_extension=self.soft_close_extension,
             cap=settings.MAX_AMOUNT,

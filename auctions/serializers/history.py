@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from auctioncraft.api.fields import MoneyOutputField
 from auctioncraft.core import money
-from auctions.formats import ascending
+from auctions.formats.base import Outcome
 from auctions.models import alias
 
 
@@ -52,7 +52,7 @@ class PublicBidSerializer(serializers.Serializer):
 
     def get_automatic(self, row: dict[str, Any]) -> bool:
         """Return whether a proxy placed it."""
-        return bool(row["outcome"] == ascending.Outcome.AUTOMATIC)
+        return bool(row["outcome"] == Outcome.AUTOMATIC)
 
     def get_voided(self, row: dict[str, Any]) -> bool:
         """Return whether it was voided."""

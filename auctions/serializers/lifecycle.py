@@ -13,7 +13,7 @@ from auctioncraft.api.fields import (
     UTCDateTimeField,
 )
 from auctioncraft.core import money
-from auctions.formats import ascending
+from auctions.formats.base import reserve_met
 from auctions.models import Auction, SecondChanceOffer
 from auctions.serializers.products import SellerSummarySerializer
 
@@ -75,11 +75,12 @@ class ProductAfterVoidSerializer(serializers.Serializer):
     @extend_schema_field(MoneyOutputField)
     def get_minimum_bid(self, auction: Auction) -> str:
         """Return the minimum bid."""
-        return money.to_text(ascending.minimum_bid(auction.product.terms(), auction.price), auction.product.currency)
+        product = auction.product
+        return money.to_text(product.rules.minimum_bid(product.terms(), auction.price), product.currency)
 
     def get_reserve_met(self, auction: Auction) -> bool:
         """Return whether the price has met the reserve price."""
-        return ascending.reserve_met(auction.product.reserve_price, auction.price)
+        return reserve_met(auction.product.reserve_price, auction.price)
 
 
 class SecondChanceSerializer(serializers.Serializer):

@@ -12,7 +12,8 @@ import orjson
 from django.core.files.storage import default_storage
 
 from auctioncraft.core import money
-from auctions.formats import ascending
+from auctions.formats import get_format
+from auctions.formats.base import Outcome, reserve_met
 from auctions.models import alias, minimum_bid_of, public_status
 
 
@@ -21,7 +22,8 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
     currency, price, reserve = row["currency"], row["auction__price"], row["reserve_price"]
     starts_at, ends_at, now = row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
     status = public_status(row["auction__status"], starts_at, ends_at, now)
-    buy_now_available = status == "open" and ascending.buy_now_available(row["buy_now_price"], reserve, price)
+    rules = get_format(row["format"])
+    buy_now_available = status == "open" and rules.buy_now_available(row["buy_now_price"], reserve, price)
     return {
         "id": row["id"],
         "name": row["name"],
@@ -33,7 +35,7 @@ def product_row(row: dict[str, Any]) -> dict[str, Any]:
         "minimum_bid": money.to_text(minimum_bid_of(row), currency),
         "bid_count": row["auction__bid_count"],
         "has_reserve": reserve is not None,
-        "reserve_met": ascending.reserve_met(reserve, price),
+        "reserve_met": reserve_met(reserve, price),
         "buy_now_price": money.to_text_or_none(row["buy_now_price"], currency) if buy_now_available else None,
         "status": status,
         "starts_at": starts_at,
@@ -69,7 +71,7 @@ def product_detail(row: dict[str, Any]) -> dict[str, Any]:
             "bidder": alias(row["alias_salt"], bid["bidder_id"]),
             "amount": money.to_text(bid["displayed_amount"], currency),
             "currency": currency,
-            "automatic": bid["outcome"] == ascending.Outcome.AUTOMATIC,
+            "automatic": bid["outcome"] == Outcome.AUTOMATIC,
             "voided": bid["void__voided_at"] is not None,
             "placed_at": bid["placed_at"],
             "server_time": bid["server_time"],

@@ -17,7 +17,8 @@ from auctioncraft.api.fields import (
     UTCDateTimeField,
 )
 from auctioncraft.core import money
-from auctions.formats import ascending
+from auctions.formats import get_format
+from auctions.formats.base import reserve_met
 from auctions.models import PUBLIC_STATUSES, Product, minimum_bid_of, public_status
 from auctions.product_fields import FIELDS, Kind, ProductField
 from auctions.serializers.history import PublicBidSerializer
@@ -84,14 +85,14 @@ class ProductListSerializer(serializers.Serializer):
 
     def get_reserve_met(self, row: dict[str, Any]) -> bool:
         """Return whether the price has met the reserve price."""
-        return ascending.reserve_met(row["reserve_price"], row["auction__price"])
+        return reserve_met(row["reserve_price"], row["auction__price"])
 
     @extend_schema_field(MoneyOutputField(allow_null=True))
     def get_buy_now_price(self, row: dict[str, Any]) -> str | None:
         """Return the buy-now price while it is available."""
         price, reserve = row["buy_now_price"], row["reserve_price"]
         is_open = self.get_status(row) == "open"
-        if not (is_open and ascending.buy_now_available(price, reserve, row["auction__price"])):
+        if not (is_open and get_format(row["format"]).buy_now_available(price, reserve, row["auction__price"])):
             return None
         return money.to_text_or_none(price, row["currency"])
 

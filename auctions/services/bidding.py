@@ -12,7 +12,7 @@ from auctioncraft.core import idempotency, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotAuthenticated, NotFound, Unavailable
 from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
-from auctions.formats import ascending
+from auctions.formats.base import BidRequest, Outcome, reserve_met
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
 from auctions.services import eligibility
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.services.tokens import Credential
+    from auctions.formats.base import Decision
 
 # Without the lock, before the lock is taken so that everybody gets an answer.
 TRIES = 3
@@ -33,7 +34,7 @@ class _Request:
     """A bid as it came in."""
 
     product_id: int
-    bid: ascending.BidRequest
+    bid: BidRequest
     credential: Credential | None
     key: str | None
     fingerprint: str
@@ -62,7 +63,7 @@ def place_bid(
     """
     request = _Request(
         product_id,
-        ascending.BidRequest(bidder_id, amount, max_amount),
+        BidRequest(bidder_id, amount, max_amount),
         credential,
         idempotency_key,
         idempotency.fingerprint("bid", product=product_id, amount=amount, max_amount=max_amount)
@@ -113,32 +114,29 @@ def _read_snapshot(request: _Request) -> AuctionSnapshot:
     return snapshot
 
 
-def _decide(request: _Request) -> tuple[AuctionSnapshot, ascending.Decision]:
+def _decide(request: _Request) -> tuple[AuctionSnapshot, Decision]:
     snapshot = _read_snapshot(request)
-    decision = ascending.evaluate_bid(snapshot.terms, snapshot.state, request.bid, snapshot.now)
+    decision = snapshot.rules.evaluate_bid(snapshot.terms, snapshot.state, request.bid, snapshot.now)
     refusal = eligibility.find_refusal(snapshot.bidder, limit=request.bid.limit, currency=snapshot.terms.currency)
     if refusal is not None:
         raise refusal
     return snapshot, decision
 
 
-def _compose(
-    request: _Request, snapshot: AuctionSnapshot, decision: ascending.Decision
-) -> tuple[BidWrite, dict[str, Any]]:
+def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -> tuple[BidWrite, dict[str, Any]]:
     """Return everything the bid writes, and its answer."""
     currency, state = snapshot.terms.currency, decision.state
     price = state.price
-    assert price is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     standing = {
-        "current_price": money.to_text(price, currency),
-        "minimum_bid": money.to_text(ascending.minimum_bid(snapshot.terms, price), currency),
+        "current_price": money.to_text_or_none(price, currency),
+        "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, price), currency),
         "bid_count": state.bid_count,
         "ends_at": isoformat_utc(state.ends_at),
-        "reserve_met": ascending.reserve_met(snapshot.terms.reserve_price, price),
+        "reserve_met": reserve_met(snapshot.terms.reserve_price, price),
     }
     seq = snapshot.seq + 1 if decision.public else None
     bids = tuple(
-        BidRow(uuid7(), place, seq, row, None if row.outcome is ascending.Outcome.AUTOMATIC else request.bid)
+        BidRow(uuid7(), place, seq, row, None if row.outcome is Outcome.AUTOMATIC else request.bid)
         for place, row in enumerate(decision.rows)
     )
     own = next(bid for bid in bids if bid.request)
@@ -178,7 +176,7 @@ def _compose(
 def _events(
     request: _Request,
     snapshot: AuctionSnapshot,
-    decision: ascending.Decision,
+    decision: Decision,
     standing: dict[str, Any],
     stood_at: Decimal,
 ) -> tuple[EventRow, ...]:
@@ -187,13 +185,12 @@ def _events(
         return ()
     currency, bidder = snapshot.terms.currency, request.bid.bidder
     leader = decision.state.leader
-    assert leader is not None  # noqa: S101 (an accepted bid has one)  # nosec B101
     placed = EventRow(
         snapshot.seq + 1,
         Event.Kind.BID_PLACED,
         {
             "bidder": alias(snapshot.alias_salt, bidder),
-            "leader": alias(snapshot.alias_salt, leader),
+            "leader": None if leader is None else alias(snapshot.alias_salt, leader),
             "amount": money.to_text(stood_at, currency),
             "currency": currency,
             **standing,

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from accounts.services import user_locking
 from auctions.errors import AuctionNotOpen, BuyNowUnavailable, SellerCannotBid
-from auctions.formats import ascending
 from auctions.models import Auction
 from auctions.services import closing, eligibility
 from auctions.services.locking import lock_or_404
@@ -31,7 +30,7 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
             raise SellerCannotBid("You cannot buy your own product.")
         if auction.status != Auction.Status.OPEN or not auction.starts_at <= now < auction.ends_at:
             raise AuctionNotOpen
-        if not ascending.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
+        if not product.rules.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
             raise BuyNowUnavailable
         user_locking.lock_active_user(user_id=buyer.pk)
         eligibility.check(user_id=buyer.pk, price=product.buy_now_price, currency=product.currency)

@@ -13,7 +13,7 @@ from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid, PermissionDenied
 from auctioncraft.core.jobs import process_each
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
-from auctions.formats import ascending
+from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services import event_log
 from auctions.services.locking import lock_auction, lock_or_404
@@ -79,7 +79,7 @@ def cancel_auction(*, product_id: int, actor: User) -> Auction:
         by = role_in(actor, auction.product)
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
-        if not actor.is_staff and auction.leader_id is not None:
+        if not actor.is_staff and _has_valid_bids(product_id):
             raise AuctionHasBids("This auction has bids: only our staff can call it off.")
         auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
         auction.closed_at = now
@@ -202,6 +202,10 @@ def has_ever_had_bids(product_id: int) -> bool:
     return Bid.objects.filter(product_id=product_id).exists()
 
 
+def _has_valid_bids(product_id: int) -> bool:
+    return Bid.objects.made_by_people().valid().filter(product_id=product_id).exists()
+
+
 def was_relisted(product: Product) -> bool:
     """Return whether it was listed again, as another product."""
     return Product.objects.filter(relisted_from=product).exists()
@@ -209,9 +213,12 @@ def was_relisted(product: Product) -> bool:
 
 def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool) -> None:
     """Write the result of a locked, open auction."""
+    product = auction.product
+    bids = Bid.objects.made_by_people().valid().filter(product=product).requests()
+    auction.apply(product.rules.close(product.terms(), auction.state(), bids))
     if auction.leader_id is None:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS
-    elif ascending.reserve_met(auction.product.reserve_price, auction.price):
+    elif reserve_met(product.reserve_price, auction.price):
         mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.HAMMER)
     elif accept_below_reserve:
         mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)

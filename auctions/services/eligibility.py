@@ -25,7 +25,7 @@ class Bidder(NamedTuple):
 
 def is_suspended(strikes: int) -> bool:
     """Return whether this many unpaid orders suspend a bidder until staff have looked at them."""
-    return strikes >= settings.STRIKES_BEFORE_BAN
+    return strikes >= int(settings.STRIKES_BEFORE_BAN)
 
 
 def find_refusal(bidder: Bidder, *, limit: Decimal, currency: str) -> DomainError | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auctioncraft.core import money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import DomainError, Invalid, NotFound
-from auctions.formats import ascending
+from auctions.formats.base import BidRequest
 from auctions.models import Product
 from auctions.services import eligibility
 from auctions.services.bid_store import store
@@ -31,7 +31,7 @@ def preview_bid(
     snapshot = store().read_snapshot(product_id=product_id, bidder_id=user.pk, credential=None)
     if snapshot is None:
         raise NotFound
-    bid = ascending.BidRequest(user.pk, amount, max_amount)
+    bid = BidRequest(user.pk, amount, max_amount)
     refusal, most = _refusal(snapshot, bid), bid.limit
     currency = snapshot.terms.currency
     product = Product.objects.only("shipping", "premium_bands", "currency").get(pk=product_id)
@@ -40,7 +40,7 @@ def preview_bid(
         "acceptable": refusal is None,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.message,
-        "minimum_bid": money.to_text(ascending.minimum_bid(snapshot.terms, snapshot.state.price), currency),
+        "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, snapshot.state.price), currency),
         "at_most": {
             "hammer_price": money.to_text(most, currency),
             "buyers_premium": money.to_text(premium, currency),
@@ -52,9 +52,9 @@ def preview_bid(
     }
 
 
-def _refusal(snapshot: AuctionSnapshot, bid: ascending.BidRequest) -> DomainError | None:
+def _refusal(snapshot: AuctionSnapshot, bid: BidRequest) -> DomainError | None:
     try:
-        ascending.evaluate_bid(snapshot.terms, snapshot.state, bid, snapshot.now)
+        snapshot.rules.evaluate_bid(snapshot.terms, snapshot.state, bid, snapshot.now)
     except Invalid:
         raise
     except DomainError as refusal:

@@ -10,14 +10,12 @@ from auctioncraft.core import money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotFound, PermissionDenied
 from auctions.errors import AuctionAlreadyClosed, BidAlreadyVoided
-from auctions.formats import ascending
+from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid
 from auctions.services import event_log
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
     from uuid import UUID
 
     from accounts.models import User
@@ -42,7 +40,7 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
         if BidVoid.objects.filter(bid=bid).exists():
             raise BidAlreadyVoided
         former_leader = auction.leader_id
-        _stand_without(auction, bid)
+        _recompute_without(auction, bid)
         event_log.record(
             auction=auction,
             kind=AuctionEvent.Kind.BID_VOIDED,
@@ -63,17 +61,10 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
     return auction
 
 
-def _stand_without(auction: Auction, bid: Bid) -> None:
-    state = ascending.recompute_without(auction.product.terms(), auction.state(), _survivors(bid))
-    auction.leader_id, auction.leader_max, auction.price = state.leader, state.leader_max, state.price
-    auction.bid_count = state.bid_count
-
-
-def _survivors(voided: Bid) -> Iterator[tuple[ascending.BidRequest, datetime]]:
-    standing = Bid.objects.made_by_people().valid().filter(product_id=voided.product_id).exclude(pk=voided.pk)
-    rows = standing.order_by("version").values_list("bidder_id", "amount", "max_amount", "placed_at")
-    for bidder, amount, max_amount, placed_at in rows:
-        yield ascending.BidRequest(bidder, amount, max_amount), placed_at
+def _recompute_without(auction: Auction, bid: Bid) -> None:
+    remaining = Bid.objects.made_by_people().valid().filter(product_id=bid.product_id).exclude(pk=bid.pk)
+    product = auction.product
+    auction.apply(product.rules.recompute(product.terms(), auction.state(), remaining.requests()))
 
 
 def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
@@ -87,8 +78,8 @@ def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
         "leader": product.alias_of(auction.leader_id) if auction.leader_id else None,
         "currency": currency,
         "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(ascending.minimum_bid(terms, price), currency),
+        "minimum_bid": money.to_text(product.rules.minimum_bid(terms, price), currency),
         "bid_count": auction.bid_count,
-        "reserve_met": ascending.reserve_met(product.reserve_price, price),
+        "reserve_met": reserve_met(product.reserve_price, price),
         "ends_at": isoformat_utc(auction.ends_at),
     }

@@ -16,6 +16,7 @@ from accounts.models import User
 from auctioncraft.core import clock
 from auctions.demo import content, loader
 from auctions.formats import ascending
+from auctions.formats.base import BidRequest, Outcome, State, reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Category, Product, ProductImage
 from auctions.services import closing, sale_outcome
 
@@ -90,7 +91,7 @@ def test_load_demo_lists_products_of_every_kind_and_reports_the_accounts():
     assert products.exclude(bid_increment=None).exists()
     assert products.exclude(buy_now_price=None).exists()
     reserved = products.exclude(reserve_price=None).filter(auction__bid_count__gt=0)
-    assert {ascending.reserve_met(product.reserve_price, product.auction.price) for product in reserved} == {
+    assert {reserve_met(product.reserve_price, product.auction.price) for product in reserved} == {
         True,
         False,
     }
@@ -153,10 +154,10 @@ def test_prices_follow_from_the_bids():
     load_demo()
     for auction in Auction.objects.select_related("product"):
         terms = auction.product.terms()
-        state = ascending.State(auction.starts_at, auction.ends_at, auction.hard_ends_at)
+        state = State(auction.starts_at, auction.ends_at, auction.hard_ends_at)
         expected = []
-        for bid in auction.product.bids.exclude(outcome=ascending.Outcome.AUTOMATIC).order_by("version"):
-            request = ascending.BidRequest(bid.bidder_id, bid.amount, bid.max_amount)
+        for bid in auction.product.bids.exclude(outcome=Outcome.AUTOMATIC).order_by("version"):
+            request = BidRequest(bid.bidder_id, bid.amount, bid.max_amount)
             decision = ascending.evaluate_bid(terms, state, request, bid.placed_at)
             state = decision.state
             expected += [(row.bidder, row.displayed_amount, row.outcome) for row in decision.rows]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from auctioncraft.core.errors import DomainError
-from auctions.formats import ascending
-from auctions.formats.ascending import BidRequest, State, Terms
+from auctions.formats import ascending, base
+from auctions.formats.base import BidRequest, State, Terms
 
 VECTORS = json.loads((Path(__file__).parent / "bidding_vectors.json").read_text())
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_vector(number):
             "current_price": None if current.price is None else str(current.price),
             "minimum_bid": str(ascending.minimum_bid(its, current.price)),
             "leader": next((name for name, id_ in BIDDERS.items() if id_ == current.leader), None),
-            "reserve_met": ascending.reserve_met(its.reserve_price, current.price),
+            "reserve_met": base.reserve_met(its.reserve_price, current.price),
             "bid_count": current.bid_count,
         } == step["expect"]
 
@@ -186,6 +186,6 @@ def test_the_published_example_of_ebay():
     its, current, prices = terms("1.00", "100.00"), state(), []
     for bidder, maximum in ((A, "1.50"), (B, "150"), (C, "120"), (D, "150")):
         current = bid(its, current, bidder, max_amount=maximum).state
-        prices.append((current.leader, str(current.price), ascending.reserve_met(its.reserve_price, current.price)))
+        prices.append((current.leader, str(current.price), base.reserve_met(its.reserve_price, current.price)))
     assert prices == [(A, "1.50", False), (B, "100.00", True), (B, "122.50", True), (B, "150.00", True)]
     assert refusal(its, current, E, max_amount="151") == "bid_too_low"

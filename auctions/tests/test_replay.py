@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from auctioncraft.core.errors import DomainError
 from auctions.formats import ascending
+from auctions.formats.base import Outcome
 from auctions.invariants import replay, replay_sql
 from auctions.models import Auction, Bid, BidVoid, Product
 from auctions.services.voiding import void_bid
@@ -66,7 +67,7 @@ def forge(chance, products, crowd):
         lambda: one.update(amount=0),
         lambda: one.update(bidder=other),
         lambda: one.update(bidder=product.seller_id),
-        lambda: one.update(outcome=chance.choice(list(ascending.Outcome))),
+        lambda: one.update(outcome=chance.choice(list(Outcome))),
         lambda: one.update(seq=None if row.seq else 999),
         lambda: one.update(position=row.position + 2),
         lambda: one.update(version=row.version + chance.choice((-1, 1, 30))),

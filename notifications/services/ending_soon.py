@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from auctioncraft.core import clock, money
-from auctions.formats import ascending
 from auctions.models import Auction, Bid, Watch
 from notifications.kinds import format_datetime
 from notifications.models import EndingSoonSent
@@ -125,7 +124,7 @@ def _notice(auction: Auction, recipients: set[int]) -> NotificationDraft:
             "currency": product.currency,
             "ends_at": format_datetime(auction.ends_at),
             "current_price": money.to_text_or_none(auction.price, product.currency),
-            "minimum_bid": money.to_text(ascending.minimum_bid(product.terms(), auction.price), product.currency),
+            "minimum_bid": money.to_text(product.rules.minimum_bid(product.terms(), auction.price), product.currency),
         },
         recipients=sorted(recipients),
         product_id=auction.pk,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from auctions.services.bid_store import store
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -23,10 +25,22 @@ RELEASE_TIMEOUT = 20  # seconds
 _ROW_LOCK = re.compile(r" FOR (NO KEY )?UPDATE\b.*")
 # What the commit of a bid insists on: as written for each database, and what to put there instead.
 _GUARDS = {
-    "postgresql": {"version": ("a.version = %(version)s", "TRUE"), "status": ("a.status = 'open'", "TRUE")},
+    "postgresql": {
+        "version": ("a.version = %(version)s", "TRUE"),
+        "status": ("a.status = 'open'", "TRUE"),
+        "bidder": (
+            "EXISTS (SELECT FROM accounts_user u WHERE u.id = %(bidder)s AND u.is_active FOR KEY SHARE)",
+            "TRUE",
+        ),
+        "bidder_lock": (" FOR KEY SHARE", ""),
+    },
     "sqlite": {
         "version": ('"auctions_auction"."version" = %s', "%s IS NOT NULL"),
         "status": ('"auctions_auction"."status" = %s', "%s IS NOT NULL"),
+        "bidder": (
+            'EXISTS(SELECT 1 AS "a" FROM "accounts_user" U0 WHERE (U0."is_active" AND U0."id" = %s) LIMIT 1)',
+            "%s IS NOT NULL",
+        ),
     },
 }
 _DATABASE_CLOCK = re.compile(r"clock_timestamp\(\)", re.IGNORECASE)
@@ -66,3 +80,14 @@ def guards_disabled(headers: dict[str, str]) -> Iterator[None]:
     without = frozenset(headers.get("X-Disable", "").split())
     with connection.execute_wrapper(Alteration(without, re.compile(before) if before else None, int(gate))):
         yield
+
+
+def disable_in_bids(monkeypatch, guard: str) -> None:
+    """Write bids without one of the guards, in this process and whatever its thread."""
+    write_bid = store().write_bid
+
+    def write_unguarded(write: Any) -> bool:
+        with guards_disabled({"X-Disable": guard}):
+            return write_bid(write)
+
+    monkeypatch.setattr(store(), "write_bid", write_unguarded)

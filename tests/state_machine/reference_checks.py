@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from auctions.formats import ascending
+from auctions.formats.base import reserve_met
 from auctions.models import Auction
 from tests.state_machine.model_bids import DECIMALS
 
@@ -139,8 +139,8 @@ def _stored(names, touched):
 def _read_logs(facts, names, touched, currencies):
     for auction in Auction.objects.select_related("product").filter(pk__in=touched):
         terms = auction.product.terms()
-        minimum = minor(ascending.minimum_bid(terms, auction.price), terms.currency)
-        facts[auction.pk, "public"] = minimum, ascending.reserve_met(terms.reserve_price, auction.price)
+        minimum = minor(auction.product.rules.minimum_bid(terms, auction.price), terms.currency)
+        facts[auction.pk, "public"] = minimum, reserve_met(terms.reserve_price, auction.price)
         facts[auction.pk, "log"], facts[auction.pk, "bids"], facts[auction.pk, "history"] = [], [], []
     ids = ",".join(map(str, touched))
     for pk, seq, kind in _read(_EVENTS.format(ids)):

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
 from django.db import connection
 
-from auctions.formats.ascending import State, Terms
+from auctions.formats import get_format
+from auctions.formats.base import State, Terms
 from auctions.services.bid_store.types import AuctionSnapshot
 from auctions.services.eligibility import Bidder
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from accounts.services.tokens import Credential
     from auctions.services.bid_store.types import BidWrite
 
 _SNAPSHOT = """
 SELECT a.status, a.leader_id, a.leader_max, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
        a.version, a.seq, p.seller_id, p.currency, p.starting_bid, p.reserve_price, p.increments::text,
-       p.soft_close_window, p.soft_close_extension, p.alias_salt, clock_timestamp(),
+       p.soft_close_window, p.soft_close_extension, p.alias_salt, p.format, clock_timestamp(),
        u.is_active, u.strikes, u.has_card,
        %s OR EXISTS (SELECT FROM user_session s
                      WHERE s.id = %s AND s.user_id = u.id AND s.ended_at IS NULL AND u.token_version = %s)
@@ -30,19 +32,17 @@ LEFT JOIN accounts_user u ON u.id = %s
 WHERE a.product_id = %s
 """
 
-# What makes the write safe without a lock: the row is still what was looked at. PostgreSQL evaluates it again after
-# it has waited for another writer, so of two bids decided on one version exactly one is written.
-GUARD = "a.version = %(version)s"
-# And the bidder is still here. Held until the commit, so an erasure waits for the bid, and sees it, or the bid for it.
-BIDDER = "EXISTS (SELECT FROM accounts_user u WHERE u.id = %(bidder)s AND u.is_active FOR KEY SHARE)"
-
+# Safe without a lock because of the version: PostgreSQL evaluates the condition again after it has waited for another
+# writer, so of two bids evaluated on one version exactly one is written. The bidder's row stays locked until the
+# commit: an erasure waits for the bid and then sees it, or the bid waits for the erasure.
 _WRITE = """
 WITH moved AS (
   UPDATE auctions_auction a
   SET leader_id = %(leader)s, leader_max = %(leader_max)s, price = %(price)s, bid_count = %(bid_count)s,
       ends_at = %(ends_at)s, last_bid_at = %(placed_at)s, seq = %(seq)s, version = a.version + 1
-  WHERE a.product_id = %(product)s AND {guard} AND a.status = 'open'
-    AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp() AND {bidder}
+  WHERE a.product_id = %(product)s AND a.version = %(version)s AND a.status = 'open'
+    AND a.starts_at <= clock_timestamp() AND a.ends_at > clock_timestamp()
+    AND EXISTS (SELECT FROM accounts_user u WHERE u.id = %(bidder)s AND u.is_active FOR KEY SHARE)
   RETURNING a.product_id, a.version
 ), bids AS (
   INSERT INTO auctions_bid
@@ -76,21 +76,23 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
     if row is None:
         return None
     (status, leader, maximum, price, bid_count, last_bid_at, starts_at, ends_at, hard_ends_at, *rest) = row
-    (at_version, seq, seller, currency, starting_bid, reserve, increments, window, extension, salt, now, *who) = rest
-    active, strikes, has_card, credential_good = who
+    (at_version, seq, seller, currency, starting_bid, reserve, increments, window, extension, *rest) = rest
+    salt, format_name, now, active, strikes, has_card, credential_good = rest
     terms = Terms(
         seller=seller,
         currency=currency,
         starting_bid=starting_bid,
         reserve_price=reserve,
-        increments=tuple((Decimal(start), Decimal(step)) for start, step in orjson.loads(increments)),
+        increments=orjson.loads(increments),
         soft_close_window=window,
         soft_close_extension=extension,
         cap=settings.MAX_AMOUNT,
     )
     state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
     bidder = Bidder(strikes or 0, bool(has_card))
-    return AuctionSnapshot(terms, state, at_version, seq, salt, now, bool(active), bidder, bool(credential_good))
+    return AuctionSnapshot(
+        get_format(format_name), terms, state, at_version, seq, salt, now, bool(active), bidder, bool(credential_good)
+    )
 
 
 def write_bid(write: BidWrite) -> bool:
@@ -130,7 +132,7 @@ def write_bid(write: BidWrite) -> bool:
             "answer": orjson.dumps(write.key.answer).decode(),
         }
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE.format(guard=GUARD, bidder=BIDDER, key=_KEY if write.key else ""), parameters)
+        cursor.execute(_WRITE.format(key=_KEY if write.key else ""), parameters)
         return bool(cursor.fetchone()[0])
 
 

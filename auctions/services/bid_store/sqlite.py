@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from accounts.services.tokens import Credential
     from auctions.services.bid_store.types import BidWrite
 
-# Whether the write insists on the version that was looked at; the test of the guard takes it out, and so the next.
-GUARDED = True
-# And on a bidder who is still here.
-BIDDER_GUARDED = True
-
 
 def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | None) -> AuctionSnapshot | None:
     """See Store.read_snapshot."""
@@ -35,6 +30,7 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
     )
     user = User.objects.filter(pk=bidder_id).annotate(signed_in=Exists(live)).first()
     return AuctionSnapshot(
+        rules=auction.product.rules,
         terms=auction.product.terms(),
         state=auction.state(),
         version=auction.version,
@@ -53,12 +49,13 @@ def write_bid(write: BidWrite) -> bool:
     with transaction.atomic():
         now = clock.now()
         auctions = Auction.objects.filter(
-            pk=write.product_id, status=Auction.Status.OPEN, starts_at__lte=now, ends_at__gt=now
+            Exists(User.objects.filter(pk=write.bidder_id, is_active=True)),
+            pk=write.product_id,
+            version=write.version,
+            status=Auction.Status.OPEN,
+            starts_at__lte=now,
+            ends_at__gt=now,
         )
-        if BIDDER_GUARDED:
-            auctions = auctions.filter(Exists(User.objects.filter(pk=write.bidder_id, is_active=True)))
-        if GUARDED:
-            auctions = auctions.filter(version=write.version)
         state = write.state
         moved = auctions.update(
             leader=state.leader,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from auctions.formats.ascending import BidRequest, HistoryEntry, State, Terms
+    from auctions.formats.base import BidRequest, Format, HistoryEntry, State, Terms
     from auctions.services.eligibility import Bidder
 
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class AuctionSnapshot:
     """An auction as it stood at `now`, the database's clock, and whether the bidder may bid."""
 
+    rules: Format
     terms: Terms
     state: State
     version: int
