@@ -38,8 +38,8 @@ _GUARDS = {
         "version": ('"auctions_auction"."version" = %s', "%s IS NOT NULL"),
         "status": ('"auctions_auction"."status" = %s', "%s IS NOT NULL"),
         "bidder": (
-            'EXISTS(SELECT 1 AS "a" FROM "accounts_user" U0 WHERE (U0."is_active" AND U0."id" = %s) LIMIT 1)',
-            "%s IS NOT NULL",
+            'EXISTS(SELECT %s AS "a" FROM "accounts_user" U0 WHERE (U0."is_active" AND U0."id" = %s) LIMIT 1)',
+            "(%s IS NOT NULL AND %s IS NOT NULL)",
         ),
     },
 }
