@@ -1,4 +1,4 @@
-"""A walk through everything the double answers, which test_shapes and test_openapi hold against Stripe's own words."""
+"""Calls every operation of the double; test_shapes compares the answers with Stripe's."""
 
 from __future__ import annotations
 
