@@ -13,7 +13,6 @@ class IdempotencyKey(models.Model):
     user_id = models.BigIntegerField()
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked.")
-    status = models.PositiveSmallIntegerField()
     answer = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auctioncraft.core.jobs import MAIL, periodic_job
 from notifications.services import email_delivery, ending_soon, outbox
+from notifications.services import purge as purging
 
 
 @periodic_job("notifications.write_notifications", every=1)
@@ -22,3 +23,9 @@ def send_due_emails() -> None:
 def notify_ending_soon() -> None:
     """Tell people of the auctions that end within the hour."""
     ending_soon.notify_ending_soon()
+
+
+@periodic_job("notifications.purge", every=3600)
+def purge() -> None:
+    """Delete old e-mail deliveries."""
+    purging.purge()

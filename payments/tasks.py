@@ -7,6 +7,7 @@ from contextlib import suppress
 from auctioncraft.core.jobs import STRIPE, periodic_job
 from payments import errors
 from payments.services import auto_charge, customers, expiry, refunds, transfers, webhooks
+from payments.services import purge as purging
 from payments.services.reconciliation import reconcile
 
 
@@ -63,3 +64,9 @@ def delete_customers() -> None:
 def send_payouts() -> None:
     """Send sellers what they are due, and take back what they have too much."""
     transfers.send_due()
+
+
+@periodic_job("payments.purge", every=3600)
+def purge() -> None:
+    """Delete old Stripe events."""
+    purging.purge()

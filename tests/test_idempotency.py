@@ -14,9 +14,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def run(work, key="one", asked="a", user_id=1):
-    return idempotency.run_idempotent(
-        user_id=user_id, key=key, fingerprint=idempotency.fingerprint(asked), status=201, work=work
-    )
+    return idempotency.run_idempotent(user_id=user_id, key=key, fingerprint=idempotency.fingerprint(asked), work=work)
 
 
 def test_the_second_time_gets_the_first_answer_and_does_nothing():

@@ -6,12 +6,11 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session
 from accounts.services import lockout
-from auctioncraft.core import clock
+from auctioncraft.core.purge import BATCH, delete_in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-BATCH: Final = 500  # rows a transaction
 CODE_RETENTION: Final = timedelta(hours=24)  # the longest limit counts those of an hour
 SESSION_RETENTION: Final = timedelta(days=30)  # after their end: so long a device is known again
 PREVIOUS_EMAIL_RETENTION: Final = timedelta(days=30)
@@ -31,25 +29,7 @@ def purge(*, limit: int = BATCH, seconds: float = 20) -> dict[str, int]:
     Begins no batch after `seconds`: the rest is for the next sweep. Rows that somebody has locked are left to it too.
     """
     until = time.monotonic() + seconds
-    return {name: _delete(old, limit, until) for name, old in _OLD.items()}
-
-
-def _delete(old: Callable[[datetime], QuerySet[Any]], limit: int, until: float) -> int:
-    deleted = 0
-    while time.monotonic() < until:
-        # The first look takes no lock, so that an idle sweep does not stand in the way of SQLite's writers.
-        ids = list(old(clock.now()).order_by("pk").values_list("pk", flat=True)[:limit])
-        if not ids:
-            break
-        with transaction.atomic():
-            # Looked at again under the lock: a try may have failed meanwhile.
-            rows = old(clock.now()).filter(pk__in=ids).select_for_update(skip_locked=True, of=("self",))
-            locked = list(rows.order_by("pk").values_list("pk", flat=True))
-            rows.model._default_manager.filter(pk__in=locked).delete()  # noqa: SLF001 (public by documentation)
-        deleted += len(locked)
-        if len(locked) < limit:
-            break
-    return deleted
+    return {name: delete_in_batches(old, batch=limit, seconds=until - time.monotonic()) for name, old in _OLD.items()}
 
 
 def _codes(now: datetime) -> QuerySet[OneTimeCode]:

@@ -26,7 +26,6 @@ def idempotent_response(
         user_id=request.user.pk or 0,  # an anonymous caller has not come this far
         key=idempotency_key(request),
         fingerprint=fingerprint(what, **parameters),
-        status=status,
         work=work,
     )
     return Response(answer, status=status)

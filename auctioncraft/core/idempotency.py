@@ -8,17 +8,24 @@ again.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from django.db import IntegrityError, transaction
 
 from auctioncraft.core.errors import DomainError, IdempotencyKeyReused
+from auctioncraft.core.purge import delete_in_batches, oldest
 from auctioncraft.models import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+KEY_RETENTION: Final = timedelta(days=30)
 
 
 def fingerprint(what: str, **parameters: Any) -> str:
@@ -47,12 +54,12 @@ def reserve_key(*, user_id: int, key: str | None, fingerprint: str) -> None:
     For what finds the same again by itself. `stored_response` then refuses the key to any other request.
     """
     if key:
-        kept = IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint, status=200, answer={})
+        kept = IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint, answer={})
         IdempotencyKey.objects.bulk_create([kept], ignore_conflicts=True)
 
 
 def run_idempotent(
-    *, user_id: int, key: str | None, fingerprint: str, status: int, work: Callable[[], dict[str, Any]]
+    *, user_id: int, key: str | None, fingerprint: str, work: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """Run `work` in a transaction and keep its answer under the key; run again, return that answer.
 
@@ -71,10 +78,17 @@ def run_idempotent(
     try:
         with transaction.atomic():
             answer = answered()
-            IdempotencyKey.objects.create(
-                user_id=user_id, key=key, fingerprint=fingerprint, status=status, answer=answer
-            )
+            IdempotencyKey.objects.create(user_id=user_id, key=key, fingerprint=fingerprint, answer=answer)
     except (IntegrityError, DomainError):
         if (answer := stored_response(user_id=user_id, key=key, fingerprint=fingerprint)) is None:
             raise
     return answer
+
+
+def purge() -> int:
+    """Delete the keys that were used 30 days ago; return how many."""
+    return delete_in_batches(_old_keys)
+
+
+def _old_keys(now: datetime) -> QuerySet[IdempotencyKey]:
+    return oldest(IdempotencyKey).filter(created_at__lt=now - KEY_RETENTION)

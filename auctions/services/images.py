@@ -76,7 +76,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
         return {"id": image.pk, **place, **names, "width": image.width, "height": image.height}
 
     with stored_image(data) as files:
-        answer = idempotency.run_idempotent(**once, status=201, work=work)
+        answer = idempotency.run_idempotent(**once, work=work)
         # Of two requests with one key, the other one's picture may have been kept.
         files.referenced = answer["image"] == files.image
     return ProductImage(**answer)

@@ -55,7 +55,6 @@ def refund_order(
         user_id=actor.pk,
         key=idempotency_key,
         fingerprint=idempotency.fingerprint("refund_order", order=order_id, **given),
-        status=201,
         work=lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
     )
     send(refund_id=asked["refund"])

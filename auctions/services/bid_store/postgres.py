@@ -62,8 +62,8 @@ SELECT count(*) FROM moved
 """
 
 _KEY = """, key AS (
-  INSERT INTO auctioncraft_idempotencykey (user_id, key, fingerprint, status, answer)
-  SELECT %(bidder)s, %(key)s, %(fingerprint)s, 201, %(answer)s::jsonb FROM moved
+  INSERT INTO auctioncraft_idempotencykey (user_id, key, fingerprint, answer)
+  SELECT %(bidder)s, %(key)s, %(fingerprint)s, %(answer)s::jsonb FROM moved
 )"""
 
 

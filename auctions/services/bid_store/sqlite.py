@@ -104,7 +104,6 @@ def write_bid(write: BidWrite) -> bool:
                 user_id=write.bidder_id,
                 key=write.key.key,
                 fingerprint=write.key.fingerprint,
-                status=201,
                 answer=write.key.answer,
             )
         return True
