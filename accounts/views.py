@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 from accounts import serializers
 from accounts.authentication import current_user, session_id_of
 from accounts.client_ip import client_ip, user_agent
+from accounts.filters import LogoutParameters
 from accounts.models import Session
 from accounts.serializers_data import DeleteAccountSerializer
 from accounts.services import (
@@ -29,6 +30,7 @@ from accounts.services import (
     sessions,
     tokens,
 )
+from auctioncraft.api.filters import read_parameters
 from auctioncraft.api.parse_body import ParseBodyMixin
 
 if TYPE_CHECKING:
@@ -158,8 +160,8 @@ class LogoutViewSet(PublicViewSet):
     )
     def create(self, request: Request) -> Response:
         """End the sign-in that the refresh token belongs to; its access token is refused from now on too."""
-        everywhere = request.query_params.get("everywhere", "").lower() in {"true", "1"}
-        tokens.end(**_read(serializers.RefreshSerializer, request), everywhere=everywhere)
+        everywhere = read_parameters(LogoutParameters, request)["everywhere"]
+        tokens.end(**_read(serializers.RefreshSerializer, request), everywhere=bool(everywhere))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

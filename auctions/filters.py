@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.db.models import Exists, F, OuterRef, Q
-from django_filters.rest_framework import DjangoFilterBackend
 
-from auctioncraft.api.filters import AmountFilter, BooleanFilter, ChoiceFilter, DateTimeFilter, IdFilter, SequenceFilter
+from auctioncraft.api.filters import (
+    AmountFilter,
+    BooleanFilter,
+    ChoiceFilter,
+    DateTimeFilter,
+    IdFilter,
+    ListFilterBackend,
+    SequenceFilter,
+)
 from auctioncraft.core.errors import NotAuthenticated
 from auctions import search
 from auctions.models import PUBLIC_STATUSES, Bid, Category, Product, Watch
@@ -89,13 +96,11 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # the libr
         return products.order_by(key.asc(nulls_last=True), "id")
 
 
-class ProductFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # as above
-    """django-filter's backend; skips a request without filters, and sorts a search by relevance."""
+class ProductFilterBackend(ListFilterBackend):
+    """Sorts a search by relevance."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         """Return the products that match the parameters. Raises ValidationError."""
-        if request.query_params.keys() <= {"page", "page_size"}:
-            return queryset
         products = super().filter_queryset(request, queryset, view)
         words = request.query_params.get("search", "").strip()
         if not words or request.query_params.get("ordering"):

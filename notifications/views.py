@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.parse_body import ParseBodyMixin
-from auctioncraft.core.errors import Invalid
+from notifications.filters import NotificationFilter
 from notifications.models import Notification
 from notifications.pagination import NotificationPagination
 from notifications.serializers import NotificationSerializer, UnreadCountSerializer
@@ -22,23 +22,19 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
-UNREAD = OpenApiParameter("unread", bool, description="`true`: only those that are not read. Else all.")
 
-
-@extend_schema_view(list=extend_schema(parameters=[UNREAD]))
 class NotificationViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     """The caller's own notices, newest first. Another's is not found."""
 
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
     pagination_class = NotificationPagination
+    filterset_class = NotificationFilter
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Notification]:
         """Return what the caller may see."""
         rows: QuerySet[Notification] = Notification.objects.shown(self.request.user.pk)
-        if self.action == "list" and _unread(self.request):
-            rows = rows.filter(read_at__isnull=True)
         return rows
 
     @extend_schema(request=None, responses=NotificationSerializer)
@@ -53,10 +49,3 @@ class NotificationViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         """Mark all of the caller's notices read."""
         inbox.mark_all_read(recipient=current_user(request))
         return Response({"unread_count": 0})
-
-
-def _unread(request: Request) -> bool:
-    raw = request.query_params.get("unread", "false").lower()
-    if raw not in {"true", "false"}:
-        raise Invalid(unread="true or false is needed.")
-    return raw == "true"

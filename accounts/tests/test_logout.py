@@ -84,3 +84,9 @@ def test_access_token_does_not_do(client, pairs):
 def test_missing_token(client):
     answer = client.post(URL, {})
     assert (answer.status_code, answer.json()["errors"]) == (400, {"refresh": ["This field is required."]})
+
+
+def test_logout_everywhere_not_true_or_false_is_400(client, pairs):
+    answer = client.post(f"{URL}?everywhere=maybe", {"refresh": pairs[0].refresh})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"everywhere": ["Use true or false."]})
+    assert good(client, pairs[0])

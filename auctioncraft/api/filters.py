@@ -1,7 +1,7 @@
 """Query parameters of lists: django-filter's filters with the API's own parsing.
 
-A list declares its parameters in a FilterSet. An unknown parameter and one without a value are ignored; a value that
-does not fit is 400.
+A list view names its FilterSet as `filterset_class`; other views read theirs with `read_parameters`. An unknown
+parameter and one without a value are ignored; a value that does not fit is 400.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django import forms
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
@@ -18,6 +21,8 @@ from auctioncraft.api.fields import AMOUNT_STRING_SCHEMA, MAX_ID, IdField, Money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from rest_framework.request import Request
 
 
 class _ParsedFormField(forms.CharField):
@@ -34,7 +39,7 @@ class _ParsedFormField(forms.CharField):
         try:
             return self.parse(text)
         except ValidationError as error:
-            raise forms.ValidationError("Not a valid value.") from error
+            raise forms.ValidationError([str(text) for text in error.detail]) from error
 
 
 class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
@@ -91,7 +96,28 @@ class ChoiceFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # as abo
 
     def __init__(self, values: Iterable[str], **kwargs: Any) -> None:
         """`values`: those that are accepted."""
-        super().__init__(choices=[(value, value) for value in values], **kwargs)
+        values = list(values)
+        error = {"invalid_choice": f"Use one of {', '.join(values)}."}
+        super().__init__(choices=[(value, value) for value in values], error_messages=error, **kwargs)
+
+
+class ListFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # as above
+    """django-filter's backend for lists alone: an action on one row has no filters."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        """Return the rows that match the parameters. Raises ValidationError."""
+        if view.action != "list" or request.query_params.keys() <= {"page", "page_size"}:
+            return queryset
+        return super().filter_queryset(request, queryset, view)
+
+
+def read_parameters(filterset_class: type[django_filters.FilterSet], request: Request) -> dict[str, Any]:
+    """Return the values of parameters that filter nothing, None for those not given. Raises ValidationError."""
+    filterset = filterset_class(data=request.query_params, queryset=QuerySet(), request=request)
+    if not filterset.is_valid():
+        raise translate_validation(filterset.errors)
+    values: dict[str, Any] = filterset.form.cleaned_data
+    return values
 
 
 def _parse_boolean(text: str) -> bool:

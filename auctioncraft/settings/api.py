@@ -11,7 +11,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PAGINATION_CLASS": "auctioncraft.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": [],
+    "DEFAULT_FILTER_BACKENDS": ["auctioncraft.api.filters.ListFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "auctioncraft.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "auctioncraft.api.exceptions.handle_exception",
     "DEFAULT_THROTTLE_CLASSES": ["auctioncraft.api.throttling.Throttle"],

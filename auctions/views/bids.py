@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import MethodNotAllowed
@@ -109,7 +108,6 @@ class ProductEventViewSet(GenericViewSet):
     queryset = AuctionEvent.objects.none()
     permission_classes = (AllowAny,)
     serializer_class = EventSerializer
-    filter_backends = (DjangoFilterBackend,)
     filterset_class = EventFilter
 
     @extend_schema(summary="List the events of a product", responses=EventSerializer(many=True))

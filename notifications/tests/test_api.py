@@ -68,7 +68,7 @@ def test_unread_must_be_true_or_false(as_user, bidder):
         {
             "code": "invalid",
             "detail": "The input is not valid.",
-            "errors": {"unread": ["true or false is needed."]},
+            "errors": {"unread": ["Use true or false."]},
         },
     )
 

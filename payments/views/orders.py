@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
-from auctioncraft.api.queries import chosen
 from auctioncraft.core import clock
 from payments import receipts, serializers
+from payments.filters import OrderFilter
 from payments.models import Order
 from payments.services import refunds
 
@@ -30,23 +30,18 @@ _PAGE: Final = {
 }
 
 
-@extend_schema_view(
-    list=extend_schema(parameters=[OpenApiParameter("status", OpenApiTypes.STR, enum=Order.Status.values)]),
-)
 class OrderViewSet(ReadOnlyModelViewSet):
     """The orders one buys or sells in; staff see all of them."""
 
     serializer_class = serializers.OrderSerializer
     lookup_value_regex = "[0-9]{1,18}"
     queryset = Order.objects.none()
+    filterset_class = OrderFilter
 
     def get_queryset(self) -> QuerySet[Order]:
-        """Return what the caller may see, of the status asked for."""
+        """Return what the caller may see."""
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
-        if self.action != "list":
-            return orders.with_money()  # type: ignore[attr-defined, no-any-return]
-        status = chosen(self.request, "status", Order.Status.values)
-        return orders.filter(status=status) if status else orders
+        return orders if self.action == "list" else orders.with_money()  # type: ignore[attr-defined, no-any-return]
 
     def get_serializer_class(self) -> type[serializers.OrderSerializer]:
         """Add its history to one order, not to each of a list."""

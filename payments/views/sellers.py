@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
@@ -13,8 +12,8 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.parse_body import ParseBodyMixin
-from auctioncraft.api.queries import chosen
 from payments import serializers
+from payments.filters import PayoutFilter
 from payments.models import Payout, SellerAccount
 from payments.services import sellers
 
@@ -40,18 +39,15 @@ class SellerViewSet(ParseBodyMixin, ViewSet):
         return Response(serializers.OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 
-@extend_schema_view(
-    list=extend_schema(parameters=[OpenApiParameter("status", OpenApiTypes.STR, enum=Payout.Status.values)]),
-)
 class PayoutViewSet(ListModelMixin, GenericViewSet):
     """What one is due of the orders one sold in, the newest first; staff see all."""
 
     serializer_class = serializers.PayoutSerializer
     queryset = Payout.objects.none()
+    filterset_class = PayoutFilter
 
     def get_queryset(self) -> QuerySet[Payout]:
-        """Return what the caller may see, of the status asked for."""
-        user, status = current_user(self.request), chosen(self.request, "status", Payout.Status.values)
+        """Return what the caller may see."""
+        user = current_user(self.request)
         payouts = Payout.objects.select_related("order__product", "seller")
-        payouts = payouts if user.is_staff else payouts.filter(seller_id=user.pk)
-        return payouts.filter(status=status) if status else payouts
+        return payouts if user.is_staff else payouts.filter(seller_id=user.pk)
