@@ -28,7 +28,7 @@ class Router(DefaultRouter):
     include_format_suffixes = False
 
 
-class NestedRouter(NestedMixin, Router):  # type: ignore[misc]  # the library's own typing
+class NestedRouter(NestedMixin, Router):
     """Routes below one resource of another router, like the bids of a product."""
 
 

@@ -41,7 +41,7 @@ class OrderViewSet(ReadOnlyModelViewSet):
     def get_queryset(self) -> QuerySet[Order]:
         """Return what the caller may see."""
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
-        return orders if self.action == "list" else orders.with_money()  # type: ignore[attr-defined, no-any-return]
+        return orders if self.action == "list" else orders.with_money()  # type: ignore[attr-defined]
 
     def get_serializer_class(self) -> type[serializers.OrderSerializer]:
         """Add its history to one order, not to each of a list."""
