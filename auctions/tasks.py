@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auctioncraft.core.jobs import periodic_job
-from auctions.services import closing, second_chance
+from auctions.services import categories, closing, second_chance
 
 
 @periodic_job("auctions.close_due", every=1)
@@ -16,3 +16,9 @@ def close_due() -> None:
 def lapse_offers() -> None:
     """Let the second-chance offers lapse whose time is up."""
     second_chance.lapse_due()
+
+
+@periodic_job("auctions.count_open_products", every=60)
+def count_open_products() -> None:
+    """Count the open products of each category."""
+    categories.count_open_products()

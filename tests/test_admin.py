@@ -223,7 +223,7 @@ def test_categories_are_edited_without_making_a_ring(operator):
     below = factories.category("Below", parent=top)
     answer = operator.post(page(Category, "change", top.pk), {"name": "Top", "slug": "top", "parent": below.pk})
     assert answer.status_code == 200
-    assert "A category cannot stand below itself." in answer.content.decode()
+    assert "A category cannot be below itself." in answer.content.decode()
     added = operator.post(page(Category, "add"), {"name": "New", "slug": "new", "parent": below.pk})
     assert (added.status_code, Category.objects.get(slug="new").parent) == (302, below)
     renamed = operator.post(page(Category, "change", top.pk), {"name": "First", "slug": "top", "parent": ""})

@@ -42,7 +42,7 @@ class CategoryForm(forms.ModelForm):
         """Refuse a ring. The service refuses it again, under its lock."""
         parent: Category | None = self.cleaned_data["parent"]
         if parent and self.instance.pk and parent.pk in Category.objects.subtree(self.instance.pk):
-            raise forms.ValidationError("A category cannot stand below itself.")
+            raise forms.ValidationError("A category cannot be below itself.")
         return parent
 
 

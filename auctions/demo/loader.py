@@ -91,6 +91,7 @@ def load(*, on_progress: Callable[[str], None]) -> Loaded:
         if list_again:
             _list_product_with_bids(accounts, item, ends_at=clock.now() + FIRST_ENDS_AFTER + position * ENDS_APART)
             added += 1
+    categories.count_open_products()
     return Loaded(added, unpaid)
 
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from auctioncraft.core.invariants import invariant
-from auctions.invariants import bids, end_times, post_sale, replay, results
+from auctions.invariants import bids, category_counts, end_times, post_sale, replay, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["CHECKS", "category_counts"]
 
 CHECKS: Final[dict[str, Callable[[], list[str]]]] = {
     "1 its bids, decided again, give each auction": replay.replay,

@@ -1,4 +1,4 @@
-"""Pictures of what is sold."""
+"""Images of products."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from auctions.models.product import Product
 
 
 class ProductImage(models.Model):
-    """A picture: what was sent, encoded anew by us, and a small one for lists. Written by services/images alone."""
+    """An image and its thumbnail, both encoded by us. Only services/images writes it."""
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, db_index=False, related_name="images")
-    position = models.PositiveSmallIntegerField(help_text="Its place; the first one is the product's thumbnail.")
+    position = models.PositiveSmallIntegerField(help_text="The first image gives the product's thumbnail.")
     image = models.ImageField(upload_to="products/", width_field="width", height_field="height")
     thumbnail = models.ImageField(upload_to="products/")
     width = models.PositiveIntegerField(editable=False)
@@ -23,4 +23,4 @@ class ProductImage(models.Model):
         constraints = (models.UniqueConstraint(fields=("product", "position"), name="product_image_unique_position"),)
 
     def __str__(self) -> str:
-        return f"Picture {self.position} of product {self.product_id}"
+        return f"Image {self.position} of product {self.product_id}"

@@ -1,4 +1,4 @@
-"""Categories, products, and who follows them."""
+"""Categories, products, and the users who watch them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class CategoryQuerySet(models.QuerySet["Category"]):
-    """Named reads."""
+    """Named queries."""
 
     def subtree(self, category_id: int) -> set[int]:
-        """Return the ids of a category and of all below it: one query, for the tree is small."""
+        """Return the IDs of a category and all categories below it, with one query: the tree is small."""
         children: dict[int | None, list[int]] = {}
         for child, parent in self.values_list("id", "parent_id"):
             children.setdefault(parent, []).append(child)
@@ -43,11 +43,15 @@ class CategoryQuerySet(models.QuerySet["Category"]):
 
 
 class Category(models.Model):
-    """A node of the tree in which products are found."""
+    """A category of products, in a tree."""
 
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=80, unique=True)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    open_products = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Open products in it and below it, as of the last count."
+    )
+    open_products_counted_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[Any] = CategoryQuerySet.as_manager()
 
@@ -60,20 +64,20 @@ class Category(models.Model):
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """Named reads."""
+    """Named queries."""
 
     def rows(self, *more: str) -> models.QuerySet[Any]:
-        """Return what a list shows of each product, as dicts from one query, with the clock that it was read by."""
+        """Return the values that a list shows of each product, the columns of `more`, and the server time."""
         found: models.QuerySet[Any] = self.annotate(server_time=DatabaseNow()).values(*_ROW, *more)
         return found
 
     def with_status(self, status: str) -> ProductQuerySet:
-        """Return the products of a public status: what is stored, seen by the clock."""
-        a_open = Q(auction__status="open")
+        """Return the products of a public status (see `public_status`)."""
+        open_ = Q(auction__status="open")
         by_clock = {
-            "scheduled": a_open & Q(auction__starts_at__gt=DatabaseNow()),
-            "open": a_open & Q(auction__starts_at__lte=DatabaseNow(), auction__ends_at__gt=DatabaseNow()),
-            "ended": a_open & Q(auction__ends_at__lte=DatabaseNow()),
+            "scheduled": open_ & Q(auction__starts_at__gt=DatabaseNow()),
+            "open": open_ & Q(auction__starts_at__lte=DatabaseNow(), auction__ends_at__gt=DatabaseNow()),
+            "ended": open_ & Q(auction__ends_at__lte=DatabaseNow()),
         }
         return self.filter(by_clock.get(status, Q(auction__status=status)))
 
@@ -82,7 +86,7 @@ PUBLIC_STATUSES = ("scheduled", "open", "ended", "sold", "unsold", "cancelled")
 
 
 def public_status(stored: str, starts_at: datetime, ends_at: datetime, now: datetime) -> str:
-    """Return what everybody sees of an auction's status at `now`: ended is ended before a worker has closed it."""
+    """Return the status that the public sees at `now`: an auction is scheduled, open or ended by the clock."""
     if stored != "open":
         return stored
     if now < starts_at:
@@ -134,7 +138,7 @@ _ROW = (
 
 
 class Product(models.Model):
-    """What the seller wrote, and the rules it was listed under, frozen with it."""
+    """A product as its seller described it, with the rules it was listed under. Bids never change it."""
 
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="products")
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
@@ -142,22 +146,20 @@ class Product(models.Model):
     description = models.TextField(blank=True, max_length=20_000)
     currency = models.CharField(max_length=3)
     starting_bid = MoneyField()
-    reserve_price = MoneyField(null=True, blank=True, help_text="Hidden: the public sees only whether it is met.")
+    reserve_price = MoneyField(null=True, blank=True, help_text="Hidden from the public, who see whether it is met.")
     buy_now_price = MoneyField(null=True, blank=True)
-    bid_increment = MoneyField(null=True, blank=True, help_text="A flat increment; else the currency's table.")
-    increments = models.JSONField(
-        decoder=JSONDecoder, help_text="The increment table it was listed under: [[from price, step], …]."
-    )
+    bid_increment = MoneyField(null=True, blank=True, help_text="One step for all prices. Empty: the currency's table.")
+    increments = models.JSONField(decoder=JSONDecoder, help_text="The stored increment table: [[from price, step], …].")
     format = models.CharField(
         max_length=20, choices=[(name, name) for name in FORMATS], default=DEFAULT, help_text="How the auction is run."
     )
-    soft_close_window = models.PositiveIntegerField(help_text="Seconds.")
-    soft_close_extension = models.PositiveIntegerField(help_text="Seconds.")
+    soft_close_window = models.PositiveIntegerField(help_text="In seconds.")
+    soft_close_extension = models.PositiveIntegerField(help_text="In seconds.")
     premium_bands = models.JSONField(
         decoder=JSONDecoder,
         default=list,
         blank=True,
-        help_text="The buyer's premium it was listed under: [[from price, percent], …].",
+        help_text="The stored buyer's premium: [[from price, percent], …].",
     )
     shipping = MoneyField(default=Decimal(0))
     thumbnail = models.ImageField(upload_to="products/", blank=True)
@@ -189,11 +191,11 @@ class Product(models.Model):
 
     @property
     def rules(self) -> Format:
-        """The rules of its format."""
+        """Return the rules of its format."""
         return get_format(self.format)
 
     def terms(self) -> Terms:
-        """Return what bids on it are decided by."""
+        """Return the terms by which bids are evaluated."""
         return Terms(
             seller=self.seller_id,
             currency=self.currency,
@@ -206,27 +208,27 @@ class Product(models.Model):
         )
 
     def premium_on(self, hammer_price: Decimal) -> Decimal:
-        """Return the buyer's premium on a hammer price, by the bands that it was listed under."""
+        """Return the buyer's premium on a hammer price, by the stored bands."""
         bands = [(Decimal(start), Decimal(percent)) for start, percent in self.premium_bands]
         return buyers_premium(hammer_price, self.currency, bands)
 
     def alias_of(self, user_id: int) -> str:
-        """Return the name a bidder goes by in this product's public history.
+        """Return the name of a bidder in this product's public history.
 
-        Stable within the product, useless outside it: the salt is the product's own and never leaves the database.
+        The same throughout the product, unrelated elsewhere: each product has its own salt, which is never published.
         """
         return alias(self.alias_salt, user_id)
 
 
 @lru_cache(maxsize=16_384)
 def alias(salt: str, user_id: int) -> str:
-    """As Product.alias_of, where only the salt was read."""
+    """Return what Product.alias_of() does, given only the salt."""
     digest = hmac.digest(salt.encode(), str(user_id).encode(), hashlib.sha256)
     return f"bidder-{base64.b32encode(digest[:5]).decode().lower()}"
 
 
 class Watch(models.Model):
-    """Somebody follows a product."""
+    """A user watches a product."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="watches")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.viewsets import ModelViewSet
 
@@ -22,26 +22,25 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
 
+@extend_schema_view(
+    list=extend_schema(summary="List categories", description="Return all categories by name. Each names its parent."),
+    retrieve=extend_schema(summary="Retrieve a category", description="Return a category."),
+    partial_update=extend_schema(summary="Update a category", description="Rename or move a category. Only for staff."),
+    destroy=extend_schema(summary="Delete a category", description="Delete an empty category. Only for staff."),
+)
 class CategoryViewSet(ParseBodyMixin, ModelViewSet):
-    """The tree of categories: each names its parent."""
+    """The tree of categories."""
 
     queryset = Category.objects.order_by("name", "id")
     serializer_class = CategorySerializer
-    # The first is what the schema knows to be open to readers.
+    # The first one tells the schema that reading needs no token.
     permission_classes = (IsAuthenticatedOrReadOnly, IsStaffOrReadOnly)
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Count the open products of the whole tree at once."""
-        context = {**super().get_serializer_context()}
-        if self.request and self.request.method != "POST":
-            context["open_products"] = categories.count_open_products()
-        return context
-
-    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER])
+    @extend_schema(summary="Create a category", parameters=[IDEMPOTENCY_KEY_HEADER])
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 (DRF's signature)
-        """Add a category."""
+        """Create a category. Only for staff."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields: dict[str, Any] = serializer.validated_data
@@ -55,10 +54,10 @@ class CategoryViewSet(ParseBodyMixin, ModelViewSet):
         return idempotent_response(request, what="category", status=201, work=work, **named)
 
     def perform_update(self, serializer: BaseSerializer) -> None:
-        """Rename or move a category."""
+        """Save by the service."""
         category: Any = serializer.instance
         serializer.instance = categories.save_category(category=category, **serializer.validated_data)
 
     def perform_destroy(self, instance: Category) -> None:
-        """Remove an empty category."""
+        """Delete by the service."""
         categories.delete_category(category=instance)
