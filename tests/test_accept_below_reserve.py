@@ -35,7 +35,7 @@ def product(seller, bidder):
     return product
 
 
-def test_the_seller_sells_to_the_leader_at_the_price_it_ended_at(as_user, client, seller, bidder, product):
+def test_accept_below_reserve_by_seller_sells_to_leader_at_final_price(as_user, client, seller, bidder, product):
     closed_at = Auction.objects.get().closed_at
     assert not Order.objects.exists()
     answer = as_user(seller).post(url(product))
@@ -73,7 +73,7 @@ def test_the_seller_sells_to_the_leader_at_the_price_it_ended_at(as_user, client
     assert broken_invariants() == []
 
 
-def test_what_the_public_read_of_the_close_says_nothing_of_the_leader(client, product):
+def test_closed_event_with_reserve_not_met_hides_leader_and_price(client, product):
     event = client.get(f"/api/products/{product.pk}/events/?after=1").json()["results"][0]
     assert event["data"] == {
         "result": "reserve_not_met",
@@ -84,7 +84,7 @@ def test_what_the_public_read_of_the_close_says_nothing_of_the_leader(client, pr
     }
 
 
-def test_it_is_possible_for_48_hours(as_user, seller, product):
+def test_accept_below_reserve_after_48_hours_is_refused(as_user, seller, product):
     caller = as_user(seller)
     advance_time(product, hours=48)
     with assert_nothing_written():
@@ -98,7 +98,7 @@ def test_it_is_possible_for_48_hours(as_user, seller, product):
     assert caller.post(url(product)).status_code == 200
 
 
-def test_the_48_hours_run_from_the_close_not_from_the_end(as_user, seller, bidder):
+def test_accept_below_reserve_48_hours_start_at_the_close(as_user, seller, bidder):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, bidder, "60")
     auction_helpers.move_end_to_past(product, timedelta(days=3))
@@ -106,7 +106,7 @@ def test_the_48_hours_run_from_the_close_not_from_the_end(as_user, seller, bidde
     assert as_user(seller).post(url(product)).json()["final_price"] == "60.00"
 
 
-def test_it_is_accepted_once(as_user, seller, product):
+def test_accept_below_reserve_twice_is_refused(as_user, seller, product):
     caller = as_user(seller)
     caller.post(url(product))
     with assert_nothing_written():
@@ -114,7 +114,7 @@ def test_it_is_accepted_once(as_user, seller, product):
 
 
 @pytest.mark.parametrize("how", ["nobody bid", "reserve met", "no reserve", "cancelled", "open", "ended", "relisted"])
-def test_there_must_be_a_price_below_the_reserve_to_accept(as_user, seller, bidder, staff, how):
+def test_accept_below_reserve_without_a_price_below_reserve_is_refused(as_user, seller, bidder, staff, how):
     product = factories.product(seller, reserve_price=None if how == "no reserve" else Decimal(100))
     caller = as_user(seller)
     if how != "nobody bid":
@@ -132,7 +132,7 @@ def test_there_must_be_a_price_below_the_reserve_to_accept(as_user, seller, bidd
 
 
 @pytest.mark.parametrize("who", ["staff", "bidder", "rival"])
-def test_only_the_seller_may(request, as_user, product, who):
+def test_accept_below_reserve_by_others_answers_403(request, as_user, product, who):
     caller = as_user(request.getfixturevalue(who))
     with assert_nothing_written():
         answer = caller.post(url(product))
@@ -143,22 +143,22 @@ def test_only_the_seller_may(request, as_user, product, who):
     }
 
 
-def test_a_seller_of_the_house_may(as_user, seller, product):
+def test_accept_below_reserve_by_seller_who_is_staff_is_accepted(as_user, seller, product):
     User.objects.filter(pk=seller.pk).update(is_staff=True)
     assert as_user(seller).post(url(product)).status_code == 200
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller, product):
+def test_accept_below_reserve_without_token_or_product_answers_401_or_404(as_user, client, seller, product):
     assert refusal(client.post(url(product))) == (401, "not_authenticated")
     assert refusal(as_user(seller).post("/api/products/999999/accept_below_reserve/")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, product, method):
+def test_accept_below_reserve_with_other_methods_answers_405(as_user, seller, product, method):
     assert getattr(as_user(seller), method)(url(product)).status_code == 405
 
 
-def test_the_same_key_accepts_once_and_answers_again(as_user, seller, product):
+def test_accept_below_reserve_with_same_key_repeats_the_answer(as_user, seller, product):
     caller, key = as_user(seller), {"headers": {"Idempotency-Key": "one"}}
     first = caller.post(url(product), **key)
     with assert_nothing_written():

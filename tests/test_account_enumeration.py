@@ -69,7 +69,7 @@ def done_for(caller, way, email):
 
 
 @pytest.mark.parametrize("way", WAYS_IN)
-def test_an_address_is_answered_alike_with_an_account_and_without(house, way):
+def test_address_with_or_without_account_gets_the_same_answer_and_work(house, way):
     if way == "move to that address":
         caller = signed_in_without_a_password()
     else:
@@ -96,7 +96,7 @@ def signed_in_without_a_password():
 
 
 @pytest.mark.parametrize("way", ["wrong code", "password reset, wrong code"])
-def test_a_code_under_way_changes_nothing_either(house, way):
+def test_wrong_code_with_or_without_account_gets_the_same_answer_and_work(house, way):
     """Whoever guesses does not learn whether there is a code, of which an account's owner may have asked."""
     purpose = "reset" if "reset" in way else "sign_in"
     path = {"reset": "/api/auth/password/reset/", "sign_in": "/api/auth/otp/request/"}[purpose]

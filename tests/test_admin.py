@@ -109,7 +109,7 @@ def rows(product, seller, bidder, rival, staff):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_every_page_opens(operator, rows, model):
+def test_admin_pages_of_every_model_open(operator, rows, model):
     assert rows[model], "the test made no such row"
     assert operator.get(page(model)).status_code == 200
     assert operator.get(page(model), {"q": "thing"}).status_code == 200
@@ -118,7 +118,7 @@ def test_every_page_opens(operator, rows, model):
     assert operator.get(page(model, "add")).status_code == (200 if may_add else 403)
 
 
-def test_the_index_names_every_model(operator, rows):
+def test_admin_index_lists_every_model(operator, rows):
     text = operator.get("/admin/").content.decode()
     for model in MODELS:
         assert page(model) in text
@@ -127,7 +127,7 @@ def test_the_index_names_every_model(operator, rows):
 @pytest.mark.parametrize(
     "model", [Product, Auction, Bid, BidVoid, SecondChanceOffer, AuctionEvent, EventOutbox, Watch, Category]
 )
-def test_a_list_costs_the_same_with_more_rows(operator, rows, bidder, rival, staff, model):
+def test_admin_list_with_more_rows_needs_no_more_queries(operator, rows, bidder, rival, staff, model):
     def queries():
         with CaptureQueriesContext(connection) as made:
             assert operator.get(page(model)).status_code == 200
@@ -149,7 +149,7 @@ def test_a_list_costs_the_same_with_more_rows(operator, rows, bidder, rival, sta
 
 
 @pytest.mark.parametrize("model", [Auction, Bid, BidVoid, SecondChanceOffer, AuctionEvent, EventOutbox, Watch])
-def test_what_services_write_is_not_added_changed_or_deleted(operator, rows, model):
+def test_admin_of_rows_written_by_services_is_read_only(operator, rows, model):
     pk, before = rows[model].pk, list(model.objects.order_by("pk").values())
     assert operator.get(page(model, "add")).status_code == 403
     assert operator.post(page(model, "change", pk), {"price": "1", "status": "sold"}).status_code == 403
@@ -161,7 +161,7 @@ def test_what_services_write_is_not_added_changed_or_deleted(operator, rows, mod
 
 
 @pytest.mark.parametrize("model", [Product, Auction, Bid, BidVoid, AuctionEvent, Watch])
-def test_markup_in_a_name_or_a_reason_is_escaped(operator, rows, product, model):
+def test_admin_pages_escape_markup(operator, rows, product, model):
     row = (
         product.auction
         if model is Auction
@@ -175,7 +175,7 @@ def test_markup_in_a_name_or_a_reason_is_escaped(operator, rows, product, model)
         assert ESCAPED in text
 
 
-def test_a_hidden_maximum_and_a_reserve_are_for_superusers_only(operator, clerk, product, bidder):
+def test_admin_shows_maximum_and_reserve_to_superusers_only(operator, clerk, product, bidder):
     auction_helpers.bid(product, bidder, max_amount="9876.54")
     bids = Bid.objects.filter(bidder=bidder, max_amount__isnull=False)
     secret = {
@@ -193,7 +193,7 @@ def test_a_hidden_maximum_and_a_reserve_are_for_superusers_only(operator, clerk,
         assert not any(number in text for number in ("9876.54", "7654.32", "43.21"))
 
 
-def test_what_an_auction_and_a_product_have_come_to_is_shown(operator, settings, seller, bidder, rows):
+def test_admin_shows_premium_bands_relisting_and_sale(operator, settings, seller, bidder, rows):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(10)), (Decimal(1000), Decimal("2.5")))
     product = factories.product(seller, relisted_from=rows[Order].product)
     text = operator.get(page(Product, "change", product.pk)).content.decode()
@@ -204,7 +204,7 @@ def test_what_an_auction_and_a_product_have_come_to_is_shown(operator, settings,
     assert "Hammer" in text
 
 
-def test_a_product_shows_its_pictures_and_they_are_not_touched(operator, seller):
+def test_admin_product_shows_images_read_only(operator, seller):
     product = factories.product(seller)
     names = {"image": "products/large.jpg", "thumbnail": "products/small.jpg"}
     ProductImage.objects.create(product=product, position=0, **names, width=800, height=600, created_at=clock.now())
@@ -218,7 +218,7 @@ def test_a_product_shows_its_pictures_and_they_are_not_touched(operator, seller)
     assert ProductImage.objects.get().position == 0
 
 
-def test_categories_are_edited_without_making_a_ring(operator):
+def test_admin_category_below_itself_is_refused(operator):
     top = factories.category("Top")
     below = factories.category("Below", parent=top)
     answer = operator.post(page(Category, "change", top.pk), {"name": "Top", "slug": "top", "parent": below.pk})
@@ -230,13 +230,13 @@ def test_categories_are_edited_without_making_a_ring(operator):
     assert (renamed.status_code, Category.objects.get(pk=top.pk).name) == (302, "First")
 
 
-def test_a_category_in_use_is_not_deleted(operator, product):
+def test_admin_category_in_use_is_not_deleted(operator, product):
     url = page(Category, "delete", product.category_id)
     assert operator.post(url, {"post": "yes"}).status_code == 200
     assert Category.objects.filter(pk=product.category_id).exists()
 
 
-def test_filters_of_the_lists(operator, rows):
+def test_admin_list_filters_work(operator, rows):
     since = clock.now() - timedelta(days=1)
     for address, query in (
         (page(Product), {"currency": "USD", "auction__status": "open"}),
@@ -254,7 +254,7 @@ def test_filters_of_the_lists(operator, rows):
     assert "Sold" in operator.get(page(Auction), {"status": "sold"}).content.decode()
 
 
-def test_strangers_are_sent_to_sign_in(bidder):
+def test_admin_without_staff_session_redirects_to_login(bidder):
     client = Client()
     client.force_login(bidder)
     for who in (client, Client()):

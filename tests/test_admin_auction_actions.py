@@ -64,7 +64,7 @@ def auction_of(product):
     return Auction.objects.get(pk=product.pk)
 
 
-def test_close_now(clerk, product, closed):
+def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
     text = told(act(clerk, Auction, "close_now", [product, closed]))
     assert f"Product {product.pk}: sold." in text
     assert f"Product {closed.pk}: This auction is closed already." in text
@@ -72,7 +72,7 @@ def test_close_now(clerk, product, closed):
     assert AuctionEvent.objects.get(product=product, kind="closed").data["by"] == "staff"
 
 
-def test_cancel(clerk, product, closed):
+def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
     text = told(act(clerk, Auction, "cancel", [product, closed]))
     assert f"Product {product.pk}: cancelled." in text
     assert f"Product {closed.pk}: This auction is closed already." in text
@@ -84,7 +84,7 @@ def test_cancel(clerk, product, closed):
 @pytest.mark.parametrize(
     ("action", "by"), [("extend_by_an_hour", timedelta(hours=1)), ("extend_by_a_day", timedelta(days=1))]
 )
-def test_extend_adds_to_the_end(clerk, product, closed, action, by):
+def test_action_extend_adds_to_the_end(clerk, product, closed, action, by):
     before = auction_of(product)
     text = told(act(clerk, Auction, action, [product, closed]))
     assert f"Product {product.pk}: ends " in text
@@ -94,14 +94,14 @@ def test_extend_adds_to_the_end(clerk, product, closed, action, by):
     assert AuctionEvent.objects.get(product=product, kind="extended").data["by"] == "staff"
 
 
-def test_extend_adds_to_now_where_the_end_has_passed(clerk, product):
+def test_action_extend_after_the_end_adds_to_now(clerk, product):
     auction_helpers.move_end_to_past(product, ago=timedelta(hours=5))
     before = clock.now()
     act(clerk, Auction, "extend_by_an_hour", [product])
     assert before + timedelta(hours=1) <= auction_of(product).ends_at <= clock.now() + timedelta(hours=1)
 
 
-def test_extend_says_what_is_wrong_with_an_end_too_far_ahead(clerk, seller, monkeypatch):
+def test_action_extend_too_far_explains_the_refusal(clerk, seller, monkeypatch):
     monkeypatch.setattr(closing, "MAX_EXTENSION", timedelta(hours=2))
     product = factories.product(seller)
     text = told(act(clerk, Auction, "extend_by_a_day", [product]))
@@ -110,7 +110,7 @@ def test_extend_says_what_is_wrong_with_an_end_too_far_ahead(clerk, seller, monk
     assert "ends " in told(act(clerk, Auction, "extend_by_an_hour", [product]))
 
 
-def test_offer_second_chance(clerk, unpaid, closed, bidder):
+def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, closed, bidder):
     User.objects.filter(pk=bidder.pk).update(display_name=MARKUP)
     answer = act(clerk, Auction, "offer_second_chance", [unpaid, closed])
     text = told(answer)
@@ -124,7 +124,7 @@ def test_offer_second_chance(clerk, unpaid, closed, bidder):
 
 
 @pytest.mark.parametrize("action", ON_AUCTIONS)
-def test_who_lacks_the_permission_has_no_such_action(product, unpaid, seller, action):
+def test_actions_without_permission_are_missing(product, unpaid, seller, action):
     running, client = factories.product(seller), admin_pages.clerk(*NEARLY_ALL)
     before = list(Auction.objects.order_by("pk").values())
     assert f'value="{action}"' not in told(client.get(page(Auction)))
@@ -133,7 +133,7 @@ def test_who_lacks_the_permission_has_no_such_action(product, unpaid, seller, ac
     assert not SecondChanceOffer.objects.exists()
 
 
-def test_each_permission_gives_its_own_actions(product):
+def test_actions_follow_single_permissions(product):
     offers = {"close_now": "change_auction", "offer_second_chance": "add_secondchanceoffer"}
     for action, codename in offers.items():
         text = told(admin_pages.clerk("view_auction", codename).get(page(Auction)))
@@ -144,7 +144,7 @@ def own_bid(product, user):
     return Bid.objects.made_by_people().get(product=product, bidder=user)
 
 
-def test_void_asks_why_first(clerk, product, rival):
+def test_action_void_asks_for_a_reason_first(clerk, product, rival):
     answer = act(clerk, Bid, "void", [own_bid(product, rival)], reason="Sent by the list, not by the page.")
     text = told(answer)
     assert 'name="reason"' in text
@@ -163,14 +163,14 @@ def test_void_asks_why_first(clerk, product, rival):
         ("a\0b", "Null characters are not allowed."),
     ],
 )
-def test_void_needs_a_reason(clerk, product, rival, reason, problem):
+def test_action_void_without_a_fit_reason_is_refused(clerk, product, rival, reason, problem):
     text = told(act(clerk, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason=reason))
     assert problem in text
     assert 'name="reason"' in text
     assert not BidVoid.objects.exists()
 
 
-def test_void_leaves_what_the_others_give(clerk, product, bidder, rival):
+def test_action_void_leaves_the_price_of_the_other_bids(clerk, product, bidder, rival):
     bid = own_bid(product, rival)
     before = Bid.objects.values().get(pk=bid.pk)
     text = told(act(clerk, Bid, "void", [bid], confirmed="yes", reason=f"A slip. {MARKUP}"))
@@ -184,7 +184,7 @@ def test_void_leaves_what_the_others_give(clerk, product, bidder, rival):
     assert AuctionEvent.objects.latest("pk").kind == "bid_voided"
 
 
-def test_void_tells_of_each_bid_how_it_went(clerk, seller, product, bidder, rival):
+def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidder, rival):
     other = factories.product(seller)
     auction_helpers.bid(other, bidder, max_amount="50")
     auction_helpers.bid(other, rival, "20")
@@ -204,7 +204,7 @@ def test_void_tells_of_each_bid_how_it_went(clerk, seller, product, bidder, riva
     assert BidVoid.objects.count() == 3
 
 
-def test_the_page_that_asks_shows_no_hidden_maximum(clerk, seller, bidder):
+def test_action_void_form_hides_the_maximum(clerk, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="7654.32")
     text = told(act(clerk, Bid, "void", [own_bid(product, bidder)]))
@@ -212,7 +212,7 @@ def test_the_page_that_asks_shows_no_hidden_maximum(clerk, seller, bidder):
     assert "7654.32" not in text
 
 
-def test_who_lacks_the_permission_may_not_void(product, rival):
+def test_action_void_without_permission_is_refused(product, rival):
     client = admin_pages.clerk(*NEARLY_ALL)
     assert 'value="void"' not in told(client.get(page(Bid)))
     act(client, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason="A slip.")
@@ -220,7 +220,7 @@ def test_who_lacks_the_permission_may_not_void(product, rival):
     assert 'value="void"' in told(admin_pages.clerk("view_bid", "add_bidvoid").get(page(Bid)))
 
 
-def test_nothing_is_done_by_a_get_or_without_the_csrf_token(clerk, product, rival):
+def test_action_by_get_or_without_csrf_token_changes_nothing(clerk, product, rival):
     bid = own_bid(product, rival)
     form = {"action": "void", "_selected_action": [bid.pk], "confirmed": "yes", "reason": "A slip."}
     assert clerk.get(page(Bid), form, follow=True).status_code == 200
@@ -232,7 +232,7 @@ def test_nothing_is_done_by_a_get_or_without_the_csrf_token(clerk, product, riva
     assert auction_of(product).status == "open"
 
 
-def test_the_page_that_asks_brings_its_own_csrf_token(clerk, product, rival):
+def test_action_void_form_carries_a_csrf_token(clerk, product, rival):
     strict, bid = Client(enforce_csrf_checks=True), own_bid(product, rival)
     strict.force_login(admin_pages.user(clerk))
 

@@ -65,7 +65,7 @@ def later(monkeypatch, **span):
     monkeypatch.setattr(clock, "now", lambda: moved)
 
 
-def test_staff_sign_in_with_a_password(boss):
+def test_admin_login_with_password_succeeds(boss):
     client = Client()
     assert 'name="otp_token"' in text(client.get(LOGIN))
     assert knock(" Boss@House.example", client=client) == "in"
@@ -73,7 +73,7 @@ def test_staff_sign_in_with_a_password(boss):
     assert not FailedAttempts.objects.exclude(consecutive_failures=0).exists()
 
 
-def test_five_failures_lock_the_door_for_ten_minutes_right_password_or_not(boss, monkeypatch):
+def test_admin_login_after_five_failures_is_locked_ten_minutes(boss, monkeypatch):
     for _ in range(5):
         assert knock(password="wrong") == admin_login.REFUSED
     assert knock() == admin_login.LOCKED.format(minutes=10)
@@ -86,7 +86,7 @@ def test_five_failures_lock_the_door_for_ten_minutes_right_password_or_not(boss,
     assert knock() == "in"
 
 
-def test_both_doors_together_give_five_tries(boss):
+def test_admin_and_api_logins_share_the_count_of_failures(boss):
     for _ in range(3):
         assert knock(password="wrong") == admin_login.REFUSED
     for _ in range(2):
@@ -97,7 +97,7 @@ def test_both_doors_together_give_five_tries(boss):
 
 
 @pytest.mark.parametrize("case", ["unknown", "wrong password", "not staff", "disabled", "no code", "wrong code"])
-def test_no_refusal_says_what_was_wrong_nor_does_the_lock(boss, case):
+def test_admin_login_refusals_are_all_worded_alike(boss, case):
     if case in {"no code", "wrong code"}:
         TOTPDevice.objects.create(user=boss, name="Authenticator")
     if case == "not staff":
@@ -116,13 +116,13 @@ def test_no_refusal_says_what_was_wrong_nor_does_the_lock(boss, case):
 @pytest.mark.parametrize(
     ("address", "password"), [("\ufdfa" * 50, "a"), ("böß@example.com", "a"), ("a@example.com", "a" * 129)]
 )
-def test_what_no_account_can_be_is_refused_without_a_row(boss, address, password):
+def test_admin_login_with_impossible_address_writes_no_row(boss, address, password):
     assert knock(username=address, password=password) == admin_login.REFUSED
     assert not FailedAttempts.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_tries_at_once_five_are_compared(boss, monkeypatch):
+def test_admin_login_twenty_tries_at_once_compare_five(boss, monkeypatch):
     compared, whole = [], User.check_password
     monkeypatch.setattr(User, "check_password", lambda user, raw: compared.append(raw) or whole(user, raw))
     results = run_concurrently([lambda: knock(password="wrong")] * 20)
@@ -130,7 +130,7 @@ def test_of_twenty_tries_at_once_five_are_compared(boss, monkeypatch):
     assert results.count(admin_login.REFUSED) == 5
 
 
-def test_the_networks_limit_holds_at_this_door_too(boss, settings):
+def test_admin_login_over_the_ip_limit_is_refused(boss, settings):
     cache.clear()
     settings.THROTTLES = settings.THROTTLES | {"sign_in": 3}
     with time_machine.travel(time.time(), tick=False):
@@ -140,7 +140,7 @@ def test_the_networks_limit_holds_at_this_door_too(boss, settings):
     cache.clear()
 
 
-def test_who_has_an_authenticator_needs_its_code(boss, device):
+def test_admin_login_with_authenticator_needs_its_code(boss, device):
     assert knock() == admin_login.REFUSED
     assert knock(token="abcdef") == admin_login.REFUSED
     client = Client()
@@ -148,32 +148,32 @@ def test_who_has_an_authenticator_needs_its_code(boss, device):
     assert client.get("/admin/").wsgi_request.user.is_verified()
 
 
-def test_a_code_opens_once(boss, device):
+def test_admin_login_with_used_authenticator_code_is_refused(boss, device):
     spent = code(device)
     assert knock(token=spent) == "in"
     assert knock(token=spent) == admin_login.REFUSED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_code_from_four_connections_opens_once(boss, device):
+def test_admin_login_with_one_code_four_times_at_once_succeeds_once(boss, device):
     spent = code(device)
     results = run_concurrently([lambda: knock(token=spent)] * 4)
     assert sorted(results, key=len) == ["in"] + [admin_login.REFUSED] * 3
 
 
-def test_a_code_of_long_ago_or_of_another_device_opens_nothing(boss, device, staff):
+def test_admin_login_with_old_or_foreign_code_is_refused(boss, device, staff):
     other = TOTPDevice.objects.create(user=staff, name="Authenticator")
     assert knock(token=code(device, steps=-5)) == admin_login.REFUSED
     TOTPDevice.objects.update(throttling_failure_count=0)
     assert knock(token=code(other)) == admin_login.REFUSED
 
 
-def test_an_authenticator_that_was_not_confirmed_is_none(boss, device):
+def test_admin_login_with_unconfirmed_authenticator_needs_no_code(boss, device):
     TOTPDevice.objects.update(confirmed=False)
     assert knock() == "in"
 
 
-def test_where_it_is_required_nobody_comes_without(boss, settings):
+def test_admin_login_where_authenticator_is_required_refuses_others(boss, settings):
     settings.ADMIN_REQUIRES_TOTP = True
     assert knock() == admin_login.REFUSED
     old = admin_pages.operator()
@@ -186,7 +186,7 @@ def test_where_it_is_required_nobody_comes_without(boss, settings):
     assert client.get(page(User)).status_code == 302
 
 
-def test_the_command_sets_one_up_and_takes_it_away(boss, monkeypatch, capsys):
+def test_admin_totp_command_adds_and_removes_an_authenticator(boss, monkeypatch, capsys):
     shown = []
 
     def answer(_):
@@ -213,7 +213,7 @@ def test_the_command_sets_one_up_and_takes_it_away(boss, monkeypatch, capsys):
             call_command("admin_totp", stranger)
 
 
-def test_the_admin_shows_who_has_one_and_never_the_key(device):
+def test_admin_shows_authenticators_without_their_key(device):
     chief = admin_pages.operator()
     for address in (page(TOTPDevice), page(TOTPDevice, "change", device.pk)):
         shown = text(chief.get(address))

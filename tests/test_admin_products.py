@@ -40,7 +40,7 @@ def stands(product):
     return (Product.objects.values().get(pk=product.pk), Auction.objects.values().get(pk=product.pk))
 
 
-def test_the_text_of_a_product_is_corrected_and_its_money_is_not(operator, client, product):
+def test_admin_product_edit_changes_text_and_no_amounts(operator, client, product):
     other = factories.category("Other")
     form = {"name": "A lamp", "description": "Bright.", "category": other.pk}
     money = {"starting_bid": "0.01", "shown_reserve": "0", "currency": "EUR", "seller": "1", "reserve_price": "1"}
@@ -60,7 +60,7 @@ def test_the_text_of_a_product_is_corrected_and_its_money_is_not(operator, clien
 
 
 @pytest.mark.parametrize("description", ["One.\nTwo.", "One.\r\nTwo.", " One.\r\n\nTwo. \n"])
-def test_saving_without_a_change_is_no_event(operator, seller, description):
+def test_admin_product_save_without_change_writes_no_event(operator, seller, description):
     product = factories.product(seller, name="Lamp", description=description)
     # As a browser sends it.
     sent = description.replace("\r\n", "\n").replace("\n", "\r\n")
@@ -70,7 +70,7 @@ def test_saving_without_a_change_is_no_event(operator, seller, description):
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
 
-def test_with_bids_the_description_grows_at_its_end_and_nothing_else_changes(operator, seller, bidder):
+def test_admin_product_edit_with_bids_only_appends_to_description(operator, seller, bidder):
     product = factories.product(seller, name="Lamp", description=" One.\nTwo.\n")
     auction_helpers.bid(product, bidder, "5")
     text = operator.get(page(Product, "change", product.pk)).content.decode()
@@ -85,7 +85,7 @@ def test_with_bids_the_description_grows_at_its_end_and_nothing_else_changes(ope
     assert stands(product) == before
 
 
-def test_an_edit_that_a_bid_came_before_is_refused_and_says_so(operator, product, bidder):
+def test_admin_product_edit_overtaken_by_bid_is_refused(operator, product, bidder):
     auction_helpers.bid(product, bidder, "5")
     before = stands(product)
     form = {"name": "Another", "description": "One.\r\nTwo.", "category": factories.category("Other").pk}
@@ -95,7 +95,7 @@ def test_an_edit_that_a_bid_came_before_is_refused_and_says_so(operator, product
     assert stands(product) == before
 
 
-def test_an_edit_that_the_close_came_before_is_refused_and_says_so(operator, product, seller):
+def test_admin_product_edit_overtaken_by_close_is_refused(operator, product, seller):
     closing.close_auction(product_id=product.pk, actor=seller)
     before = stands(product)
     text = save(operator, product, name="Another", description="", category=product.category_id)
@@ -107,7 +107,7 @@ def test_an_edit_that_the_close_came_before_is_refused_and_says_so(operator, pro
     assert stands(product) == before
 
 
-def test_who_may_only_look_may_not_edit_or_delete(product):
+def test_admin_product_with_view_permission_cannot_be_changed(product):
     client = admin_pages.clerk("view_product")
     before = stands(product)
     address = page(Product, "change", product.pk)
@@ -117,14 +117,14 @@ def test_who_may_only_look_may_not_edit_or_delete(product):
     assert stands(product) == before
 
 
-def test_the_worker_passes_over_an_edit(product, seller):
+def test_close_due_while_admin_edits_skips_the_auction(product, seller):
     write_notifications()
     editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})
     write_notifications()
     assert not EventOutbox.objects.exists()
 
 
-def test_a_product_goes_with_its_log_its_watches_and_its_pictures(operator, product, bidder):
+def test_admin_product_delete_removes_log_watches_and_images(operator, product, bidder):
     watching.watch(product_id=product.pk, user=bidder)
     save(operator, product, name="A lamp", description="", category=product.category_id)
     names = {"image": "products/large.jpg", "thumbnail": "products/small.jpg"}
@@ -137,7 +137,7 @@ def test_a_product_goes_with_its_log_its_watches_and_its_pictures(operator, prod
         assert not model.objects.exists()
 
 
-def test_a_product_that_was_bid_on_is_not_deleted_even_if_the_bid_is_void(operator, product, bidder, staff):
+def test_admin_product_delete_with_voided_bid_is_refused(operator, product, bidder, staff):
     auction_helpers.bid(product, bidder, "5")
     voiding.void_bid(product_id=product.pk, bid_id=product.bids.get().pk, actor=staff, reason="A slip.")
     assert operator.get(page(Product, "delete", product.pk)).status_code == 403
@@ -146,14 +146,14 @@ def test_a_product_that_was_bid_on_is_not_deleted_even_if_the_bid_is_void(operat
     assert Product.objects.exists()
 
 
-def test_a_product_that_was_bought_is_not_deleted(operator, seller, bidder):
+def test_admin_product_delete_after_sale_is_refused(operator, seller, bidder):
     product = factories.product(seller, buy_now_price=Decimal(20))
     buying.buy_now(product_id=product.pk, buyer=bidder)
     assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
     assert Product.objects.exists()
 
 
-def test_a_deletion_that_a_bid_came_before_is_refused_and_says_so(operator, product, bidder, monkeypatch):
+def test_admin_product_delete_overtaken_by_bid_is_refused(operator, product, bidder, monkeypatch):
     auction_helpers.bid(product, bidder, "5")
     # As it was asked just before the bid.
     monkeypatch.setattr(ProductAdmin, "has_delete_permission", lambda *_: True)

@@ -23,7 +23,7 @@ def suspended(bidder):
     return bidder
 
 
-def test_lifting_strikes_lets_somebody_bid_again_and_is_recorded(seller, rival, suspended):
+def test_admin_lift_strikes_allows_bids_and_is_recorded(seller, rival, suspended):
     client, product = admin_pages.clerk("view_user", "change_user"), factories.product(seller)
     text = act(client, User, "clear_strikes", [suspended, rival]).content.decode()
     assert "bidder@example.com: 3 lifted." in text
@@ -37,7 +37,7 @@ def test_lifting_strikes_lets_somebody_bid_again_and_is_recorded(seller, rival, 
     assert "Strikes lifted: 3." in history
 
 
-def test_markup_in_an_address_is_escaped_where_it_is_told():
+def test_admin_message_escapes_markup_in_an_address():
     person = factories.user(f"{MARKUP}@example.com", strikes=1, display_name=MARKUP)
     text = act(admin_pages.operator(), User, "clear_strikes", [person]).content.decode()
     assert f"{ESCAPED}" in text
@@ -45,7 +45,7 @@ def test_markup_in_an_address_is_escaped_where_it_is_told():
 
 
 @pytest.mark.parametrize("action", ["clear_strikes", "disable", "sign_out"])
-def test_who_may_only_look_at_people_has_no_action_on_them(suspended, as_user, action):
+def test_admin_users_with_view_permission_has_no_actions(suspended, as_user, action):
     client, device = admin_pages.clerk("view_user"), as_user(suspended)
     assert f'value="{action}"' not in client.get(page(User)).content.decode()
     act(client, User, action, [suspended])
@@ -54,7 +54,7 @@ def test_who_may_only_look_at_people_has_no_action_on_them(suspended, as_user, a
     assert not LogEntry.objects.exists()
 
 
-def test_strikes_are_not_typed(suspended):
+def test_admin_user_strikes_are_read_only(suspended):
     form = {"email": suspended.email, "display_name": "Mike", "is_active": "on", "seller_state": "none"}
     client = admin_pages.operator()
     assert client.post(page(User, "change", suspended.pk), {**form, "strikes": "0"}).status_code == 302
@@ -62,7 +62,7 @@ def test_strikes_are_not_typed(suspended):
     assert (saved.display_name, saved.strikes) == ("Mike", 3)
 
 
-def test_an_order_shows_its_reminders_and_when_it_expired(seller, bidder):
+def test_admin_order_shows_reminders_and_expiry(seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     closing.close_auction(product_id=product.pk, actor=seller)

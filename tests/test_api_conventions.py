@@ -22,7 +22,7 @@ NOT_FOUND = {"code": "not_found", "detail": "There is nothing here."}
     "path",
     ["/api/nothing/", "/api/products", "/api/products/abc/bids/", "/api/products/1e30/", "/nothing", "/api/x\x00/"],
 )
-def test_an_unknown_route_is_404_in_the_one_shape(method, path):
+def test_unknown_route_answers_404_json(method, path):
     # With the CSRF check that a real server makes.
     answer = getattr(APIClient(enforce_csrf_checks=True), method)(path, {})
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
@@ -30,7 +30,7 @@ def test_an_unknown_route_is_404_in_the_one_shape(method, path):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "[", ""])
-def test_a_made_up_host_is_400(client, host):
+def test_unknown_host_answers_400_json(client, host):
     answer = client.get("/api/", HTTP_HOST=host)
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
     assert answer.json() == {"code": "invalid", "detail": "The request is not valid."}
@@ -38,7 +38,7 @@ def test_a_made_up_host_is_400(client, host):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("gone")])
-def test_a_database_that_is_away_is_503(client, monkeypatch, error):
+def test_database_down_answers_503(client, monkeypatch, error):
     def away(**_):
         raise error
 
@@ -52,7 +52,7 @@ def test_a_database_that_is_away_is_503(client, monkeypatch, error):
 
 
 @pytest.mark.django_db
-def test_our_own_failure_is_500_and_tells_nothing(client, monkeypatch, caplog):
+def test_server_error_answers_500_without_details(client, monkeypatch, caplog):
     def fail(**_):
         raise RuntimeError("a secret")
 
@@ -65,7 +65,7 @@ def test_our_own_failure_is_500_and_tells_nothing(client, monkeypatch, caplog):
 
 
 @pytest.mark.django_db
-def test_a_token_that_has_ended_gets_no_earlier_answer(as_user, seller, bidder):
+def test_ended_token_with_used_key_answers_401(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     url, key = f"/api/products/{product.pk}/bids/", {"Idempotency-Key": "one"}
     assert caller.post(url, {"amount": "9"}, headers=key).status_code == 201
@@ -75,7 +75,7 @@ def test_a_token_that_has_ended_gets_no_earlier_answer(as_user, seller, bidder):
 
 
 @pytest.mark.django_db
-def test_a_bid_that_never_gets_through_is_503(as_user, seller, bidder, monkeypatch):
+def test_bid_that_always_conflicts_answers_503(as_user, seller, bidder, monkeypatch):
     from auctions.services.bid_store import store
 
     monkeypatch.setattr(store(), "write_bid", lambda write: False)
@@ -99,19 +99,19 @@ def test_a_bid_that_never_gets_through_is_503(as_user, seller, bidder, monkeypat
         "categories/1/",
     ],
 )
-def test_options_is_no_failure(as_user, staff, path):
+def test_options_request_answers_below_500(as_user, staff, path):
     answer = as_user(staff).options(f"/api/{path}")
     assert answer.status_code in {200, 404}
     assert answer["Content-Type"] == "application/json"
 
 
-def test_a_foreign_origin_gets_no_cors_header(client, settings):
+def test_foreign_origin_gets_no_cors_header(client, settings):
     assert "Access-Control-Allow-Origin" not in client.get("/api/", headers={"Origin": "https://evil.example"})
     known = client.get("/api/", headers={"Origin": settings.CORS_ALLOWED_ORIGINS[0]})
     assert known["Access-Control-Allow-Origin"] == settings.CORS_ALLOWED_ORIGINS[0]
 
 
-def test_the_root_lists_what_there_is(client):
+def test_api_root_lists_the_endpoints(client):
     body = client.get("/api/").json()
     assert body["products"] == "http://testserver/api/products/"
     assert {
@@ -123,12 +123,12 @@ def test_the_root_lists_what_there_is(client):
 
 
 @pytest.mark.django_db
-def test_what_the_root_lists_is_there(client):
+def test_api_root_links_all_work(client):
     for address in client.get("/api/").json().values():
         assert client.get(address).status_code in {200, 401, 405}, address
 
 
-def test_the_schema_describes_every_starred_call(client):
+def test_schema_describes_the_documented_calls(client):
     answer = client.get("/api/schema/?format=json")
     assert answer.status_code == 200
     schema = json.loads(answer.content)
@@ -146,7 +146,7 @@ def test_the_schema_describes_every_starred_call(client):
     assert "4XX" in schema["paths"]["/api/products/"]["post"]["responses"]
 
 
-def test_the_docs_work_offline():
+def test_docs_page_loads_only_local_files():
     page = Client().get("/api/docs/")
     assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
     text = page.content.decode()

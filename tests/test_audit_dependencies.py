@@ -38,7 +38,7 @@ def answers(monkeypatch):
     return say
 
 
-def test_an_index_that_knows_no_advisories_is_not_believed(answers, capsys):
+def test_audit_with_a_source_without_advisories_skips_it(answers, capsys):
     answers(pypi=(report(SKIPPED), report(SKIPPED)), osv=(DOWN, DOWN))
 
     assert audit_dependencies.main() == 0
@@ -50,7 +50,7 @@ def test_an_index_that_knows_no_advisories_is_not_believed(answers, capsys):
 
 
 @pytest.mark.parametrize("source", ["pypi", "osv"])
-def test_a_finding_fails(answers, capsys, source):
+def test_audit_with_a_finding_fails(answers, capsys, source):
     answers(**{source: (report(package("django", BAD)), report(package("pip"), package("pillow", BAD)))})
 
     assert audit_dependencies.main() == 1
@@ -60,7 +60,7 @@ def test_a_finding_fails(answers, capsys, source):
     assert "NO AUDIT" not in said
 
 
-def test_a_source_that_knows_passes_what_is_clean_and_names_what_it_does_not_know(answers, capsys):
+def test_audit_without_findings_passes_and_names_unknown_packages(answers, capsys):
     answers(pypi=(report(package("django", BAD)), report(package("pillow"), SKIPPED)))
 
     assert audit_dependencies.main() == 0
@@ -71,7 +71,7 @@ def test_a_source_that_knows_passes_what_is_clean_and_names_what_it_does_not_kno
     assert "SKIPPED" not in said
 
 
-def test_a_source_that_goes_away_meanwhile_fails(answers, capsys):
+def test_audit_with_a_failing_source_fails(answers, capsys):
     answers(pypi=(report(package("django", BAD)), DOWN))
 
     assert audit_dependencies.main() == 1

@@ -31,7 +31,7 @@ def order(payment_stack):
     return payment_stack.sale(factories.user("seller@example.com"), buyer)
 
 
-def test_killed_after_the_charge_the_next_sweep_finds_it_paid(payment_stack, order):
+def test_auto_charge_killed_after_the_charge_charges_once(payment_stack, order):
     assert order.auto_charge == "due"
     sweep = payment_stack.stack.start("sweep", *SWEEP)
     # Its intent is written down; the charge is under way, or about to be.

@@ -89,7 +89,7 @@ def assert_the_highest_leads(answers, product):
 
 
 @pytest.mark.parametrize("count", [1, 20], ids=["one product", "20 products"])
-def test_fifty_clients_at_once(stack, port, seller, count):
+def test_bids_of_fifty_clients_at_once_are_each_stored_once(stack, port, seller, count):
     products = [factories.product(seller, name=f"Thing {n}") for n in range(count)]
     answers = storm(make_callers(stack, port), products)
 
@@ -116,7 +116,7 @@ def test_fifty_clients_at_once(stack, port, seller, count):
     stack.assert_invariants()
 
 
-def test_a_close_amid_a_storm_is_before_or_after_each_bid(stack, port, seller):
+def test_close_during_many_bids_comes_before_or_after_each(stack, port, seller):
     product = factories.product(seller)
     callers = make_callers(stack, port, 20)
     closer = stack.caller(port, seller)
@@ -149,7 +149,7 @@ def test_a_close_amid_a_storm_is_before_or_after_each_bid(stack, port, seller):
     stack.assert_invariants()
 
 
-def test_one_key_from_ten_connections_is_one_bid(stack, port, seller):
+def test_bid_with_one_key_from_ten_connections_is_stored_once(stack, port, seller):
     bidder = factories.user("bidder@example.com")
     products = [factories.product(seller) for _ in range(5)]
     same = [stack.caller(port, bidder) for _ in range(10)]

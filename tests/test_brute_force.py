@@ -99,7 +99,7 @@ def wrong_passwords(count, start, spellings=SPELLINGS):
     return [(TOKEN, {"username": email, "password": f"guess-{number}"}) for email, number in names]
 
 
-def test_of_a_thousand_wrong_codes_five_are_compared_and_ten_in_an_hour(stack, attack):
+def test_wrong_codes_a_thousand_at_once_compare_five_and_ten_an_hour(stack, attack):
     rose()
     right = new_code(attack)
 
@@ -135,7 +135,7 @@ def test_of_a_thousand_wrong_codes_five_are_compared_and_ten_in_an_hour(stack, a
     assert attack.post(VERIFY, email=EMAIL, code=new_code(attack)) == (200, None)
 
 
-def test_of_a_thousand_wrong_passwords_five_are_hashed_and_ten_in_an_hour(stack, attack):
+def test_wrong_passwords_a_thousand_at_once_hash_five_and_ten_an_hour(stack, attack):
     rose()
     code = new_code(attack)
 

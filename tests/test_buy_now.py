@@ -29,7 +29,7 @@ def refusal(answer):
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_purchase_ends_the_auction_sold_at_the_sellers_price(as_user, client, seller, bidder):
+def test_buy_now_of_open_auction_sells_at_its_price(as_user, client, seller, bidder):
     product = for_sale(seller, shipping=Decimal(5))
     answer = as_user(bidder).post(url(product))
     auction = Auction.objects.get()
@@ -83,7 +83,7 @@ def test_a_purchase_ends_the_auction_sold_at_the_sellers_price(as_user, client, 
     assert broken_invariants() == []
 
 
-def test_bids_below_the_reserve_leave_it_and_stay_as_they_were(as_user, client, seller, bidder, rival):
+def test_buy_now_with_bids_below_reserve_sells_and_keeps_the_bids(as_user, client, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, bidder, "20", max_amount="30")
     assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] == "90.00"
@@ -95,19 +95,19 @@ def test_bids_below_the_reserve_leave_it_and_stay_as_they_were(as_user, client, 
     assert broken_invariants() == []
 
 
-def test_the_leader_below_the_reserve_may_take_it(as_user, seller, bidder):
+def test_buy_now_by_the_leader_below_reserve_sells(as_user, seller, bidder):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, bidder, "20")
     assert as_user(bidder).post(url(product)).json()["final_price"] == "90.00"
 
 
-def test_a_price_that_is_the_reserve_is_possible(as_user, seller, bidder, rival):
+def test_buy_now_at_the_reserve_sells(as_user, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(90))
     auction_helpers.bid(product, rival, max_amount="89.99")
     assert as_user(bidder).post(url(product)).status_code == 200
 
 
-def test_without_a_reserve_the_first_bid_takes_it_away(as_user, client, seller, bidder, rival):
+def test_buy_now_without_reserve_after_a_bid_is_refused(as_user, client, seller, bidder, rival):
     product, caller = for_sale(seller), as_user(bidder)
     auction_helpers.bid(product, rival, "5")
     assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] is None
@@ -117,20 +117,20 @@ def test_without_a_reserve_the_first_bid_takes_it_away(as_user, client, seller, 
     assert answer.json() == {"code": "buy_now_unavailable", "detail": "This product cannot be bought now."}
 
 
-def test_the_reserve_that_is_met_takes_it_away(as_user, seller, bidder, rival):
+def test_buy_now_with_reserve_met_is_refused(as_user, seller, bidder, rival):
     product, caller = for_sale(seller, reserve_price=Decimal(50)), as_user(bidder)
     auction_helpers.bid(product, rival, max_amount="50")
     with assert_nothing_written():
         assert refusal(caller.post(url(product))) == UNAVAILABLE
 
 
-def test_a_product_without_such_a_price_cannot_be_bought(as_user, seller, bidder):
+def test_buy_now_without_a_price_is_refused(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     with assert_nothing_written():
         assert refusal(caller.post(url(product))) == UNAVAILABLE
 
 
-def test_when_its_only_bid_is_void_it_is_there_again(as_user, seller, bidder, rival, staff):
+def test_buy_now_after_the_only_bid_is_voided_sells(as_user, seller, bidder, rival, staff):
     product = for_sale(seller)
     made = auction_helpers.bid(product, rival, "5")
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
@@ -139,7 +139,7 @@ def test_when_its_only_bid_is_void_it_is_there_again(as_user, seller, bidder, ri
 
 
 @pytest.mark.parametrize("state", ["scheduled", "ended", "closed", "cancelled", "bought"])
-def test_what_is_not_open_cannot_be_bought(as_user, seller, bidder, rival, state):
+def test_buy_now_of_auction_not_open_is_refused(as_user, seller, bidder, rival, state):
     product, caller = for_sale(seller), as_user(bidder)
     if state == "scheduled":
         auction_helpers.move_start_to_tomorrow(product)
@@ -157,7 +157,7 @@ def test_what_is_not_open_cannot_be_bought(as_user, seller, bidder, rival, state
     assert answer.json() == {"code": "auction_not_open", "detail": "This auction is not open for bids."}
 
 
-def test_the_seller_cannot_buy_though_staff_and_though_it_is_over(as_user, seller):
+def test_buy_now_by_seller_answers_403(as_user, seller):
     product = for_sale(seller)
     User.objects.filter(pk=seller.pk).update(is_staff=True)
     caller = as_user(seller)
@@ -169,7 +169,7 @@ def test_the_seller_cannot_buy_though_staff_and_though_it_is_over(as_user, selle
         auction_helpers.move_end_to_past(product)
 
 
-def test_a_suspended_buyer_is_refused_after_all_else(as_user, seller, bidder):
+def test_buy_now_by_suspended_buyer_answers_403_last(as_user, seller, bidder):
     product, other, caller = for_sale(seller), factories.product(seller), as_user(bidder)
     User.objects.filter(pk=bidder.pk).update(strikes=3)
     with assert_nothing_written():
@@ -179,22 +179,22 @@ def test_a_suspended_buyer_is_refused_after_all_else(as_user, seller, bidder):
     assert caller.post(url(product)).status_code == 200
 
 
-def test_what_is_not_there_cannot_be_bought(as_user, bidder):
+def test_buy_now_of_unknown_product_answers_404(as_user, bidder):
     assert refusal(as_user(bidder).post("/api/products/999999/buy_now/")) == (404, "not_found")
 
 
-def test_buying_needs_a_token(client, seller):
+def test_buy_now_without_token_answers_401(client, seller):
     product = for_sale(seller)
     with assert_nothing_written():
         assert refusal(client.post(url(product))) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, bidder, method):
+def test_buy_now_with_other_methods_answers_405(as_user, seller, bidder, method):
     assert getattr(as_user(bidder), method)(url(for_sale(seller))).status_code == 405
 
 
-def test_a_body_changes_nothing(as_user, seller, bidder, rival):
+def test_buy_now_with_a_body_ignores_it(as_user, seller, bidder, rival):
     product = for_sale(seller)
     answer = as_user(bidder).post(
         url(product), {"buy_now_price": "1", "price": 1, "buyer": rival.pk, "currency": "JPY"}
@@ -202,7 +202,7 @@ def test_a_body_changes_nothing(as_user, seller, bidder, rival):
     assert (answer.json()["final_price"], answer.json()["winner"]["id"]) == ("90.00", bidder.pk)
 
 
-def test_the_same_key_buys_once_and_answers_again(as_user, seller, bidder):
+def test_buy_now_with_same_key_repeats_the_answer(as_user, seller, bidder):
     product, other, caller = for_sale(seller), for_sale(seller), as_user(bidder)
     key = {"headers": {"Idempotency-Key": "one"}}
     first = caller.post(url(product), **key)
@@ -214,7 +214,7 @@ def test_the_same_key_buys_once_and_answers_again(as_user, seller, bidder):
     assert refusal(keyless) == (409, "auction_not_open")
 
 
-def test_a_refused_purchase_does_not_use_up_its_key(as_user, seller, bidder):
+def test_buy_now_refused_leaves_its_key_free(as_user, seller, bidder):
     product, caller, key = for_sale(seller), as_user(bidder), {"headers": {"Idempotency-Key": "one"}}
     User.objects.filter(pk=bidder.pk).update(strikes=3)
     with assert_nothing_written():
@@ -223,7 +223,7 @@ def test_a_refused_purchase_does_not_use_up_its_key(as_user, seller, bidder):
     assert caller.post(url(product), **key).status_code == 200
 
 
-def test_a_bought_product_takes_no_bid_no_close_and_no_edit(as_user, seller, bidder, rival):
+def test_bought_product_refuses_bids_close_and_edit(as_user, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, rival, "5")
     buying.buy_now(product_id=product.pk, buyer=bidder)
@@ -238,7 +238,7 @@ def test_a_bought_product_takes_no_bid_no_close_and_no_edit(as_user, seller, bid
             assert refusal(closed) == (409, "auction_already_closed")
 
 
-def test_whoever_led_leads_no_more(as_user, seller, bidder, rival):
+def test_buy_now_ends_the_lead_of_the_leader(as_user, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, rival, "5")
     path, callers = f"/api/products/{product.pk}/", (as_user(rival), as_user(bidder))

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.sqlite
 
 
 @pytest.mark.django_db
-def test_the_clock_is_utc_and_moves_within_a_transaction():
+def test_clock_within_a_transaction_advances_in_utc():
     with transaction.atomic():
         first = clock.now()
         time.sleep(0.002)
@@ -22,7 +22,7 @@ def test_the_clock_is_utc_and_moves_within_a_transaction():
 
 
 @pytest.mark.django_db
-def test_the_clock_in_a_query_is_the_same_clock(seller):
+def test_clock_in_a_query_equals_the_clock(seller):
     factories.product(seller)
     before = clock.now()
     moment = Product.objects.annotate(now=clock.DatabaseNow()).get().now
@@ -39,5 +39,5 @@ def test_the_clock_in_a_query_is_the_same_clock(seller):
         (datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=5))), "2026-01-01T22:00:00Z"),
     ],
 )
-def test_a_moment_is_written_in_utc_with_z(moment, text):
+def test_isoformat_utc_ends_with_z(moment, text):
     assert clock.isoformat_utc(moment) == text

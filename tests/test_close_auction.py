@@ -28,7 +28,7 @@ def listening(receiver):
         auction_sold.disconnect(dispatch_uid="test")
 
 
-def test_a_sale(as_user, client, seller, bidder):
+def test_close_with_reserve_met_sells_to_the_leader(as_user, client, seller, bidder):
     product = factories.product(seller, starting_bid="100", shipping=Decimal(5))
     auction_helpers.bid(product, bidder, "150", max_amount="400")
     answer = as_user(seller).post(url(product))
@@ -68,7 +68,7 @@ def test_a_sale(as_user, client, seller, bidder):
     assert "winner" not in shown
 
 
-def test_nobody_bid(as_user, client, seller):
+def test_close_without_bids_ends_without_sale(as_user, client, seller):
     product = factories.product(seller)
     answer = as_user(seller).post(url(product), {})
     assert (answer.status_code, answer.json()["result"]) == (200, "no_bids")
@@ -84,7 +84,7 @@ def test_nobody_bid(as_user, client, seller):
     }
 
 
-def test_a_reserve_that_was_not_met(as_user, seller, bidder):
+def test_close_with_reserve_not_met_ends_without_sale(as_user, seller, bidder):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, bidder, "99")
     answer = as_user(seller).post(url(product), {"accept_below_reserve": False})
@@ -96,7 +96,7 @@ def test_a_reserve_that_was_not_met(as_user, seller, bidder):
     assert (Auction.objects.get().status, Order.objects.exists()) == ("unsold", False)
 
 
-def test_the_seller_accepts_below_the_reserve(as_user, seller, bidder):
+def test_close_accepting_below_reserve_by_seller_sells(as_user, seller, bidder):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, bidder, "99")
     answer = as_user(seller).post(url(product), {"accept_below_reserve": True})
@@ -104,7 +104,7 @@ def test_the_seller_accepts_below_the_reserve(as_user, seller, bidder):
     assert (Order.objects.get().total, Auction.objects.get().sale_type) == (99, "below_reserve")
 
 
-def test_only_the_seller_accepts_below_the_reserve(as_user, seller, bidder, staff):
+def test_close_accepting_below_reserve_by_others_is_refused(as_user, seller, bidder, staff):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, bidder, "99")
     answer = as_user(staff).post(url(product), {"accept_below_reserve": True})
@@ -112,14 +112,14 @@ def test_only_the_seller_accepts_below_the_reserve(as_user, seller, bidder, staf
     assert Auction.objects.get().status == "open"
 
 
-def test_a_reserve_met_by_a_hidden_maximum_is_sold_at_it(as_user, seller, bidder):
+def test_close_with_reserve_met_by_maximum_sells_at_reserve(as_user, seller, bidder):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, bidder, max_amount="300")
     answer = as_user(seller).post(url(product))
     assert (answer.json()["result"], answer.json()["final_price"]) == ("sold", "100.00")
 
 
-def test_staff_close(as_user, seller, bidder, staff):
+def test_close_by_staff_closes(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "9")
     assert as_user(staff).post(url(product)).json()["result"] == "sold"
@@ -127,7 +127,7 @@ def test_staff_close(as_user, seller, bidder, staff):
 
 
 @pytest.mark.parametrize("who", ["bidder", "rival"])
-def test_a_stranger_may_not(as_user, seller, bidder, rival, who):
+def test_close_by_others_answers_403(as_user, seller, bidder, rival, who):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "9")
     answer = as_user({"bidder": bidder, "rival": rival}[who]).post(url(product))
@@ -136,7 +136,7 @@ def test_a_stranger_may_not(as_user, seller, bidder, rival, who):
     assert Auction.objects.get().status == "open"
 
 
-def test_closing_needs_a_token(client, seller):
+def test_close_without_token_answers_401(client, seller):
     answer = client.post(url(factories.product(seller)))
     assert (answer.status_code, answer.json()["code"], answer["WWW-Authenticate"]) == (
         401,
@@ -145,7 +145,7 @@ def test_closing_needs_a_token(client, seller):
     )
 
 
-def test_the_second_close_is_refused(as_user, seller, staff):
+def test_close_twice_is_refused(as_user, seller, staff):
     product = factories.product(seller)
     assert as_user(seller).post(url(product)).status_code == 200
     before = Auction.objects.values().get()
@@ -157,7 +157,7 @@ def test_the_second_close_is_refused(as_user, seller, staff):
     assert AuctionEvent.objects.count() == 1
 
 
-def test_a_closed_auction_takes_no_bid(as_user, seller, bidder):
+def test_bid_on_closed_auction_is_refused(as_user, seller, bidder):
     product = factories.product(seller)
     closing.close_auction(product_id=product.pk, actor=seller)
     answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/", {"amount": "9"})
@@ -165,19 +165,19 @@ def test_a_closed_auction_takes_no_bid(as_user, seller, bidder):
 
 
 @pytest.mark.parametrize("value", ["maybe", [], {}, None, 5])
-def test_a_bad_body_is_refused(as_user, seller, value):
+def test_close_with_bad_body_is_refused(as_user, seller, value):
     answer = as_user(seller).post(url(factories.product(seller)), {"accept_below_reserve": value})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["accept_below_reserve"])
     assert Auction.objects.get().status == "open"
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, method):
+def test_close_with_other_methods_answers_405(as_user, seller, method):
     answer = getattr(as_user(seller), method)(url(factories.product(seller)))
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
-def test_the_signal_is_sent_once_inside_the_transaction(seller, bidder):
+def test_close_sends_one_signal_in_its_transaction(seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "9")
     heard = []
@@ -191,7 +191,7 @@ def test_the_signal_is_sent_once_inside_the_transaction(seller, bidder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receiver_that_fails_takes_the_close_back(as_user, seller, bidder):
+def test_close_with_failing_receiver_is_rolled_back(as_user, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "9")
     caller = as_user(seller)

@@ -17,7 +17,7 @@ from tests import factories
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
-def test_what_is_due_is_closed_and_what_is_not_is_left(seller, bidder):
+def test_close_due_closes_due_auctions_only(seller, bidder):
     due, below, unsold, running = (
         factories.product(seller, reserve_price=reserve) for reserve in (None, Decimal(50), None, None)
     )
@@ -34,7 +34,7 @@ def test_what_is_due_is_closed_and_what_is_not_is_left(seller, bidder):
     assert [event.data["by"] for event in events] == ["time"] * 3
 
 
-def test_a_late_worker_closes_with_what_stood_at_the_end(seller, bidder):
+def test_close_due_late_closes_with_the_state_at_the_end(seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "9")
     auction_helpers.move_end_to_past(product, timedelta(hours=5))
@@ -44,12 +44,12 @@ def test_a_late_worker_closes_with_what_stood_at_the_end(seller, bidder):
     assert timezone.now() - auction.closed_at < timedelta(minutes=1)
 
 
-def test_what_has_not_begun_is_left(seller):
+def test_close_due_before_the_start_leaves_the_auction(seller):
     auction_helpers.move_start_to_tomorrow(factories.product(seller))
     assert closing.close_due() == 0
 
 
-def test_one_that_fails_does_not_stop_the_others(seller, bidder, caplog):
+def test_close_due_with_one_failure_closes_the_others(seller, bidder, caplog):
     products = [factories.product(seller) for _ in range(3)]
     for product in products:
         auction_helpers.bid(product, bidder, "9")
@@ -69,7 +69,7 @@ def test_one_that_fails_does_not_stop_the_others(seller, bidder, caplog):
     assert closing.close_due() == 1
 
 
-def test_a_bid_that_extends_between_the_look_and_the_lock_is_left_running(seller, monkeypatch):
+def test_close_due_overtaken_by_an_extension_leaves_the_auction(seller, monkeypatch):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product)
     lock = closing.lock_auction
@@ -83,7 +83,7 @@ def test_a_bid_that_extends_between_the_look_and_the_lock_is_left_running(seller
     assert Auction.objects.get().status == "open"
 
 
-def test_one_closed_between_the_look_and_the_lock_is_left_alone(seller, monkeypatch):
+def test_close_due_overtaken_by_a_close_leaves_the_auction(seller, monkeypatch):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product)
     lock = closing.lock_auction
@@ -120,7 +120,7 @@ def together(*jobs):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_any_number_of_closers_give_one_result(seller, bidder):
+def test_close_due_from_many_workers_gives_one_result(seller, bidder):
     products = [factories.product(seller) for _ in range(5)]
     for product in products:
         auction_helpers.bid(product, bidder, "9")
@@ -138,7 +138,7 @@ def test_any_number_of_closers_give_one_result(seller, bidder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bid_is_before_the_close_or_after_it_never_both(seller, bidder, rival):
+def test_close_due_during_bids_comes_before_or_after_each(seller, bidder, rival):
     for number in range(8):
         product = factories.product(seller)
         auction_helpers.bid(product, bidder, "5")

@@ -10,7 +10,7 @@ from auctioncraft import processes
 from tests.servers import free_port
 
 
-def test_a_taken_port_is_named_before_anything_starts(settings):
+def test_start_on_a_used_port_names_it(settings):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -21,7 +21,7 @@ def test_a_taken_port_is_named_before_anything_starts(settings):
                 processes.ensure_ports_free(web)
 
 
-def test_settings_made_for_another_port_are_made_anew(settings, monkeypatch):
+def test_start_on_another_port_rewrites_its_settings(settings, monkeypatch):
     settings.PORT = 8000
     started = []
     monkeypatch.setattr(processes.os, "execv", lambda *command: started.append(command))
@@ -33,6 +33,6 @@ def test_settings_made_for_another_port_are_made_anew(settings, monkeypatch):
     assert processes.os.environ["PORT"] == "8400"
 
 
-def test_free_ports_are_taken_as_they_are(settings):
+def test_start_on_free_ports_keeps_them(settings):
     settings.PORT, settings.STRIPE_DOUBLE_PORT = free_port(), free_port()
     assert processes.ensure_ports_free(settings.PORT) is None

@@ -85,13 +85,13 @@ def callers(client, as_user, rival, seller):
     return {"stranger": client, "rival": as_user(rival), "seller": as_user(seller)}
 
 
-def test_a_raised_maximum_is_nowhere_to_be_seen(sale, bidder, callers):
+def test_raised_maximum_changes_no_public_answer(sale, bidder, callers):
     before = seen(sale, callers)
     auction_helpers.bid(sale, bidder, max_amount="54321")
     assert differences(before, seen(sale, callers)) == {}
 
 
-def test_it_would_be_seen_if_it_moved_anything(sale, rival, callers):
+def test_visible_bid_changes_public_answers(sale, rival, callers):
     """Whether the comparison above can fail."""
     before = seen(sale, callers)
     auction_helpers.bid(sale, rival, "10.50")  # answered by the proxy at 11.00
@@ -101,7 +101,7 @@ def test_it_would_be_seen_if_it_moved_anything(sale, rival, callers):
 
 
 @pytest.mark.parametrize("reserve", ["800", "54321"])
-def test_below_it_no_reserve_is_told_from_another(seller, rival, bidder, callers, reserve):
+def test_reserve_not_met_changes_no_public_answer(seller, rival, bidder, callers, reserve):
     product = factories.product(seller, reserve_price=Decimal(900))
     auction_helpers.bid(product, bidder, max_amount="20")
     before = seen(product, callers)

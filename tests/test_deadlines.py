@@ -38,7 +38,7 @@ def refused(product, bidder, amount="5"):
     assert refusal.value.code == "auction_not_open"
 
 
-def test_the_first_bid_is_at_the_start_and_not_a_microsecond_before(clock, product, bidder):
+def test_bid_a_microsecond_before_start_is_refused(clock, product, bidder):
     clock.move_to(START + HOUR - TICK)
     refused(product, bidder)
     clock.move_to(START + HOUR)
@@ -46,7 +46,7 @@ def test_the_first_bid_is_at_the_start_and_not_a_microsecond_before(clock, produ
     assert Bid.objects.get().placed_at == START + HOUR
 
 
-def test_the_last_bid_is_a_microsecond_before_the_end_and_not_at_it(clock, product, bidder, rival):
+def test_bid_at_the_end_is_refused(clock, product, bidder, rival):
     clock.move_to(START + DAY - TICK)
     auction_helpers.bid(product, bidder, "5")
     assert Bid.objects.get().placed_at == START + DAY - TICK
@@ -55,7 +55,7 @@ def test_the_last_bid_is_a_microsecond_before_the_end_and_not_at_it(clock, produ
     assert Bid.objects.count() == 1
 
 
-def test_it_is_due_at_its_end_and_not_a_microsecond_before(clock, product):
+def test_close_due_a_microsecond_before_the_end_closes_nothing(clock, product):
     clock.move_to(START + DAY - TICK)
     assert closing.close_due() == 0
     clock.move_to(START + DAY)
@@ -63,7 +63,7 @@ def test_it_is_due_at_its_end_and_not_a_microsecond_before(clock, product):
     assert Auction.objects.get().closed_at == START + DAY
 
 
-def test_the_soft_close_begins_under_its_window_and_ends_at_the_hard_end(clock, seller, bidder, rival):
+def test_soft_close_extends_within_its_window_up_to_hard_end(clock, seller, bidder, rival):
     product = factories.product(seller, ends_at=START + DAY, soft_close_window=120, soft_close_extension=120)
     minutes = timedelta(minutes=2)
     clock.move_to(START + DAY - minutes)
@@ -83,7 +83,7 @@ def test_the_soft_close_begins_under_its_window_and_ends_at_the_hard_end(clock, 
     assert Auction.objects.get().ends_at == hard
 
 
-def test_a_raise_that_nobody_saw_and_a_bid_that_extends_may_share_a_moment(clock, product, bidder, rival):
+def test_hidden_raise_and_extending_bid_at_one_moment_are_valid(clock, product, bidder, rival):
     """Found by the state machine: check_invariants took the bid's extension for one before the raise."""
     Product.objects.update(soft_close_window=120, soft_close_extension=120)
     clock.move_to(START + DAY - timedelta(seconds=90))
@@ -94,7 +94,7 @@ def test_a_raise_that_nobody_saw_and_a_bid_that_extends_may_share_a_moment(clock
     assert find_violations("auctions") == {}
 
 
-def test_below_the_reserve_the_seller_has_48_hours_to_the_microsecond(clock, seller, bidder):
+def test_accept_below_reserve_at_48_hours_is_refused(clock, seller, bidder):
     early, late = (factories.product(seller, reserve_price=Decimal(50), ends_at=START + DAY) for _ in range(2))
     for product in (early, late):
         auction_helpers.bid(product, bidder, max_amount="20")
@@ -108,7 +108,7 @@ def test_below_the_reserve_the_seller_has_48_hours_to_the_microsecond(clock, sel
     assert refusal.value.code == "reserve_not_acceptable"
 
 
-def test_an_order_is_reminded_of_at_24_and_48_hours_and_expires_at_96(clock, product, bidder):
+def test_order_reminds_at_24_and_48_and_expires_at_96_hours(clock, product, bidder):
     clock.move_to(START + HOUR)
     auction_helpers.bid(product, bidder, "5")
     clock.move_to(START + DAY)
@@ -126,7 +126,7 @@ def test_an_order_is_reminded_of_at_24_and_48_hours_and_expires_at_96(clock, pro
     assert Order.objects.get().expired_at == sold_at + 96 * HOUR
 
 
-def test_a_second_chance_lapses_after_24_hours_whether_or_not_a_worker_came(clock, product, seller, bidder, rival):
+def test_second_chance_after_24_hours_lapses_without_a_worker(clock, product, seller, bidder, rival):
     clock.move_to(START + HOUR)
     auction_helpers.bid(product, rival, "5")
     auction_helpers.bid(product, bidder, "6")
@@ -156,7 +156,7 @@ def test_a_second_chance_lapses_after_24_hours_whether_or_not_a_worker_came(cloc
     ],
 )
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Auckland"])
-def test_a_time_is_what_its_offset_says_wherever_the_server_stands(clock, as_user, seller, settings, sent, meant, zone):
+def test_time_with_an_offset_is_stored_as_that_moment(clock, as_user, seller, settings, sent, meant, zone):
     settings.TIME_ZONE = zone
     body = {"name": "Clock", "category": factories.category().pk, "starting_bid": 1, "ends_at": sent}
     answer = as_user(seller).post("/api/products/", body)
@@ -165,7 +165,7 @@ def test_a_time_is_what_its_offset_says_wherever_the_server_stands(clock, as_use
     assert as_user(seller).get(f"/api/products/{answer.json()['id']}/").json()["ends_at"] == meant
 
 
-def test_an_auction_over_the_change_of_the_clocks_lasts_as_long_as_any(clock, seller, bidder, settings):
+def test_auction_across_daylight_saving_keeps_its_duration(clock, seller, bidder, settings):
     settings.TIME_ZONE = "Europe/Berlin"
     start = datetime(2026, 3, 28, 20, tzinfo=UTC)
     product = factories.product(seller, starts_at=start, ends_at=start + DAY)

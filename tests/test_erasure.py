@@ -56,7 +56,7 @@ def holding(*texts):
 # -- what is left ------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_left_that_says_who_it_was(me, erase, as_user, client, seller):
+def test_erasure_removes_all_personal_data(me, erase, as_user, client, seller):
     """Every column of every table is searched."""
     product = factories.product(seller)
     as_user(me).post(HISTORY.format(product.pk), {"amount": "10"}, HTTP_IDEMPOTENCY_KEY="key of mike@example.com")
@@ -89,7 +89,7 @@ def test_nothing_is_left_that_says_who_it_was(me, erase, as_user, client, seller
     assert broken_invariants() == []
 
 
-def test_the_account_is_nobodys(me, erase):
+def test_erased_account_cannot_be_used(me, erase):
     User.objects.filter(pk=me.pk).update(email_verified_at=me.created_at, last_login=me.created_at, strikes=0)
     answer = erase()
     assert (answer.status_code, answer.content) == (204, b"")
@@ -100,7 +100,7 @@ def test_the_account_is_nobodys(me, erase):
     assert (left.email_verified_at, left.last_login, left.created_at) == (None, None, me.created_at)
 
 
-def test_every_token_ends(me, erase, as_user, client):
+def test_erasure_ends_every_token(me, erase, as_user, client):
     other = as_user(me)
     pair = client.post("/api/auth/token/", {"email": me.email, **PROVED}).json()
     assert erase().status_code == 204
@@ -109,7 +109,7 @@ def test_every_token_ends(me, erase, as_user, client):
     assert client.post("/api/auth/token/", {"email": me.email, **PROVED}).status_code == 401
 
 
-def test_a_code_under_way_opens_nothing(me, erase, client):
+def test_erasure_ends_pending_codes(me, erase, client):
     code = otp.derive_code(otp.request_code(email=me.email, ip=None))
     assert erase().status_code == 204
     answer = client.post("/api/auth/otp/verify/", {"email": me.email, "code": code})
@@ -117,7 +117,7 @@ def test_a_code_under_way_opens_nothing(me, erase, client):
     assert send_due_emails() == 0
 
 
-def test_the_address_can_come_back_and_is_somebody_new(me, erase, as_user, client, seller):
+def test_erased_address_can_register_a_new_account(me, erase, as_user, client, seller):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, factories.user("rival@example.com"), "20")
@@ -136,7 +136,7 @@ def test_the_address_can_come_back_and_is_somebody_new(me, erase, as_user, clien
     assert broken_invariants() == []
 
 
-def test_two_people_can_go(me, erase, bidder, as_user):
+def test_erasure_of_two_accounts_works(me, erase, bidder, as_user):
     assert [erase().status_code, as_user(bidder).delete(URL, PROVED).status_code] == [204, 204]
     assert User.objects.filter(display_name="deleted member").count() == 2
 
@@ -144,7 +144,7 @@ def test_two_people_can_go(me, erase, bidder, as_user):
 # -- the record --------------------------------------------------------------------------------------------------------
 
 
-def test_the_history_stays_to_the_byte(me, erase, client, seller, rival):
+def test_erasure_keeps_bids_and_events_unchanged(me, erase, client, seller, rival):
     product = factories.product(seller)
     for amount in ("10", "20", "30"):
         auction_helpers.bid(product, me, amount)
@@ -172,7 +172,7 @@ def without_clock(answer):
     return [without_clock(item) for item in answer] if isinstance(answer, list) else answer
 
 
-def test_a_counterpart_sees_a_deleted_member(me, erase, as_user, client, seller, bidder):
+def test_erased_user_is_shown_as_deleted_member(me, erase, as_user, client, seller, bidder):
     bought, sold = (factories.product(who, buy_now_price=Decimal(70)) for who in (seller, me))
     buying.buy_now(product_id=bought.pk, buyer=me)
     buying.buy_now(product_id=sold.pk, buyer=bidder)
@@ -189,7 +189,7 @@ def test_a_counterpart_sees_a_deleted_member(me, erase, as_user, client, seller,
     assert broken_invariants() == []
 
 
-def test_own_auctions_without_bids_are_called_off(me, erase, client, rival, staff):
+def test_erasure_cancels_own_auctions_without_bids(me, erase, client, rival, staff):
     later, voided, ended = (factories.product(me) for _ in range(3))
     auction_helpers.move_start_to_tomorrow(later)
     auction_helpers.bid(voided, rival, "10")
@@ -207,7 +207,7 @@ def test_own_auctions_without_bids_are_called_off(me, erase, client, rival, staf
     assert broken_invariants() == []
 
 
-def test_what_one_followed_has_a_follower_less(me, erase, seller, rival):
+def test_erasure_reduces_watch_counts(me, erase, seller, rival):
     one, other = factories.product(seller), factories.product(me)
     for product in (one, other):
         for user in (me, rival):
@@ -217,7 +217,7 @@ def test_what_one_followed_has_a_follower_less(me, erase, seller, rival):
     assert set(Watch.objects.values_list("user", flat=True)) == {rival.pk}
 
 
-def test_what_waits_in_the_outbox_is_told_to_the_others_alone(me, erase, seller, rival):
+def test_erasure_with_pending_events_notifies_only_others(me, erase, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, rival, "20")
@@ -231,7 +231,7 @@ def test_what_waits_in_the_outbox_is_told_to_the_others_alone(me, erase, seller,
     assert broken_invariants() == []
 
 
-def test_nobody_who_left_is_told_of_an_end_to_come(me, erase, seller, rival):
+def test_erased_user_gets_no_ending_soon_notification(me, erase, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, rival, "20")
@@ -242,7 +242,7 @@ def test_nobody_who_left_is_told_of_an_end_to_come(me, erase, seller, rival):
     assert list(Notification.objects.values_list("recipient", flat=True)) == [rival.pk]
 
 
-def test_mails_that_wait_are_not_sent(me, erase, seller, rival):
+def test_erasure_cancels_waiting_emails(me, erase, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, rival, "20")
@@ -253,7 +253,7 @@ def test_mails_that_wait_are_not_sent(me, erase, seller, rival):
     assert all(me.email not in message.to for message in mail.outbox)
 
 
-def test_a_void_that_makes_a_deleted_member_lead_keeps_nobody_waiting(me, erase, seller, rival, staff, as_user):
+def test_void_that_makes_an_erased_user_lead_leaves_the_auction_usable(me, erase, seller, rival, staff, as_user):
     """Bids stand in their order, also those of whoever has left. Nobody will pay: that is found out at once."""
     product = factories.product(seller)
     third = factories.user("third@example.com")
@@ -275,7 +275,7 @@ def test_a_void_that_makes_a_deleted_member_lead_keeps_nobody_waiting(me, erase,
     assert broken_invariants() == []
 
 
-def test_staff_offer_nothing_of_a_seller_who_left(me, erase, bidder, rival, staff, as_user):
+def test_second_chance_of_erased_seller_is_refused(me, erase, bidder, rival, staff, as_user):
     product = factories.product(me)
     auction_helpers.bid(product, rival, "10")
     auction_helpers.bid(product, bidder, "30")

@@ -47,7 +47,7 @@ def assert_refused(answer, *reasons):
     assert (answer.status_code, answer.json()) == (409, refused(*reasons))
 
 
-def test_not_whoever_leads(me, erase, seller, rival):
+def test_erasure_of_a_leader_is_refused(me, erase, seller, rival):
     product, led_before = factories.product(seller), factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(led_before, me, "10")
@@ -61,7 +61,7 @@ def test_not_whoever_leads(me, erase, seller, rival):
     assert erase().status_code == 204
 
 
-def test_not_while_the_seller_may_accept_below_the_reserve(me, erase, seller):
+def test_erasure_while_reserve_can_be_waived_is_refused(me, erase, seller):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, me, "10")
     closing.close_auction(product_id=product.pk, actor=seller)
@@ -73,7 +73,7 @@ def test_not_while_the_seller_may_accept_below_the_reserve(me, erase, seller):
     assert erase().status_code == 204
 
 
-def test_not_to_be_accepted_any_more_once_listed_again(me, erase, seller):
+def test_erasure_after_relisting_is_accepted(me, erase, seller):
     product = factories.product(seller, reserve_price=Decimal(100))
     auction_helpers.bid(product, me, "10")
     closing.close_auction(product_id=product.pk, actor=seller)
@@ -81,7 +81,7 @@ def test_not_to_be_accepted_any_more_once_listed_again(me, erase, seller):
     assert erase().status_code == 204
 
 
-def test_not_a_seller_on_whose_product_there_are_bids(me, erase, rival):
+def test_erasure_of_seller_with_bids_is_refused(me, erase, rival):
     product, bare = factories.product(me), factories.product(me)
     auction_helpers.bid(product, rival, "10")
     with assert_nothing_written():
@@ -89,7 +89,7 @@ def test_not_a_seller_on_whose_product_there_are_bids(me, erase, rival):
     assert Auction.objects.get(pk=bare.pk).status == "open"
 
 
-def test_neither_side_of_an_unpaid_order(me, erase, seller, bidder):
+def test_erasure_with_unpaid_order_is_refused_to_both_sides(me, erase, seller, bidder):
     bought, sold = (factories.product(who, buy_now_price=Decimal(70)) for who in (seller, me))
     buying.buy_now(product_id=bought.pk, buyer=me)
     buying.buy_now(product_id=sold.pk, buyer=bidder)
@@ -105,7 +105,7 @@ def test_neither_side_of_an_unpaid_order(me, erase, seller, bidder):
     assert broken_invariants() == []
 
 
-def test_neither_side_of_an_open_second_chance(me, erase, as_user, seller, rival):
+def test_erasure_with_open_second_chance_is_refused_to_both_sides(me, erase, as_user, seller, rival):
     to_me, of_mine = factories.product(seller), factories.product(me)
     third = factories.user("third@example.com")
     for product, next_one in ((to_me, me), (of_mine, third)):
@@ -121,7 +121,7 @@ def test_neither_side_of_an_open_second_chance(me, erase, as_user, seller, rival
     assert broken_invariants() == []
 
 
-def test_all_reasons_are_told_at_once(me, erase, seller, rival):
+def test_erasure_refusal_lists_all_reasons(me, erase, seller, rival):
     led, sells = factories.product(seller), factories.product(me)
     bought = factories.product(seller, buy_now_price=Decimal(70))
     auction_helpers.bid(led, me, "10")
@@ -132,37 +132,37 @@ def test_all_reasons_are_told_at_once(me, erase, seller, rival):
 
 
 @pytest.mark.parametrize("rank", ["is_staff", "is_superuser"])
-def test_not_staff(me, erase, rank):
+def test_erasure_of_staff_is_refused(me, erase, rank):
     User.objects.filter(pk=me.pk).update(**{rank: True})
     with assert_nothing_written():
         assert_refused(erase(), {"reason": "staff"})
 
 
 @pytest.mark.parametrize("body", [{}, {"password": "wrong"}, {"password": ""}, {"password": None}, {"password": [1]}])
-def test_not_without_the_password(me, erase, body):
+def test_erasure_without_password_is_refused(me, erase, body):
     with assert_nothing_written():
         answer = erase(body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert answer.json()["errors"].keys() == {"password"}
 
 
-def test_guesses_at_the_password_are_limited(me, erase):
+def test_erasure_with_wrong_passwords_is_limited(me, erase):
     assert [erase({"password": "wrong"}).status_code for _ in range(6)] == [400] * 5 + [429]
     assert erase().status_code == 429
     assert User.objects.get().is_active
 
 
-def test_without_a_password_the_token_is_enough(me, as_user):
+def test_erasure_of_account_without_password_needs_only_the_token(me, as_user):
     me.set_password(None)
     me.save()
     assert as_user(me).delete(URL).status_code == 204
 
 
-def test_not_without_a_token(me, client):
+def test_erasure_without_token_answers_401(me, client):
     assert client.delete(URL, PROVED).status_code == 401
     assert User.objects.get().email == "mike@example.com"
 
 
-def test_what_somebody_else_is_called_is_not_asked(me, erase, bidder):
+def test_erasure_refusal_names_no_other_user(me, erase, bidder):
     assert erase({**PROVED, "id": bidder.pk, "email": bidder.email, "user": bidder.pk}).status_code == 204
     assert User.objects.get(pk=bidder.pk).is_active

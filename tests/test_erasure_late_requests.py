@@ -76,7 +76,7 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("when", ["after", "interleave"])
-def test_whoever_was_let_in_before_does_nothing_any_more(me, seller, rival, act, when):
+def test_request_authenticated_before_erasure_is_refused(me, seller, rival, act, when):
     User.objects.filter(pk=me.pk).update(password=make_password(None))
     me.refresh_from_db()
     work = ACTS[act](me, seller, rival)
@@ -100,7 +100,7 @@ def test_whoever_was_let_in_before_does_nothing_any_more(me, seller, rival, act,
 
 
 @pytest.mark.parametrize("act", [act for act in ACTS if act not in {"buys", "goes", "changes the name"}])
-def test_what_was_begun_before_is_forgotten_with_the_rest(me, seller, rival, act):
+def test_data_written_before_erasure_commits_is_erased(me, seller, rival, act):
     User.objects.filter(pk=me.pk).update(password=make_password(None))
     me.refresh_from_db()
     done, erased = interleave(

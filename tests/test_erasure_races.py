@@ -69,7 +69,7 @@ def erased_while(monkeypatch, user):
 # -- a bid -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_bid_that_looked_before_and_writes_after_is_refused(me, seller, monkeypatch):
+def test_bid_overtaken_by_erasure_is_refused(me, seller, monkeypatch):
     product = factories.product(seller)
     erased_while(monkeypatch, me)
     with pytest.raises(NotAuthenticated):
@@ -79,7 +79,7 @@ def test_a_bid_that_looked_before_and_writes_after_is_refused(me, seller, monkey
     assert broken_invariants() == []
 
 
-def test_without_the_guard_a_deleted_member_leads(me, seller, monkeypatch):
+def test_bid_overtaken_by_erasure_without_version_check_is_stored(me, seller, monkeypatch):
     product = factories.product(seller)
     erased_while(monkeypatch, me)
     disable_in_bids(monkeypatch, "bidder")
@@ -87,7 +87,7 @@ def test_without_the_guard_a_deleted_member_leads(me, seller, monkeypatch):
     assert Auction.objects.get().leader.display_name == "deleted member"
 
 
-def test_a_bid_that_looked_before_a_disabling_is_refused_too(me, seller, monkeypatch):
+def test_bid_overtaken_by_disabling_is_refused(me, seller, monkeypatch):
     product = factories.product(seller)
     monkeypatch.setattr(f"{__name__}.erase", lambda user: profile.disable_account(user=user))
     erased_while(monkeypatch, me)
@@ -96,7 +96,7 @@ def test_a_bid_that_looked_before_a_disabling_is_refused_too(me, seller, monkeyp
     assert not Bid.objects.exists()
 
 
-def test_an_erasure_waits_for_a_bid_that_is_being_written(me, seller):
+def test_erasure_during_a_bid_waits_and_is_refused(me, seller):
     product = factories.product(seller)
     bid, erased = interleave(lambda: auction_helpers.bid(product, me, "10"), lambda: erase(me))
     assert bid["outcome"] == "leading"
@@ -104,7 +104,7 @@ def test_an_erasure_waits_for_a_bid_that_is_being_written(me, seller):
     assert broken_invariants() == []
 
 
-def test_without_the_hold_it_does_not(on_postgres, me, seller, monkeypatch):
+def test_erasure_during_a_bid_without_lock_is_done(on_postgres, me, seller, monkeypatch):
     product = factories.product(seller)
     disable_in_bids(monkeypatch, "bidder_lock")
     bid, erased = interleave(lambda: auction_helpers.bid(product, me, "10"), lambda: erase(me))
@@ -112,7 +112,7 @@ def test_without_the_hold_it_does_not(on_postgres, me, seller, monkeypatch):
     assert Auction.objects.get().leader.display_name == "deleted member"
 
 
-def test_a_bid_waits_for_an_erasure_and_is_refused(me, seller):
+def test_bid_during_erasure_waits_and_is_refused(me, seller):
     product = factories.product(seller)
     erased, bid = interleave(lambda: erase(me), lambda: auction_helpers.bid(product, me, "10"))
     assert erased is None
@@ -120,14 +120,14 @@ def test_a_bid_waits_for_an_erasure_and_is_refused(me, seller):
     assert not Bid.objects.exists()
 
 
-def test_a_bid_on_ones_own_product_is_seen(me, rival):
+def test_erasure_of_seller_during_a_bid_is_refused(me, rival):
     product = factories.product(me)
     bid, erased = interleave(lambda: auction_helpers.bid(product, rival, "10"), lambda: erase(me))
     assert bid["outcome"] == "leading"
     assert reasons(erased) == ["has_bids"]
 
 
-def test_a_bid_on_what_is_being_called_off_is_refused(me, rival):
+def test_bid_during_erasure_of_seller_is_refused(me, rival):
     product = factories.product(me)
     erased, bid = interleave(lambda: erase(me), lambda: auction_helpers.bid(product, rival, "10"))
     assert (erased, bid.code) == (None, "auction_not_open")
@@ -139,7 +139,7 @@ def test_a_bid_on_what_is_being_called_off_is_refused(me, rival):
 
 
 @pytest.mark.parametrize("reserve", [None, Decimal(100)], ids=["sold", "below the reserve"])
-def test_a_close_that_one_wins_is_seen(me, seller, reserve):
+def test_erasure_during_a_close_won_is_refused(me, seller, reserve):
     product = factories.product(seller, reserve_price=reserve)
     auction_helpers.bid(product, me, "10")
     _, erased = interleave(lambda: closing.close_auction(product_id=product.pk, actor=seller), lambda: erase(me))
@@ -149,7 +149,7 @@ def test_a_close_that_one_wins_is_seen(me, seller, reserve):
     assert broken_invariants() == []
 
 
-def test_a_close_of_ones_own_auction_without_bids_ends_it(me):
+def test_erasure_during_a_close_without_bids_is_done(me):
     product = factories.product(me)
     _, erased = interleave(lambda: closing.close_auction(product_id=product.pk, actor=me), lambda: erase(me))
     assert erased is None
@@ -157,7 +157,7 @@ def test_a_close_of_ones_own_auction_without_bids_ends_it(me):
     assert broken_invariants() == []
 
 
-def test_buying_is_seen_by_the_buyers_erasure_and_by_the_sellers(me, seller, rival):
+def test_erasure_during_buy_now_is_refused_to_both_sides(me, seller, rival):
     for one, other in ((me, seller), (rival, me)):
         product = factories.product(other, buy_now_price=Decimal(70))
         _, erased = interleave(
@@ -168,7 +168,7 @@ def test_buying_is_seen_by_the_buyers_erasure_and_by_the_sellers(me, seller, riv
     assert broken_invariants() == []
 
 
-def test_without_the_hold_buying_is_not_seen(on_postgres, me, seller, monkeypatch):
+def test_erasure_during_buy_now_without_lock_is_done(on_postgres, me, seller, monkeypatch):
     product = factories.product(seller, buy_now_price=Decimal(70))
     monkeypatch.setattr(user_locking, "_HOLD", "")
     _, erased = interleave(lambda: buying.buy_now(product_id=product.pk, buyer=me), lambda: erase(me))
@@ -184,13 +184,13 @@ def on_offer(seller, bidder, rival):
     return product
 
 
-def test_an_offer_by_staff_is_seen(me, bidder, rival, staff):
+def test_erasure_during_second_chance_offer_is_refused(me, bidder, rival, staff):
     product = on_offer(me, bidder, rival)
     _, erased = interleave(lambda: second_chance.offer(product_id=product.pk, actor=staff), lambda: erase(me))
     assert reasons(erased) == ["second_chance"]
 
 
-def test_an_offer_accepted_is_seen(me, bidder, rival):
+def test_erasure_during_second_chance_accept_is_refused(me, bidder, rival):
     product = on_offer(me, bidder, rival)
     second_chance.offer(product_id=product.pk, actor=me)
     _, erased = interleave(lambda: second_chance.accept(product_id=product.pk, bidder=bidder), lambda: erase(me))
@@ -199,7 +199,7 @@ def test_an_offer_accepted_is_seen(me, bidder, rival):
     assert broken_invariants() == []
 
 
-def test_a_second_chance_offered_to_whoever_leaves_lapses(me, seller, rival):
+def test_second_chance_offered_to_erased_user_lapses(me, seller, rival):
     """Nobody is hurt by it, so nothing waits for it."""
     product = on_offer(seller, me, rival)
     _, erased = interleave(lambda: second_chance.offer(product_id=product.pk, actor=seller), lambda: erase(me))
@@ -232,26 +232,26 @@ def written_while_erased(monkeypatch, me, seller, rival):
     return erased
 
 
-def test_notices_that_are_being_written_are_deleted(me, seller, rival, monkeypatch):
+def test_erasure_during_notification_writes_deletes_them(me, seller, rival, monkeypatch):
     assert written_while_erased(monkeypatch, me, seller, rival) is None
     assert not Notification.objects.exists()
     assert broken_invariants() == []
 
 
-def test_without_the_hold_they_stay(on_postgres, me, seller, rival, monkeypatch):
+def test_erasure_during_notification_writes_without_lock_leaves_them(on_postgres, me, seller, rival, monkeypatch):
     monkeypatch.setattr(user_locking, "_HOLD", "")
     assert written_while_erased(monkeypatch, me, seller, rival) is None
     assert Notification.objects.get().recipient.display_name == "deleted member"
 
 
-def test_of_two_erasures_at_once_one_is_done(me):
+def test_erasure_twice_at_once_is_done_once(me):
     results = interleave(lambda: erase(me), lambda: erase(me))
     assert results[0] is None
     assert isinstance(results[1], NotAuthenticated | DomainError | User.DoesNotExist), results
     assert User.objects.filter(display_name="deleted member").count() == 1
 
 
-def test_an_erasure_that_fails_at_its_end_changes_nothing(me, seller):
+def test_erasure_that_fails_is_rolled_back(me, seller):
     watching.watch(product_id=factories.product(seller).pk, user=me)
     mine = factories.product(me)
 

@@ -39,7 +39,7 @@ def without(row, *names):
     return {name: value for name, value in row.items() if name not in names}
 
 
-def test_somebody_new_has_a_profile_and_a_sign_in(me, exported):
+def test_export_of_new_account_holds_profile_and_session(me, exported):
     answer = exported()
     sign_in = Session.objects.get()
     profile, sign_ins = answer.pop("profile"), answer.pop("sign_ins")
@@ -64,7 +64,7 @@ def test_somebody_new_has_a_profile_and_a_sign_in(me, exported):
     assert set(map(str, answer.values())) == {"[]"}
 
 
-def test_it_is_a_private_file_and_needs_a_token(me, as_user, client):
+def test_export_is_a_private_file_for_its_user(me, as_user, client):
     answer = as_user(me).get(URL)
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "no-store"
@@ -72,7 +72,7 @@ def test_it_is_a_private_file_and_needs_a_token(me, as_user, client):
     assert client.get(URL).status_code == 401
 
 
-def test_codes_tries_and_addresses_by_their_times_alone(me, exported, client):
+def test_export_lists_codes_attempts_and_emails_by_time(me, exported, client):
     code = otp.request_code(email=me.email, ip="192.0.2.7")
     client.post("/api/auth/otp/verify/", {"email": me.email, "code": "wrong"})
     client.post("/api/auth/token/", {"email": me.email, "password": "wrong"})
@@ -90,7 +90,7 @@ def test_codes_tries_and_addresses_by_their_times_alone(me, exported, client):
     assert OneTimeCode.objects.get().nonce not in json.dumps(answer)
 
 
-def test_what_one_listed_with_its_reserve(me, exported):
+def test_export_lists_own_products_with_reserve(me, exported):
     product = factories.product(
         me, description="Old.", reserve_price=Decimal(50), buy_now_price=Decimal(80), shipping=Decimal("4.50")
     )
@@ -124,7 +124,7 @@ def test_what_one_listed_with_its_reserve(me, exported):
     ]
 
 
-def test_ones_own_bids_and_maxima_and_nobody_elses(me, exported, seller, rival):
+def test_export_lists_own_bids_and_maximums_only(me, exported, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10", "20")
     auction_helpers.bid(product, rival, "12", "54321.09")
@@ -141,7 +141,7 @@ def test_ones_own_bids_and_maxima_and_nobody_elses(me, exported, seller, rival):
     assert "65432" not in json.dumps(answer)
 
 
-def test_what_one_bought_and_sold_and_whom_one_follows(me, exported, seller, bidder):
+def test_export_lists_orders_and_watches(me, exported, seller, bidder):
     bought = factories.product(seller, name="A lamp", buy_now_price=Decimal(70), shipping=Decimal(5))
     buying.buy_now(product_id=bought.pk, buyer=me)
     order = Order.objects.get()
@@ -192,7 +192,7 @@ def test_what_one_bought_and_sold_and_whom_one_follows(me, exported, seller, bid
     assert answer["watches"] == [{"product": bought.pk, "name": "A lamp"}]
 
 
-def test_second_chances_notices_and_kept_answers(me, exported, as_user, seller, rival):
+def test_export_lists_second_chances_notifications_and_keys(me, exported, as_user, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10", "20")
     as_user(rival).post(f"/api/products/{product.pk}/bids/", {"amount": "30"}, HTTP_IDEMPOTENCY_KEY="theirs")
@@ -214,7 +214,7 @@ def test_second_chances_notices_and_kept_answers(me, exported, as_user, seller, 
     assert [row["key"] for row in answer["idempotency_keys"]] == ["mine"]
 
 
-def test_nothing_in_it_opens_anything_or_is_somebody_elses(me, exported, as_user, client, seller, rival):
+def test_export_holds_no_secret_and_no_foreign_data(me, exported, as_user, client, seller, rival):
     held = client.post("/api/auth/token/", {"email": me.email, "password": "correct horse battery"}).json()
     product = factories.product(seller, buy_now_price=Decimal(70))
     auction_helpers.bid(factories.product(me), rival, "10")
@@ -227,13 +227,13 @@ def test_nothing_in_it_opens_anything_or_is_somebody_elses(me, exported, as_user
     assert [secret for secret in secrets if secret in text] == []
 
 
-def test_the_schema_names_every_section(exported):
+def test_export_schema_describes_every_section(exported):
     shape = SchemaGenerator().get_schema(public=True)["components"]["schemas"]["Export"]
     assert set(shape["properties"]) == set(exported())
     assert set(shape["required"]) == set(exported())
 
 
-def test_a_closed_account_gets_nothing(me, as_user):
+def test_export_of_closed_account_answers_401(me, as_user):
     caller = as_user(me)
     me.is_active = False
     me.save()

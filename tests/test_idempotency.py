@@ -17,7 +17,7 @@ def run(work, key="one", asked="a", user_id=1):
     return idempotency.run_idempotent(user_id=user_id, key=key, fingerprint=idempotency.fingerprint(asked), work=work)
 
 
-def test_the_second_time_gets_the_first_answer_and_does_nothing():
+def test_same_key_and_request_repeats_the_answer():
     answers = iter([{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}])
     assert [run(lambda: next(answers)) for _ in range(3)] == [{"n": 1}] * 3
     assert run(lambda: next(answers), key="two") == {"n": 2}
@@ -25,13 +25,13 @@ def test_the_second_time_gets_the_first_answer_and_does_nothing():
     assert run(lambda: next(answers), key=None) == {"n": 4}
 
 
-def test_another_request_under_the_same_key_is_refused():
+def test_same_key_with_other_request_answers_422():
     run(dict)
     with pytest.raises(IdempotencyKeyReused):
         run(dict, asked="b")
 
 
-def test_a_refusal_is_not_kept():
+def test_refusal_leaves_the_key_free():
     def refuse():
         factories.category("Undone")
         raise Invalid(name="No.")
@@ -42,7 +42,7 @@ def test_a_refusal_is_not_kept():
     assert run(lambda: {"n": 1}) == {"n": 1}
 
 
-def test_an_integrity_error_of_the_work_itself_is_not_hidden():
+def test_integrity_error_of_the_work_is_raised():
     def fail():
         raise IntegrityError
 
@@ -50,7 +50,7 @@ def test_an_integrity_error_of_the_work_itself_is_not_hidden():
         run(fail)
 
 
-def test_the_same_amount_however_written_is_the_same_request():
+def test_same_key_with_same_amount_written_differently_repeats_the_answer():
     same = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("9", "9.0", "9.000", "0.9e1")}
     assert len(same) == 1
     other = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("90", "0.9", "9.01")}
@@ -61,7 +61,7 @@ def test_the_same_amount_however_written_is_the_same_request():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_one_effect_one_answer():
+def test_same_key_twice_at_once_has_one_effect():
     start, answers = threading.Barrier(6), []
 
     def work():

@@ -34,7 +34,7 @@ def clock():
         yield simulated
 
 
-def test_from_a_bid_that_was_void_to_a_second_chance_and_a_relisting(clock, seller, bidder, rival, staff):
+def test_product_from_void_to_second_chance_to_relisting_stays_consistent(clock, seller, bidder, rival, staff):
     third = factories.user("third@example.com")
     product = factories.product(seller, description="Old.", starts_at=clock.now + HOUR, ends_at=clock.now + 25 * HOUR)
     editing.edit_product(product_id=product.pk, actor=seller, changes={"shipping": Decimal(5), "name": "A lamp"})

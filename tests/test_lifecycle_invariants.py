@@ -237,7 +237,7 @@ FORGED = [
 ]
 
 
-def test_every_check_of_auctions_is_seen_failing():
+def test_every_auction_invariant_has_a_failing_example():
     assert {check for check, _ in FORGED} | {check for check, _ in CORRUPTIONS.values()} >= {
         found.name for found in all_invariants("auctions")
     }
@@ -253,7 +253,7 @@ def findings():
     return find_violations()
 
 
-def test_a_life_breaks_nothing_and_each_forgery_is_found(seller, bidder, rival, staff):
+def test_invariants_find_each_corrupted_row_and_nothing_else(seller, bidder, rival, staff):
     with SimulatedClock(timezone.now()) as clock:
         scene = Scene(clock, seller, bidder, rival, staff)
         assert findings() == {}

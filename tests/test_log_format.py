@@ -49,7 +49,7 @@ def failure(text):
         return sys.exc_info()
 
 
-def test_production_writes_json():
+def test_log_in_production_is_json():
     assert as_json(record("delivery %s failed", 7, status=503, request="whatever", path="/x")) == {
         "time": "2026-11-23T22:04:05.678Z",
         "level": "warning",
@@ -59,12 +59,12 @@ def test_production_writes_json():
     }
 
 
-def test_development_writes_key_and_value_after_what_happened():
+def test_log_in_development_is_message_and_fields():
     line = as_text(record("delivery %s failed", 7, status=503, route="a b"))
     assert line == '22:04:05.678Z WARNING notifications: delivery 7 failed route="a b" status=503'
 
 
-def test_a_line_says_of_which_request_and_user_it_is(call):
+def test_log_line_names_request_and_user(call):
     assert as_json(record("x"))["request_id"] == "request-1"
     assert "user" not in as_json(record("x"))
     call.user = type("Somebody", (), {"pk": 12})()
@@ -72,7 +72,7 @@ def test_a_line_says_of_which_request_and_user_it_is(call):
     assert as_text(record("x")).endswith("x user=12 request_id=request-1")
 
 
-def test_the_lines_of_a_task_name_it(monkeypatch):
+def test_log_line_of_a_task_names_it(monkeypatch):
     """Its own, and Celery's about its failure; nothing that comes after it."""
     lines = []
 
@@ -101,7 +101,7 @@ def test_the_lines_of_a_task_name_it(monkeypatch):
     ]
 
 
-def test_secrets_go_from_messages_arguments_fields_and_exceptions():
+def test_log_line_with_a_secret_is_redacted():
     made = record("code %s for %s", "042137", {"password": "hunter-two"}, exc_info=failure("access='abc.def'"))
     for line in (logs.formatter(log_format="json").format(made), as_text(made)):
         assert not [secret for secret in ("042137", "hunter-two", "abc.def") if secret in line]
@@ -109,7 +109,7 @@ def test_secrets_go_from_messages_arguments_fields_and_exceptions():
     assert made.args == ("042137", {"password": "hunter-two"})  # other handlers get it as it was
 
 
-def test_a_traceback_is_one_field_of_json_and_lines_of_text():
+def test_log_traceback_is_one_json_field():
     made = record("failed", exc_info=failure("odd"))
     assert as_json(made)["exception"].endswith("ValueError: invalid literal for int() with base 10: 'odd'")
     assert as_text(made).splitlines()[1] == "Traceback (most recent call last):"
@@ -117,18 +117,18 @@ def test_a_traceback_is_one_field_of_json_and_lines_of_text():
 
 
 @pytest.mark.parametrize("log_format", logs.FORMATS)
-def test_a_message_cannot_make_up_a_line(log_format):
+def test_log_message_with_newline_stays_one_line(log_format):
     line = logs.formatter(log_format=log_format).format(record("x\n22:04 INFO auctioncraft: \x1b[2Jall is well\r\x9b"))
     assert line.isprintable()
 
 
-def test_what_json_cannot_hold_is_written_all_the_same():
+def test_log_field_without_json_form_is_written():
     line = as_json(record("lone \ud800", status=2**70, route=object))
     assert (line["event"], line["status"]) == ("lone \ud800", 2**70)
     assert line["route"] == "<class 'object'>"
 
 
-def test_a_line_that_cannot_be_made_is_named_and_not_shown():
+def test_log_line_that_cannot_be_formatted_is_named_only():
     stream = io.StringIO()
     handler = logs.LineHandler(stream)
     handler.setFormatter(logs.formatter(log_format="json"))
@@ -138,12 +138,12 @@ def test_a_line_that_cannot_be_made_is_named_and_not_shown():
     handler.handle(record("the stream is closed"))
 
 
-def test_another_form_is_refused():
+def test_log_format_unknown_is_refused():
     with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT is one of json, text"):
         logs.logging_config(log_format="xml", level="INFO")
 
 
-def test_every_logger_writes_through_the_one_handler():
+def test_every_logger_uses_the_one_handler():
     """Django's, Celery's and the web server's come with handlers of their own, which would write as they like."""
     assert list(settings.LOGGING["handlers"]) == ["stderr"]
     # Uvicorn's are the Stripe double's, when a test of this process has run it.

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("key", ["", " ", "clé", "a" * 256, "a\tb"], ids=["empty", "blank", "accent", "256", "tab"])
-def test_a_key_that_cannot_be_kept_is_refused_and_not_taken_for_none(as_user, seller, key):
+def test_idempotency_key_malformed_answers_400(as_user, seller, key):
     body = {"name": "Lamp", "category": factories.category().pk, "starting_bid": 1}
     answer = as_user(seller).post("/api/products/", body, HTTP_IDEMPOTENCY_KEY=key)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
@@ -22,7 +22,7 @@ def test_a_key_that_cannot_be_kept_is_refused_and_not_taken_for_none(as_user, se
     assert not Product.objects.exists()
 
 
-def test_a_chunked_body_is_refused_and_not_taken_for_an_empty_one(as_user, seller, bidder):
+def test_chunked_body_answers_411(as_user, seller, bidder):
     product = factories.product(seller)
     answer = as_user(seller).post(
         f"/api/products/{product.pk}/close_auction/", {}, HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""
@@ -35,24 +35,24 @@ def test_a_chunked_body_is_refused_and_not_taken_for_an_empty_one(as_user, selle
     assert Auction.objects.get().status == "open"
 
 
-def test_more_parameters_than_are_read_are_refused(client):
+def test_too_many_parameters_answer_400(client):
     answer = client.get("/api/products/?" + "a=1&" * 1_001)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_a_header_that_the_server_blanked_is_no_anonymous_caller(client, seller):
+def test_authorization_header_blanked_by_server_answers_401(client, seller):
     answer = client.get("/api/products/", HTTP_AUTHORIZATION="")
     assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
 
 
 @pytest.mark.parametrize("seconds", [" 12", "\uff11\uff12", "1_000", "+1", "1.", True, -1, 86_401])
-def test_seconds_are_plain_digits(as_user, seller, seconds):
+def test_seconds_not_in_plain_digits_answer_400(as_user, seller, seconds):
     body = {"name": "Lamp", "category": factories.category().pk, "starting_bid": 1, "soft_close_window": seconds}
     answer = as_user(seller).post("/api/products/", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["soft_close_window"])
 
 
-def test_what_was_answered_to_a_token_is_kept_out_of_caches(as_user, client, seller):
+def test_answer_to_a_token_is_not_cached(as_user, client, seller):
     assert as_user(seller).get("/api/users/me/")["Cache-Control"] == "no-store"
     assert as_user(seller).get("/api/payments/orders/")["Cache-Control"] == "private, no-store"
     assert "Cache-Control" not in client.get("/api/products/")
@@ -61,7 +61,7 @@ def test_what_was_answered_to_a_token_is_kept_out_of_caches(as_user, client, sel
 @pytest.mark.parametrize(
     "content_type", ["x; a*=nonsense'en'x", "x; a*=utf-8'en", "application/json; a=" + "b" * 20_000]
 )
-def test_a_content_type_that_makes_no_sense_is_of_the_wrong_type(content_type):
+def test_content_type_malformed_answers_415(content_type):
     """As the server sees it: Django fails on it before there is a request."""
     answers = []
     environ = RequestFactory()._base_environ(

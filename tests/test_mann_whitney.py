@@ -7,7 +7,7 @@ import pytest
 from benchmarks import mann_whitney
 
 
-def test_figures_worked_out_by_hand_are_found_again():
+def test_mann_whitney_gives_figures_worked_out_by_hand():
     first, second = [1, 2, 4, 7, 8], [3, 5, 6, 9, 10, 11]
 
     found = mann_whitney.compare(first, second)
@@ -18,7 +18,7 @@ def test_figures_worked_out_by_hand_are_found_again():
     assert found.p == pytest.approx(0.1709, abs=0.0001)
 
 
-def test_ties_count_half_and_narrow_the_variance():
+def test_mann_whitney_with_ties_counts_half():
     found = mann_whitney.compare([1, 2, 2, 3], [2, 3, 3, 4])
 
     assert found.share == pytest.approx((0 + 0.5 + 0.5 + 2) / 16)
@@ -26,20 +26,20 @@ def test_ties_count_half_and_narrow_the_variance():
     assert found.p == pytest.approx(0.1720, abs=0.0001)
 
 
-def test_it_does_not_matter_which_comes_first():
+def test_mann_whitney_with_swapped_samples_gives_the_same():
     one, other = [1.0, 5.0, 6.0, 9.0], [2.0, 3.0, 4.0]
 
     assert mann_whitney.compare(one, other).p == pytest.approx(mann_whitney.compare(other, one).p)
     assert mann_whitney.compare(one, other).share == pytest.approx(1 - mann_whitney.compare(other, one).share)
 
 
-def test_what_is_all_equal_is_not_told_apart():
+def test_mann_whitney_with_equal_samples_finds_no_difference():
     assert mann_whitney.compare([3.0] * 5, [3.0] * 7) == mann_whitney.Comparison(p=1.0, share=0.5)
     with pytest.raises(ValueError, match="nothing"):
         mann_whitney.compare([], [1.0])
 
 
-def test_false_alarms_are_as_rare_as_they_should_be_and_a_delay_is_seen():
+def test_mann_whitney_false_alarms_are_rare_and_a_delay_is_found():
     chance = random.Random(1)
 
     def sample(delay=0.0):
@@ -50,7 +50,7 @@ def test_false_alarms_are_as_rare_as_they_should_be_and_a_delay_is_seen():
     assert mann_whitney.compare(sample(0.3), sample()).p < 0.001
 
 
-def test_the_least_delay_seen_is_where_the_verdict_turns():
+def test_mann_whitney_least_detectable_delay_is_where_the_verdict_turns():
     chance = random.Random(2)
     first, second = ([chance.lognormvariate(0, 0.5) for _ in range(300)] for _ in range(2))
 

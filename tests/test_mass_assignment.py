@@ -85,7 +85,7 @@ def _holes(path):
 
 
 @pytest.mark.parametrize(("row", "role"), TAKEN, ids=[f"{row.address} as {role}" for row, role in TAKEN])
-def test_what_nobody_asked_for_changes_nothing(scenario, asked_for, row, role):
+def test_body_with_unknown_fields_changes_no_row(scenario, asked_for, row, role):
     def after(extra):
         with rolled_back():
             answer = scenario.send(role, row.method, row.path, {**extra, **(row.body or {})})
@@ -102,7 +102,7 @@ def test_what_nobody_asked_for_changes_nothing(scenario, asked_for, row, role):
     assert [mark for mark in MARKS if mark in everything] == []
 
 
-def test_it_would_be_seen(scenario):
+def test_changed_row_is_detected(scenario):
     """Whether the comparison above can fail."""
     before = columns()
     Category.objects.filter(pk=scenario.ids["category"]).update(name="Wished For")

@@ -24,11 +24,11 @@ def ask(**environment):
     )
 
 
-def test_files_unless_it_says_otherwise():
+def test_media_storage_by_default_is_files():
     assert ask().stdout.split() == ["FileSystemStorage", "/media/products/a.jpg"]
 
 
-def test_a_bucket_and_addresses_without_a_signature():
+def test_media_storage_s3_uses_bucket_with_unsigned_urls():
     bucket = {"MEDIA_STORAGE": "s3", "MEDIA_BUCKET": "pictures", "MEDIA_REGION": "eu-central-1"}
     keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
     plain = ask(**bucket, **keys, MEDIA_ENDPOINT_URL="https://s3.example.com")
@@ -38,7 +38,7 @@ def test_a_bucket_and_addresses_without_a_signature():
 
 
 @pytest.mark.parametrize("environment", [{"MEDIA_STORAGE": "s3"}, {"MEDIA_STORAGE": "ftp"}, {"MEDIA_STORAGE": ""}])
-def test_anything_else_does_not_start(environment):
+def test_media_storage_unknown_does_not_start(environment):
     refused = ask(**environment)
     assert refused.returncode != 0
     assert "MEDIA_STORAGE is `files`, or `s3` with MEDIA_BUCKET set." in refused.stderr

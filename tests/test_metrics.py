@@ -16,7 +16,7 @@ def scrape(client, token=None, **more):
     return client.get("/metrics", headers=headers, **more)
 
 
-def test_with_the_token_it_is_prometheus_text(client, settings):
+def test_metrics_with_token_answers_prometheus_text(client, settings):
     settings.METRICS_TOKEN = TOKEN
     answer = scrape(client, TOKEN)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
@@ -27,14 +27,14 @@ def test_with_the_token_it_is_prometheus_text(client, settings):
 
 
 @pytest.mark.parametrize("token", [None, "", "x", TOKEN[:-1], TOKEN + "x", "Bearer", "é", TOKEN.upper()])
-def test_without_the_token_it_is_401(client, settings, token):
+def test_metrics_without_token_answers_401(client, settings, token):
     settings.METRICS_TOKEN = TOKEN
     answer = scrape(client, token and token.encode().decode("latin-1"), **HERE)
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
     assert answer.json() == {"code": "token_not_valid", "detail": "The bearer token of this address is needed."}
 
 
-def test_a_users_token_is_not_the_token(as_user, staff, settings):
+def test_metrics_with_user_token_answers_401(as_user, staff, settings):
     settings.METRICS_TOKEN = TOKEN
     assert as_user(staff).get("/metrics").status_code == 401
 
@@ -49,21 +49,21 @@ def test_a_users_token_is_not_the_token(as_user, staff, settings):
         (False, "127.0.0.1", 404),
     ],
 )
-def test_without_one_set_it_is_for_this_machine_in_development_only(client, settings, debug, address, status):
+def test_metrics_without_configured_token_is_local_in_development_only(client, settings, debug, address, status):
     settings.METRICS_TOKEN = ""
     settings.DEBUG = debug
     assert scrape(client, REMOTE_ADDR=address).status_code == status
     assert scrape(client, "", REMOTE_ADDR=address).status_code == status
 
 
-def test_it_is_only_read(client, settings):
+def test_metrics_with_other_methods_answers_405(client, settings):
     settings.METRICS_TOKEN = TOKEN
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert client.post("/metrics", headers=headers).status_code == 405
     assert client.head("/metrics", headers=headers).status_code == 200
 
 
-def test_a_database_that_is_away_is_503(client, settings, monkeypatch):
+def test_metrics_with_database_down_answers_503(client, settings, monkeypatch):
     def away(_):
         raise OperationalError("the server closed the connection")
 

@@ -17,7 +17,7 @@ from tests import factories
         *((Decimal("1e-3"), "0.001"), ("007", "7"), ("999999999999999", "999999999999999"), ("1.000", "1")),
     ],
 )
-def test_a_plain_number_is_an_amount(raw, amount):
+def test_amount_as_plain_number_is_accepted(raw, amount):
     assert money.parse(raw) == Decimal(amount)
 
 
@@ -64,12 +64,12 @@ def test_a_plain_number_is_an_amount(raw, amount):
     ],
     ids=lambda raw: repr(raw)[:20],
 )
-def test_anything_else_is_not(raw):
+def test_amount_in_another_form_is_refused(raw):
     with pytest.raises(InvalidAmount):
         money.parse(raw)
 
 
-def test_zero_is_one_only_where_it_is_allowed():
+def test_amount_zero_is_accepted_only_where_allowed():
     assert money.parse("0.00", zero=True) == 0
     assert money.parse(0, zero=True) == 0
     with pytest.raises(InvalidAmount):
@@ -80,13 +80,13 @@ def test_zero_is_one_only_where_it_is_allowed():
     ("amount", "currency", "text"),
     [("150", "USD", "150.00"), ("150.5", "EUR", "150.50"), ("150.000", "JPY", "150"), ("1.5", "KWD", "1.500")],
 )
-def test_an_amount_is_written_with_its_currencys_decimals(amount, currency, text):
+def test_amount_is_written_with_the_decimals_of_its_currency(amount, currency, text):
     assert money.to_text(Decimal(amount), currency) == text
     assert money.to_text_or_none(Decimal(amount), currency) == text
     assert str(money.check_precision(Decimal(amount), currency, 1000)) == text
 
 
-def test_nothing_is_written_as_nothing():
+def test_amount_none_is_written_as_null():
     assert money.to_text_or_none(None, "USD") is None
 
 
@@ -99,12 +99,12 @@ def test_nothing_is_written_as_nothing():
         ("1000.01", "USD", "At most 1,000 is possible."),
     ],
 )
-def test_an_amount_is_never_rounded(amount, currency, sentence):
+def test_amount_with_too_many_decimals_is_refused(amount, currency, sentence):
     with pytest.raises(InvalidAmount, match=f"^{sentence}$"):
         money.check_precision(Decimal(amount), currency, 1000)
 
 
-def test_the_currencies_are_disjoint_and_look_like_codes():
+def test_currencies_are_disjoint_iso_codes():
     kinds = (money.ZERO_DECIMAL, money.TWO_DECIMAL, money.THREE_DECIMAL)
     assert sum(len(kind) for kind in kinds) == len(money.CURRENCIES)
     assert all(len(code) == 3 and code.isupper() and code.isascii() for code in money.CURRENCIES)
@@ -112,7 +112,7 @@ def test_the_currencies_are_disjoint_and_look_like_codes():
 
 
 @pytest.mark.django_db
-def test_amounts_are_summed_exactly_by_either_database():
+def test_amounts_summed_by_the_database_are_exact():
     """SQLite adds in binary, in which 400 times 0.1 is less than 40."""
     one = factories.product(factories.user("seller@example.com"), starting_bid="0.10")
     values = {field.attname: getattr(one, field.attname) for field in Product._meta.concrete_fields if field.editable}

@@ -37,42 +37,42 @@ def product(seller, bidder, rival):
     return product
 
 
-def test_scheduled_open_and_ended(states, product):
+def test_my_bids_of_scheduled_open_and_ended_auctions(states, product):
     assert states() == ("leading", "outbid")
     auction_helpers.move_end_to_past(product)
     assert states() == ("leading", "outbid")
 
 
-def test_cancelled(states, product, staff):
+def test_my_bids_of_cancelled_auction(states, product, staff):
     closing.cancel_auction(product_id=product.pk, actor=staff)
     assert states() == ("lost", "lost")
 
 
-def test_the_reserve_not_met_and_then_waived(states, product, seller):
+def test_my_bids_of_reserve_not_met_then_waived(states, product, seller):
     closing.close_auction(product_id=product.pk, actor=seller)
     assert states() == ("lost", "lost")
     closing.accept_below_reserve(product_id=product.pk, actor=seller)
     assert states() == ("owing", "lost")
 
 
-def test_relisted(states, product, seller):
+def test_my_bids_of_relisted_product(states, product, seller):
     closing.close_auction(product_id=product.pk, actor=seller)
     relisting.relist(product_id=product.pk, actor=seller, changes={})
     assert states() == ("lost", "lost")
 
 
-def test_bought_over_the_leaders_head(states, product, rival):
+def test_my_bids_of_product_bought_by_another(states, product, rival):
     buying.buy_now(product_id=product.pk, buyer=rival)
     assert states() == ("lost", "owing")
 
 
-def test_what_one_bought_without_a_bid_is_not_a_bid(as_user, product):
+def test_my_bids_after_buy_now_without_bid_is_empty(as_user, product):
     third = factories.user("third@example.com")
     buying.buy_now(product_id=product.pk, buyer=third)
     assert as_user(third).get(URL).json()["count"] == 0
 
 
-def test_not_paid_then_a_second_chance(states, product, seller, rival):
+def test_my_bids_of_unpaid_sale_then_second_chance(states, product, seller, rival):
     closing.close_auction(product_id=product.pk, actor=seller, accept_below_reserve=True)
     assert states() == ("owing", "lost")
     advance_time(product, hours=96)
@@ -86,7 +86,7 @@ def test_not_paid_then_a_second_chance(states, product, seller, rival):
     assert states() == ("lost", "won")
 
 
-def test_voided(as_user, states, product, bidder, staff):
+def test_my_bids_of_voided_bid(as_user, states, product, bidder, staff):
     own = Bid.objects.get(bidder=bidder)
     auction_helpers.bid(product, bidder, max_amount="45")
     voiding.void_bid(product_id=product.pk, bid_id=own.pk, actor=staff, reason="No.")

@@ -90,7 +90,7 @@ def led(seller, bidder):
     return product
 
 
-def test_of_two_bids_that_looked_at_once_the_second_decides_again(seller, bidder, rival, monkeypatch):
+def test_bids_two_read_at_once_evaluate_the_second_again(seller, bidder, rival, monkeypatch):
     all_look_before_one_writes(monkeypatch, 2)
     first, second = two_rivals(seller, bidder, rival)
 
@@ -102,7 +102,7 @@ def test_of_two_bids_that_looked_at_once_the_second_decides_again(seller, bidder
     assert findings() == set()
 
 
-def test_without_the_guard_the_second_breaks_on_the_logs_own_constraint(seller, bidder, rival, monkeypatch):
+def test_bids_two_without_version_check_break_the_log_constraint(seller, bidder, rival, monkeypatch):
     disable_in_bids(monkeypatch, "version")
     all_look_before_one_writes(monkeypatch, 2)
     results = two_rivals(seller, bidder, rival)
@@ -112,7 +112,7 @@ def test_without_the_guard_the_second_breaks_on_the_logs_own_constraint(seller, 
     assert Bid.objects.count() == 1
 
 
-def test_of_two_maxima_at_once_none_is_lost(led, bidder, monkeypatch):
+def test_maximums_two_at_once_are_both_kept(led, bidder, monkeypatch):
     all_look_before_one_writes(monkeypatch, 2)
     results = two_maxima_of_the_leader(led, bidder)
 
@@ -124,7 +124,7 @@ def test_of_two_maxima_at_once_none_is_lost(led, bidder, monkeypatch):
     assert findings() == set()
 
 
-def test_without_the_guard_a_maximum_is_lost(led, bidder, monkeypatch):
+def test_maximums_two_without_version_check_lose_one(led, bidder, monkeypatch):
     disable_in_bids(monkeypatch, "version")
     commit = store().write_bid
     high_is_written = threading.Event()
@@ -152,7 +152,7 @@ def test_without_the_guard_a_maximum_is_lost(led, bidder, monkeypatch):
         assert Auction.objects.get().leader_max == 200
 
 
-def test_many_at_once_all_get_an_answer(seller, monkeypatch):
+def test_bids_many_at_once_all_get_an_answer(seller, monkeypatch):
     """More than there are tries without the lock: the last ones decide under it."""
     product, count = factories.product(seller), bidding.TRIES + 3
     bidders = [factories.user(f"bidder{n}@example.com") for n in range(count)]
@@ -166,7 +166,7 @@ def test_many_at_once_all_get_an_answer(seller, monkeypatch):
 
 
 @pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "by the status alone"])
-def test_a_bid_that_looked_before_the_close_is_refused(seller, bidder, monkeypatch, guarded):
+def test_bid_read_before_the_close_is_refused(seller, bidder, monkeypatch, guarded):
     product = factories.product(seller)
     if not guarded:
         disable_in_bids(monkeypatch, "version")
@@ -184,7 +184,7 @@ def test_a_bid_that_looked_before_the_close_is_refused(seller, bidder, monkeypat
     assert (refusal.value.code, Bid.objects.count(), findings()) == ("auction_not_open", 0, set())
 
 
-def test_a_bid_that_looked_before_the_end_and_writes_after_it_is_refused(seller, bidder, monkeypatch):
+def test_bid_read_before_the_end_and_written_after_is_refused(seller, bidder, monkeypatch):
     product = factories.product(seller)
     look = store().read_snapshot
 
@@ -220,7 +220,7 @@ def two_closers(product, seller, staff):
     return at_once(*(lambda who=who: close_auction(product_id=product.pk, actor=who) for who in (seller, staff)))
 
 
-def test_of_two_closers_one_closes(led, seller, staff, monkeypatch):
+def test_closers_two_at_once_close_once(led, seller, staff, monkeypatch):
     both_look_before_one_closes(monkeypatch, locked=True)
     results = two_closers(led, seller, staff)
 
@@ -229,7 +229,7 @@ def test_of_two_closers_one_closes(led, seller, staff, monkeypatch):
     assert findings() == set()
 
 
-def test_without_the_lock_both_close_and_the_log_refuses_the_second(led, seller, staff, monkeypatch):
+def test_closers_two_without_lock_break_the_log_constraint(led, seller, staff, monkeypatch):
     both_look_before_one_closes(monkeypatch, locked=False)
     if connection.vendor == "sqlite":
         # There the transaction is the lock, BEGIN IMMEDIATE: taking out the row lock changes nothing.
@@ -240,7 +240,7 @@ def test_without_the_lock_both_close_and_the_log_refuses_the_second(led, seller,
     assert sorted(type(result).__name__ for result in results) == ["Auction", "IntegrityError"]
 
 
-def test_without_the_transaction_sqlite_has_no_lock_either(led, seller, staff, monkeypatch):
+def test_closers_two_on_sqlite_without_transaction_break_the_constraint(led, seller, staff, monkeypatch):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's lock is the row's; the test above takes it out")
     both_look_before_one_closes(monkeypatch, locked=False)
@@ -249,7 +249,7 @@ def test_without_the_transaction_sqlite_has_no_lock_either(led, seller, staff, m
     assert sorted(type(result).__name__ for result in results) == ["Auction", "IntegrityError"]
 
 
-def test_without_the_lock_a_bid_beside_a_close_is_lost(led, seller, rival, monkeypatch):
+def test_close_without_lock_loses_a_bid(led, seller, rival, monkeypatch):
     """The close looked, a bid was accepted, and the close writes the price of before over it."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer: while a close is under way no bid is written")
@@ -266,7 +266,7 @@ def test_without_the_lock_a_bid_beside_a_close_is_lost(led, seller, rival, monke
     assert REPLAY in findings()
 
 
-def test_sweeps_side_by_side_close_each_auction_once(seller, bidder):
+def test_close_due_side_by_side_closes_each_auction_once(seller, bidder):
     products = [factories.product(seller, soft_close_window=0) for _ in range(6)]
     for product in products:
         bid(product, bidder, amount="10")()

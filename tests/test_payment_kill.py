@@ -43,7 +43,7 @@ def killed_after_stripes_answer(payment_stack, web, call, *, asked, answered, or
     caller.join(servers.READY_TIMEOUT)
 
 
-def test_killed_while_an_intent_is_written_down_the_next_call_finds_it(payment_stack, order):
+def test_server_killed_while_storing_an_intent_next_call_finds_it(payment_stack, order):
     web = payment_stack.stack.serve(payment_stack.web)
     caller = payment_stack.stack.caller(payment_stack.web, order.buyer)
     killed_after_stripes_answer(
@@ -67,7 +67,7 @@ def test_killed_while_an_intent_is_written_down_the_next_call_finds_it(payment_s
     payment_stack.stack.assert_invariants()
 
 
-def test_killed_while_an_intent_is_written_down_reconciliation_finds_it(payment_stack, order):
+def test_server_killed_while_storing_an_intent_reconciliation_finds_it(payment_stack, order):
     web = payment_stack.stack.serve(payment_stack.web)
     caller = payment_stack.stack.caller(payment_stack.web, order.buyer)
     killed_after_stripes_answer(
@@ -88,7 +88,7 @@ def test_killed_while_an_intent_is_written_down_reconciliation_finds_it(payment_
     payment_stack.stack.assert_invariants()
 
 
-def test_killed_while_a_refund_is_written_down_it_is_made_once(payment_stack, order):
+def test_server_killed_while_storing_a_refund_makes_it_once(payment_stack, order):
     web = payment_stack.stack.serve(payment_stack.web)
     buyer, seller = (payment_stack.stack.caller(payment_stack.web, user) for user in (order.buyer, order.seller))
     _, opened = payment_stack.checkout(buyer, order)
@@ -118,7 +118,7 @@ def test_killed_while_a_refund_is_written_down_it_is_made_once(payment_stack, or
     payment_stack.stack.assert_invariants()
 
 
-def test_killed_while_a_webhook_is_acted_on_the_money_counts_once(payment_stack, order):
+def test_server_killed_while_processing_a_webhook_counts_the_money_once(payment_stack, order):
     web = payment_stack.stack.serve(payment_stack.web)
     caller = payment_stack.stack.caller(payment_stack.web, order.buyer)
     _, opened = payment_stack.checkout(caller, order)

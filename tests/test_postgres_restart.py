@@ -100,7 +100,7 @@ def until_answered(payment_stack, refusals, call):
         time.sleep(0.05)
 
 
-def test_restarted_under_load_nothing_acknowledged_is_lost(payment_stack, postgres):
+def test_postgres_restarted_under_load_loses_nothing_acknowledged(payment_stack, postgres):
     stack, refusals = payment_stack.stack, []
     seller = factories.user("seller@example.com")
     buyers = [factories.user(f"buyer{n}@example.com") for n in range(BUYERS)]

@@ -53,7 +53,7 @@ def run(tmp_path, *command, **changes):
         ({"DEBUG": "on", "STRIPE_SECRET_KEY": "rk_live_1"}, "DEBUG=on"),
     ],
 )
-def test_it_does_not_start(tmp_path, changes, sentence):
+def test_production_with_unsafe_settings_does_not_start(tmp_path, changes, sentence):
     started = run(tmp_path, "-c", "import auctioncraft.settings", **changes)
     assert started.returncode == 1
     assert "ImproperlyConfigured" in started.stderr
@@ -62,7 +62,7 @@ def test_it_does_not_start(tmp_path, changes, sentence):
         assert not changes.get(name) or changes[name] not in started.stderr.partition("ImproperlyConfigured")[2]
 
 
-def test_it_starts_with_settings_of_its_own_and_the_deployment_check_is_clean(tmp_path):
+def test_production_with_own_settings_passes_the_deployment_check(tmp_path):
     checked = run(tmp_path, "manage.py", "check", "--deploy", "--fail-level", "DEBUG")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "no issues" in checked.stdout

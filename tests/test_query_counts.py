@@ -59,7 +59,7 @@ def routes(patterns=None, prefix="/"):
             yield path
 
 
-def test_no_address_is_forgotten():
+def test_every_readable_endpoint_is_listed_here():
     found = {re.sub(r"\(\?P<[^)]*\)", "{}", path) for path in routes()}
     assert found == {re.sub(r"{\w+}", "{}", path.partition("?")[0]) for path in READ}
 
@@ -114,7 +114,7 @@ def costs(caller, path, rows):
     return queries(made)
 
 
-def test_a_hundred_rows_cost_what_one_costs_and_none_over_eight(as_user, client, rows, settings):
+def test_endpoints_with_a_hundred_rows_need_the_queries_of_one(as_user, client, rows, settings):
     settings.DEBUG = False
     callers = {"with a token": as_user(rows.me), "without": client}
     private = {
@@ -144,7 +144,7 @@ def test_a_hundred_rows_cost_what_one_costs_and_none_over_eight(as_user, client,
     assert {at: cost for at, cost in many.items() if cost > DEARER.get(at[1], MOST)} == {}
 
 
-def test_what_a_bid_costs_does_not_grow_with_the_bids(as_user, rows):
+def test_bid_queries_do_not_grow_with_the_bids(as_user, rows):
     caller = as_user(rows.rival)
 
     def cost(amount):
@@ -161,7 +161,7 @@ def test_what_a_bid_costs_does_not_grow_with_the_bids(as_user, rows):
     assert cost("500") == first <= MOST
 
 
-def test_what_a_close_costs_does_not_grow_with_the_bids(rows, seller):
+def test_close_queries_do_not_grow_with_the_bids(rows, seller):
     def cost(bids):
         product = factories.product(seller)
         for number in range(bids):

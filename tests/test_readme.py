@@ -95,7 +95,7 @@ def follow(blocks, port, var):
     return tour
 
 
-def test_the_tour_of_the_readme(running):
+def test_readme_commands_work_as_written(running):
     port, var, process = running
     # What the README leaves to the eye is asserted here.
     tour = follow([*BLOCKS, 'echo; echo "$PRODUCT $WON"\n'], port, var)
@@ -121,7 +121,7 @@ def test_the_tour_of_the_readme(running):
 
 
 @pytest.mark.parametrize("running", [{"STRIPE_CONNECT": "on"}], indirect=True)
-def test_the_tour_of_money(running):
+def test_money_page_commands_work_as_written(running):
     port, var, _ = running
     said = [line for line in follow([*BLOCKS, "echo", "\necho\n".join(MONEY)], port, var).stdout.splitlines() if line]
     assert any("'amount': '30.00'" in line and "'status': 'succeeded'" in line for line in said)

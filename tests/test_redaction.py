@@ -34,7 +34,7 @@ HIDDEN = "hidden-thing"
         (f"it was argon2$argon2id$v=19${HIDDEN}", f"it was {REDACTED}"),
     ],
 )
-def test_a_secret_goes_and_the_rest_stays(text, left):
+def test_redact_text_with_a_secret_hides_only_the_secret(text, left):
     assert redact(text) == left
 
 
@@ -50,18 +50,18 @@ def test_a_secret_goes_and_the_rest_stays(text, left):
         "http://127.0.0.1:8000/api/",
     ],
 )
-def test_what_is_no_secret_stays(text):
+def test_redact_text_without_a_secret_keeps_it(text):
     assert redact(text) == text
 
 
-def test_our_own_secrets_are_known_by_their_value():
+def test_redact_value_of_a_setting_hides_it():
     for secret in own_secrets():
         if len(secret) >= 12:
             assert redact(f"x{secret}y") == f"x{REDACTED}y"
     assert redact(settings.SECRET_KEY) == REDACTED
 
 
-def test_a_value_is_hidden_by_its_name_however_deep():
+def test_redact_value_with_a_secret_name_hides_it_at_any_depth():
     given = {
         "body": {"password": HIDDEN, "Refresh": 12, "list": [{"code": 42137}, {"code": "042137"}, "code 042137"]},
         "token": [HIDDEN],
@@ -89,6 +89,6 @@ def test_a_value_is_hidden_by_its_name_however_deep():
 
 
 @pytest.mark.parametrize("part", ["a", "a_b_", "eyJ", 'code "', '\\"', "://a:", "password='", "12345 ", "access"])
-def test_a_long_text_is_done_in_time_linear_in_its_length(part):
+def test_redact_long_text_takes_linear_time(part):
     """Twenty thousand times the same: quadratic work would take minutes."""
     redact(part * 20_000)

@@ -53,7 +53,7 @@ def fallen_through(product, seller, bidder):
     let_order_expire(product, seller)
 
 
-def test_an_unsold_product_is_listed_again_as_a_new_one_that_names_it(as_user, client, seller, old):
+def test_relist_of_unsold_product_creates_a_new_one(as_user, client, seller, old):
     before = Auction.objects.values().get()
     answer = as_user(seller).post(url(old))
     new = Product.objects.get(relisted_from=old)
@@ -111,7 +111,7 @@ def test_an_unsold_product_is_listed_again_as_a_new_one_that_names_it(as_user, c
     assert broken_invariants() == []
 
 
-def test_with_changes(as_user, seller, old):
+def test_relist_with_changes_uses_them(as_user, seller, old):
     starts_at = clock.now() + timedelta(days=1)
     body = {
         "name": "Another",
@@ -149,27 +149,27 @@ def test_with_changes(as_user, seller, old):
         ({"name": ""}, "name"),
     ],
 )
-def test_changes_that_will_not_do_are_refused_and_named(as_user, seller, old, body, field):
+def test_relist_with_invalid_changes_names_them(as_user, seller, old, body, field):
     caller = as_user(seller)
     with assert_nothing_written():
         answer = caller.post(url(old), body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival, old):
+def test_relist_ignores_fields_the_seller_may_not_set(as_user, seller, rival, old):
     body = {"seller": rival.pk, "relisted_from": 7, "premium_bands": [], "increments": [["0", "9"]], "status": "sold"}
     answer = as_user(seller).post(url(old), body).json()
     assert (answer["seller"]["id"], answer["relisted_from"], answer["status"]) == (seller.pk, old.pk, "open")
 
 
-def test_what_nobody_bid_on(as_user, seller):
+def test_relist_of_product_without_bids_works(as_user, seller):
     product = factories.product(seller)
     closing.close_auction(product_id=product.pk, actor=seller)
     answer = as_user(seller).post(url(product))
     assert (answer.status_code, answer.json()["relisted_from"]) == (201, product.pk)
 
 
-def test_what_its_buyer_did_not_pay_for(as_user, client, seller, bidder):
+def test_relist_of_unpaid_sale_works(as_user, client, seller, bidder):
     product = factories.product(seller)
     fallen_through(product, seller, bidder)
     answer = as_user(seller).post(url(product))
@@ -181,7 +181,7 @@ def test_what_its_buyer_did_not_pay_for(as_user, client, seller, bidder):
     )
 
 
-def test_once_only_but_the_new_one_in_turn(as_user, seller, old):
+def test_relist_twice_is_refused_but_the_new_product_may_be_relisted(as_user, seller, old):
     caller = as_user(seller)
     new = caller.post(url(old)).json()["id"]
     with assert_nothing_written():
@@ -194,7 +194,7 @@ def test_once_only_but_the_new_one_in_turn(as_user, seller, old):
 @pytest.mark.parametrize(
     "state", ["scheduled", "open", "ended", "owing", "cancelled", "on offer", "offer past its time"]
 )
-def test_what_is_not_unsold_is_refused(as_user, seller, bidder, rival, state):
+def test_relist_of_product_not_unsold_is_refused(as_user, seller, bidder, rival, state):
     product, caller = factories.product(seller), as_user(seller)
     if state == "scheduled":
         auction_helpers.move_start_to_tomorrow(product)
@@ -217,7 +217,7 @@ def test_what_is_not_unsold_is_refused(as_user, seller, bidder, rival, state):
 
 
 @pytest.mark.parametrize("how", ["declined", "lapsed"])
-def test_after_a_second_chance_that_came_to_nothing_it_is_possible(seller, bidder, rival, how):
+def test_relist_after_failed_second_chance_works(seller, bidder, rival, how):
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "50")
     fallen_through(product, seller, bidder)
@@ -231,7 +231,7 @@ def test_after_a_second_chance_that_came_to_nothing_it_is_possible(seller, bidde
 
 
 @pytest.mark.parametrize("who", ["staff", "bidder", "rival"])
-def test_only_the_seller_may(request, as_user, old, who):
+def test_relist_by_others_answers_403(request, as_user, old, who):
     caller = as_user(request.getfixturevalue(who))
     with assert_nothing_written():
         answer = caller.post(url(old))
@@ -239,17 +239,17 @@ def test_only_the_seller_may(request, as_user, old, who):
     assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller, old):
+def test_relist_without_token_or_product_answers_401_or_404(as_user, client, seller, old):
     assert refusal(client.post(url(old))) == (401, "not_authenticated")
     assert refusal(as_user(seller).post("/api/products/999999/relist/")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, old, method):
+def test_relist_with_other_methods_answers_405(as_user, seller, old, method):
     assert getattr(as_user(seller), method)(url(old)).status_code == 405
 
 
-def test_the_same_key_lists_once_and_answers_again(as_user, seller, old):
+def test_relist_with_same_key_repeats_the_answer(as_user, seller, old):
     caller, key = as_user(seller), {"headers": {"Idempotency-Key": "one"}}
     first = caller.post(url(old), {"starting_bid": "2"}, **key)
     with assert_nothing_written():

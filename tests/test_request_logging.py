@@ -29,7 +29,7 @@ def lines(caplog):
     return taken
 
 
-def test_a_request_is_one_line(client, seller, lines):
+def test_request_is_logged_in_one_line(client, seller, lines):
     product = factories.product(seller)
     lines()
     client.get(f"/api/products/{product.pk}/", {"search": "somebody@example.com"})
@@ -46,22 +46,22 @@ def test_a_request_is_one_line(client, seller, lines):
         ("get", "/admin/", ("GET", "/admin/", 302)),
     ],
 )
-def test_a_refusal_is_one_too(client, lines, method, path, line):
+def test_refused_request_is_logged_in_one_line(client, lines, method, path, line):
     getattr(client, method)(path)
     assert lines() == [line]
 
 
-def test_a_file_of_a_page_is_worth_no_line(client, lines):
+def test_static_file_request_is_not_logged(client, lines):
     assert client.get("/static/unfold/css/styles.css").status_code == 200
     assert lines() == []
 
 
-def test_a_method_that_nobody_knows_is_not_repeated(client, lines):
+def test_unknown_method_is_not_repeated_in_the_log(client, lines):
     client.generic("PASSWORD", "/api/categories/")
     assert lines() == [("?", "/api/categories/", 401)]
 
 
-def test_an_id_is_made_and_answered(client):
+def test_request_without_id_gets_one(client):
     first, second = (client.get("/api/categories/").headers["X-Request-ID"] for _ in range(2))
     assert MADE.fullmatch(first)
     assert MADE.fullmatch(second)
@@ -69,24 +69,24 @@ def test_an_id_is_made_and_answered(client):
 
 
 @pytest.mark.parametrize("path", ["/api/categories/", "/api/nothing/", "/nothing/", "/admin/"])
-def test_a_sane_id_is_kept_whatever_the_answer(client, path):
+def test_request_with_valid_id_keeps_it(client, path):
     assert client.get(path, headers={"X-Request-ID": "edge-7f.3A_1"}).headers["X-Request-ID"] == "edge-7f.3A_1"
 
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 65, "two words", "a\nlevel=info", "ünïcode-id", "-dash-first"])
-def test_any_other_id_is_not(client, given):
+def test_request_with_invalid_id_gets_another(client, given):
     # As the server hands it on; the test client would not send some of these.
     assert MADE.fullmatch(client.get("/api/categories/", HTTP_X_REQUEST_ID=given).headers["X-Request-ID"])
 
 
-def test_a_foreign_host_gets_an_id_as_well(client, lines):
+def test_request_with_foreign_host_gets_an_id(client, lines):
     answer = client.get("/api/categories/", HTTP_HOST="evil.example")
     assert answer.status_code == 400
     assert MADE.fullmatch(answer.headers["X-Request-ID"])
     assert len(lines()) == 1
 
 
-def test_browsers_may_send_and_read_it(client):
+def test_request_id_header_is_allowed_by_cors(client):
     origin = {"HTTP_ORIGIN": "http://localhost:3000"}
     answer = client.get("/api/categories/", **origin)
     assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
@@ -112,7 +112,7 @@ def formatted():
     logger.removeHandler(keep)
 
 
-def test_the_line_names_the_user_and_the_id(as_user, bidder, formatted):
+def test_log_line_names_user_and_request_id(as_user, bidder, formatted):
     answer = as_user(bidder).get("/api/users/me/")
     (line,) = formatted
     assert line.pop("ms") >= 0
@@ -129,12 +129,12 @@ def test_the_line_names_the_user_and_the_id(as_user, bidder, formatted):
     }
 
 
-def test_nobody_is_named_where_nobody_signed_in(client, formatted):
+def test_log_line_without_session_names_no_user(client, formatted):
     client.get("/api/categories/")
     assert "user" not in formatted[0]
 
 
-def test_a_bid_names_its_bidder_without_a_query(as_user, seller, bidder, formatted):
+def test_log_line_of_a_bid_names_the_bidder_without_a_query(as_user, seller, bidder, formatted):
     """The bidder is not looked up there: the token says whose it is."""
     product = factories.product(seller)
     answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/", {"amount": "100.00"})
@@ -142,7 +142,7 @@ def test_a_bid_names_its_bidder_without_a_query(as_user, seller, bidder, formatt
     assert (formatted[-1]["route"], formatted[-1]["user"]) == ("/api/products/{product_pk}/bids/", bidder.pk)
 
 
-def test_the_admin_names_its_staff_and_asks_for_nobody(staff, formatted, django_assert_num_queries):
+def test_log_line_of_the_admin_names_staff_without_a_query(staff, formatted, django_assert_num_queries):
     caller = Client()
     caller.force_login(staff)
     caller.get("/admin/")
@@ -152,7 +152,7 @@ def test_the_admin_names_its_staff_and_asks_for_nobody(staff, formatted, django_
     assert "user" not in formatted[-1]
 
 
-def test_a_failure_says_of_which_request_it_is(client, monkeypatch, formatted):
+def test_log_line_of_a_failure_names_its_request(client, monkeypatch, formatted):
     def fail(*_, **__):
         raise ValueError("odd")
 
@@ -166,7 +166,7 @@ def test_a_failure_says_of_which_request_it_is(client, monkeypatch, formatted):
     assert error["exception"].endswith("ValueError: odd")
 
 
-def test_nothing_is_of_a_request_when_it_is_over(client):
+def test_log_line_after_a_request_names_no_request(client):
     client.get("/api/categories/")
     assert logs.current_request.get() is None
 
@@ -179,5 +179,5 @@ def test_nothing_is_of_a_request_when_it_is_over(client):
         (r"^media/(?P<path>.*)$", "/media/{path}"),
     ],
 )
-def test_a_route_reads_like_the_documentation(pattern, route):
+def test_log_route_is_written_as_in_the_documentation(pattern, route):
     assert route_of(pattern) == route

@@ -50,7 +50,7 @@ def example(row):
 UUID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
 
-def test_every_route_and_method_has_its_row():
+def test_every_route_and_method_has_a_row():
     known = {(re.sub(r"^/", "", example(row)), row.method) for row in ROWS}
     found = {}
     for path, callback in API.items():
@@ -63,7 +63,7 @@ def test_every_route_and_method_has_its_row():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.address for row in ROWS])
-def test_each_role_gets_its_status(scenario, row):
+def test_endpoint_answers_each_role_with_its_status(scenario, row):
     found = {}
     for role in ROLES:
         with rolled_back():
@@ -81,7 +81,7 @@ def test_each_role_gets_its_status(scenario, row):
 
 
 @pytest.mark.parametrize("path", sorted({row.path for row in ROWS}))
-def test_another_method_is_405_in_the_one_shape(scenario, path):
+def test_endpoint_with_another_method_answers_405(scenario, path):
     here = example(next(row for row in ROWS if row.path == path))
     view = resolve(here).func
     for method in {*METHODS} - served(view):
@@ -97,7 +97,7 @@ def test_another_method_is_405_in_the_one_shape(scenario, path):
                 assert method not in answer["Allow"].split(", ")
 
 
-def test_a_token_does_not_open_the_admin(scenario):
+def test_admin_with_an_api_token_redirects_to_login(scenario):
     for path, _ in routes():
         if not path.startswith("admin/") or path.startswith(("admin/login", "admin/jsi18n", "admin/logout")):
             continue
@@ -109,7 +109,7 @@ def test_a_token_does_not_open_the_admin(scenario):
 
 
 @pytest.mark.parametrize("role", ["stranger", "seller", "bidder", "winner", "staff"])
-def test_what_is_ones_own_names_nobody_elses_address(scenario, role):
+def test_private_answers_hold_no_foreign_email(scenario, role):
     own = scenario.people[role].email
     for row in ROWS:
         if row.method == "GET" and "schema" not in row.path:

@@ -26,12 +26,12 @@ EXAMPLE = re.compile(r"^(Starting bid .+)\n\n\| what happens .*\n\|[-|]+\n((?:\|
 EXAMPLES = [(terms, rows.splitlines()) for terms, rows in EXAMPLE.findall(CHAPTER)]
 
 
-def test_all_of_them_are_read():
+def test_every_example_of_the_rules_page_is_found():
     assert len(EXAMPLES) == CHAPTER.count("| what happens |") == 8
 
 
 @pytest.mark.parametrize(("terms", "rows"), EXAMPLES, ids=[terms for terms, _ in EXAMPLES])
-def test_an_example_goes_as_it_says(terms, rows, seller):
+def test_example_of_the_rules_page_gives_its_results(terms, rows, seller):
     play = Play(terms, seller)
     for row in rows:
         what, *expected = (cell.strip() for cell in row.strip("|").split("|"))

@@ -57,7 +57,7 @@ def last_event(product):
     return event
 
 
-def test_a_sale_that_fell_through_says_so_and_to_nobody_why(client, seller, bidder, product):
+def test_unpaid_sale_shows_that_it_failed_and_hides_why(client, seller, bidder, product):
     event = last_event(product)
     assert (event.kind, event.data, event.private) == (
         "sale_fell_through",
@@ -67,7 +67,7 @@ def test_a_sale_that_fell_through_says_so_and_to_nobody_why(client, seller, bidd
     assert client.get(f"/api/products/{product.pk}/").json()["status"] == "sold"
 
 
-def test_the_seller_offers_it_to_the_next_at_their_own_highest(as_user, client, seller, rival, product):
+def test_offer_by_seller_goes_to_next_bidder_at_their_highest(as_user, client, seller, rival, product):
     answer = as_user(seller).post(url(product))
     made = SecondChanceOffer.objects.get()
     assert answer.status_code == 201
@@ -95,11 +95,11 @@ def test_the_seller_offers_it_to_the_next_at_their_own_highest(as_user, client, 
     assert "49.50" not in client.get(f"/api/products/{product.pk}/events/?after={event.seq - 1}").content.decode()
 
 
-def test_staff_offer_it_too(as_user, staff, product):
+def test_offer_by_staff_is_accepted(as_user, staff, product):
     assert as_user(staff).post(url(product)).status_code == 201
 
 
-def test_only_whom_it_is_made_to_reads_of_it(as_user, client, seller, bidder, rival, product):
+def test_offer_is_visible_to_its_bidder_only(as_user, client, seller, bidder, rival, product):
     made = second_chance.offer(product_id=product.pk, actor=seller)
     path = f"/api/products/{product.pk}/"
     assert as_user(rival).get(path).json()["viewer"]["second_chance"] == {
@@ -113,7 +113,7 @@ def test_only_whom_it_is_made_to_reads_of_it(as_user, client, seller, bidder, ri
     assert as_user(rival).get(path).json()["viewer"]["second_chance"] is None
 
 
-def test_whom_it_is_made_to_takes_it(as_user, client, seller, bidder, rival, product):
+def test_accept_by_the_bidder_sells_to_them(as_user, client, seller, bidder, rival, product):
     closed_at = Auction.objects.get().closed_at
     second_chance.offer(product_id=product.pk, actor=seller)
     answer = as_user(rival).post(url(product, "accept"))
@@ -149,7 +149,7 @@ def test_whom_it_is_made_to_takes_it(as_user, client, seller, bidder, rival, pro
     )
 
 
-def test_whom_it_is_made_to_declines(as_user, seller, rival, product):
+def test_decline_by_the_bidder_ends_the_offer(as_user, seller, rival, product):
     made = second_chance.offer(product_id=product.pk, actor=seller)
     answer = as_user(rival).post(url(product, "decline"))
     assert answer.status_code == 200
@@ -174,7 +174,7 @@ def test_whom_it_is_made_to_declines(as_user, seller, rival, product):
     assert rival.strikes == 0
 
 
-def test_it_lapses_after_24_hours(seller, rival, product):
+def test_offer_after_24_hours_lapses(seller, rival, product):
     second_chance.offer(product_id=product.pk, actor=seller)
     advance_time(product, hours=23, minutes=59)
     with assert_nothing_written():
@@ -193,7 +193,7 @@ def test_it_lapses_after_24_hours(seller, rival, product):
 
 
 @pytest.mark.parametrize("how", ["accepted", "declined", "lapsed", "past its time"])
-def test_an_offer_that_is_over_cannot_be_answered(as_user, seller, rival, product, how):
+def test_answer_to_an_ended_offer_is_refused(as_user, seller, rival, product, how):
     caller = as_user(rival)
     second_chance.offer(product_id=product.pk, actor=seller)
     if how == "accepted":
@@ -210,7 +210,7 @@ def test_an_offer_that_is_over_cannot_be_answered(as_user, seller, rival, produc
             assert (answer.status_code, answer.json()) == (409, NOT_OPEN)
 
 
-def test_to_whom_nothing_was_offered_there_is_nothing(as_user, client, seller, bidder, third, staff, product):
+def test_answer_without_an_offer_answers_404(as_user, client, seller, bidder, third, staff, product):
     callers = [as_user(user) for user in (seller, bidder, third, staff)]
     with assert_nothing_written():
         assert refusal(callers[2].post(url(product, "accept"))) == (404, "not_found")
@@ -223,7 +223,7 @@ def test_to_whom_nothing_was_offered_there_is_nothing(as_user, client, seller, b
             assert refusal(callers[0].post(f"/api/products/999999/{act}_second_chance/")) == (404, "not_found")
 
 
-def test_a_suspended_bidder_may_decline_and_not_accept(as_user, seller, rival, product):
+def test_suspended_bidder_may_only_decline(as_user, seller, rival, product):
     caller = as_user(rival)
     second_chance.offer(product_id=product.pk, actor=seller)
     User.objects.filter(pk=rival.pk).update(strikes=3)
@@ -233,7 +233,7 @@ def test_a_suspended_bidder_may_decline_and_not_accept(as_user, seller, rival, p
 
 
 @pytest.mark.parametrize("state", ["open", "ended", "owing", "reserve not met", "cancelled", "accepted", "relisted"])
-def test_only_a_sale_that_fell_through_is_offered(as_user, seller, bidder, rival, staff, state):
+def test_offer_without_a_failed_sale_is_refused(as_user, seller, bidder, rival, staff, state):
     product = factories.product(seller, reserve_price=Decimal(99) if state == "reserve not met" else None)
     caller = as_user(seller)
     auction_helpers.bid(product, rival, "20")
@@ -257,7 +257,7 @@ def test_only_a_sale_that_fell_through_is_offered(as_user, seller, bidder, rival
 
 
 @pytest.mark.parametrize("who", ["bidder", "rival"])
-def test_a_stranger_offers_nothing(request, as_user, product, who):
+def test_offer_by_others_answers_403(request, as_user, product, who):
     caller = as_user(request.getfixturevalue(who))
     with assert_nothing_written():
         answer = caller.post(url(product))
@@ -265,18 +265,18 @@ def test_a_stranger_offers_nothing(request, as_user, product, who):
     assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_offering_needs_a_token_and_a_product(as_user, client, seller, product):
+def test_offer_without_token_or_product_answers_401_or_404(as_user, client, seller, product):
     assert refusal(client.post(url(product))) == (401, "not_authenticated")
     assert refusal(as_user(seller).post("/api/products/999999/offer_second_chance/")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
 @pytest.mark.parametrize("act", ["offer", "accept", "decline"])
-def test_other_methods_are_refused(as_user, seller, product, act, method):
+def test_offer_with_other_methods_answers_405(as_user, seller, product, act, method):
     assert getattr(as_user(seller), method)(url(product, act)).status_code == 405
 
 
-def test_the_same_key_offers_and_accepts_once_and_answers_again(as_user, seller, rival, product):
+def test_offer_and_accept_with_same_key_repeat_the_answer(as_user, seller, rival, product):
     key = {"headers": {"Idempotency-Key": "one"}}
     for user, act, status in ((seller, "offer", 201), (rival, "accept", 200)):
         caller = as_user(user)

@@ -43,7 +43,7 @@ def product(seller, bidder, rival, third):
     return product
 
 
-def test_one_after_the_other_until_nobody_is_left(as_user, seller, bidder, rival, third, product):
+def test_offers_go_to_one_bidder_after_the_other(as_user, seller, bidder, rival, third, product):
     caller, offered = as_user(seller), []
     for how in ("decline", "lapse"):
         answer = caller.post(url(product))
@@ -62,7 +62,7 @@ def test_one_after_the_other_until_nobody_is_left(as_user, seller, bidder, rival
     assert (answer.status_code, answer.json()) == (409, UNAVAILABLE)
 
 
-def test_whoever_takes_it_and_does_not_pay_is_struck_and_passed_over(seller, bidder, rival, third, product):
+def test_bidder_who_accepts_and_does_not_pay_gets_a_strike_and_no_offer(seller, bidder, rival, third, product):
     second_chance.offer(product_id=product.pk, actor=seller)
     second_chance.accept(product_id=product.pk, bidder=rival)
     advance_time(product, hours=96)
@@ -82,7 +82,7 @@ def test_whoever_takes_it_and_does_not_pay_is_struck_and_passed_over(seller, bid
 
 
 @pytest.mark.parametrize("why", ["suspended", "inactive", "voided", "void for the most part"])
-def test_who_is_passed_over(seller, bidder, rival, third, staff, why):
+def test_offer_skips_bidders_who_cannot_buy(seller, bidder, rival, third, staff, why):
     product = factories.product(seller)
     auction_helpers.bid(product, third, "20")
     auction_helpers.bid(product, rival, "25")
@@ -103,7 +103,7 @@ def test_who_is_passed_over(seller, bidder, rival, third, staff, why):
     assert (found.bidder, found.amount) == ((rival, 25) if "most" in why else (third, 20))
 
 
-def test_of_two_who_went_as_high_the_earlier_is_next(seller, bidder, rival, third):
+def test_offer_with_equal_limits_goes_to_the_earlier(seller, bidder, rival, third):
     product = factories.product(seller)
     auction_helpers.bid(product, third, "20")
     auction_helpers.bid(product, rival, max_amount="40")
@@ -115,7 +115,7 @@ def test_of_two_who_went_as_high_the_earlier_is_next(seller, bidder, rival, thir
     assert second_chance.offer(product_id=product.pk, actor=seller).bidder == third
 
 
-def test_amounts_are_compared_as_numbers(seller, bidder, rival, third):
+def test_offer_compares_amounts_as_numbers(seller, bidder, rival, third):
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "9.50")
     auction_helpers.bid(product, third, "100")
@@ -125,7 +125,7 @@ def test_amounts_are_compared_as_numbers(seller, bidder, rival, third):
     assert (found.bidder, found.amount) == (third, 100)
 
 
-def test_ones_own_highest_counts_whether_open_or_by_proxy_and_whenever(seller, bidder, rival, third):
+def test_offer_counts_the_highest_limit_open_or_by_proxy(seller, bidder, rival, third):
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "10", max_amount="44")
     auction_helpers.bid(product, bidder, max_amount="60")
@@ -139,7 +139,7 @@ def test_ones_own_highest_counts_whether_open_or_by_proxy_and_whenever(seller, b
     assert (found.bidder, found.amount) == (rival, 44)
 
 
-def test_after_a_purchase_that_was_not_paid_the_bidders_come(seller, bidder, rival):
+def test_offer_after_unpaid_buy_now_goes_to_the_bidders(seller, bidder, rival):
     product = factories.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(90))
     auction_helpers.bid(product, rival, "30")
     buying.buy_now(product_id=product.pk, buyer=bidder)
@@ -148,7 +148,7 @@ def test_after_a_purchase_that_was_not_paid_the_bidders_come(seller, bidder, riv
     assert (found.bidder, found.amount) == (rival, 30)
 
 
-def test_after_a_price_below_the_reserve_that_was_not_paid_the_next_comes(seller, bidder, rival):
+def test_offer_after_unpaid_sale_below_reserve_goes_to_the_next(seller, bidder, rival):
     product = factories.product(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, rival, "20")
     auction_helpers.bid(product, bidder, "30")
@@ -159,7 +159,7 @@ def test_after_a_price_below_the_reserve_that_was_not_paid_the_next_comes(seller
     assert (found.bidder, found.amount) == (rival, 20)
 
 
-def test_a_single_bidder_leaves_nobody(as_user, seller, bidder):
+def test_offer_with_a_single_bidder_is_refused(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(seller)
     auction_helpers.bid(product, bidder, "30")
     let_order_expire(product, seller)

@@ -57,7 +57,7 @@ def run(folder, line):
 
 
 @pytest.mark.servers
-def test_a_suite_that_logs_a_secret_fails(tmp_path):
+def test_suite_that_logs_a_secret_fails(tmp_path):
     """All three at once: starting a suite takes seconds. That one that logs none passes, every run of ours shows."""
     done = run(tmp_path, "; logger.".join(CARELESS.values()))
     assert done.returncode == 1, done.stdout + done.stderr
@@ -79,7 +79,7 @@ def record(text, *args, **more):
 
 
 @pytest.mark.django_db
-def test_it_knows_each_code_and_token_that_is_made(other):
+def test_watch_knows_every_code_and_token(other):
     code = otp.request_code(email="somebody@example.com", ip=None)
     pair = tokens.sign_in(user=factories.user(), user_agent="", ip=None)
     texts = [otp.derive_code(code), *pair.access.split(".")[1:], pair.refresh, pair.refresh[:40]]
@@ -89,7 +89,7 @@ def test_it_knows_each_code_and_token_that_is_made(other):
         assert other.leaks, text
 
 
-def test_a_secret_in_a_traceback_is_found(other):
+def test_watch_finds_a_secret_in_a_traceback(other):
     try:
         int(settings.STRIPE_WEBHOOK_SECRET)
     except ValueError:
@@ -97,7 +97,7 @@ def test_a_secret_in_a_traceback_is_found(other):
     assert other.leaks
 
 
-def test_digits_that_are_part_of_something_else_are_no_code(other):
+def test_watch_ignores_digits_within_other_text(other):
     digits = otp.derive_code(OneTimeCode(email="somebody@example.com", nonce="1" * 32))
     other.emit(record("at 12:00:00.%s of %s0 and req_%s", digits, digits, digits))
     assert other.leaks == []
@@ -105,13 +105,13 @@ def test_digits_that_are_part_of_something_else_are_no_code(other):
     assert other.leaks
 
 
-def test_what_processes_log_is_read_too(other, tmp_path):
+def test_watch_reads_the_logs_of_processes(other, tmp_path):
     (tmp_path / "web.log").write_text("fine\nit is " + otp.derive_code(OneTimeCode(email="a@example.com")) + "\n")
     other.look_at_files(tmp_path)
     assert [leak.partition(",")[0] for leak in other.leaks] == ["a one-time code"]
 
 
-def test_it_reads_every_logger_down_to_debug(log_watch):
+def test_watch_reads_every_logger_at_debug(log_watch):
     before = log_watch.read
     logging.getLogger("a.library").debug("something")
     logging.getLogger("django.server").error("something")

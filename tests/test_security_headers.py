@@ -36,7 +36,7 @@ def policy(answer):
         ("/admin", 404),
     ],
 )
-def test_what_is_no_page_may_load_nothing(client, path, status):
+def test_api_answer_may_load_nothing(client, path, status):
     answer = client.get(path)
     assert answer.status_code == status
     assert answer["Content-Security-Policy"] == NOTHING
@@ -53,7 +53,7 @@ def test_what_is_no_page_may_load_nothing(client, path, status):
         ("/api/docs/", ["'self'"]),
     ],
 )
-def test_a_page_loads_from_here_only(path, scripts):
+def test_page_may_load_from_its_own_host_only(path, scripts):
     answer = Client().get(path)
     allowed = policy(answer)
     assert allowed["script-src"] == scripts
@@ -63,7 +63,7 @@ def test_a_page_loads_from_here_only(path, scripts):
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_a_refusal_before_any_view_has_them_too(client):
+def test_early_refusal_has_the_headers(client):
     answer = client.get("/api/", HTTP_HOST="evil.example")
     assert (answer.status_code, answer["Content-Security-Policy"]) == (400, NOTHING)
     answer = client.post("/api/products/", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="")
@@ -71,7 +71,7 @@ def test_a_refusal_before_any_view_has_them_too(client):
 
 
 @pytest.mark.parametrize("where", ["/admin/", page(Product), "change", "add", "/admin/login/", "/api/docs/"])
-def test_no_script_stands_in_a_page(seller, where):
+def test_pages_have_no_inline_script(seller, where):
     product = factories.product(seller)
     where = {"change": page(Product, "change", product.pk), "add": "/admin/auth/group/add/"}.get(where, where)
     text = (Client() if "login" in where else admin_pages.operator()).get(where).content.decode()
@@ -90,7 +90,7 @@ def test_no_script_stands_in_a_page(seller, where):
         ("s3", None, ["'self'", "data:", "https:"]),
     ],
 )
-def test_pictures_come_from_where_they_are_kept(settings, storage, domain, sources):
+def test_images_may_load_from_the_media_host(settings, storage, domain, sources):
     settings.MEDIA_STORAGE = storage
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "x", "OPTIONS": {"custom_domain": domain}}}
     answer = middleware.security_headers(lambda _: HttpResponse())(RequestFactory().get("/admin/"))
@@ -98,7 +98,7 @@ def test_pictures_come_from_where_they_are_kept(settings, storage, domain, sourc
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/products/", "/api/nothing/", "/api/docs/"])
-def test_a_foreign_host_has_the_one_shape_in_development_too(settings, path):
+def test_foreign_host_in_development_answers_json(settings, path):
     settings.DEBUG = True
     answer = Client().get(path, HTTP_HOST="evil.example")
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
@@ -116,7 +116,7 @@ def test_a_foreign_host_has_the_one_shape_in_development_too(settings, path):
         ("/api/docs/?format=exe", {}, 404, "not_found"),
     ],
 )
-def test_a_form_that_a_document_does_not_come_in_is_refused_in_the_one_shape(client, path, headers, status, code):
+def test_document_in_unknown_format_answers_404_or_406(client, path, headers, status, code):
     answer = client.get(path, headers=headers)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
     assert answer.json()["code"] == code
@@ -126,7 +126,7 @@ def test_a_form_that_a_document_does_not_come_in_is_refused_in_the_one_shape(cli
 
 
 @pytest.mark.parametrize("sent", ["*/*", "application/*", "*/json", "*", "*/*; charset=utf-8"])
-def test_a_content_type_that_names_no_type_is_415(as_user, seller, sent):
+def test_content_type_without_type_answers_415(as_user, seller, sent):
     category = factories.category()
     body = f'{{"name": "Lamp", "category": {category.pk}, "starting_bid": 1}}'
     answer = as_user(seller).generic("POST", "/api/products/", body, content_type=sent)

@@ -45,7 +45,7 @@ def test_simulate_with_a_seed_ends_with_all_invariants_true(unblocked, auctions)
     assert connection.settings_dict["NAME"] == before
 
 
-def test_a_failure_says_how_to_replay_it(unblocked, monkeypatch):
+def test_simulate_with_a_failure_prints_how_to_replay(unblocked, monkeypatch):
     def fail(**_):
         raise IntegrityError("two of them")
 
@@ -61,7 +61,7 @@ def test_a_failure_says_how_to_replay_it(unblocked, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_seed_is_the_same_run_and_another_is_not():
+def test_simulate_with_same_seed_repeats_the_run():
     found = []
     for seed in (1, 1, 2):
         found.append(simulate(Plan(auctions=6, seed=seed, check_every=100)))
@@ -71,13 +71,13 @@ def test_the_same_seed_is_the_same_run_and_another_is_not():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_rule_that_is_broken_is_found(monkeypatch):
+def test_simulate_with_a_broken_rule_finds_it(monkeypatch):
     monkeypatch.setattr(closing, "reserve_met", lambda reserve, price: price is not None)
     assert "results fit how the auctions stood" in problem(seed=7)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_forged_row_is_found(monkeypatch):
+def test_simulate_with_a_corrupted_row_finds_it(monkeypatch):
     close_due = closing.close_due
 
     def and_forge(**arguments):
@@ -90,13 +90,13 @@ def test_a_forged_row_is_found(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_ought_to_be_refused_and_is_not_is_found(monkeypatch):
+def test_simulate_with_a_missing_refusal_finds_it(monkeypatch):
     monkeypatch.setattr(editing, "_check_only_appended", lambda *_: None)
     assert problem() == "not refused with auction_has_bids"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_error_that_a_sweep_logs_and_survives_is_found(monkeypatch):
+def test_simulate_with_a_failing_job_finds_it(monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError
 
@@ -104,7 +104,7 @@ def test_an_error_that_a_sweep_logs_and_survives_is_found(monkeypatch):
     assert "ZeroDivisionError()" in problem()
 
 
-def test_a_database_that_is_to_be_kept_is_kept(unblocked):
+def test_scratch_database_to_keep_is_kept(unblocked):
     with scratch_database(keep=True) as name:
         Auction.objects.count()
     before = connection.settings_dict["NAME"]

@@ -33,7 +33,7 @@ def in_a_query():
     return Product.objects.annotate(now=clock.DatabaseNow()).values_list("now", flat=True)[0]
 
 
-def test_every_clock_stands_where_it_is_told_to(seller):
+def test_clocks_show_the_simulated_time(seller):
     factories.product(seller)
     with SimulatedClock(START) as simulated:
         for moment in (START, START + DAY, START + DAY + timedelta(microseconds=1)):
@@ -45,7 +45,7 @@ def test_every_clock_stands_where_it_is_told_to(seller):
     assert abs(in_a_query() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_columns_that_the_database_fills_follow_it(seller, bidder):
+def test_database_default_columns_use_the_simulated_time(seller, bidder):
     with SimulatedClock(START) as simulated:
         simulated.move_to(START + DAY)
         product = factories.product(seller)
@@ -61,14 +61,14 @@ def test_columns_that_the_database_fills_follow_it(seller, bidder):
     assert abs(product.created_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_an_expression_with_now_follows_it(seller):
+def test_now_expression_uses_the_simulated_time(seller):
     factories.product(seller)
     with SimulatedClock(START):
         found = Product.objects.annotate(at=models.ExpressionWrapper(Now(), models.DateTimeField())).get().at
     assert abs(found - START) <= timedelta(milliseconds=1)
 
 
-def test_an_auction_lives_its_week_in_a_moment(seller, bidder, rival):
+def test_auction_of_a_week_runs_in_simulated_time(seller, bidder, rival):
     with SimulatedClock(START) as simulated:
         product = factories.product(seller, ends_at=START + 7 * DAY, soft_close_window=0)
         simulated.move_to(START + 7 * DAY - timedelta(microseconds=1))
@@ -82,26 +82,26 @@ def test_an_auction_lives_its_week_in_a_moment(seller, bidder, rival):
     assert Auction.objects.get().closed_at == START + 7 * DAY
 
 
-def test_a_new_connection_stands_there_too():
+def test_new_connection_uses_the_simulated_time():
     with SimulatedClock(START) as simulated:
         simulated.move_to(START + DAY)
         connection.close()
         assert clock.now() == START + DAY
 
 
-def test_it_never_steps_back():
+def test_simulated_clock_never_moves_back():
     with SimulatedClock(START) as simulated, pytest.raises(ValueError, match="is before"):
         simulated.move_to(START - timedelta(microseconds=1))
 
 
-def test_there_is_one_at_a_time():
+def test_simulated_clock_twice_is_refused():
     with SimulatedClock(START), pytest.raises(RuntimeError), SimulatedClock(START):
         pass
     with SimulatedClock(START):
         assert clock.now() == START
 
 
-def test_after_a_failure_the_clocks_run_again():
+def test_clocks_after_a_failure_are_real_again():
     with pytest.raises(ZeroDivisionError), SimulatedClock(START):
         1 / 0  # noqa: B018
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
@@ -110,7 +110,7 @@ def test_after_a_failure_the_clocks_run_again():
 @pytest.mark.parametrize(
     "name", ["auctioncraft", "/srv/auctioncraft.sqlite3", "testshop", "contest", "/test_1/live.sqlite3"]
 )
-def test_it_refuses_a_database_that_is_not_a_scratch_one(name, monkeypatch):
+def test_simulated_clock_on_a_real_database_is_refused(name, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "NAME", name)
     assert not is_scratch()
     with pytest.raises(NotScratchError), SimulatedClock(START):
@@ -118,7 +118,7 @@ def test_it_refuses_a_database_that_is_not_a_scratch_one(name, monkeypatch):
 
 
 @on_postgresql
-def test_plans_that_were_prepared_before_follow_it_there_and_back():
+def test_prepared_statements_follow_the_simulated_time():
     statement = "SELECT clock_timestamp() + interval '0'"
     cursor = connection.cursor().cursor
     for _ in range(12):  # prepared after the fifth
@@ -135,7 +135,7 @@ def test_plans_that_were_prepared_before_follow_it_there_and_back():
 
 @on_postgresql
 @pytest.mark.parametrize("name", ["clock_timestamp", "statement_timestamp", "transaction_timestamp", "now"])
-def test_the_functions_are_as_volatile_as_postgresql_s(name):
+def test_simulated_clock_functions_have_the_volatility_of_the_originals(name):
     with SimulatedClock(START):
         assert sql(f"SELECT {name}()") == START
         kinds = "SELECT count(DISTINCT (provolatile, proparallel, prorettype)) FROM pg_proc WHERE pronargs = 0"

@@ -49,7 +49,7 @@ def rules(product):
     )
 
 
-def test_a_running_auction_keeps_its_rules_and_the_next_one_takes_the_new(client, seller, bidder, new_rules):
+def test_changed_settings_apply_to_new_auctions_only(client, seller, bidder, new_rules):
     old = factories.product(seller)
     before = rules(old)
     new_rules()
@@ -65,14 +65,14 @@ def test_a_running_auction_keeps_its_rules_and_the_next_one_takes_the_new(client
     assert broken_invariants() == []
 
 
-def test_proxies_go_on_in_the_old_steps(seller, bidder, rival, new_rules):
+def test_changed_increments_leave_running_proxies(seller, bidder, rival, new_rules):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="50")
     new_rules()
     assert auction_helpers.bid(product, rival, "20")["product"]["current_price"] == "20.50"
 
 
-def test_the_soft_close_goes_on_in_the_old_figures(seller, bidder, new_rules):
+def test_changed_soft_close_leaves_running_auctions(seller, bidder, new_rules):
     product = factories.product(seller, ends_at=timezone.now() + timedelta(seconds=60))
     new_rules()
     auction_helpers.bid(product, bidder, "5")
@@ -80,7 +80,7 @@ def test_the_soft_close_goes_on_in_the_old_figures(seller, bidder, new_rules):
     assert auction.ends_at == auction.last_bid_at + timedelta(seconds=120)
 
 
-def test_no_soft_close_stays_none(seller, bidder, new_rules):
+def test_changed_soft_close_leaves_auctions_without_one(seller, bidder, new_rules):
     product = factories.product(
         seller, ends_at=timezone.now() + timedelta(seconds=5), soft_close_window=0, soft_close_extension=0
     )
@@ -89,7 +89,7 @@ def test_no_soft_close_stays_none(seller, bidder, new_rules):
     assert Auction.objects.get().ends_at == product.auction.ends_at
 
 
-def test_the_order_is_of_the_old_premium_and_so_is_a_second_chance(seller, bidder, rival, settings, new_rules):
+def test_changed_premium_leaves_order_and_second_chance(seller, bidder, rival, settings, new_rules):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(20)), (Decimal(50), Decimal(10)))
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "40")
@@ -106,14 +106,14 @@ def test_the_order_is_of_the_old_premium_and_so_is_a_second_chance(seller, bidde
     assert (order.buyers_premium, order.total) == (8, 48)
 
 
-def test_a_preview_counts_the_old_premium(as_user, seller, bidder, new_rules):
+def test_changed_premium_leaves_the_preview(as_user, seller, bidder, new_rules):
     product = factories.product(seller)
     new_rules()
     answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/preview/", {"amount": "10"}).json()
     assert answer["at_most"]["buyers_premium"] == "0.00"
 
 
-def test_a_voided_bid_is_taken_out_under_the_old_rules(seller, bidder, rival, staff, new_rules):
+def test_void_uses_the_stored_increments(seller, bidder, rival, staff, new_rules):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="50")
     auction_helpers.bid(product, rival, max_amount="20")
@@ -123,7 +123,7 @@ def test_a_voided_bid_is_taken_out_under_the_old_rules(seller, bidder, rival, st
     assert Auction.objects.get().price == Decimal("20.50")
 
 
-def test_a_voided_bid_is_taken_out_under_a_lower_cap_too(seller, bidder, rival, staff, settings):
+def test_void_under_a_lower_cap_works(seller, bidder, rival, staff, settings):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5000")
     made = auction_helpers.bid(product, rival, "6000")
@@ -133,7 +133,7 @@ def test_a_voided_bid_is_taken_out_under_a_lower_cap_too(seller, bidder, rival, 
     assert (auction.leader, auction.price) == (bidder, 5000)
 
 
-def test_an_edit_of_something_else_leaves_the_rules(seller, new_rules):
+def test_edit_of_another_field_keeps_the_stored_terms(seller, new_rules):
     product = factories.product(seller)
     before = rules(product)
     new_rules()
@@ -142,7 +142,7 @@ def test_an_edit_of_something_else_leaves_the_rules(seller, new_rules):
     assert rules(product) == before
 
 
-def test_a_relisting_is_under_todays_increments_cap_and_bands_and_the_sellers_soft_close(seller, new_rules):
+def test_relisting_takes_current_terms_and_keeps_the_sellers_soft_close(seller, new_rules):
     old = factories.product(seller, soft_close_window=30, soft_close_extension=40)
     closing.close_auction(product_id=old.pk, actor=seller)
     before = rules(old)
@@ -152,7 +152,7 @@ def test_a_relisting_is_under_todays_increments_cap_and_bands_and_the_sellers_so
     assert rules(old) == before
 
 
-def test_a_relisting_with_a_flat_increment_keeps_it(seller, new_rules):
+def test_relisting_with_flat_increment_keeps_it(seller, new_rules):
     old = factories.product(seller, bid_increment=Decimal(3))
     closing.close_auction(product_id=old.pk, actor=seller)
     new_rules()

@@ -55,7 +55,7 @@ def some_cache(request, monkeypatch):
     return made
 
 
-def test_sixteen_at_once_with_a_limit_of_five_are_five(some_cache, limits):
+def test_limit_of_five_with_sixteen_at_once_admits_five(some_cache, limits):
     limits(reads=5)
     start = threading.Barrier(16)
 
@@ -81,7 +81,7 @@ def is_let_in(who):
     return True
 
 
-def test_a_count_is_one_call_and_a_key_ends(some_cache, limits, monkeypatch):
+def test_count_is_one_cache_call_and_its_key_expires(some_cache, limits, monkeypatch):
     limits(reads=5)
     throttling.count_request("reads", "somebody")
     calls = []
@@ -92,7 +92,7 @@ def test_a_count_is_one_call_and_a_key_ends(some_cache, limits, monkeypatch):
     assert calls == ["incr"]
 
 
-def test_a_redis_key_expires():
+def test_count_key_in_redis_expires():
     made = next(value for value in caches() if value.id == "redis").values[0]()
     assert made.add("n", 1, 120)
     assert made.incr("n", 4) == 5
@@ -104,7 +104,7 @@ def test_a_redis_key_expires():
 
 
 @pytest.mark.django_db
-def test_one_too_many_is_429_in_the_one_shape_until_the_minute_is_over(client, limits):
+def test_request_over_the_limit_answers_429_until_the_minute_ends(client, limits):
     limits(reads=2)
     for _ in range(2):
         assert client.get("/api/categories/", **OUTSIDE).status_code == 200
@@ -120,7 +120,7 @@ def test_one_too_many_is_429_in_the_one_shape_until_the_minute_is_over(client, l
 
 
 @pytest.mark.django_db
-def test_a_signed_in_caller_is_counted_wherever_they_call_from(as_user, bidder, rival, limits):
+def test_limit_of_a_user_counts_all_addresses(as_user, bidder, rival, limits):
     limits(reads=1)
     assert as_user(bidder).get("/api/bids/", **OUTSIDE).status_code == 200
     assert as_user(bidder).get("/api/bids/", REMOTE_ADDR="203.0.113.8").status_code == 429
@@ -128,7 +128,7 @@ def test_a_signed_in_caller_is_counted_wherever_they_call_from(as_user, bidder, 
 
 
 @pytest.mark.django_db
-def test_bids_have_a_limit_of_their_own_and_a_refused_one_writes_nothing(as_user, seller, bidder, limits):
+def test_bids_have_their_own_limit_and_refused_ones_write_nothing(as_user, seller, bidder, limits):
     product = factories.product(seller)
     limits(bids=1, writes=1, reads=1)
     caller, url = as_user(bidder), f"/api/products/{product.pk}/bids/"
@@ -142,7 +142,7 @@ def test_bids_have_a_limit_of_their_own_and_a_refused_one_writes_nothing(as_user
 
 
 @pytest.mark.django_db
-def test_ways_in_are_counted_together_by_network(client, limits):
+def test_sign_in_endpoints_share_a_limit_per_network(client, limits):
     limits(sign_in=2)
     bad = {"username": "a@example.com", "password": "no"}
     assert client.post("/api/auth/token/", bad, **OUTSIDE).status_code == 401
@@ -154,7 +154,7 @@ def test_ways_in_are_counted_together_by_network(client, limits):
 
 
 @pytest.mark.django_db
-def test_an_ipv6_subscriber_is_one_caller(client, limits):
+def test_limit_counts_an_ipv6_prefix_as_one(client, limits):
     limits(reads=1)
     assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2::1").status_code == 200
     assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2:ffff::9").status_code == 429
@@ -163,9 +163,7 @@ def test_an_ipv6_subscriber_is_one_caller(client, limits):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("proxies", "expected"), [(0, 429), (1, 200)])
-def test_a_forwarded_address_is_believed_as_far_as_proxies_of_ours_wrote_it(
-    client, limits, settings, proxies, expected
-):
+def test_forwarded_address_is_believed_only_from_known_proxies(client, limits, settings, proxies, expected):
     settings.NUM_PROXIES = proxies
     limits(reads=1)
     made_up = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "1.1.1.1, 198.51.100.1"}
@@ -178,7 +176,7 @@ def test_a_forwarded_address_is_believed_as_far_as_proxies_of_ours_wrote_it(
 
 
 @pytest.mark.django_db
-def test_whoever_cannot_be_told_from_others_is_not_counted_with_them(client, limits):
+def test_request_without_address_is_not_limited(client, limits):
     limits(reads=1)
     for _ in range(3):
         assert client.get("/api/categories/", REMOTE_ADDR="").status_code == 200
@@ -196,7 +194,7 @@ class Gone:
 
 
 @pytest.mark.django_db
-def test_a_cache_that_is_away_limits_nobody_and_says_so_once_a_minute(client, limits, monkeypatch, caplog):
+def test_cache_down_limits_nobody_and_logs_once_a_minute(client, limits, monkeypatch, caplog):
     limits(reads=1)
     gone, seconds = Gone(), [1000.0]
     monkeypatch.setattr(throttling, "cache", gone)
@@ -215,7 +213,7 @@ def test_a_cache_that_is_away_limits_nobody_and_says_so_once_a_minute(client, li
 
 
 @pytest.mark.django_db
-def test_a_redis_that_accepts_and_says_nothing_holds_nobody_up(client, limits, monkeypatch, settings):
+def test_redis_that_hangs_delays_nobody(client, limits, monkeypatch, settings):
     limits(reads=1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # As settings/services.py makes it.
@@ -228,7 +226,7 @@ def test_a_redis_that_accepts_and_says_nothing_holds_nobody_up(client, limits, m
 
 
 @pytest.mark.django_db
-def test_no_limit_is_no_cache_call(client, limits, monkeypatch):
+def test_limit_zero_makes_no_cache_call(client, limits, monkeypatch):
     limits()
     gone = Gone()
     monkeypatch.setattr(throttling, "cache", gone)
@@ -237,12 +235,12 @@ def test_no_limit_is_no_cache_call(client, limits, monkeypatch):
 
 
 @pytest.mark.parametrize(("action", "scope"), [("receipt_pdf", "writes"), ("receipt", "reads"), (None, "reads")])
-def test_setting_a_receipt_as_pdf_counts_as_a_write(action, scope):
+def test_receipt_pdf_counts_as_a_write(action, scope):
     view = SimpleNamespace(basename="order", action=action)
     assert throttling.get_scope(SimpleNamespace(method="GET"), view) == scope
 
 
-def test_every_exception_from_the_rule_is_a_route_that_is_there():
+def test_every_route_with_its_own_scope_exists():
     routes = {
         (callback.initkwargs.get("basename"), action)
         for pattern in _patterns(get_resolver())

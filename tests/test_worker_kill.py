@@ -72,7 +72,7 @@ def dealt_with():
 
 
 @pytest.mark.parametrize("moment", [closed, partly_mailed])
-def test_killed_between_closing_and_mailing_the_next_worker_finishes(stack, ended, moment):
+def test_worker_killed_between_close_and_mail_is_resumed_by_the_next(stack, ended, moment):
     first = stack.work(EMAIL_BACKEND="tests.servers.SlowMail")
     servers.wait_until(moment, every=0.005, says="the worker did not get there")
     servers.kill(first)
@@ -98,7 +98,7 @@ def test_killed_between_closing_and_mailing_the_next_worker_finishes(stack, ende
 CLIENTS, BIDS_EACH = 12, 6
 
 
-def test_the_web_server_killed_amid_a_storm_loses_nothing_and_doubles_nothing(stack):
+def test_web_server_killed_during_bids_loses_and_repeats_nothing(stack):
     port = servers.free_port()
     web = stack.serve(port)
     seller = factories.user("seller@example.com")
