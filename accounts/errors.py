@@ -43,15 +43,3 @@ class WeakPassword(DomainError):
     def __init__(self, reasons: list[str]) -> None:
         """`reasons`: a sentence each."""
         super().__init__(errors={"password": reasons})
-
-
-class AccountInUse(DomainError):
-    """It cannot be erased yet; `reasons` says why, each with its code and the product or order that it is about."""
-
-    code = "account_in_use"
-    detail = "The account is still needed for what is under way: see the reasons."
-    status = 409
-
-    def __init__(self, reasons: list[dict[str, object]]) -> None:
-        """`reasons`: all of them at once."""
-        super().__init__(reasons=reasons)

@@ -6,11 +6,10 @@ import re
 import unicodedata
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import normalize_email
-from auctioncraft.api.fields import SingleLineField, StrictBooleanField
+from auctioncraft.api.fields import SingleLineField
 
 MAX_LOCAL_PART = 64  # characters; RFC 5321, 4.5.3.1.1
 _PLAIN = re.compile(r"[!-~]+")  # ASCII without spaces and controls
@@ -65,20 +64,3 @@ class PasswordField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "additionalProperties": {
-            "type": "object",
-            "properties": {"in_app": {"type": "boolean"}, "mail": {"type": "boolean"}},
-            "additionalProperties": False,
-        },
-        "example": {"outbid": {"mail": False}},
-    }
-)
-class NotificationPreferencesField(serializers.DictField):
-    """How one wants to be told, by kind. Which kinds there are is known to the app that tells."""
-
-    child = serializers.DictField(child=StrictBooleanField())

@@ -1,4 +1,4 @@
-"""Who somebody is: the account, its one-time codes and its sign-ins."""
+"""Users, their one-time codes and their sessions."""
 
 from __future__ import annotations
 
@@ -13,46 +13,58 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+ERASED_NAME = "deleted member"
+# Nobody can receive mail at this domain (RFC 6761, 6.4) or register with it, because it has no dot.
+ERASED_DOMAIN = "@invalid"
+
 
 def normalize_email(address: str) -> str:
-    """Return the one form of an address that is stored, compared and mailed: NFKC, then case-folded.
+    """Return the form of an address that is stored, compared and mailed: NFKC, then case-folded.
 
-    `iexact` would fold the dotless i (U+0131) to i and hand one person's account to another; this keeps them apart.
+    `iexact` would treat the dotless i (U+0131) as i and give one person's account to another.
     """
     return unicodedata.normalize("NFKC", address.strip()).casefold()
 
 
 def _new_display_name() -> str:
-    # Public, so never made from the address.
+    # Public, so it must not be derived from the e-mail address.
     return f"member-{secrets.token_hex(4)}"
 
 
 class UserManager(BaseUserManager["User"]):
-    """Creates accounts by their normalised address."""
+    """Users are identified by their normalized e-mail address."""
+
+    def erased(self) -> models.QuerySet[User]:
+        """Return the accounts whose personal data was erased."""
+        return self.filter(email__endswith=ERASED_DOMAIN)
+
+    def not_erased(self) -> models.QuerySet[User]:
+        """Return all other accounts, disabled ones included."""
+        return self.exclude(email__endswith=ERASED_DOMAIN)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Create an account; without a password it can sign in by one-time code only."""
+        """Create a user. Without a password they can sign in only with a one-time code."""
         user = self.model(email=normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Create a staff account with every permission. Used by `manage.py createsuperuser`."""
-        # Whoever runs commands here vouches for the address: its first code must not drop the password just set.
-        vouched = {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
-        return self.create_user(email, password, **{**vouched, **fields})
+        """Create a staff user with every permission, for `manage.py createsuperuser`."""
+        # The operator vouches for the address. If it were not verified, its first code would remove this password.
+        defaults = {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
+        return self.create_user(email, password, **{**defaults, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Find an account by an address however it is written."""
+        """Return the user of an address in any spelling."""
         return self.get(email=normalize_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. The e-mail address is the identity; the display name is all that others ever see."""
+    """A user. The e-mail address identifies them; other users see only the display name."""
 
     class SellerState(models.TextChoices):
-        """How far the seller's onboarding for payouts has come."""
+        """State of the seller's onboarding for payouts."""
 
         NONE = "none"
         PENDING = "pending"
@@ -64,11 +76,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     email_verified_at = models.DateTimeField(null=True, blank=True)
-    # Every token carries the version it was issued under; raising it ends them all (a password change does).
+    # Every token carries this version. A password change raises it, which ends all tokens.
     token_version = models.PositiveIntegerField(default=0)
     strikes = models.PositiveSmallIntegerField(default=0, help_text="Won auctions that were not paid in time.")
     seller_state = models.CharField(max_length=8, choices=SellerState, default=SellerState.NONE)
-    has_card = models.BooleanField(default=False, help_text="Whether a card is on file; some bids need one.")
+    has_card = models.BooleanField(default=False, help_text="A card is saved. Some bids require one.")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -83,58 +95,58 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.display_name
 
     def clean(self) -> None:
-        """Normalise the address: the admin's forms come this way."""
+        """Normalize the address, for the admin's forms."""
         super().clean()
         self.email = normalize_email(self.email)
 
     def set_password(self, raw_password: str | None) -> None:
-        """Set the password, and end every token that was issued before."""
+        """Set the password and end all tokens issued before."""
         super().set_password(raw_password)
         self.token_version = (self.token_version or 0) + 1
 
     def set_password_hash(self, hashed: str) -> None:
-        """Set the password by its hash, made before a lock was taken; it too ends every token issued before."""
+        """Set the password from a hash that was made before a lock was taken, and end all tokens issued before."""
         self.password = hashed
         self.token_version = (self.token_version or 0) + 1
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Tell whether this is the password. A hash that has become too weak is replaced.
+        """Return whether this is the password. An outdated hash is replaced.
 
-        Django's own goes through set_password there, and would issue tokens under a version that is never saved.
+        Django's method would call set_password for that and raise a token_version that is never saved.
         """
 
-        def strengthen(raw: str) -> None:
+        def rehash(raw: str) -> None:
             self.password = hashers.make_password(raw)
             self.save(update_fields=["password"])
 
-        return hashers.check_password(raw_password, self.password, strengthen)
+        return hashers.check_password(raw_password, self.password, rehash)
 
 
 class OneTimeCode(models.Model):
-    """A code that was asked for. The code itself is not stored: it is derived from the nonce under our key.
+    """A requested code. The six digits are not stored: they are derived from the nonce and SECRET_KEY.
 
-    Whoever reads the table without the key learns nothing; the worker, which has it, can mail the code.
+    The table alone reveals no code; the worker, which has the key, can mail it.
     """
 
     class Purpose(models.TextChoices):
-        """What it opens, and nothing else."""
+        """The only thing the code can be used for."""
 
         SIGN_IN = "sign_in"
         RESET = "reset", "new password"
         CHANGE_EMAIL = "change_email", "new address"
 
-    email = models.CharField(max_length=254, help_text="Normalised.")
+    email = models.CharField(max_length=254, help_text="Normalized.")
     purpose = models.CharField(max_length=16, choices=Purpose, default=Purpose.SIGN_IN)
-    # Which account is to have the address. Whose it is already, if anybody's, other codes do not even ask.
+    # Only for CHANGE_EMAIL: the account that will get the address.
     account = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     nonce = models.CharField(max_length=32)
-    # Set by a registration that waits for its address to be verified: the password it asked for, hashed.
+    # Set by a registration that waits for verification: the hash of the chosen password.
     pending_password = models.CharField(max_length=128, blank=True)
     pending_display_name = models.CharField(max_length=60, blank=True)
-    ip = models.GenericIPAddressField(null=True, blank=True, help_text="Who asked; of IPv6 the /64 only.")
+    ip = models.GenericIPAddressField(null=True, blank=True, help_text="Of the request; for IPv6 the /64 only.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    # Used, or superseded by a newer one. Either way it opens nothing any more.
+    # Used, or replaced by a newer code.
     consumed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -159,38 +171,39 @@ class OneTimeCode(models.Model):
 
 
 class FailedAttempts(models.Model):
-    """One row per address or network that ever asked or tried: the lock for it, and the count of its failures.
+    """Failed attempts of one address or network. The row is also the lock that serializes its attempts.
 
-    Codes and passwords are counted apart: whoever guesses at one does not lock the owner out of the other.
+    Codes and passwords are counted separately, so that guessing one does not lock the owner out of the other.
     """
 
     class Kind(models.TextChoices):
-        """What is guarded."""
+        """What was attempted, or NETWORK for the codes that a network requested."""
 
         CODE = "code"
         PASSWORD = "password"  # noqa: S105 (a name)  # nosec B105
         NETWORK = "network"
 
-    key = models.CharField(max_length=270, primary_key=True, help_text="The kind, a colon, the normalised address.")
-    failures = models.JSONField(default=list, help_text="When tries failed in the last hour, in order: Unix seconds.")
+    key = models.CharField(max_length=270, primary_key=True, help_text="kind:address, or network:IP address.")
+    failures = models.JSONField(default=list, help_text="Times of the failures in the last hour, in Unix seconds.")
     consecutive_failures = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
-    last_failed_at = models.DateTimeField(
-        null=True, blank=True, help_text="The last failure: an hour later none counts."
-    )
+    last_failed_at = models.DateTimeField(null=True, blank=True, help_text="An hour later no failure counts.")
+
+    class Meta:
+        verbose_name_plural = "failed attempts"
 
     def __str__(self) -> str:
-        return f"Guard of {self.pk}"
+        return f"Failed attempts of {self.pk}"
 
 
 class Session(models.Model):
-    """A sign-in on one device: the family of refresh tokens, of which only the newest one works."""
+    """A signed-in device. It has a family of refresh tokens, of which only the newest works."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
-    token_hash = models.CharField(max_length=64, help_text="SHA-256 of the one refresh token that is good.")
+    token_hash = models.CharField(max_length=64, help_text="SHA-256 of the current refresh token.")
     user_agent = models.CharField(max_length=200, blank=True)
     ip = models.GenericIPAddressField(null=True, blank=True)
-    network = models.GenericIPAddressField(null=True, blank=True, help_text="The /24 of the IP; of IPv6 the /64.")
+    network = models.GenericIPAddressField(null=True, blank=True, help_text="The IP's /24, for IPv6 its /64.")
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -201,11 +214,11 @@ class Session(models.Model):
         ordering = ("-last_used_at",)
 
     def __str__(self) -> str:
-        return f"Sign-in {self.pk}"
+        return f"Session {self.pk}"
 
 
 class PreviousEmail(models.Model):
-    """An address that an account had. It is told of the change, wherever the account's mail goes by then."""
+    """An address that an account had before. The notification about the change goes to it."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="previous_emails")
     email = models.EmailField(max_length=254)
@@ -213,7 +226,6 @@ class PreviousEmail(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        verbose_name_plural = "former addresses"
 
     def __str__(self) -> str:
-        return f"Former address {self.pk}"
+        return f"Previous e-mail {self.pk}"

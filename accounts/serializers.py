@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.authentication import session_id_of
 from accounts.devices import describe
-from accounts.fields import DisplayNameField, NormalizedEmailField, NotificationPreferencesField, PasswordField
+from accounts.fields import DisplayNameField, NormalizedEmailField, PasswordField
 from accounts.models import Session, User
-from accounts.services import profile
 
 
 class RequestCodeSerializer(serializers.Serializer):
@@ -54,15 +52,6 @@ class RegisterSerializer(serializers.Serializer):
     email = NormalizedEmailField()
     password = PasswordField()
     display_name = DisplayNameField(required=False, allow_blank=True)
-
-
-class ProfileUpdateSerializer(serializers.Serializer):
-    """What one may change about oneself. A new password takes the current one, if there is one."""
-
-    display_name = DisplayNameField(required=False)
-    password = PasswordField(required=False)
-    current_password = PasswordField(required=False)
-    notifications = NotificationPreferencesField(required=False)
 
 
 class ResetPasswordSerializer(VerifyCodeSerializer):
@@ -109,27 +98,6 @@ class ProfileSerializer(serializers.Serializer):
         choices=User.SellerState.choices, read_only=True, source="seller_state", help_text="State of the onboarding."
     )
     strikes = serializers.IntegerField(read_only=True, help_text="Won auctions that were not paid in time.")
-
-
-class ChannelsSerializer(serializers.Serializer):
-    """How one is told of a kind of event."""
-
-    in_app = serializers.BooleanField(read_only=True)
-    mail = serializers.BooleanField(read_only=True)
-
-
-class AccountSerializer(ProfileSerializer):
-    """One's own account, and how one is told of what."""
-
-    notifications = serializers.SerializerMethodField(
-        help_text="By kind: all that can be switched off, a growing list. What concerns money and security always goes "
-        "out."
-    )
-
-    @extend_schema_field(serializers.DictField(child=ChannelsSerializer()))
-    def get_notifications(self, user: User) -> dict[str, dict[str, bool]]:
-        """Return it."""
-        return profile.preferences(user=user)
 
 
 class RegisteredSerializer(ProfileSerializer):

@@ -15,20 +15,3 @@ password_changed = Signal()
 email_change_requested = Signal()
 # Sent by services.email_change with `user` and `former` (a PreviousEmail) when the account has the other address.
 email_changed = Signal()
-
-# Sent by services.profile with `user`: a receiver returns how they want to be told, {kind: {"in_app": …, "mail": …}}.
-preferences_asked = Signal()
-# Sent by services.profile with `user`, who is locked, and `wanted`, part of that shape: a receiver keeps it, or raises
-# Invalid with `notifications`, and nothing is changed.
-preferences_given = Signal()
-
-# Sent by services.export with `user`: a receiver returns what its app keeps about them, {section: [row, …]}, each row
-# ready to be written as JSON.
-data_requested = Signal()
-# Sent by services.erasure with `user`, the three in this order and in one transaction.
-# Before the account itself is locked: a receiver locks the rows that it would change (docs/concurrency.md).
-erasure_begun = Signal()
-# With the account locked: a receiver returns what stands in the way, [{"reason": code, …}, …].
-erasure_requested = Signal()
-# Nothing did: a receiver forgets what its app knows of them beyond the record of what was traded.
-account_erased = Signal()

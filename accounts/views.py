@@ -1,4 +1,4 @@
-"""Sign-in and accounts over HTTP."""
+"""Signing in, sessions and registration over HTTP."""
 
 from __future__ import annotations
 
@@ -14,227 +14,164 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts import serializers
-from accounts.authentication import current_user, session_id_of
-from accounts.client_ip import client_ip, user_agent
+from accounts.authentication import current_user
 from accounts.filters import LogoutParameters
 from accounts.models import Session
-from accounts.serializers_data import DeleteAccountSerializer
-from accounts.services import (
-    email_change,
-    erasure,
-    otp,
-    password_reset,
-    passwords,
-    profile,
-    registration,
-    sessions,
-    tokens,
-)
+from accounts.services import otp, password_reset, passwords, registration, sessions, tokens
 from auctioncraft.api.filters import read_parameters
 from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.core.client_ip import client_ip, user_agent
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.serializers import Serializer
 
-# Of a sign-in's id. What is no UUID is no sign-in's: 404.
+# An id that is no UUID is answered with 404.
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-CODE_SENT = "If this address can receive mail, a code is on its way. It is good for 10 minutes."
+CODE_SENT = "If this address can receive email, a code is on its way. It expires in 10 minutes."
 
 
 class NoStoreViewSet(ViewSet):
-    """Answers that no cache may keep: they hold tokens or personal data (RFC 6749, 5.1)."""
+    """Forbid caches to store the responses, which hold tokens or personal data (RFC 6749, 5.1)."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Mark every answer, refusals too."""
+        """Add the header to every response, errors included."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers["Cache-Control"] = "no-store"
         return response
 
 
 class PublicViewSet(NoStoreViewSet):
-    """For callers who have no access token yet; a stale one in the header does not get in their way."""
+    """For clients without an access token. An expired one in the header is ignored."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
 
 class OtpViewSet(PublicViewSet):
-    """Sign-in by a one-time code."""
+    """Sign in with a one-time code."""
 
     @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
     @action(detail=False, methods=["post"], url_path="request")
     def request_code(self, request: Request) -> Response:
-        """Have a six-digit code mailed. The answer is the same whether or not there is an account.
+        """Email a six-digit code to an address. The response does not tell whether the address has an account.
 
-        One a minute and five an hour per address, twenty an hour per IP: else 429.
+        Limits: one code a minute and five an hour per address, 20 an hour per IP address. Beyond that: 429.
         """
-        otp.request_code(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
+        otp.request_code(**read_body(serializers.RequestCodeSerializer, request), ip=client_ip(request))
         return Response({"detail": CODE_SENT})
 
     @extend_schema(request=serializers.VerifyCodeSerializer, responses=serializers.VerifiedLoginSerializer)
     @action(detail=False, methods=["post"])
     def verify(self, request: Request) -> Response:
-        """Sign in with the code. A first verified address becomes an account.
+        """Sign in with the code. If the address has no account, one is created.
 
-        400 `invalid_code` for whatever is wrong with it; 429 after five wrong ones.
+        400 `invalid_code` if the code is wrong, used or expired; 429 after five wrong codes.
         """
-        given = _read(serializers.VerifyCodeSerializer, request)
-        verified = otp.verify_code(**given, user_agent=user_agent(request), ip=client_ip(request))
-        return Response(serializers.VerifiedLoginSerializer(verified).data)
+        body = read_body(serializers.VerifyCodeSerializer, request)
+        login = otp.verify_code(**body, user_agent=user_agent(request), ip=client_ip(request))
+        return Response(serializers.VerifiedLoginSerializer(login).data)
 
 
 class TokenViewSet(PublicViewSet):
-    """Tokens by password, and by refresh token."""
+    """Get tokens with a password or a refresh token."""
 
     @extend_schema(request=serializers.PasswordLoginSerializer, responses=serializers.TokenPairSerializer)
     def create(self, request: Request) -> Response:
-        """Sign in with a password. `username` is the e-mail address; `email` is accepted too.
+        """Sign in with a password. `username` is the email address; `email` is accepted too.
 
-        401 `invalid_credentials`; 403 `password_sign_in_disabled` where passwords are not in use; 429 after five
-        wrong ones.
+        401 `invalid_credentials`; 403 `password_sign_in_disabled` if the operator disabled passwords; 429 after five
+        wrong passwords.
         """
-        user = passwords.authenticate_password(**_read(serializers.PasswordLoginSerializer, request))
+        user = passwords.authenticate_password(**read_body(serializers.PasswordLoginSerializer, request))
         pair = tokens.sign_in(user=user, user_agent=user_agent(request), ip=client_ip(request))
         return Response(serializers.TokenPairSerializer(pair).data)
 
     @extend_schema(request=serializers.RefreshSerializer, responses=serializers.TokenPairSerializer)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
-        """Exchange a refresh token for new tokens. It is good once: coming a second time it ends the sign-in (401)."""
-        pair = tokens.rotate_refresh_token(**_read(serializers.RefreshSerializer, request))
+        """Exchange a refresh token for new tokens. It works once: if it is used again, the session ends (401)."""
+        pair = tokens.rotate_refresh_token(**read_body(serializers.RefreshSerializer, request))
         return Response(serializers.TokenPairSerializer(pair).data)
 
 
 class PasswordViewSet(PublicViewSet):
-    """A new password for whoever has forgotten theirs."""
+    """Reset a forgotten password."""
 
     @extend_schema(request=serializers.RequestCodeSerializer, responses=serializers.DetailSerializer)
     @action(detail=False, methods=["post"])
     def reset(self, request: Request) -> Response:
-        """Have a code mailed that sets a new password. The answer is the same whether or not there is an account.
+        """Email a code for a new password. The response does not tell whether the address has an account.
 
-        Limits are those of sign-in codes. 403 `password_sign_in_disabled` where passwords are not in use.
+        Same limits as for sign-in codes. 403 `password_sign_in_disabled` if the operator disabled passwords.
         """
-        password_reset.request_reset(**_read(serializers.RequestCodeSerializer, request), ip=client_ip(request))
+        password_reset.request_reset(**read_body(serializers.RequestCodeSerializer, request), ip=client_ip(request))
         return Response({"detail": CODE_SENT})
 
     @extend_schema(request=serializers.ResetPasswordSerializer, responses=serializers.VerifiedLoginSerializer)
     @action(detail=False, methods=["post"], url_path="reset/confirm")
     def confirm_reset(self, request: Request) -> Response:
-        """Set the password with that code, end every sign-in of the account, and sign in.
+        """Set a new password with the code, end all sessions of the account, and sign in.
 
-        400 `invalid_code` for whatever is wrong with the code; 429 after five wrong ones.
+        400 `invalid_code` if the code is wrong, used or expired; 429 after five wrong codes.
         """
-        given = _read(serializers.ResetPasswordSerializer, request)
-        verified = password_reset.reset(**given, user_agent=user_agent(request), ip=client_ip(request))
-        return Response(serializers.VerifiedLoginSerializer(verified).data)
+        body = read_body(serializers.ResetPasswordSerializer, request)
+        login = password_reset.reset(**body, user_agent=user_agent(request), ip=client_ip(request))
+        return Response(serializers.VerifiedLoginSerializer(login).data)
 
 
 class SessionViewSet(ParseBodyMixin, NoStoreViewSet, ListModelMixin, GenericViewSet):
-    """Where the caller is signed in. Another's sign-ins are not found."""
+    """The devices on which the user is signed in."""
 
     queryset = Session.objects.all()
     serializer_class = serializers.SessionSerializer
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Session]:
-        """Return the caller's, the one used last first."""
+        """Return the user's active sessions."""
         return sessions.active_sessions(user=current_user(self.request))
 
-    @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out there.")})
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="The session ended.")})
     def destroy(self, request: Request, pk: str) -> Response:
-        """End one of them: its tokens are refused from now on. The caller's own may be ended too."""
+        """End a session and its tokens. The current session can be ended too."""
         sessions.end_session(user=current_user(request), session_id=UUID(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class LogoutViewSet(PublicViewSet):
-    """Signing out."""
+    """Sign out."""
 
     @extend_schema(
         request=serializers.RefreshSerializer,
         responses={204: OpenApiResponse(description="Signed out.")},
-        parameters=[OpenApiParameter("everywhere", bool, description="End every sign-in of the account.")],
+        parameters=[OpenApiParameter("everywhere", bool, description="End all sessions of the account.")],
     )
     def create(self, request: Request) -> Response:
-        """End the sign-in that the refresh token belongs to; its access token is refused from now on too."""
-        everywhere = read_parameters(LogoutParameters, request)["everywhere"]
-        tokens.end(**_read(serializers.RefreshSerializer, request), everywhere=bool(everywhere))
+        """End the session of the refresh token, including its access token."""
+        everywhere = bool(read_parameters(LogoutParameters, request)["everywhere"])
+        tokens.sign_out(**read_body(serializers.RefreshSerializer, request), everywhere=everywhere)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class UserViewSet(NoStoreViewSet):
-    """Accounts: registering, and one's own."""
+class RegistrationViewSet(PublicViewSet):
+    """Register an account."""
 
     @extend_schema(auth=[], request=serializers.RegisterSerializer, responses={201: serializers.RegisteredSerializer})
-    @action(detail=False, methods=["post"], authentication_classes=(), permission_classes=(AllowAny,))
+    @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
-        """Make an account with a password. 400 `email_taken` if the address has one.
+        """Create an account with a password. 400 `email_taken` if the address has an account.
 
-        Where the operator requires verification the answer is 201 for every address, a code goes out by mail, and the
-        password works once that code was verified.
+        If the operator requires verification, the response is 201 for every address, a code is emailed, and the
+        password works once that code has been verified.
         """
-        user = registration.register(**_read(serializers.RegisterSerializer, request), ip=client_ip(request))
+        user = registration.register(**read_body(serializers.RegisterSerializer, request), ip=client_ip(request))
         return Response(serializers.RegisteredSerializer(user).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses=serializers.AccountSerializer)
-    @action(detail=False, methods=["get"])
-    def me(self, request: Request) -> Response:
-        """Show one's own account."""
-        return Response(serializers.AccountSerializer(request.user).data)
 
-    @extend_schema(request=serializers.ProfileUpdateSerializer, responses=serializers.AccountSerializer)
-    @me.mapping.patch
-    def update_me(self, request: Request) -> Response:
-        """Change the display name, the password, or how one is told of what.
-
-        A new password ends every sign-in: sign in again with it. 400 if `notifications` names a kind that cannot be
-        switched off; what it does not name stays.
-        """
-        given = _read(serializers.ProfileUpdateSerializer, request)
-        user = profile.update_profile(user=current_user(request), **given)
-        return Response(serializers.AccountSerializer(user).data)
-
-    @extend_schema(request=DeleteAccountSerializer, responses={204: OpenApiResponse(description="Erased.")})
-    @me.mapping.delete
-    def erase_me(self, request: Request) -> Response:
-        """Erase one's account for good. It takes the password, if there is one.
-
-        Bids and sales stay on record, as those of a deleted member. 409 `account_in_use` while there is something
-        under way, with all `reasons`: `leading`, `has_bids` (an auction of one's own), `second_chance`, each with its
-        `product`; `unpaid_order`, on either side, with its `order`; `staff`.
-        """
-        erasure.erase_account(user=current_user(request), **_read(DeleteAccountSerializer, request))
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(request=serializers.ChangeEmailSerializer, responses=serializers.DetailSerializer)
-    @action(detail=False, methods=["post"], url_path="me/email")
-    def change_email(self, request: Request) -> Response:
-        """Have a code mailed to another address. The answer is the same whether or not somebody has that one.
-
-        It takes the password, if there is one. The present address is told. Limits are those of sign-in codes.
-        """
-        given = _read(serializers.ChangeEmailSerializer, request)
-        email_change.request_change(user=current_user(request), **given, ip=client_ip(request))
-        return Response({"detail": CODE_SENT})
-
-    @extend_schema(request=serializers.ConfirmEmailSerializer, responses=serializers.AccountSerializer)
-    @action(detail=False, methods=["post"], url_path="me/email/confirm")
-    def confirm_email(self, request: Request) -> Response:
-        """Take the address that was last asked for, with the code that went to it. Every other sign-in ends.
-
-        400 `invalid_code` for whatever is wrong with the code; 429 after five wrong ones.
-        """
-        given = _read(serializers.ConfirmEmailSerializer, request)
-        user = email_change.confirm_change(user=current_user(request), **given, session_id=session_id_of(request))
-        return Response(serializers.AccountSerializer(user).data)
-
-
-def _read(shape: type[Serializer], request: Request) -> dict[str, Any]:
-    """Return the validated body; fields that the shape does not name are not there."""
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    given: dict[str, Any] = body.validated_data
-    return given
+def read_body(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
+    """Return the validated body. Raises ValidationError; fields that the serializer does not declare are dropped."""
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    body: dict[str, Any] = serializer.validated_data
+    return body

@@ -1,7 +1,5 @@
 """The auctions app."""
 
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
@@ -9,7 +7,3 @@ class AuctionsConfig(AppConfig):
     """Auctions."""
 
     name = "auctions"
-
-    def ready(self) -> None:
-        """Connect the receivers."""
-        import_module("auctions.receivers")

@@ -21,12 +21,11 @@ from django.db.models import (
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Concat
 
-from accounts.erased import erased
 from accounts.models import User
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import changed_since, invariant
 from auctions.models import AuctionEvent, Bid, EventOutbox, Product
-from notifications.kinds import FIXED, KINDS
+from notifications.kinds import KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.purge import DELIVERY_RETENTION
 from payments.models import Order, Refund
@@ -113,7 +112,7 @@ def check_order_notifications(orders: Batch) -> Iterator[str]:
         concerned = orders.rows.filter(status=status) if status else orders.rows
         for party in parties:
             unnotified = concerned.annotate(source=source).filter(~Exists(_notification(kind, party)))
-            for pk, user in unnotified.exclude(erased(party[:-3])).values_list("pk", party):
+            for pk, user in unnotified.exclude(**{f"{party}__in": User.objects.erased()}).values_list("pk", party):
                 yield f"order {pk}: no {kind} to user {user}"
 
 
@@ -128,7 +127,7 @@ def check_refund_notifications(orders: Batch) -> Iterator[str]:
     unnotified = of_orders.annotate(source=source).filter(
         ~Exists(_notification("refund_issued", "payment__order__buyer_id"))
     )
-    rows = unnotified.exclude(erased("payment__order__buyer")).order_by("pk")
+    rows = unnotified.exclude(payment__order__buyer__in=User.objects.erased()).order_by("pk")
     for pk, user in rows.values_list("pk", "payment__order__buyer_id"):
         yield f"refund {pk}: no refund_issued to user {user}"
 
@@ -182,7 +181,7 @@ def check_unwanted_mail(deliveries: Batch) -> Iterator[str]:
 @invariant(17, "fixed kinds are shown and mailed", over=Notification)
 def check_fixed_kinds(notifications: Batch) -> Iterator[str]:
     # Those about money and security.
-    withheld = notifications.rows.filter(~Q(in_app=True, mailed=True), kind__in=FIXED)
+    withheld = notifications.rows.filter(~Q(in_app=True, mailed=True), kind__in=REQUIRED_KINDS)
     for pk, kind in withheld.values_list("pk", "kind"):
         yield f"notification {pk} ({kind}) is withheld"
 
@@ -197,10 +196,10 @@ def check_delivery_states(deliveries: Batch) -> Iterator[str]:
 @invariant(20, "deleted accounts have no notifications", over=User)
 def check_erased_accounts(users: Batch) -> Iterator[str]:
     # Deleting an account deletes them.
-    kept = Notification.objects.order_by().filter(users.within("recipient")).filter(erased("recipient"))
+    kept = Notification.objects.order_by().filter(users.within("recipient")).filter(recipient__in=User.objects.erased())
     for pk, user in kept.values_list("pk", "recipient_id"):
         yield f"notification {pk} is kept of user {user}, whose account is deleted"
-    chosen = Preference.objects.order_by().filter(users.within("user")).filter(erased("user"))
+    chosen = Preference.objects.order_by().filter(users.within("user")).filter(user__in=User.objects.erased())
     for pk, user in chosen.values_list("pk", "user_id"):
         yield f"preference {pk} is kept of user {user}, whose account is deleted"
 
@@ -233,7 +232,7 @@ def _bidders_at(kind: AuctionEvent.Kind, products: Batch) -> QuerySet[Bid]:
         .filter(product__events__kind=kind)
         .annotate(seq_of_event=F("product__events__seq"))
         .filter(Exists(processed))
-        .exclude(erased("bidder"))
+        .exclude(bidder__in=User.objects.erased())
         .annotate(source=_source("product_id", "seq_of_event"))
     )
     return found
@@ -262,7 +261,7 @@ def _missing(events: QuerySet[AuctionEvent], kind: str, recipient: Any) -> Itera
         events.annotate(recipient=recipient, source=_source("product_id", "seq"))
         .filter(recipient__isnull=False)
         .filter(~Exists(_notification(kind, "recipient")))
-        .filter(~Exists(User.objects.filter(erased(), pk=OuterRef("recipient"))))
+        .filter(~Exists(User.objects.erased().filter(pk=OuterRef("recipient"))))
         .values_list("product_id", "seq", "recipient")
     )
     for product, seq, user in rows:

@@ -200,8 +200,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         optional=False,
     ),
 }
-SWITCHABLE: Final = tuple(name for name, kind in KINDS.items() if kind.optional)
-FIXED: Final = tuple(name for name, kind in KINDS.items() if not kind.optional)
+OPTIONAL_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.optional)
+REQUIRED_KINDS: Final = tuple(name for name, kind in KINDS.items() if not kind.optional)
 
 
 def render(kind: str, context: Mapping[str, Any], case: str = "") -> tuple[str, str]:

@@ -9,21 +9,16 @@ from django.dispatch import receiver
 
 from accounts.devices import describe
 from accounts.signals import (
-    account_erased,
     code_requested,
-    data_requested,
     email_change_requested,
     email_changed,
     new_device_signed_in,
     password_changed,
-    preferences_asked,
-    preferences_given,
     refresh_token_reused,
 )
 from auctioncraft.core import clock, money
 from notifications.email import PREVIOUS_EMAIL_SOURCE
 from notifications.kinds import format_datetime
-from notifications.services import export, inbox, preferences
 from notifications.services.email_delivery import request_code
 from notifications.services.notification_writer import notify
 from payments.signals import (
@@ -36,8 +31,6 @@ from payments.signals import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from accounts.models import OneTimeCode, PreviousEmail, Session, User
     from payments.models import Order, Refund
 
@@ -79,31 +72,6 @@ def notify_email_changed(*, user: User, former: PreviousEmail, **_: Any) -> None
     notify(
         recipient=user, kind="account_changed", source=f"{PREVIOUS_EMAIL_SOURCE}{former.pk}", context={}, case="email"
     )
-
-
-@receiver(data_requested)
-def hand_out(*, user: User, **_: Any) -> dict[str, list[dict[str, Any]]]:
-    """Add what they were told."""
-    return export.sections(user=user)
-
-
-@receiver(account_erased)
-def forget(*, user: User, **_: Any) -> None:
-    """Forget what they were told and how, and mail none of it any more."""
-    inbox.empty(recipient=user)
-    preferences.forget(user=user)
-
-
-@receiver(preferences_asked)
-def show_preferences(*, user: User, **_: Any) -> dict[str, preferences.Channels]:
-    """Say how they want to be told of what."""
-    return preferences.chosen(user=user)
-
-
-@receiver(preferences_given)
-def take_preferences(*, user: User, wanted: Mapping[str, Mapping[str, bool]], **_: Any) -> None:
-    """Tell them so from now on."""
-    preferences.choose(user=user, wanted=wanted)
 
 
 @receiver(order_opened)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from accounts.models import User
 from auctions.models import Category
+from privacy.services import erasure
 
 if TYPE_CHECKING:
     from auctions.models import Product
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 def user(email: str = "somebody@example.com", **fields: Any) -> User:
     """An account with the password `correct horse battery`."""
     return User.objects.create_user(email, "correct horse battery", **fields)
+
+
+def erase_account(user: User) -> None:
+    """Erase an account that `user` made."""
+    erasure.erase_account(user=User.objects.get(pk=user.pk), password="correct horse battery")
 
 
 def category(name: str = "Things", **fields: Any) -> Category:

@@ -27,7 +27,9 @@ def request_change(*, user: User, email: str, password: str | None = None, ip: s
     email = normalize_email(email)
     if email == user.email:
         raise Invalid(email="This is your address already.")
-    passwords.require_current_password(user=user, password=password, field="password", purpose="To change your address")
+    passwords.require_current_password(
+        user=user, password=password, field="password", purpose="to change your email address"
+    )
     with transaction.atomic():
         code = otp.request_code(email=email, ip=ip, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, account=user)
         user_locking.lock_active_user(user_id=user.pk)

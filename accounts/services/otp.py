@@ -17,10 +17,10 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.errors import InvalidCode
 from accounts.models import FailedAttempts, OneTimeCode, Session, User, normalize_email
-from accounts.networks import ip_prefix
 from accounts.services import lockout, tokens
 from accounts.signals import code_requested
 from auctioncraft.core import clock
+from auctioncraft.core.client_ip import ip_prefix
 from auctioncraft.core.errors import TooManyRequests
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""Passwords: fit to be set, and checked without becoming an oracle.
+"""Validate, hash and check passwords.
 
-Hashing is slow on purpose, so it never happens inside a transaction: a try is counted first, under the guard, and
-withdrawn if it was right. Of a thousand tries at once no more are compared than the guard lets through.
+Hashing is slow on purpose, so it never happens inside a transaction: an attempt is counted as failed first, under the
+lock of services.lockout, and the count is withdrawn if the password was right. That limits parallel attempts too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from auctioncraft.core.errors import Invalid
 
 
 def authenticate_password(*, email: str, password: str) -> User:
-    """Return the account of an address and its password.
+    """Return the user with this address and password.
 
-    Raises PasswordSignInDisabled (a setting), InvalidCredentials, or TooManyRequests after 5 failures within 10 minutes
-    since the last success, or 10 within the hour. An unknown address costs the same time as a known one.
+    An unknown address takes as long as a known one. Raises PasswordSignInDisabled, InvalidCredentials, and
+    TooManyRequests as lockout.record_attempt.
     """
     if not settings.PASSWORD_SIGN_IN:
         raise PasswordSignInDisabled
@@ -34,35 +34,43 @@ def authenticate_password(*, email: str, password: str) -> User:
 
 
 def verify_password(*, user: User | None, email: str, password: str) -> bool:
-    """Tell whether this is the account's password, and count it if not. Raises TooManyRequests without comparing."""
-    counted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
+    """Return whether this is the user's password. Counts a failure. Raises TooManyRequests without comparing."""
+    attempted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
     if user is None:
         make_password(password)
         return False
-    right = user.check_password(password)
-    # A disabled account's success would end the row of failures, and show by that what nobody may learn.
-    if right and user.is_active:
+    is_right = user.check_password(password)
+    # For a disabled account a right password counts as a failure too, so that nobody can tell that it was right.
+    if is_right and user.is_active:
         with transaction.atomic():
-            lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=counted_at)
-    return right
+            lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=attempted_at)
+    return is_right
 
 
 def require_current_password(*, user: User, password: str | None, field: str, purpose: str) -> None:
-    """Let whoever is signed in go on only with the account's password, if it has one: the token may be stolen.
+    """Check the password of a signed-in user again, if they have one: their token may be stolen.
 
-    Raises Invalid on the `field` if it is missing (`purpose` says what it is needed for) or wrong, and TooManyRequests
-    if wrong too often.
+    Raises Invalid on `field` if it is missing (`purpose` says what it is needed for) or wrong, and TooManyRequests.
     """
     if not user.has_usable_password():
         return
     if password is None:
-        raise Invalid(**{field: f"{purpose} the current password is needed."})
+        raise Invalid(**{field: f"Your current password is required {purpose}."})
     if not verify_password(user=user, email=user.email, password=password):
-        raise Invalid(**{field: "This is not the current password."})
+        raise Invalid(**{field: "The current password is wrong."})
+
+
+def hash_new_password(*, user: User, password: str, current_password: str | None) -> str:
+    """Return the hash of a signed-in user's new password. Raises WeakPassword, and as require_current_password."""
+    hashed = validate_and_hash(password, user)
+    require_current_password(
+        user=user, password=current_password, field="current_password", purpose="to set a new password"
+    )
+    return hashed
 
 
 def validate_and_hash(password: str, user: User) -> str:
-    """Return the hash to store. Raises WeakPassword with every reason of AUTH_PASSWORD_VALIDATORS."""
+    """Return the hash. Raises WeakPassword with every reason of AUTH_PASSWORD_VALIDATORS."""
     try:
         validate_password(password, user)
     except ValidationError as error:

@@ -18,11 +18,11 @@ from django.db.models.functions import Least
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import Session, User
-from accounts.networks import device_network
 from accounts.services import user_locking
 from accounts.services.jwt_keys import AccessToken, RefreshToken
 from accounts.signals import new_device_signed_in, refresh_token_reused
 from auctioncraft.core import clock
+from auctioncraft.core.client_ip import device_network
 from auctioncraft.core.errors import NotAuthenticated
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def rotate_refresh_token(*, refresh: str) -> TokenPair:
     return pair
 
 
-def end(*, refresh: str, everywhere: bool = False) -> None:
+def sign_out(*, refresh: str, everywhere: bool = False) -> None:
     """Sign out: end the sign-in of this refresh token; with `everywhere`, all of the account's.
 
     Quiet if that sign-in has ended already; `everywhere` takes the one good token. Raises NotAuthenticated.

@@ -1,6 +1,7 @@
 """POST /api/users/me/email/ and /api/users/me/email/confirm/"""
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
@@ -120,10 +121,10 @@ def test_it_takes_the_password_if_there_is_one(user, me, mailed):
     answer = me.post(URL, {"email": NEW})
     assert (answer.status_code, answer.json()) == (
         400,
-        refused("password", "To change your address the current password is needed."),
+        refused("password", "Your current password is required to change your email address."),
     )
     answer = ask(me, password="wrong")
-    assert (answer.status_code, answer.json()) == (400, refused("password", "This is not the current password."))
+    assert (answer.status_code, answer.json()) == (400, refused("password", "The current password is wrong."))
     assert mailed == []
     User.objects.update(password="!")
     assert me.post(URL, {"email": NEW}).status_code == 200
@@ -193,7 +194,7 @@ def test_limits_are_those_of_every_code_to_that_address(me, client, mailed):
 def test_an_account_changed_meanwhile_is_not_touched_by_a_caller_who_was_let_in_before(user, me, mailed):
     ask(me)
     session_id = user.sessions.get().pk
-    profile.update_profile(user=user, password="a new long password", current_password=PASSWORD)
+    profile.update_profile(user=user, password_hash=make_password("a new long password"))
     with pytest.raises(email_change.NotAuthenticated):
         email_change.confirm_change(user=user, code=mailed[0], session_id=session_id)
     assert User.objects.get().email == OLD

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
-from accounts.services import erasure, otp, tokens
+from accounts.services import account_erasure, otp, tokens
 from auctioncraft.core.invariants import all_invariants, find_violations
 from tests import factories
 
@@ -110,7 +110,7 @@ def test_display_name_own_address_is_found(user):
 
 
 def test_deleted_account_with_remains_is_found(user):
-    erasure.erase_account(user=user, password="correct horse battery")
+    account_erasure.erase_account(user=user)
     assert found() == {}
     User.objects.update(display_name="Mike")
     assert found() == {"20 deleted accounts are empty": [f"user {user.pk}: deleted, but not all of it"]}

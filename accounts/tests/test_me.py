@@ -103,10 +103,10 @@ def test_first_password_needs_no_current_one(user, as_user):
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
-        ({"password": NEW}, refused("current_password", "To set a new password the current password is needed.")),
+        ({"password": NEW}, refused("current_password", "Your current password is required to set a new password.")),
         (
             {"password": NEW, "current_password": "wrong", "display_name": "New"},
-            refused("current_password", "This is not the current password."),
+            refused("current_password", "The current password is wrong."),
         ),
         (
             {"password": "12345", "current_password": PASSWORD},

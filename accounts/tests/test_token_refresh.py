@@ -8,6 +8,7 @@ import jwt
 import pytest
 import time_machine
 from django.conf import settings as live
+from django.contrib.auth.hashers import make_password
 from django.db.models import F
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -160,9 +161,9 @@ def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
     if case == "disabled":
         profile.disable_account(user=user)
     elif case == "password":
-        profile.update_profile(user=user, password="a new long password", current_password="correct horse battery")
+        profile.update_profile(user=user, password_hash=make_password("a new long password"))
     elif case == "logged out":
-        tokens.end(refresh=pair.refresh)
+        tokens.sign_out(refresh=pair.refresh)
     elif case == "everywhere":
         tokens.end_all_sessions(user=user)
     elif case == "expired row":

@@ -18,8 +18,7 @@ from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.throttling import BaseThrottle
 
-from accounts import networks
-from accounts.client_ip import client_ip
+from auctioncraft.core.client_ip import client_ip, ip_prefix
 from auctioncraft.core.errors import TooManyRequests
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _who(request: Request) -> str | None:
 def _network(request: Any) -> str | None:
     ip = client_ip(request)
     # An IPv4 address is its own network; only the other kind is worth the arithmetic.
-    return networks.ip_prefix(ip) if ip and ":" in ip else ip
+    return ip_prefix(ip) if ip and ":" in ip else ip
 
 
 class _Counter:

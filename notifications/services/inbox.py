@@ -23,8 +23,3 @@ def mark_all_read(*, recipient: User) -> int:
     """Mark every unread notice that somebody is shown read; return how many there were."""
     marked: int = Notification.objects.unread(recipient.pk).update(read_at=clock.now())
     return marked
-
-
-def empty(*, recipient: User) -> None:
-    """Delete every notice of somebody, with its delivery. Whoever is writing them another has held their account."""
-    Notification.objects.filter(recipient=recipient).delete()

@@ -101,7 +101,7 @@ def store_notifications(notices: Iterable[NotificationDraft]) -> None:
 def _store_chunk(rows: list[Notification]) -> None:
     known = user_locking.lock_active_users(user_ids={row.recipient_id for row in rows})
     distinct = {(row.recipient_id, row.kind, row.source): row for row in rows if row.recipient_id in known}
-    preferences.apply(distinct.values())
+    preferences.apply_preferences(distinct.values())
     # Not ignore_conflicts: that returns no ids, and a row that was there already would get no delivery if it lacks
     # one. Updating `source` to what it is changes nothing and returns the id of either; `mailed` too, which is as it
     # was decided when the row was written, whatever has been switched since.

@@ -1,11 +1,11 @@
-"""How somebody wants to be told of what: each kind that can be switched off, in the app and by mail."""
+"""Preferences: which kinds of notifications a user gets, in the app and by email."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from auctioncraft.core.errors import Invalid
-from notifications.kinds import KINDS, SWITCHABLE
+from notifications.kinds import KINDS, OPTIONAL_KINDS
 from notifications.models import Preference
 
 if TYPE_CHECKING:
@@ -19,54 +19,47 @@ CHANNELS: Final = ("in_app", "mail")
 Channels = dict[str, bool]
 
 
-def chosen(*, user: User) -> dict[str, Channels]:
-    """Return it for every kind that can be switched off: as they chose, else as the kind does by itself."""
+def get_preferences(*, user: User) -> dict[str, Channels]:
+    """Return the user's preference for every optional kind, or else the kind's default."""
     rows = {row.kind: row for row in Preference.objects.filter(user=user)}
     return {
-        kind: {"in_app": rows[kind].in_app, "mail": rows[kind].mail} if kind in rows else _by_itself(kind)
-        for kind in SWITCHABLE
+        kind: {"in_app": rows[kind].in_app, "mail": rows[kind].mail} if kind in rows else _default(kind)
+        for kind in OPTIONAL_KINDS
     }
 
 
-def choose(*, user: User, wanted: Mapping[str, Mapping[str, bool]]) -> None:
-    """Change what is given, for what is written from now on; in the caller's transaction, which has locked `user`.
+def set_preferences(*, user: User, changes: Mapping[str, Mapping[str, bool]]) -> None:
+    """Change the given channels for notifications written from now on. The caller has locked `user`.
 
-    Raises Invalid for a kind that there is not or that cannot be switched off, and for a channel that there is not.
+    Raises Invalid for an unknown kind, a kind that is not optional, and an unknown channel.
     """
-    if not wanted.keys() <= set(SWITCHABLE):
-        raise Invalid(notifications=f"These can be switched off: {', '.join(SWITCHABLE)}.")
-    if not all(channels.keys() <= set(CHANNELS) for channels in wanted.values()):
-        raise Invalid(notifications=f"Each is switched by {' and '.join(CHANNELS)}.")
-    before = chosen(user=user)
-    after = {kind: before[kind] | dict(channels) for kind, channels in wanted.items()}
+    if not changes.keys() <= set(OPTIONAL_KINDS):
+        raise Invalid(notifications=f"Use one of these kinds: {', '.join(OPTIONAL_KINDS)}.")
+    if not all(channels.keys() <= set(CHANNELS) for channels in changes.values()):
+        raise Invalid(notifications=f"Use one of these channels: {', '.join(CHANNELS)}.")
+    before = get_preferences(user=user)
+    after = {kind: before[kind] | dict(channels) for kind, channels in changes.items()}
     changed = {kind: channels for kind, channels in after.items() if channels != before[kind]}
     if not changed:
         return
     Preference.objects.filter(user=user, kind__in=changed).delete()
     Preference.objects.bulk_create(
-        Preference(user=user, kind=kind, **channels)
-        for kind, channels in changed.items()
-        if channels != _by_itself(kind)
+        Preference(user=user, kind=kind, **channels) for kind, channels in changed.items() if channels != _default(kind)
     )
 
 
-def apply(notices: Collection[Notification]) -> None:
-    """Set on notices that are about to be written whether they are shown and mailed: one query, or none."""
-    kinds = {notice.kind for notice in notices}.intersection(SWITCHABLE)
+def apply_preferences(notifications: Collection[Notification]) -> None:
+    """Set `in_app` and `mailed` on unsaved notifications as their recipients chose. One query at most."""
+    kinds = {notification.kind for notification in notifications}.intersection(OPTIONAL_KINDS)
     if not kinds:
         return
-    people = {notice.recipient_id for notice in notices if notice.kind in kinds}
-    found = Preference.objects.filter(user__in=people, kind__in=kinds).order_by()
+    users = {notification.recipient_id for notification in notifications if notification.kind in kinds}
+    found = Preference.objects.filter(user__in=users, kind__in=kinds).order_by()
     rows = {(row.user_id, row.kind): row for row in found}
-    for notice in notices:
-        if row := rows.get((notice.recipient_id, notice.kind)):
-            notice.in_app, notice.mailed = row.in_app, row.mail
+    for notification in notifications:
+        if row := rows.get((notification.recipient_id, notification.kind)):
+            notification.in_app, notification.mailed = row.in_app, row.mail
 
 
-def forget(*, user: User) -> None:
-    """Delete what somebody chose."""
-    Preference.objects.filter(user=user).delete()
-
-
-def _by_itself(kind: str) -> Channels:
+def _default(kind: str) -> Channels:
     return {"in_app": True, "mail": KINDS[kind].mails}

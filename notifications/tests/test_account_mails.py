@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core import mail
 
 from accounts.models import OneTimeCode, PreviousEmail, User
@@ -158,7 +159,7 @@ def test_what_a_callers_software_calls_itself_gets_into_no_mail(rose):
 
 
 def test_a_new_password_is_told_however_it_was_set(rose):
-    profile.update_profile(user=rose, password="a new long password", current_password=PASSWORD)
+    profile.update_profile(user=rose, password_hash=make_password("a new long password"))
     password_reset.request_reset(email=rose.email, ip=None)
     code = otp.derive_code(OneTimeCode.objects.get())
     password_reset.reset(email=rose.email, code=code, password="yet another password")

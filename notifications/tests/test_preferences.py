@@ -6,7 +6,6 @@ import threading
 import pytest
 from django.db import connection
 
-from accounts.services import erasure
 from auctioncraft.core.invariants import find_violations
 from notifications.kinds import FIXED, KINDS, SWITCHABLE
 from notifications.models import EmailDelivery, Notification, Preference
@@ -115,7 +114,7 @@ def test_the_refusal_says_what_can_be_switched(as_user, bidder):
     answer = as_user(bidder).patch(ME, {"notifications": {"payment_due": {"mail": False}}})
 
     what = "outbid, auction_lost, auction_unsold, auction_cancelled, auction_ending_soon, second_chance_offer"
-    told = f"These can be switched off: {what}, second_chance_ended."
+    told = f"Use one of these kinds: {what}, second_chance_ended."
     assert answer.json()["errors"] == {"notifications": [told]}
 
 
@@ -254,7 +253,7 @@ def test_one_takes_ones_choices_out_and_they_go_with_the_account(as_user, bidder
     exported = as_user(bidder).get(f"{ME}export/").json()["notification_preferences"]
     assert exported == [{"kind": "outbid", "in_app": True, "mail": False}]
 
-    erasure.erase_account(user=bidder, password="correct horse battery")
+    factories.erase_account(bidder)
 
     assert list(Preference.objects.values_list("user", flat=True)) == [rival.pk]
     kept = Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)

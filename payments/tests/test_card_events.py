@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.services import erasure
 from auctioncraft.core.errors import NotAuthenticated
 from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
@@ -127,7 +126,7 @@ def test_a_customer_who_was_deleted_in_the_dashboard_is_forgotten(client, double
 def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double, winner, bidder):
     card = save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
-    erasure.erase_account(user=bidder, password="correct horse battery")
+    factories.erase_account(bidder)
     assert (SavedCard.objects.exists(), has_card(bidder), Customer.objects.get().to_delete) == (False, False, True)
     assert customers.delete_due() == 1
     assert customer_at(double, customer)["deleted"]
@@ -138,7 +137,7 @@ def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double,
 
 def test_a_customer_is_deleted_when_stripe_is_back(double, winner, bidder, settings):
     save(winner, double)
-    erasure.erase_account(user=bidder, password="correct horse battery")
+    factories.erase_account(bidder)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     assert (customers.delete_due(), Customer.objects.count()) == (0, 1)
     settings.STRIPE_API_BASE = there
@@ -149,14 +148,14 @@ def test_a_customer_whose_id_never_reached_us_is_deleted_all_the_same(double, wi
     double.fail_next("timeout_after_create")
     assert winner.post(f"{URL}setup/").status_code == 503
     made = double.get("/v1/customers", limit=1)["data"][0]["id"]
-    erasure.erase_account(user=bidder, password="correct horse battery")
+    factories.erase_account(bidder)
     assert customers.delete_due() == 1
     assert customer_at(double, made)["deleted"]
 
 
 def test_nothing_is_kept_for_an_account_that_was_erased_meanwhile(client, double, winner, bidder):
     setup = set_up(winner, double)
-    erasure.erase_account(user=bidder, password="correct horse battery")
+    factories.erase_account(bidder)
     assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
     assert (SavedCard.objects.exists(), broken_invariants()) == (False, [])
     with pytest.raises(NotAuthenticated):

@@ -7,11 +7,12 @@ import threading
 import pytest
 from django.db import OperationalError, connection
 
-from accounts.services import bidder_status, erasure
+from accounts.services import bidder_status
 from payments.models import Customer, SavedCard
 from payments.services import cards, customers
 from payments.stripe_gateway import Card
 from payments.tests.conftest import broken_invariants
+from tests import factories
 from tests.servers import run_concurrently
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -98,7 +99,7 @@ def kept_beside_an_erasure(monkeypatch, bidder):
 
     def erase():
         assert keeping.wait(20)
-        erasure.erase_account(user=bidder, password="correct horse battery")
+        factories.erase_account(bidder)
         erased.set()
 
     monkeypatch.setattr(bidder_status, "set_has_card", write_late)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from payments.models import Payment, Payout, SellerAccount, StripeEvent
-from payments.services import export, sellers
+from payments.services import account_export, sellers
 from payments.tests.conftest import post_event, request_intent, run_concurrently
 from payments.tests.connect_helpers import (
     about,
@@ -280,7 +280,7 @@ def test_sellers_get_what_is_kept_of_them(double, winner, product, order, seller
     account = onboarded(seller)
     double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     request_intent(winner, product)
-    kept, payout = export.sections(user=seller), Payout.objects.get()
+    kept, payout = account_export.export_account(user=seller), Payout.objects.get()
     assert kept["seller_accounts"] == [
         {
             "account_id": account.stripe_account_id, "details_submitted": True, "charges_enabled": True,

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIRequestFactory
 
-from accounts.client_ip import client_ip, user_agent
+from auctioncraft.core.client_ip import client_ip, user_agent
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def erase(me, as_user):
 def refused(*reasons):
     return {
         "code": "account_in_use",
-        "detail": "The account is still needed for what is under way: see the reasons.",
+        "detail": "Your account cannot be deleted yet. See the reasons.",
         "reasons": list(reasons),
     }
 

@@ -15,7 +15,7 @@ _NOTICE: Final = ("id", "kind", "title", "message", "product", "in_app", "mailed
 _MAIL: Final = ("notification", "code__created_at", "due_at", "attempts", "sent_at", "given_up_at", "error")
 
 
-def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
+def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
     """Return their notices, when mails of these and of codes (told by their moment) went out, and what they switched.
 
     Three queries.

@@ -22,7 +22,7 @@ _CARD: Final = ("id", "brand", "last4", "exp_month", "exp_year")
 _MOMENTS: Final = ("created_at", "due_at", "paid_at", "expired_at")
 
 
-def sections(*, user: User) -> dict[str, list[dict[str, Any]]]:
+def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
     """Return what they bought, with the payments, what they sold and are due of it, and their cards.
 
     Others are named by display name only.

@@ -5,9 +5,8 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.hashers import make_password
 
-from accounts.errors import AccountInUse
 from accounts.models import OneTimeCode, Session, User
-from accounts.services import email_change, erasure, profile, tokens
+from accounts.services import email_change, tokens
 from auctioncraft.core.errors import DomainError, NotAuthenticated
 from auctions.models import Auction, Product, Watch
 from auctions.services import buying, closing, listing, relisting, watching
@@ -15,6 +14,8 @@ from auctions.tests import auction_helpers
 from notifications.models import Notification
 from notifications.services.outbox import write_notifications
 from payments.models import Order
+from privacy.errors import AccountInUse
+from privacy.services import account_settings, erasure
 from tests import factories
 from tests.db_snapshot import broken_invariants
 from tests.interleave import interleave
@@ -69,7 +70,7 @@ ACTS = {
     "accepts below the reserve": _accept_below_the_reserve,
     "signs in": lambda me, *_: lambda: tokens.sign_in(user=me, user_agent="", ip=None),
     "changes the address": lambda me, *_: lambda: email_change.request_change(user=me, email="new@example.com"),
-    "changes the name": lambda me, *_: lambda: profile.update_profile(user=me, display_name="Mike"),
+    "changes the name": lambda me, *_: lambda: account_settings.update_account(user=me, display_name="Mike"),
     "goes": lambda me, *_: lambda: erasure.erase_account(user=me),
 }
 

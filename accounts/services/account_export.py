@@ -1,0 +1,52 @@
+"""All data that this app holds about a user (GDPR, articles 15 and 20)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import F, Q
+
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from auctioncraft.models import IdempotencyKey
+
+
+def export_account(*, user: User) -> dict[str, Any]:
+    """Return the profile, and a list of rows per section. No hash, code or token is included."""
+    sessions = Session.objects.filter(user=user).order_by("created_at")
+    previous = PreviousEmail.objects.filter(user=user).order_by("replaced_at")
+    codes = OneTimeCode.objects.filter(Q(email=user.email) | Q(account=user)).order_by("created_at")
+    keys = IdempotencyKey.objects.filter(user_id=user.pk).order_by("pk")
+    return {
+        "profile": _profile(user),
+        "sign_ins": list(
+            sessions.values("id", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
+        ),
+        "former_addresses": list(previous.values("email", given_up_at=F("replaced_at"))),
+        "codes": list(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
+        "failed_tries": _failed_attempts(user.email),
+        "idempotency_keys": list(keys.values("key", "status", "answer", "created_at")),
+    }
+
+
+def _profile(user: User) -> dict[str, Any]:
+    return {
+        "id": user.pk,
+        "email": user.email,
+        "display_name": user.display_name,
+        "is_staff": user.is_staff,
+        "has_password": user.has_usable_password(),
+        "created_at": user.created_at,
+        "email_verified_at": user.email_verified_at,
+        "seller": user.seller_state,
+        "strikes": user.strikes,
+        "has_card": user.has_card,
+    }
+
+
+def _failed_attempts(email: str) -> list[dict[str, Any]]:
+    kinds = {f"{kind.value}:{email}": kind.value for kind in FailedAttempts.Kind}
+    attempts: list[tuple[datetime, str]] = []
+    for key, timestamps in FailedAttempts.objects.filter(pk__in=kinds).values_list("pk", "failures"):
+        attempts += [(datetime.fromtimestamp(timestamp, UTC), kinds[key]) for timestamp in timestamps]
+    return [{"at": at, "kind": kind} for at, kind in sorted(attempts)]

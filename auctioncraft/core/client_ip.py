@@ -1,0 +1,57 @@
+"""The client's IP address and user agent, and the network that an address belongs to."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+
+def client_ip(request: HttpRequest | Request) -> str | None:
+    """Return the client's IP address, or None if there is none (a Unix socket).
+
+    Only the last NUM_PROXIES entries of X-Forwarded-For were written by our own proxies; the first of these is the
+    client. Clients can forge the others. As DRF's BaseThrottle.get_ident, but only valid addresses are accepted.
+    """
+    if settings.NUM_PROXIES:
+        entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if forwarded := _parse(entries[-min(settings.NUM_PROXIES, len(entries))]):
+            return forwarded
+    return _parse(request.META.get("REMOTE_ADDR", ""))
+
+
+def user_agent(request: HttpRequest | Request) -> str:
+    """Return the User-Agent header: at most 200 printable characters."""
+    name = request.META.get("HTTP_USER_AGENT", "")
+    return "".join(char for char in name if char.isprintable())[:200]
+
+
+def ip_prefix(ip: str | None) -> str | None:
+    """Return the addresses of one subscriber: an IPv4 address itself, or the /64 of an IPv6 address."""
+    return _network_address(ip, ipv4_bits=32)
+
+
+def device_network(ip: str | None) -> str | None:
+    """Return the network in which a device keeps appearing: the /24 of an IPv4 address, the /64 of an IPv6 address."""
+    return _network_address(ip, ipv4_bits=24)
+
+
+def _network_address(ip: str | None, *, ipv4_bits: int) -> str | None:
+    if ip is None:
+        return None
+    network = ipaddress.ip_network(f"{ip}/{64 if ':' in ip else ipv4_bits}", strict=False)
+    return str(network.network_address)
+
+
+def _parse(text: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -1,0 +1,17 @@
+"""Errors of this app. Codes are public and never renamed."""
+
+from __future__ import annotations
+
+from auctioncraft.core.errors import DomainError
+
+
+class AccountInUse(DomainError):
+    """The account cannot be deleted yet. `reasons` lists every reason with its product or order."""
+
+    code = "account_in_use"
+    detail = "Your account cannot be deleted yet. See the reasons."
+    status = 409
+
+    def __init__(self, reasons: list[dict[str, object]]) -> None:
+        """`reasons`: all of them at once."""
+        super().__init__(reasons=reasons)
