@@ -1,8 +1,8 @@
-"""URLs of sign-in, sessions and accounts."""
+"""URLs of sign-in, sessions and registration."""
 
 from __future__ import annotations
 
-from accounts import views, views_data
+from accounts import views
 from auctioncraft.api.routers import Router
 
 router = Router()
@@ -11,7 +11,6 @@ router.register("auth/token", views.TokenViewSet, "token")
 router.register("auth/password", views.PasswordViewSet, "password")
 router.register("auth/sessions", views.SessionViewSet, "session")
 router.register("auth/logout", views.LogoutViewSet, "logout")
-router.register("users/me/export", views_data.ExportViewSet, "export")
-router.register("users", views.UserViewSet, "user")
+router.register("users", views.RegistrationViewSet, "registration")
 
 urlpatterns = router.urls

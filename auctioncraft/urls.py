@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/", include("auctions.urls")),
     path("api/", include("payments.urls")),
     path("api/", include("notifications.urls")),
+    path("api/", include("privacy.urls")),
     re_path(r"^api/", exceptions.not_found),
     path("admin/", admin.site.urls),
     path("metrics", metrics.metrics_view),

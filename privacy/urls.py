@@ -1,9 +1,11 @@
-"""The routes of this app, for the one router."""
+"""URLs of the user's own account."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from auctioncraft.api.routers import Router
 from privacy.views import MyAccountViewSet
 
-routes: list[tuple[str, Any, str]] = [("users", MyAccountViewSet, "my-account")]
+router = Router()
+router.register("users", MyAccountViewSet, "my-account")
+
+urlpatterns = router.urls

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "auctions",
     "payments",
     "notifications",
+    "privacy",
     "unfold.apps.BasicAppConfig",
     "auctioncraft.apps.AdminConfig",
     "django.contrib.auth",

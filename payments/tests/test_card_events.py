@@ -9,6 +9,7 @@ from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
 from payments.tests.card_helpers import URL, save, set_up
 from payments.tests.conftest import broken_invariants, post_event
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
