@@ -250,7 +250,7 @@ def test_erasure_twice_at_once_is_done_once(me):
     assert User.objects.filter(display_name="deleted member").count() == 1
 
 
-def test_erasure_that_fails_is_rolled_back(me, seller):
+def test_erasure_that_fails_is_rolled_back(me, seller, monkeypatch):
     watching.watch(product_id=factories.product(seller).pk, user=me)
     mine = factories.product(me)
 
