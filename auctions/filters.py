@@ -89,11 +89,16 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # the libr
         return products.filter(condition) if value else products.exclude(condition)
 
     def filter_ordering(self, products: QuerySet[Product], _: str, ordering: str) -> QuerySet[Product]:
-        """Sort by one key, nulls last. The ID breaks ties, so that pages do not overlap."""
-        key = F(ORDERINGS[ordering.lstrip("-")])
+        """Sort by one key. The ID breaks ties, so that pages do not overlap."""
+        name = ordering.lstrip("-")
+        # Only the price can be null. Where there are no nulls, asking for them last would rule out an index.
+        nulls_last = True if name == "current_price" else None
+        key = F(ORDERINGS[name])
+        # An inner join, so that PostgreSQL can start from an index of auctions.
+        products = products.filter(auction__isnull=False)
         if ordering.startswith("-"):
-            return products.order_by(key.desc(nulls_last=True), "-id")
-        return products.order_by(key.asc(nulls_last=True), "id")
+            return products.order_by(key.desc(nulls_last=nulls_last), "-id")
+        return products.order_by(key.asc(nulls_last=nulls_last), "id")
 
 
 class ProductFilterBackend(ListFilterBackend):

@@ -87,7 +87,12 @@ class Auction(models.Model):
     objects: ClassVar[Any] = AuctionQuerySet.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=("ends_at", "product"), name="auction_open_by_end", condition=Q(status="open")),)
+        # ends_at changes with a soft close only; nothing else that a bid changes is indexed (ADR 0004).
+        indexes = (
+            models.Index(fields=("ends_at", "product"), name="auction_open_by_end", condition=Q(status="open")),
+            models.Index(fields=("ends_at", "product"), name="auction_by_end"),
+            models.Index(fields=("starts_at", "product"), name="auction_open_by_start", condition=Q(status="open")),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(starts_at__lt=F("ends_at")) & Q(ends_at__lte=F("hard_ends_at")),

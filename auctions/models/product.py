@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from auctioncraft.core.clock import DatabaseNow
+from auctioncraft.core.clock import DatabaseNow, StatementNow
 from auctioncraft.core.model_fields import JSONDecoder, MoneyField
 from auctions.formats import DEFAULT, FORMATS, get_format
 from auctions.formats.base import Terms
@@ -73,13 +73,23 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def with_status(self, status: str) -> ProductQuerySet:
         """Return the products of a public status (see `public_status`)."""
-        open_ = Q(auction__status="open")
+        now = StatementNow()
         by_clock = {
-            "scheduled": open_ & Q(auction__starts_at__gt=DatabaseNow()),
-            "open": open_ & Q(auction__starts_at__lte=DatabaseNow(), auction__ends_at__gt=DatabaseNow()),
-            "ended": open_ & Q(auction__ends_at__lte=DatabaseNow()),
+            "scheduled": Q(auction__status="open", auction__starts_at__gt=now),
+            "open": Q(auction__status="open", auction__starts_at__lte=now, auction__ends_at__gt=now),
+            "ended": Q(auction__in=self._ended(now)),
         }
         return self.filter(by_clock.get(status, Q(auction__status=status)))
+
+    def _ended(self, now: StatementNow) -> models.QuerySet[Any]:
+        """Return the auctions that wait to be closed: a few, unless the workers are down.
+
+        The limit, which is beyond the last page of a list, makes PostgreSQL read them first, by index: it expects
+        far too many, and would look for them among all products.
+        """
+        auctions = self.model.auction.related.related_model.objects  # type: ignore[attr-defined]  # not imported: a circle
+        ended: models.QuerySet[Any] = auctions.filter(status="open", ends_at__lte=now).order_by("ends_at")[:20_000]
+        return ended
 
 
 PUBLIC_STATUSES = ("scheduled", "open", "ended", "sold", "unsold", "cancelled")
