@@ -1,4 +1,4 @@
-"""The kernel's one table."""
+"""The table of idempotency keys, shared by all apps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from django.db.models.functions import Now
 
 
 class IdempotencyKey(models.Model):
-    """The answer to a request that carried an Idempotency-Key, committed with its effect."""
+    """The response to a request with an Idempotency-Key, committed with its effect."""
 
-    # A number, not a foreign key: the kernel knows no app.
+    # Not a foreign key: the project package imports no app.
     user_id = models.BigIntegerField()
     key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked.")
-    answer = models.JSONField()
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the operation and its parameters.")
+    response = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def run(work, key="one", asked="a", user_id=1):
-    return idempotency.run_idempotent(user_id=user_id, key=key, fingerprint=idempotency.fingerprint(asked), work=work)
+    return idempotency.run_idempotent(idempotency.identify(asked, user_id=user_id, key=key), work)
 
 
 def test_same_key_and_request_repeats_the_answer():
@@ -50,14 +50,18 @@ def test_integrity_error_of_the_work_is_raised():
         run(fail)
 
 
+def fingerprint(operation, **parameters):
+    return idempotency.identify(operation, user_id=1, key="one", **parameters).fingerprint
+
+
 def test_same_key_with_same_amount_written_differently_repeats_the_answer():
-    same = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("9", "9.0", "9.000", "0.9e1")}
+    same = {fingerprint("bid", amount=Decimal(text)) for text in ("9", "9.0", "9.000", "0.9e1")}
     assert len(same) == 1
-    other = {idempotency.fingerprint("bid", amount=Decimal(text)) for text in ("90", "0.9", "9.01")}
+    other = {fingerprint("bid", amount=Decimal(text)) for text in ("90", "0.9", "9.01")}
     assert len(same | other) == 4
-    assert idempotency.fingerprint("bid", a=1, b=2) == idempotency.fingerprint("bid", b=2, a=1)
-    assert idempotency.fingerprint("bid", amount=None) != idempotency.fingerprint("bid")
-    assert idempotency.fingerprint("bid") != idempotency.fingerprint("product")
+    assert fingerprint("bid", a=1, b=2) == fingerprint("bid", b=2, a=1)
+    assert fingerprint("bid", amount=None) != fingerprint("bid")
+    assert fingerprint("bid") != fingerprint("product")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -143,7 +143,7 @@ def test_postgres_restarted_under_load_loses_nothing_acknowledged(payment_stack,
     assert refusals, "the restarts were not felt: they prove nothing"
     assert {code for status, code in refusals if status == 503} <= {"unavailable", "stripe_unavailable"}
     # What was acknowledged is there.
-    kept = IdempotencyKey.objects.filter(key__in=[key for key, _ in done]).values_list("key", "answer")
+    kept = IdempotencyKey.objects.filter(key__in=[key for key, _ in done]).values_list("key", "response")
     assert sorted((key, answer["bid"]["id"]) for key, answer in kept) == sorted(done)
     assert {bid for _, bid in done} <= {str(pk) for pk in Bid.objects.values_list("pk", flat=True)}
     # The money comes in by itself: Stripe delivers again, and the worker acts on what was kept.

@@ -25,7 +25,7 @@ def days_ago(days):
 
 
 def keys(*ages):
-    rows = [IdempotencyKey(user_id=1, key=f"key-{age}", fingerprint="f", answer={}) for age in ages]
+    rows = [IdempotencyKey(user_id=1, key=f"key-{age}", fingerprint="f", response={}) for age in ages]
     IdempotencyKey.objects.bulk_create(rows)
     for row, age in zip(IdempotencyKey.objects.order_by("pk"), ages, strict=True):
         IdempotencyKey.objects.filter(pk=row.pk).update(created_at=days_ago(age))
@@ -122,9 +122,9 @@ def test_run_idempotent_key_that_was_purged_runs_again():
         return {}
 
     for days in (0, 31):
-        idempotency.run_idempotent(user_id=1, key="k", fingerprint=idempotency.fingerprint("x"), work=run)
+        idempotency.run_idempotent(idempotency.identify("x", user_id=1, key="k"), run)
         IdempotencyKey.objects.update(created_at=days_ago(days))
     assert Category.objects.count() == 1
     idempotency.purge()
-    idempotency.run_idempotent(user_id=1, key="k", fingerprint=idempotency.fingerprint("x"), work=run)
+    idempotency.run_idempotent(idempotency.identify("x", user_id=1, key="k"), run)
     assert Category.objects.count() == 2

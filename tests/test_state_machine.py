@@ -95,7 +95,12 @@ MUTATIONS = [
     ("late money pays", payment_sync._find_mismatch, "order.status != Order.Status.AWAITING_PAYMENT", "False"),
     ("two reminders at once", expiry._remind, "sum(now", "min(1, order.reminders_sent + 1) or sum(now"),
     ("the lowest bidder is next", second_chance._next_bidder, '"-reach"', '"reach"'),
-    ("a key answers another request", idempotency.stored_response, "kept.fingerprint != fingerprint", "False"),
+    (
+        "a key is reused",
+        idempotency.stored_response,
+        "stored.fingerprint != request.fingerprint",
+        "False",
+    ),
     ("listed again and again", closing.was_relisted, "return ", "return False and "),
 ]
 

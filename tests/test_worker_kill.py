@@ -141,7 +141,7 @@ def test_web_server_killed_during_bids_loses_and_repeats_nothing(stack):
     assert len(answers) == CLIENTS * BIDS_EACH
     assert {status for *_, status, _ in answers} <= {201, 400}
     accepted = {(user, key): answer["bid"]["id"] for user, key, status, answer in answers if status == 201}
-    kept = IdempotencyKey.objects.values_list("user_id", "key", "answer")
+    kept = IdempotencyKey.objects.values_list("user_id", "key", "response")
     assert {(user, key): answer["bid"]["id"] for user, key, answer in kept} == accepted
     stored = Bid.objects.exclude(outcome="automatic").values_list("pk", flat=True)
     assert sorted(map(str, stored)) == sorted(accepted.values())

@@ -25,7 +25,7 @@ def export_account(*, user: User) -> dict[str, Any]:
         "former_addresses": list(previous.values("email", given_up_at=F("replaced_at"))),
         "codes": list(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
         "failed_tries": _failed_attempts(user.email),
-        "idempotency_keys": list(keys.values("key", "answer", "created_at")),
+        "idempotency_keys": list(keys.values("key", "created_at", answer=F("response"))),
     }
 
 

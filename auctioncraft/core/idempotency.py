@@ -1,13 +1,13 @@
-"""Idempotency-Key: a request that is sent again gets its first answer again.
+"""Idempotency-Key: a request that is sent again gets the stored response of the first time.
 
-As Stripe's (https://docs.stripe.com/api/idempotent_requests), but the answer commits with the effect, so there is no
-moment in which one is there without the other. A refused request is not kept: nothing was written, and it may be tried
-again.
+Like Stripe's (https://docs.stripe.com/api/idempotent_requests), but the response commits with the effect, so there is
+never one without the other. A refused request stores nothing and may be sent again.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -28,61 +28,78 @@ if TYPE_CHECKING:
 KEY_RETENTION: Final = timedelta(days=30)
 
 
-def fingerprint(what: str, **parameters: Any) -> str:
-    """Return what identifies a request: the use case and its parameters. 9 and 9.00 are the same amount."""
-    return hashlib.sha256(orjson.dumps([what, parameters], default=_plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """A request that may be sent again: by whom, under which key (None: without one), and for what."""
+
+    user_id: int
+    key: str | None
+    fingerprint: str
 
 
-def _plain(value: Any) -> str:
+def identify(operation: str, *, user_id: int, key: str | None, **parameters: Any) -> IdempotentRequest:
+    """Return the request; the operation and its parameters tell it from another. 9 and 9.00 are the same amount."""
+    fingerprint = ""
+    if key:
+        content = orjson.dumps([operation, parameters], default=_to_text, option=orjson.OPT_SORT_KEYS)
+        fingerprint = hashlib.sha256(content).hexdigest()
+    return IdempotentRequest(user_id, key, fingerprint)
+
+
+def _to_text(value: Any) -> str:
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
-def stored_response(*, user_id: int, key: str, fingerprint: str) -> dict[str, Any] | None:
-    """Return the answer kept under the key, or None. Raises IdempotencyKeyReused if it answers something else."""
-    kept = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
-    if kept is None:
+def stored_response(request: IdempotentRequest) -> dict[str, Any] | None:
+    """Return the response stored under the request's key, or None. Raises IdempotencyKeyReused for another request."""
+    if not request.key:
         return None
-    if kept.fingerprint != fingerprint:
+    stored = IdempotencyKey.objects.filter(user_id=request.user_id, key=request.key).first()
+    if stored is None:
+        return None
+    if stored.fingerprint != request.fingerprint:
         raise IdempotencyKeyReused
-    answer: dict[str, Any] = kept.answer
-    return answer
+    response: dict[str, Any] = stored.response
+    return response
 
 
-def reserve_key(*, user_id: int, key: str | None, fingerprint: str) -> None:
-    """Have the key stand for a request that was answered, without its answer, which may hold a secret.
+def new_row(request: IdempotentRequest, response: dict[str, Any]) -> IdempotencyKey | None:
+    """Return the unsaved row that stores a response; None without a key. Saving it twice is an IntegrityError."""
+    if not request.key:
+        return None
+    return IdempotencyKey(user_id=request.user_id, key=request.key, fingerprint=request.fingerprint, response=response)
 
-    For what finds the same again by itself. `stored_response` then refuses the key to any other request.
+
+def reserve_key(request: IdempotentRequest) -> None:
+    """Store the key without a response, so that `stored_response` refuses it to any other request.
+
+    For what finds the same result again by itself, and whose response may hold a secret.
     """
-    if key:
-        kept = IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint, answer={})
-        IdempotencyKey.objects.bulk_create([kept], ignore_conflicts=True)
+    if row := new_row(request, {}):
+        IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def run_idempotent(
-    *, user_id: int, key: str | None, fingerprint: str, work: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """Run `work` in a transaction and keep its answer under the key; run again, return that answer.
+def run_idempotent(request: IdempotentRequest, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Run `work` in a transaction and store what it returns; for a request sent again, return that instead.
 
-    Two at once: both work, one commits, the other's effect is rolled back and it returns the first one's answer. So it
-    does if it was refused for what the first one did. Raises what `work` raises, and IdempotencyKeyReused.
+    Of two at once, both work and one commits; the other is rolled back and returns the stored response, also if it was
+    refused because of what the first one did. Raises what `work` raises, and IdempotencyKeyReused.
     """
-    if not key:
+    if not request.key:
         return work()
-
-    def answered() -> dict[str, Any]:
-        # As it will be read from the database, times as text.
-        return orjson.loads(orjson.dumps(work(), option=orjson.OPT_UTC_Z))  # type: ignore[no-any-return]
-
-    if (answer := stored_response(user_id=user_id, key=key, fingerprint=fingerprint)) is not None:
-        return answer
+    if (stored := stored_response(request)) is not None:
+        return stored
     try:
         with transaction.atomic():
-            answer = answered()
-            IdempotencyKey.objects.create(user_id=user_id, key=key, fingerprint=fingerprint, answer=answer)
+            # As it is read from the database later: times as text.
+            response: dict[str, Any] = orjson.loads(orjson.dumps(work(), option=orjson.OPT_UTC_Z))
+            if row := new_row(request, response):
+                row.save(force_insert=True)
     except (IntegrityError, DomainError):
-        if (answer := stored_response(user_id=user_id, key=key, fingerprint=fingerprint)) is None:
+        if (stored := stored_response(request)) is None:
             raise
-    return answer
+        return stored
+    return response
 
 
 def purge() -> int:

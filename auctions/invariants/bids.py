@@ -176,7 +176,7 @@ def sellers_do_not_bid() -> list[str]:
 
 def kept_answers_have_their_bid() -> list[str]:
     """5: the answer that is kept under an Idempotency-Key is that of a bid of its owner, and of no other key's bid."""
-    text = KT("answer__bid__id")
+    text = KT("response__bid__id")
     number = Cast(Replace("text", Value("-"), Value(""), output_field=CharField()), UUIDField())
     kept = IdempotencyKey.objects.annotate(text=text).filter(text__isnull=False)
     numbered = kept.annotate(bid=Case(When(text__regex=r"^[0-9a-f-]{36}$", then=number)))

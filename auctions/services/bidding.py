@@ -17,7 +17,7 @@ from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
 from auctions.services import eligibility
 from auctions.services.bid_store import store
-from auctions.services.bid_store.types import AuctionSnapshot, BidRow, BidWrite, EventRow, KeyRow
+from auctions.services.bid_store.types import AuctionSnapshot, BidRow, BidWrite, EventRow
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -36,14 +36,7 @@ class _Request:
     product_id: int
     bid: BidRequest
     credential: Credential | None
-    key: str | None
-    fingerprint: str
-
-    def stored_response(self) -> dict[str, Any] | None:
-        """Return what its Idempotency-Key was answered before."""
-        if not self.key:
-            return None
-        return idempotency.stored_response(user_id=self.bid.bidder, key=self.key, fingerprint=self.fingerprint)
+    idempotent: idempotency.IdempotentRequest
 
 
 def place_bid(
@@ -65,12 +58,11 @@ def place_bid(
         product_id,
         BidRequest(bidder_id, amount, max_amount),
         credential,
-        idempotency_key,
-        idempotency.fingerprint("bid", product=product_id, amount=amount, max_amount=max_amount)
-        if idempotency_key
-        else "",
+        idempotency.identify(
+            "bid", user_id=bidder_id, key=idempotency_key, product=product_id, amount=amount, max_amount=max_amount
+        ),
     )
-    if (answer := request.stored_response()) is not None:
+    if (answer := idempotency.stored_response(request.idempotent)) is not None:
         _read_snapshot(request)  # a token that has ended gets no answer of old either
         return answer
     try:
@@ -78,7 +70,7 @@ def place_bid(
     except (IntegrityError, AuctionNotOpen, BidTooLow, MaximumNotRaised):
         # The same key at the same time, and the other request was faster: nothing of ours was written. Its bid may be
         # what ours was refused for.
-        if (answer := request.stored_response()) is None:
+        if (answer := idempotency.stored_response(request.idempotent)) is None:
             raise
         return answer
 
@@ -168,7 +160,7 @@ def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -
         placed_at=decision.placed_at,
         bids=bids,
         events=events,
-        key=KeyRow(request.key, request.fingerprint, answer) if request.key else None,
+        key=idempotency.new_row(request.idempotent, answer),
     )
     return write, answer
 

@@ -59,10 +59,11 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
     Invalid, Unavailable, IdempotencyKeyReused.
     """
     data = file.read()
-    fingerprint = idempotency.fingerprint("image", product=product_id, sha256=hashlib.sha256(data).hexdigest())
-    once: dict[str, Any] = {"user_id": actor.pk, "key": idempotency_key, "fingerprint": fingerprint}
-    if idempotency_key and (earlier := idempotency.stored_response(**once)):
-        return ProductImage(**earlier)
+    request = idempotency.identify(
+        "image", user_id=actor.pk, key=idempotency_key, product=product_id, sha256=hashlib.sha256(data).hexdigest()
+    )
+    if stored := idempotency.stored_response(request):
+        return ProductImage(**stored)
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
     if auction is None:
         raise NotFound
@@ -76,7 +77,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
         return {"id": image.pk, **place, **names, "width": image.width, "height": image.height}
 
     with stored_image(data) as files:
-        answer = idempotency.run_idempotent(**once, work=work)
+        answer = idempotency.run_idempotent(request, work)
         # Of two requests with one key, the other one's picture may have been kept.
         files.referenced = answer["image"] == files.image
     return ProductImage(**answer)

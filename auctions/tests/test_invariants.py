@@ -175,12 +175,12 @@ CORRUPTIONS = {
     "an answer to no bid": (
         "5 every kept answer has its bid",
         lambda lamp, vase: IdempotencyKey.objects.update(
-            answer={"bid": {"id": "0190a000-0000-7000-8000-000000000000"}}
+            response={"bid": {"id": "0190a000-0000-7000-8000-000000000000"}}
         ),
     ),
     "an answer that is nonsense": (
         "5 every kept answer has its bid",
-        lambda lamp, vase: IdempotencyKey.objects.update(answer={"bid": {"id": "x'"}}),
+        lambda lamp, vase: IdempotencyKey.objects.update(response={"bid": {"id": "x'"}}),
     ),
     "an end beyond the extensions": (
         ENDS,

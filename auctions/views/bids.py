@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import TokenAuthentication, current_user
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctions import queries
 from auctions.filters import EventFilter
 from auctions.models import AuctionEvent, Bid

@@ -8,8 +8,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.viewsets import ModelViewSet
 
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
-from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
 from auctioncraft.api.parse_body import ParseBodyMixin
 from auctions.models import Category
 from auctions.permissions import IsStaffOrReadOnly
@@ -51,7 +50,7 @@ class CategoryViewSet(ParseBodyMixin, ModelViewSet):
 
         parent = fields.get("parent")
         named = {**fields, "parent": parent and parent.pk}
-        return idempotent_response(request, what="category", status=201, work=work, **named)
+        return idempotent_response(request, operation="category", status=201, work=work, **named)
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         """Save by the service."""

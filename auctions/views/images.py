@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parsers import UploadParser
 from auctions import queries
 from auctions.models import ProductImage

@@ -10,8 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
-from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
 from auctioncraft.api.parse_body import ParseBodyMixin
 from auctions import queries
 from auctions.serializers.lifecycle import (
@@ -70,7 +69,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
         def work() -> dict[str, Any]:
             return ClosedAuctionSerializer(buying.buy_now(product_id=int(pk), buyer=current_user(request))).data
 
-        return idempotent_response(request, what="buy_now", status=200, work=work, product=int(pk))
+        return idempotent_response(request, operation="buy_now", status=200, work=work, product=int(pk))
 
     @extend_schema(
         summary="Accept a price below the reserve",
@@ -86,7 +85,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
             auction = closing.accept_below_reserve(product_id=int(pk), actor=current_user(request))
             return ClosedAuctionSerializer(auction).data
 
-        return idempotent_response(request, what="accept_below_reserve", status=200, work=work, product=int(pk))
+        return idempotent_response(request, operation="accept_below_reserve", status=200, work=work, product=int(pk))
 
     @extend_schema(
         summary="Relist a product",
@@ -105,7 +104,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
             product = relisting.relist(product_id=int(pk), actor=current_user(request), changes=changes)
             return self._detail(request, product.pk)
 
-        return idempotent_response(request, what="relist", status=201, work=work, product=int(pk), **changes)
+        return idempotent_response(request, operation="relist", status=201, work=work, product=int(pk), **changes)
 
     @extend_schema(
         summary="Offer a second chance",
@@ -120,7 +119,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
         def work() -> dict[str, Any]:
             return SecondChanceSerializer(second_chance.offer(product_id=int(pk), actor=current_user(request))).data
 
-        return idempotent_response(request, what="offer_second_chance", status=201, work=work, product=int(pk))
+        return idempotent_response(request, operation="offer_second_chance", status=201, work=work, product=int(pk))
 
     @extend_schema(
         summary="Accept a second chance",
@@ -135,7 +134,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
         def work() -> dict[str, Any]:
             return ClosedAuctionSerializer(second_chance.accept(product_id=int(pk), bidder=current_user(request))).data
 
-        return idempotent_response(request, what="accept_second_chance", status=200, work=work, product=int(pk))
+        return idempotent_response(request, operation="accept_second_chance", status=200, work=work, product=int(pk))
 
     @extend_schema(summary="Decline a second chance", request=None, responses=SecondChanceSerializer)
     @action(detail=True, methods=["post"])

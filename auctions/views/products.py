@@ -11,8 +11,7 @@ from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER
-from auctioncraft.api.idempotency import idempotent_response
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
 from auctions import queries
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
@@ -80,7 +79,7 @@ class ProductViewSet(LifecycleActions):
             product = listing.create_product(seller=current_user(request), **fields)
             return self._detail(request, product.pk)
 
-        return idempotent_response(request, what="product", status=201, work=work, **fields)
+        return idempotent_response(request, operation="product", status=201, work=work, **fields)
 
     @extend_schema(summary="Update a product", request=UpdateProductSerializer, responses=ProductDetailSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:

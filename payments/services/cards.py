@@ -38,11 +38,10 @@ def start_card_setup(*, user_id: int, idempotency_key: str | None = None) -> Set
     The client's key becomes part of Stripe's, so the same key finds the same SetupIntent.
     Raises NotAuthenticated, PaymentRefused, StripeUnavailable, IdempotencyKeyReused.
     """
-    mark = idempotency.fingerprint("begin_card_setup")
-    if idempotency_key:
-        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    request = idempotency.identify("begin_card_setup", user_id=user_id, key=idempotency_key)
+    idempotency.stored_response(request)
     setup = _setup(user_id, idempotency_key)
-    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(request)
     return setup
 
 
@@ -68,9 +67,8 @@ def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
     Repeated it is the same card. Raises NotFound if the SetupIntent is not theirs or its card is gone,
     SetupNotFinished, StripeUnavailable, IdempotencyKeyReused.
     """
-    mark = idempotency.fingerprint("keep_card", setup_intent=setup_intent_id)
-    if idempotency_key:
-        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    request = idempotency.identify("keep_card", user_id=user_id, key=idempotency_key, setup_intent=setup_intent_id)
+    idempotency.stored_response(request)
     try:
         setup = stripe_gateway.retrieve_setup_intent(setup_intent_id)
         if not setup.stripe_customer_id or setup.stripe_customer_id != customers.stripe_id(user_id=user_id):
@@ -84,7 +82,7 @@ def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
         saved = _upsert(card)
     if saved is None or saved.user_id != user_id:
         raise NotFound
-    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(request)
     return saved
 
 

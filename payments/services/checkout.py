@@ -56,11 +56,10 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     Raises NotFound, AuctionNotSold, NotTheWinner, OrderPaid, OrderNotPayable, AmountNotChargeable, PaymentRefused,
     StripeUnavailable, IdempotencyKeyReused.
     """
-    mark = idempotency.fingerprint("create_payment_intent", product=product_id)
-    if idempotency_key:
-        idempotency.stored_response(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    request = idempotency.identify("create_payment_intent", user_id=user_id, key=idempotency_key, product=product_id)
+    idempotency.stored_response(request)
     opened = open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER)
-    idempotency.reserve_key(user_id=user_id, key=idempotency_key, fingerprint=mark)
+    idempotency.reserve_key(request)
     return Checkout(
         order=opened.order,
         payment_intent_id=opened.intent.id,

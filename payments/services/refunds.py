@@ -52,10 +52,8 @@ def refund_order(
     """
     given: dict[str, Any] = {"amount": amount, "reason": reason, "payment": payment}
     asked = idempotency.run_idempotent(
-        user_id=actor.pk,
-        key=idempotency_key,
-        fingerprint=idempotency.fingerprint("refund_order", order=order_id, **given),
-        work=lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
+        idempotency.identify("refund_order", user_id=actor.pk, key=idempotency_key, order=order_id, **given),
+        lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
     )
     send(refund_id=asked["refund"])
     refund = Refund.objects.select_related("payment").get(pk=asked["refund"])

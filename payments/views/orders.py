@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from accounts.authentication import current_user
-from auctioncraft.api.headers import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.core import clock
 from payments import receipts, serializers
 from payments.filters import OrderFilter

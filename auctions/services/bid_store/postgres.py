@@ -62,8 +62,8 @@ SELECT count(*) FROM moved
 """
 
 _KEY = """, key AS (
-  INSERT INTO auctioncraft_idempotencykey (user_id, key, fingerprint, answer)
-  SELECT %(bidder)s, %(key)s, %(fingerprint)s, %(answer)s::jsonb FROM moved
+  INSERT INTO auctioncraft_idempotencykey (user_id, key, fingerprint, response)
+  SELECT %(bidder)s, %(key)s, %(fingerprint)s, %(response)s::jsonb FROM moved
 )"""
 
 
@@ -129,7 +129,7 @@ def write_bid(write: BidWrite) -> bool:
         parameters |= {
             "key": write.key.key,
             "fingerprint": write.key.fingerprint,
-            "answer": orjson.dumps(write.key.answer).decode(),
+            "response": orjson.dumps(write.key.response).decode(),
         }
     with connection.cursor() as cursor:
         cursor.execute(_WRITE.format(key=_KEY if write.key else ""), parameters)

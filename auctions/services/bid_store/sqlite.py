@@ -9,7 +9,6 @@ from django.db.models import Exists, OuterRef
 
 from accounts.models import Session, User
 from auctioncraft.core import clock
-from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
 from auctions.services.bid_store.types import AuctionSnapshot
 from auctions.services.eligibility import Bidder
@@ -100,10 +99,5 @@ def write_bid(write: BidWrite) -> bool:
             EventOutbox(product_id=write.product_id, seq=event.seq) for event in write.events
         )
         if write.key:
-            IdempotencyKey.objects.create(
-                user_id=write.bidder_id,
-                key=write.key.key,
-                fingerprint=write.key.fingerprint,
-                answer=write.key.answer,
-            )
+            write.key.save(force_insert=True)
         return True

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from auctioncraft.models import IdempotencyKey
     from auctions.formats.base import BidRequest, Format, HistoryEntry, State, Terms
     from auctions.services.eligibility import Bidder
 
@@ -51,15 +52,6 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRow:
-    """The answer that is kept under an Idempotency-Key."""
-
-    key: str
-    fingerprint: str
-    answer: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class BidWrite:
     """Everything that one accepted bid writes, and the version it was decided on."""
 
@@ -71,4 +63,4 @@ class BidWrite:
     placed_at: datetime
     bids: tuple[BidRow, ...]
     events: tuple[EventRow, ...]
-    key: KeyRow | None
+    key: IdempotencyKey | None
