@@ -1,4 +1,4 @@
-"""Pages: `{"count", "next", "previous", "results"}`."""
+"""Pages of lists: `{"count", "next", "previous", "results"}`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ MAX_EXACT_COUNT = 10_000
 
 
 class PageNumberPagination(Base):
-    """`?page=` and `?page_size=` (default 12, most 100).
+    """`?page=` and `?page_size=` (default 12, at most 100).
 
-    Counting millions of rows costs more than the page itself, so `count` is exact up to 10,000; beyond that it is
-    10,000 and `count_exact: false` says so. A page that ends the list is its own count and costs no second query.
+    Counting millions of rows costs more than the page itself, and so does skipping them: `count` is exact up to 10,000
+    rows, beyond which it is 10,000 with `count_exact: false`, and pages end with the one that begins there. The last
+    page is its own count, without a second query.
     """
 
     page_size = 12
@@ -29,9 +30,10 @@ class PageNumberPagination(Base):
     request: Request
     count: int
     number: int
+    rows: list[Any]
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:  # noqa: ARG002 (DRF's signature)
-        """Return the rows of the page that was asked for. Raises NotFound for a page that is not there."""
+        """Return the rows of the requested page. Raises NotFound for a page that does not exist."""
         self.request = request
         size = self.get_page_size(request) or self.page_size
         self.number = self._page_number()
@@ -41,9 +43,11 @@ class PageNumberPagination(Base):
         rows = list(queryset[offset : offset + size + 1])
         if not rows and self.number > 1:
             raise NotFound("There is no such page.")
-        self.has_next = len(rows) > size
-        self.count = _count(queryset) if self.has_next else offset + len(rows)
-        return rows[:size]
+        self.has_more = len(rows) > size
+        self.has_next_page = self.has_more and offset + size <= MAX_EXACT_COUNT
+        self.count = _count(queryset) if self.has_more else offset + len(rows)
+        self.rows = rows[:size]
+        return self.rows
 
     def _page_number(self) -> int:
         raw = self.request.query_params.get(self.page_query_param, "1")
@@ -52,51 +56,64 @@ class PageNumberPagination(Base):
         return int(raw)
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Wrap the rows of the page."""
+        """Respond with the page."""
         return Response(self.page_body(data))
 
     def page_body(self, data: Any) -> dict[str, Any]:
-        """Return the page's body."""
+        """Return the body of the response."""
         body = {
             "count": min(self.count, MAX_EXACT_COUNT),
-            "next": self._link(self.number + 1) if self.has_next else None,
-            "previous": self._link(self.number - 1) if self.number > 1 else None,
+            "next": self.get_next_link(),
+            "previous": self.link(page=self.number - 1) if self.number > 1 else None,
             "results": data,
         }
         if self.count > MAX_EXACT_COUNT:
             body["count_exact"] = False
         return body
 
-    def _link(self, number: int) -> str:
+    def get_next_link(self) -> str | None:
+        """Return the URL of the next page, None if there is none."""
+        return self.link(page=self.number + 1) if self.has_next_page else None
+
+    def link(self, **parameters: Any) -> str:
+        """Return the request's URL with some parameters changed; None removes one."""
         query = self.request.query_params.copy()
-        query[self.page_query_param] = str(number)
+        for name, value in parameters.items():
+            query.pop(name, None)
+            if value is not None:
+                query[name] = str(value)
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Describe the parameters for the OpenAPI schema: both count from one."""
+        """Describe the parameters in the OpenAPI schema."""
         described: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        described[0]["description"] = "The number of the page, from 1."
+        described[1]["description"] = "The number of results on a page."
+        described[1]["schema"] |= {"maximum": self.max_page_size, "default": self.page_size}
         for parameter in described:
             parameter["schema"]["minimum"] = 1
         return described
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Describe the page for the OpenAPI schema."""
+        """Describe the page in the OpenAPI schema."""
         described = super().get_paginated_response_schema(schema)
         described["required"] = ["count", "next", "previous", "results"]
-        for link in ("next", "previous"):
-            # As OpenAPI 3.1 says it; DRF's `nullable` is 3.0's, and means nothing any more.
-            described["properties"][link].pop("nullable")
-            described["properties"][link]["type"] = ["string", "null"]
-        described["properties"]["count_exact"] = {
+        properties = described["properties"]
+        properties["count"] |= {"description": "The number of rows of all pages, at most 10,000."}
+        for name, page in (("next", "next"), ("previous", "previous")):
+            # As OpenAPI 3.1 has it; DRF's `nullable` is of 3.0.
+            properties[name].pop("nullable")
+            properties[name] |= {"type": ["string", "null"], "description": f"The URL of the {page} page."}
+        properties["count_exact"] = {
             "type": "boolean",
-            "description": "Only there, and false, when there are more than 10,000 rows.",
+            "description": "Present, and false, only if there are more than 10,000 rows.",
         }
         return described
 
 
 def _count(queryset: Any) -> int:
-    """Return the count up to one more than is counted exactly. What is no queryset counts itself (`count_up_to`)."""
+    """Return the count, up to one above the exact ones. What is no queryset counts itself, by `count_up_to`."""
     if hasattr(queryset, "count_up_to"):
         return int(queryset.count_up_to(MAX_EXACT_COUNT + 1))
-    # The subquery keeps the LIMIT below the COUNT; ordering would only make the database sort for nothing.
+    # The subquery keeps the LIMIT below the COUNT; an ordering would only make the database sort.
     return int(queryset.order_by().values("pk")[: MAX_EXACT_COUNT + 1].count())

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from auctioncraft.api import pagination
 from auctioncraft.core import clock
 from auctions.models import AuctionEvent
 from auctions.services import closing
@@ -83,6 +84,20 @@ def test_following_page_by_page_misses_nothing(client, product):
     while rows := client.get(url(product, f"?after={after}&page_size=1")).json()["results"]:
         seen += [event["seq"] for event in rows]
         after = seen[-1]
+    assert seen == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_event_list_beyond_the_exact_count_continues_after_the_last_event(client, product, monkeypatch, size):
+    monkeypatch.setattr(pagination, "MAX_EXACT_COUNT", 1)
+    page, seen = client.get(url(product, f"?page_size={size}")).json(), []
+    while True:
+        seen += [event["seq"] for event in page["results"]]
+        if not page["next"]:
+            break
+        answer = client.get(page["next"])
+        assert answer.status_code == 200
+        page = answer.json()
     assert seen == [1, 2, 3, 4]
 
 

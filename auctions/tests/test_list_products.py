@@ -264,6 +264,22 @@ def test_beyond_ten_thousand_the_count_says_it_is_not_exact(client, seller, monk
     assert pages == 3
 
 
+def test_product_list_beyond_the_exact_count_ends_without_a_next_page(client, seller, monkeypatch):
+    monkeypatch.setattr(pagination, "MAX_EXACT_COUNT", 4)
+    for _ in range(9):
+        factories.product(seller)
+    page, ids = client.get(f"{URL}?page_size=3").json(), []
+    while True:
+        ids += [row["id"] for row in page["results"]]
+        if not page["next"]:
+            break
+        answer = client.get(page["next"])
+        assert answer.status_code == 200
+        page = answer.json()
+    assert (len(ids), len(set(ids)), page["count_exact"]) == (6, 6, False)
+    assert client.get(f"{URL}?page_size=3&page=3").status_code == 404
+
+
 @pytest.mark.parametrize("query", ["", "?status=open&search=thing&ordering=-bid_count"])
 def test_a_hundred_rows_cost_the_queries_of_one(client, seller, bidder, django_assert_num_queries, query):
     auction_helpers.bid(factories.product(seller), bidder, "5")

@@ -17,6 +17,7 @@ from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctions import queries
 from auctions.filters import EventFilter
 from auctions.models import AuctionEvent, Bid
+from auctions.pagination import EventPagination
 from auctions.serializers.bids import (
     BidPreviewSerializer,
     EventSerializer,
@@ -109,6 +110,7 @@ class ProductEventViewSet(GenericViewSet):
     permission_classes = (AllowAny,)
     serializer_class = EventSerializer
     filterset_class = EventFilter
+    pagination_class = EventPagination
 
     @extend_schema(summary="List the events of a product", responses=EventSerializer(many=True))
     def list(self, request: Request, product_pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
