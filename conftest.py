@@ -11,6 +11,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.services import tokens
+from simulation.simulated_clock import is_scratch
 from tests import factories, servers
 from tests.secret_log_watch import SecretLogWatch
 
@@ -41,8 +42,13 @@ def log_watch() -> Iterator[SecretLogWatch]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Copy the migrated database before a test writes to it. Yield the name of the copy."""
+    folder = tmp_path_factory.mktemp("template")
+    if not is_scratch():  # pytest-django makes none if only tests with servers were selected
+        with servers.migrated_database(folder) as name:
+            yield name
+        return
     connection.close()  # PostgreSQL copies no database that is in use
-    with servers.created_database(tmp_path_factory.mktemp("template"), connection.settings_dict["NAME"]) as name:
+    with servers.created_database(folder, connection.settings_dict["NAME"]) as name:
         yield name
 
 
