@@ -77,7 +77,7 @@ class OtpViewSet(PublicViewSet):
 class TokenViewSet(PublicViewSet):
     """Get tokens with a password or a refresh token."""
 
-    @extend_schema(request=serializers.PasswordLoginSerializer, responses=serializers.TokenPairSerializer)
+    @extend_schema(request=serializers.PasswordLoginSerializer, responses={200: serializers.TokenPairSerializer})
     def create(self, request: Request) -> Response:
         """Sign in with a password. `username` is the email address; `email` is accepted too.
 

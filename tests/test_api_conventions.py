@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.core.management import call_command
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
@@ -144,6 +145,20 @@ def test_schema_describes_the_documented_calls(client):
     }
     assert parameters["has_bids"]["type"] == "boolean"
     assert "4XX" in schema["paths"]["/api/products/"]["post"]["responses"]
+
+
+def test_schema_validates_without_warnings(tmp_path):
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", tmp_path / "schema.yaml")
+
+
+def test_schema_describes_every_operation_and_query_parameter(client):
+    paths = json.loads(client.get("/api/schema/?format=json").content)["paths"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            assert operation["summary"], (method, path)
+            assert operation["description"], (method, path)
+            for parameter in operation.get("parameters", ()):
+                assert parameter["in"] == "path" or parameter.get("description"), (path, parameter["name"])
 
 
 def test_docs_page_loads_only_local_files():

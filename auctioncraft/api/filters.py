@@ -6,15 +6,14 @@ parameter and one without a value are ignored; a value that does not fit is 400.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ValidationError
 
 from auctioncraft.api.fields import AMOUNT_STRING_SCHEMA, MAX_ID, IdField, MoneyField, UTCDateTimeField
@@ -44,51 +43,55 @@ class _ParsedFormField(forms.CharField):
 
 class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = _ParsedFormField
+    parse: ClassVar[Callable[[str], Any]]
+    schema: ClassVar[dict[str, Any]]
+
+    def __init__(self, *, label: str, **kwargs: Any) -> None:
+        """`label` describes the parameter in the schema."""
+        super().__init__(parse=type(self).parse, label=label, **kwargs)
+        set_override(self, "field", {**self.schema, "description": label})
 
 
-@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
 class IdFilter(_ParsedFilter):
     """The ID of a row."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Filter's arguments."""
-        super().__init__(parse=IdField().run_validation, **kwargs)
+    parse = IdField().run_validation
+    schema: ClassVar = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
 
-@extend_schema_field({"type": "integer", "minimum": 0, "maximum": MAX_ID})
 class SequenceFilter(_ParsedFilter):
     """A sequence number, or 0 for none."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Filter's arguments."""
-        super().__init__(parse=IdField(min_value=0).run_validation, **kwargs)
+    parse = IdField(min_value=0).run_validation
+    schema: ClassVar = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
 
 
-@extend_schema_field({**AMOUNT_STRING_SCHEMA, "example": "150.00"})
 class AmountFilter(_ParsedFilter):
     """An amount of money, in the currency of each row."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Filter's arguments."""
-        super().__init__(parse=MoneyField(zero=True).run_validation, **kwargs)
+    parse = MoneyField(zero=True).run_validation
+    schema: ClassVar = {**AMOUNT_STRING_SCHEMA, "example": "150.00"}
 
 
-@extend_schema_field(OpenApiTypes.DATETIME)
 class DateTimeFilter(_ParsedFilter):
     """A time in ISO 8601."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Filter's arguments."""
-        super().__init__(parse=UTCDateTimeField().run_validation, **kwargs)
+    parse = UTCDateTimeField().run_validation
+    schema: ClassVar = {"type": "string", "format": "date-time"}
 
 
-@extend_schema_field(OpenApiTypes.BOOL)
+def _parse_boolean(text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    except KeyError:
+        raise ValidationError("Use true or false.") from None
+
+
 class BooleanFilter(_ParsedFilter):
     """true or false. django-filter's own ignores what is neither."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Take Filter's arguments."""
-        super().__init__(parse=_parse_boolean, **kwargs)
+    parse = staticmethod(_parse_boolean)
+    schema: ClassVar = {"type": "boolean"}
 
 
 class ChoiceFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # as above
@@ -118,10 +121,3 @@ def read_parameters(filterset_class: type[django_filters.FilterSet], request: Re
         raise translate_validation(filterset.errors)
     values: dict[str, Any] = filterset.form.cleaned_data
     return values
-
-
-def _parse_boolean(text: str) -> bool:
-    try:
-        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-    except KeyError:
-        raise ValidationError("Use true or false.") from None

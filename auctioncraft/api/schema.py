@@ -1,46 +1,49 @@
-"""The OpenAPI schema's conventions: one error shape, tags by app."""
+"""The OpenAPI schema: summaries from docstrings, a tag per area, one error response."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema as Base
 
-ERROR = {
+ERROR: Final = {
     "type": "object",
-    "description": "Every refusal. `code` is for programs and never renamed; `detail` is for people.",
+    "description": "An error.",
     "required": ["code", "detail"],
     "properties": {
-        "code": {"type": "string", "example": "bid_too_low"},
-        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "The error code. Codes never change.", "example": "bid_too_low"},
+        "detail": {"type": "string", "description": "A message for people."},
         "errors": {
             "type": "object",
-            "description": "Malformed input: each field with what is wrong about it.",
+            "description": "Invalid input: the messages of each field.",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
     },
     "additionalProperties": True,
 }
+_ERROR_RESPONSES: Final = {"4XX": "The request was refused.", "5XX": "Something went wrong, or is unavailable."}
 
 
 class AutoSchema(Base):
-    """drf-spectacular's, tagged by the first part of the path."""
+    """drf-spectacular's schema of a view."""
 
     def get_tags(self) -> list[str]:
-        """Return the part after /api/."""
+        """Return the first part of the path."""
         return [self.path.removeprefix("/api/").split("/")[0]]
 
+    def get_summary(self) -> str | None:
+        """Return the summary of the view, else the first sentence of its description."""
+        summary: str | None = super().get_summary()
+        return summary or self.get_description().split("\n")[0].split(". ")[0].removesuffix(".")
 
-def add_error_answers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Give every operation the error answer. A drf-spectacular postprocessing hook."""
+
+def add_error_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the error responses to every operation. A postprocessing hook of drf-spectacular."""
     result["components"].setdefault("schemas", {})["Error"] = ERROR
-    answer = {
-        "description": "Refused",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     for methods in result["paths"].values():
         for operation in methods.values():
             if isinstance(operation, dict) and "responses" in operation:
-                for status in ("4XX", "5XX"):
-                    operation["responses"].setdefault(status, answer)
+                for status, description in _ERROR_RESPONSES.items():
+                    operation["responses"].setdefault(status, {"description": description, "content": content})
     return result

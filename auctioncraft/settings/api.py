@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auctioncraft.api import reference
 from auctioncraft.settings.environment import DEBUG, NUM_PROXIES, env
 
 REST_FRAMEWORK = {
@@ -28,7 +29,10 @@ THROTTLES = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "AuctionCraft",
-    "DESCRIPTION": "Auctions over REST: sign in with a one-time code, list products, bid, win and pay.",
+    "DESCRIPTION": reference.DESCRIPTION,
+    "TAGS": reference.TAGS,
+    # Descriptions that would only repeat the values.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -50,7 +54,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "auctioncraft.api.schema.add_error_answers",
+        "auctioncraft.api.schema.add_error_responses",
     ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

@@ -41,7 +41,15 @@ class StripeViewSet(ViewSet):
 
     @extend_schema(
         request={"application/json": OpenApiTypes.OBJECT},
-        parameters=[OpenApiParameter("Stripe-Signature", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)],
+        parameters=[
+            OpenApiParameter(
+                "Stripe-Signature",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="Stripe's signature of the body.",
+            )
+        ],
         responses={200: serializers.WebhookReceivedSerializer},
         auth=[],
     )
