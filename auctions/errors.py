@@ -1,4 +1,4 @@
-"""The refusals of an auction. Their codes are public."""
+"""Errors of auctions. Their codes are public."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from auctioncraft.core.errors import DomainError, PermissionDenied
 
 
 class SellerCannotBid(PermissionDenied):
-    """A seller bids on their own product."""
+    """The seller bids on their own product."""
 
     code = "seller_cannot_bid"
     detail = "You cannot bid on your own product."
 
 
 class BidderSuspended(PermissionDenied):
-    """Too many won auctions were not paid."""
+    """The bidder did not pay for too many won auctions."""
 
     code = "bidder_suspended"
-    detail = "You may not bid until our staff have looked at your unpaid orders."
+    detail = "You cannot bid: you have unpaid orders. Please contact support."
 
 
 class CardRequired(PermissionDenied):
-    """The house wants a card on file for more than `above`, which the answer names."""
+    """Bids above `above`, which the answer contains, need a card on file."""
 
     code = "card_required"
-    detail = "For that much you need a card on file."
+    detail = "Add a card to bid this amount."
 
 
 class AuctionNotOpen(DomainError):
-    """Not yet started, past its end, closed or cancelled."""
+    """The auction has not started, has ended, or is closed."""
 
     code = "auction_not_open"
     detail = "This auction is not open for bids."
@@ -38,27 +38,27 @@ class MaximumNotRaised(DomainError):
     """The leader bids no more than their own maximum."""
 
     code = "maximum_not_raised"
-    detail = "You are leading; a new maximum must be above yours."
+    detail = "You are already leading. A new maximum must be above your current one."
     status = 409
 
 
 class BidTooLow(DomainError):
-    """Below the minimum bid, which the answer names."""
+    """The bid is below `minimum_bid`, which the answer contains."""
 
     code = "bid_too_low"
-    detail = "The bid is below the minimum."
+    detail = "Your bid is below the minimum bid."
 
 
 class AuctionAlreadyClosed(DomainError):
-    """It has its result."""
+    """The auction has its result."""
 
     code = "auction_already_closed"
-    detail = "This auction is closed already."
+    detail = "This auction is already closed."
     status = 409
 
 
 class CategoryInUse(DomainError):
-    """It has products or categories below it."""
+    """The category has products, or categories below it."""
 
     code = "category_in_use"
     detail = "This category has products or categories below it."
@@ -66,64 +66,64 @@ class CategoryInUse(DomainError):
 
 
 class AuctionHasBids(DomainError):
-    """What people have bid on stays as it is."""
+    """A product with bids cannot be changed."""
 
     code = "auction_has_bids"
-    detail = "This product has bids, so that cannot be changed any more."
+    detail = "This product has bids and can no longer be changed."
     status = 409
 
 
 class BuyNowUnavailable(DomainError):
-    """It has no buy-now price, or bidding has taken it away."""
+    """The product has no buy-now price, or bidding has ended it."""
 
     code = "buy_now_unavailable"
-    detail = "This product cannot be bought now."
+    detail = "You cannot buy this product now."
     status = 409
 
 
 class ReserveNotAcceptable(DomainError):
-    """There is no offer below the reserve to accept, or not any more."""
+    """There is no price below the reserve that the seller can accept."""
 
     code = "reserve_not_acceptable"
-    detail = "There is no price below the reserve to accept, or its 48 hours are over."
+    detail = "There is no price below the reserve to accept, or the 48 hours to accept it are over."
     status = 409
 
 
 class BidAlreadyVoided(DomainError):
-    """A bid is voided once."""
+    """The bid was voided before."""
 
     code = "bid_already_voided"
-    detail = "This bid is void already."
+    detail = "This bid is already void."
     status = 409
 
 
 class NotRelistable(DomainError):
-    """It is not unsold, or was listed again already, or is on offer to somebody."""
+    """The product is not unsold, was relisted before, or has an open second-chance offer."""
 
     code = "not_relistable"
-    detail = "Only an unsold product that is on offer to nobody can be listed again, and only once."
+    detail = "Only an unsold product without an open second-chance offer can be relisted, and only once."
     status = 409
 
 
 class SecondChanceUnavailable(DomainError):
-    """No sale fell through, or there is nobody left to offer the product to."""
+    """The buyer has not defaulted, or there is no bidder left to offer the product to."""
 
     code = "second_chance_unavailable"
-    detail = "There is nobody to whom this product could be offered now."
+    detail = "There is no bidder to offer this product to."
     status = 409
 
 
 class SecondChanceNotOpen(DomainError):
-    """The offer was answered, or has lapsed."""
+    """The offer was answered or has expired."""
 
     code = "second_chance_not_open"
-    detail = "This offer is not open any more."
+    detail = "This offer is no longer open."
     status = 409
 
 
 class TooManyImages(DomainError):
-    """A product has twelve pictures at most."""
+    """The product has the maximum number of images."""
 
     code = "too_many_images"
-    detail = "This product has as many pictures as it may have."
+    detail = "A product can have at most 12 images."
     status = 409

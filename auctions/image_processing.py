@@ -1,6 +1,6 @@
-"""Pictures encoded anew: whatever a stranger sends becomes a plain JPEG and a small one, or is refused. No Django.
+"""Encode uploaded images again: each becomes a plain JPEG and a thumbnail, or is refused. No Django.
 
-Only pixels survive: no metadata, no position, no comment, nothing before or behind the picture, one frame.
+Only the pixels of the first frame are kept: no metadata, no location, no comments, nothing before or after the image.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Final
 from PIL import Image, ImageOps
 
 MAX_PIXELS: Final = 25_000_000
-# The longest side, in pixels, of what is kept and of the small one.
+# The longest side in pixels of the image and of the thumbnail.
 MAX_SIDE, THUMBNAIL_SIDE = 2048, 400
 EXTENSION: Final = "jpg"
-# A progressive JPEG of ordinary programs has about ten; each is a walk through the whole picture, for a few bytes.
+# Ordinary progressive JPEGs have about ten. Each takes a pass over the whole image, and costs the sender a few bytes.
 _MAX_SCANS: Final = 50
 _FORMATS: Final = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WEBP"}
 _MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_TOO_LARGE: Final = f"A picture has at most {MAX_PIXELS // 1_000_000} megapixels."
+_TOO_LARGE: Final = f"An image can have at most {MAX_PIXELS // 1_000_000} megapixels."
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 class InvalidImage(Exception):
-    """It is none that we take; the text says why, for people."""
+    """The file is not an accepted image. The message says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A picture encoded by us: the two files, and the size of the larger one in pixels."""
+    """An encoded image: the two files, and the size of the larger one in pixels."""
 
     full: bytes
     thumbnail: bytes
@@ -40,13 +40,13 @@ class EncodedImage:
 
 
 def encode(data: bytes) -> EncodedImage:
-    """Return a JPEG, PNG or WebP, told by its content, encoded anew: upright, on white, its first frame.
+    """Encode a JPEG, PNG or WebP, recognized by its content: upright, on white, its first frame.
 
-    At most MAX_SIDE pixels a side and never enlarged. Raises InvalidImage; nothing else for anything that can be sent.
+    At most MAX_SIDE pixels a side, never enlarged. Raises InvalidImage, and nothing else, whatever the data.
     """
     kind = next((kind for magic, kind in _FORMATS.items() if data.startswith(magic)), None)
     if kind is None:
-        raise InvalidImage("It must be a JPEG, PNG or WebP picture.")
+        raise InvalidImage("The file must be a JPEG, PNG or WebP image.")
     if kind == "JPEG" and _has_too_many_scans(data):
         raise InvalidImage("This JPEG has too many scans.")
     try:
@@ -60,25 +60,25 @@ def encode(data: bytes) -> EncodedImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidImage(_TOO_LARGE) from error
-    except Exception as error:  # what decoders raise on a broken file, no documentation says
-        raise InvalidImage("The picture is damaged or of an unknown kind.") from error
+    except Exception as error:  # what decoders raise on broken files is not documented
+        raise InvalidImage("The image is damaged or not supported.") from error
 
 
 def _check_size(sent: Image.Image) -> None:
-    """Look at what the header says: nothing is decoded yet."""
+    """Check the size in the header. Nothing is decoded yet."""
     if sent.width * sent.height > MAX_PIXELS:
         raise InvalidImage(_TOO_LARGE)
 
 
 def _plain(sent: Image.Image) -> Image.Image:
-    """Return the first frame's pixels, reduced and upright, in a new RGB image that knows nothing of the old one."""
-    # Reduced before it is turned, so that a JPEG is never decoded in full size.
+    """Return the first frame, reduced and upright, in a new RGB image without the metadata of the old one."""
+    # Reduced first, so that a JPEG is never decoded in full size.
     sent.thumbnail((MAX_SIDE, MAX_SIDE))
     turned = sent
-    with suppress(Exception):  # an orientation that cannot be read is none
+    with suppress(Exception):  # an unreadable orientation is ignored
         turned = ImageOps.exif_transpose(sent)
     if turned.mode.startswith("I"):
-        # 16 bits of grey: Pillow's own conversion would cut them off, not scale them.
+        # 16-bit gray: Pillow's own conversion would clip the values, not scale them.
         turned = turned.convert("I").point(lambda value: value / 256).convert("L")
     plain = Image.new("RGB", turned.size, "white")
     if turned.has_transparency_data:

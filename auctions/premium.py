@@ -1,4 +1,4 @@
-"""The buyer's premium: what the house adds to the hammer price. Pure: no Django, no clock, no database."""
+"""The buyer's premium, which the buyer pays on top of the hammer price. Pure functions without Django."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 def buyers_premium(hammer: Decimal, currency: str, bands: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
-    """Return the premium in `currency`, rounded once, half up, to its smallest amount. No bands: zero.
+    """Return the premium in `currency`, rounded once, half up. Without bands it is zero.
 
-    `bands`: (from this hammer price, this many percent), ascending, the first from 0, in units of the currency at
-    hand. Marginal, as a tax is: each percentage applies to the part of the price that lies within its band, so that
-    a higher bid never costs less in total.
+    `bands` are (from this hammer price, percent), ascending from 0, in units of the currency. Each percentage applies
+    to the part of the price within its band, as with income tax, so a higher bid never costs less in total.
     """
     premium = Decimal(0)
     for i, (start, percent) in enumerate(bands):

@@ -1,4 +1,4 @@
-"""What is read of a product: the detail, the caller's own view, the history, the log, one's own bids."""
+"""What endpoints read: product details, images, bid history, events, a user's bids."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _images = PrecompiledQuery(
 
 @lru_cache(maxsize=32)
 def _newest(limit: int, offset: int) -> PrecompiledQuery:
-    # The bounds are part of the SQL: as parameters they would keep PostgreSQL from planning it once.
+    # The bounds are part of the SQL: with parameters PostgreSQL would plan the query again each time.
     return PrecompiledQuery(lambda: Product.objects.rows()[offset : offset + limit])
 
 
@@ -90,10 +90,10 @@ def list_images(*, product_id: int) -> QuerySet[ProductImage]:
 
 
 class NewestProducts:
-    """The product list as most people ask for it: all of them, newest first. Sliced and counted by the paginator.
+    """All products, newest first: the list without filters. The paginator slices and counts it like a queryset.
 
-    To count 10,000 rows costs more than to read a page, so while the newest product is the same, the count of the first
-    page is kept for a second: it lags behind a deletion by that.
+    Counting 10,000 rows costs more than reading a page. So the count of the first page is cached for a second, while
+    the newest product is the same; it can miss a deletion for that long.
     """
 
     _cached_count: ClassVar[tuple[Any, float, int]] = (None, 0.0, 0)
@@ -106,15 +106,15 @@ class NewestProducts:
             self.newest = (rows[0]["created_at"], rows[0]["id"])
         return rows
 
-    def count_up_to(self, most: int) -> int:
-        """Return how many products there are, or `most` if there are more."""
+    def count_up_to(self, limit: int) -> int:
+        """Return how many products there are, at most `limit`."""
         newest, until, count = NewestProducts._cached_count
-        if self.newest is None or newest != (self.newest, most) or until < monotonic():
+        if self.newest is None or newest != (self.newest, limit) or until < monotonic():
             with connection.cursor() as cursor:
-                # Of the narrow table: it is a fraction of the pages.
-                cursor.execute("SELECT count(*) FROM (SELECT 1 FROM auctions_auction LIMIT %s) counted", [most])
+                # Auctions: the same number of rows on fewer pages.
+                cursor.execute("SELECT count(*) FROM (SELECT 1 FROM auctions_auction LIMIT %s) counted", [limit])
                 count = int(cursor.fetchone()[0])
-            NewestProducts._cached_count = ((self.newest, most), monotonic() + 1, count)
+            NewestProducts._cached_count = ((self.newest, limit), monotonic() + 1, count)
         return count
 
 
@@ -161,7 +161,7 @@ def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
 
 
 def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:
-    """Return the product (currency and alias_salt) and its public history, newest first. Raises NotFound."""
+    """Return a product (currency and alias_salt) and its public bids, newest first. Raises NotFound."""
     product = Product.objects.only("currency", "alias_salt").filter(pk=product_id).first()
     if product is None:
         raise NotFound
@@ -181,16 +181,13 @@ def list_events(*, product_id: int) -> QuerySet[Any]:
 
 
 def list_my_bids(*, user: User) -> QuerySet[Any]:
-    """Return a row per product that `user` has bid on, the latest bid first.
-
-    With `my_maximum`, `my_last_bid_at` and how the sale stands. What was voided does not count.
-    """
+    """Return a row for MyBidSerializer per product that `user` has bid on, latest bid first, without voided bids."""
     own = Bid.objects.made_by(user.pk).filter(product_id=OuterRef("pk")).order_by().values("product_id")
     last = Subquery(own.annotate(last=Max("placed_at")).values("last"))
-    most = Subquery(own.annotate(most=Max(Coalesce("max_amount", "amount"))).values("most"))
+    maximum = Subquery(own.annotate(maximum=Max(Coalesce("max_amount", "amount"))).values("maximum"))
     return (
         Product.objects.filter(pk__in=Bid.objects.made_by(user.pk).values("product_id"))
-        .annotate(my_last_bid_at=last, my_maximum=most)
+        .annotate(my_last_bid_at=last, my_maximum=maximum)
         .rows(
             *("my_last_bid_at", "my_maximum", "auction__leader_id", "auction__winner_id"),
             *("auction__paid_at", "auction__payment_defaulted_at"),

@@ -1,4 +1,4 @@
-"""Looking products up by words: full text on PostgreSQL (migration 0004), plain on SQLite."""
+"""Search products by words: full text on PostgreSQL (column `search`, from a migration), substrings on SQLite."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from auctions.models import Product
 
-# Only the newest this many are ranked: to rank all that a common word finds takes a second for a million products.
+# Only this many of the newest are ranked: ranking all matches of a common word takes a second for a million products.
 MAX_RANKED: Final = 1_000
 _WORDS: Final = 10
-# Signs that PostgreSQL passes over, and a word or phrase with one minus before it at most: of a chain of minuses it
-# says "tsquery stack too small". A dash that stands alone is punctuation.
-_PASSED_OVER: Final = re.compile(r"[()!&|]")
+# Characters that PostgreSQL ignores; and a word or phrase with at most one minus before it, since a chain of minuses
+# is the error "tsquery stack too small". A dash by itself is punctuation.
+_IGNORED: Final = re.compile(r"[()!&|]")
 _TERM: Final = re.compile(r"""[-\s]*?(-?)("[^"]*"?|[^\s"-][^\s"]*)""")
 
 
 def filter_by_words(products: QuerySet[Product], words: str) -> QuerySet[Product]:
-    """Narrow to the products that `words` find.
+    """Filter to the products that match `words`.
 
-    On PostgreSQL as people write to a search engine, "a phrase", or and -not included; elsewhere those with every word
-    somewhere in name or description. What holds no word finds nothing, and neither does what only excludes.
+    On PostgreSQL as in a web search: "a phrase", `or`, `-excluded`. Elsewhere every word must be somewhere in the name
+    or the description. A search without words, or with exclusions only, finds nothing.
     """
     if connection.vendor == "postgresql":
         return products.filter(_Found(F("pk"), Value(_websearch(words))))
@@ -36,8 +36,8 @@ def filter_by_words(products: QuerySet[Product], words: str) -> QuerySet[Product
 
 
 def _websearch(words: str) -> str:
-    """Return what is safe to hand to websearch_to_tsquery, which takes all that people write but for one thing."""
-    return " ".join(minus + term for minus, term in _TERM.findall(_PASSED_OVER.sub(" ", words)))
+    """Return `words` in a form that websearch_to_tsquery always accepts."""
+    return " ".join(minus + term for minus, term in _TERM.findall(_IGNORED.sub(" ", words)))
 
 
 def order_by_relevance(products: QuerySet[Product], words: str) -> Any:
@@ -46,9 +46,9 @@ def order_by_relevance(products: QuerySet[Product], words: str) -> Any:
 
 
 class _RankedProducts:
-    """Found products by rank, as far as they are among the newest MAX_RANKED, and behind them the others by age.
+    """Matches by rank, if among the newest MAX_RANKED, then the others, newest first.
 
-    Sliced and counted by the paginator, as a queryset is.
+    The paginator slices and counts it like a queryset.
     """
 
     def __init__(self, products: Any, words: str) -> None:
@@ -56,11 +56,11 @@ class _RankedProducts:
         self.words = _websearch(words)
 
     def rows(self) -> _RankedProducts:
-        """Return itself: its slices are the rows of ProductQuerySet.rows()."""
+        """Return itself: its slices are rows of ProductQuerySet.rows()."""
         return self
 
     def __getitem__(self, bounds: slice) -> list[dict[str, Any]]:
-        """Return the rows of a page: one query, two for the one page that holds the last ranked and the next."""
+        """Return the rows of a page, with one query; two for the page where the ranked ones end."""
         found: list[dict[str, Any]] = []
         if bounds.start < MAX_RANKED:
             found.extend(self._ranked()[bounds])
@@ -74,21 +74,21 @@ class _RankedProducts:
         rows: QuerySet[Any] = self.products.model.objects.filter(pk__in=candidates).rows()
         return rows.order_by(rank.desc(), "-created_at", "-id")
 
-    def count_up_to(self, most: int) -> int:
-        """Return how many there are, or `most` if there are more."""
-        return int(self.products.order_by().values("pk")[:most].count())
+    def count_up_to(self, limit: int) -> int:
+        """Return how many there are, at most `limit`."""
+        return int(self.products.order_by().values("pk")[:limit].count())
 
 
 class _Search(Func):
-    """Takes the product's key, whose table has the column `search`, and the words."""
+    """An expression of the product's key, whose table has the column `search`, and the words."""
 
     template: Any
 
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
-        """Write the template, with the column and the query in it.
+        """Return the template with the column and the query in it.
 
-        The words are quoted into the SQL: how many products they find decides how they are best looked for, and with a
-        parameter PostgreSQL would settle on one plan for all of them. Measured: 96 ms for 17, with a common word.
+        The words are quoted into the SQL, not a parameter: the best plan depends on how many products they match, and
+        with a parameter PostgreSQL uses one plan for all words (96 ms instead of 17 for a common word).
         """
         key, words = self.get_source_expressions()
         column = f"{compiler.quote_name_unless_alias(key.alias)}.search"
@@ -97,20 +97,20 @@ class _Search(Func):
 
 
 def _query(text: str) -> str:
-    # The name alone is searched for words that English drops: without them, nothing would be asked for.
+    # If English drops all words ("The Who"), search for them as written.
     english = f"websearch_to_tsquery('english', {text})"
     return f"(CASE WHEN numnode({english}) > 0 THEN {english} ELSE websearch_to_tsquery('simple', {text}) END)"
 
 
 class _Found(_Search):
-    """Whether it is found. A query that excludes only would be all the others: PostgreSQL calls it T, or nothing."""
+    """Whether a product matches. False for exclusions only, whose querytree() is empty or T."""
 
     output_field = models.BooleanField()
     template = "({search} @@ {query} AND querytree({query}) NOT IN ('', 'T'))"
 
 
 class _Rank(_Search):
-    """How well it is found: words of the name count more than words of the description."""
+    """How well a product matches. Words in the name count more than words in the description."""
 
     output_field = models.FloatField()
     template = "ts_rank({search}, {query})"

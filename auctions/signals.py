@@ -1,7 +1,7 @@
-"""What this app tells the ones above it, in the same transaction."""
+"""Signals to the apps above this one, sent in the transaction of the change."""
 
 from django.dispatch import Signal
 
-# Sent for every sale, by the hammer or otherwise, with `auction`, whose row is locked and says who won and at what
-# price, and `at`, the moment of the sale (UTC). A receiver may write rows, nothing else.
+# Sent for every sale, with `auction` (locked, with its winner and price) and `at`, the time of the sale in UTC.
+# A receiver may only write rows.
 auction_sold = Signal()

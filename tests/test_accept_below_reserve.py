@@ -92,7 +92,7 @@ def test_accept_below_reserve_after_48_hours_is_refused(as_user, seller, product
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "reserve_not_acceptable",
-        "detail": "There is no price below the reserve to accept, or its 48 hours are over.",
+        "detail": "There is no price below the reserve to accept, or the 48 hours to accept it are over.",
     }
     advance_time(product, minutes=-1)
     assert caller.post(url(product)).status_code == 200

@@ -67,7 +67,7 @@ def auction_of(product):
 def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
     text = told(act(clerk, Auction, "close_now", [product, closed]))
     assert f"Product {product.pk}: sold." in text
-    assert f"Product {closed.pk}: This auction is closed already." in text
+    assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("sold", 1)
     assert AuctionEvent.objects.get(product=product, kind="closed").data["by"] == "staff"
 
@@ -75,7 +75,7 @@ def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
 def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
     text = told(act(clerk, Auction, "cancel", [product, closed]))
     assert f"Product {product.pk}: cancelled." in text
-    assert f"Product {closed.pk}: This auction is closed already." in text
+    assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("cancelled", 0)
     event = AuctionEvent.objects.get(product=product, kind="cancelled")
     assert (event.data, event.private) == ({"by": "staff"}, {"actor": admin_pages.user(clerk).pk})
@@ -88,7 +88,7 @@ def test_action_extend_adds_to_the_end(clerk, product, closed, action, by):
     before = auction_of(product)
     text = told(act(clerk, Auction, action, [product, closed]))
     assert f"Product {product.pk}: ends " in text
-    assert f"Product {closed.pk}: This auction is closed already." in text
+    assert f"Product {closed.pk}: This auction is already closed." in text
     after = auction_of(product)
     assert (after.ends_at, after.hard_ends_at) == (before.ends_at + by, before.hard_ends_at + by)
     assert AuctionEvent.objects.get(product=product, kind="extended").data["by"] == "staff"
@@ -116,7 +116,7 @@ def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, clo
     text = told(answer)
     assert f"Product {unpaid.pk}: offered to {ESCAPED}" in text
     assert "at 5.00 USD." in text
-    assert f"Product {closed.pk}: There is nobody to whom this product could be offered now." in text
+    assert f"Product {closed.pk}: There is no bidder to offer this product to." in text
     assert MARKUP not in text
     made = SecondChanceOffer.objects.get()
     assert (made.product, made.bidder, made.amount, made.status) == (unpaid, bidder, Decimal(5), "offered")
@@ -196,9 +196,9 @@ def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidd
     closing.close_auction(product_id=ended.pk, actor=seller)
     late = own_bid(ended, bidder)
     text = told(act(clerk, Bid, "void", [done, proxy, spoken, hidden, late], confirmed="yes", reason="A slip."))
-    assert f"Bid {done.pk}: This bid is void already." in text
+    assert f"Bid {done.pk}: This bid is already void." in text
     assert f"Bid {proxy.pk}: A proxy made it. Void the bid that its bidder made." in text
-    assert f"Bid {late.pk}: This auction is closed already." in text
+    assert f"Bid {late.pk}: This auction is already closed." in text
     assert f"Bid {hidden.pk}: void. Product {other.pk} now stands at 20.00 USD." in text
     assert f"Bid {spoken.pk}: void. Product {other.pk} now stands at no bid." in text
     assert BidVoid.objects.count() == 3

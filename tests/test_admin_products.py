@@ -99,7 +99,7 @@ def test_admin_product_edit_overtaken_by_close_is_refused(operator, product, sel
     closing.close_auction(product_id=product.pk, actor=seller)
     before = stands(product)
     text = save(operator, product, name="Another", description="", category=product.category_id)
-    assert "This auction is closed already." in text
+    assert "This auction is already closed." in text
     assert stands(product) == before
     shown = operator.get(page(Product, "change", product.pk)).content.decode()
     assert 'name="description"' not in shown
@@ -159,7 +159,7 @@ def test_admin_product_delete_overtaken_by_bid_is_refused(operator, product, bid
     monkeypatch.setattr(ProductAdmin, "has_delete_permission", lambda *_: True)
     answer = operator.post(page(Product, "delete", product.pk), {"post": "yes"}, follow=True)
     text = answer.content.decode()
-    assert "This product has bids, so that cannot be changed any more." in text
+    assert "This product has bids and can no longer be changed." in text
     assert "was deleted successfully" not in text
     assert answer.redirect_chain == [(page(Product, "change", product.pk), 302)]
     assert Product.objects.exists()

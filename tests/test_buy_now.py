@@ -114,7 +114,10 @@ def test_buy_now_without_reserve_after_a_bid_is_refused(as_user, client, seller,
     with assert_nothing_written():
         answer = caller.post(url(product))
     assert answer.status_code == 409
-    assert answer.json() == {"code": "buy_now_unavailable", "detail": "This product cannot be bought now."}
+    assert answer.json() == {
+        "code": "buy_now_unavailable",
+        "detail": "You cannot buy this product now.",
+    }
 
 
 def test_buy_now_with_reserve_met_is_refused(as_user, seller, bidder, rival):

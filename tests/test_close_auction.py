@@ -152,7 +152,7 @@ def test_close_twice_is_refused(as_user, seller, staff):
     for caller in (seller, staff):
         answer = as_user(caller).post(url(product))
         assert answer.status_code == 409
-        assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+        assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is already closed."}
     assert Auction.objects.values().get() == before
     assert AuctionEvent.objects.count() == 1
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 NOT_RELISTABLE = {
     "code": "not_relistable",
-    "detail": "Only an unsold product that is on offer to nobody can be listed again, and only once.",
+    "detail": "Only an unsold product without an open second-chance offer can be relisted, and only once.",
 }
 
 

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 
 UNAVAILABLE = {
     "code": "second_chance_unavailable",
-    "detail": "There is nobody to whom this product could be offered now.",
+    "detail": "There is no bidder to offer this product to.",
 }
-NOT_OPEN = {"code": "second_chance_not_open", "detail": "This offer is not open any more."}
+NOT_OPEN = {"code": "second_chance_not_open", "detail": "This offer is no longer open."}
 
 
 def url(product, act="offer"):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 UNAVAILABLE = {
     "code": "second_chance_unavailable",
-    "detail": "There is nobody to whom this product could be offered now.",
+    "detail": "There is no bidder to offer this product to.",
 }
 
 

@@ -1,4 +1,4 @@
-"""What staff do here is done by services; how it went is told in messages."""
+"""Admin actions that call services and show the result in messages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def run_actions(
     model_admin: ModelAdmin, request: HttpRequest, actions: Iterable[tuple[str, Callable[[], str]]]
 ) -> None:
-    """Do named acts, each of which opens its own transaction: one that is refused does not undo the others.
+    """Run named actions, each in its own transaction: a refused one does not undo the others.
 
-    An act returns what to say when it is done; the message escapes it.
+    An action returns the message of its success, which is escaped.
     """
     for name, action in actions:
         try:
@@ -32,6 +32,6 @@ def run_actions(
 
 
 def error_text(refusal: DomainError) -> str:
-    """Return why it was refused, in sentences: for malformed input what is wrong with each field."""
+    """Return the error in sentences; for invalid input, what is wrong with each field."""
     errors: dict[str, list[Any]] = refusal.extra.get("errors", {})
     return " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts) or refusal.message

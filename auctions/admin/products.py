@@ -1,4 +1,4 @@
-"""Categories and products."""
+"""Categories and products in the admin."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ AMOUNT_COLUMNS: Final = {name: amount_column(name) for name in AMOUNTS}
 
 
 class CategoryForm(forms.ModelForm):
-    """A category; it cannot stand below itself."""
+    """A category's form."""
 
     class Meta:
         model = Category
         fields = ("name", "slug", "parent")
 
     def clean_parent(self) -> Category | None:
-        """Refuse a ring. The service refuses it again, under its lock."""
+        """Refuse a parent that is below the category. The service checks this again, under its lock."""
         parent: Category | None = self.cleaned_data["parent"]
         if parent and self.instance.pk and parent.pk in Category.objects.subtree(self.instance.pk):
             raise forms.ValidationError("A category cannot be below itself.")
@@ -48,7 +48,7 @@ class CategoryForm(forms.ModelForm):
 
 @admin.register(Category)
 class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """The tree. A category with products or others below it cannot be deleted."""
+    """The tree of categories. A category in use cannot be deleted."""
 
     form = CategoryForm
     list_display = ("name", "slug", "parent")
@@ -62,17 +62,17 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
 
 class DescriptionField(forms.CharField):
-    """Text of several lines. A browser sends every line's end as CRLF, which is no change of it."""
+    """A text of several lines. Browsers send line ends as CRLF, which is not a change."""
 
     widget = UnfoldAdminTextareaWidget
 
     def has_changed(self, initial: str | None, data: str | None) -> bool:
-        """Compare without regard to how lines end."""
+        """Compare regardless of line ends."""
         return _lines(initial or "") != _lines(data or "")
 
 
 class ProductForm(forms.ModelForm):
-    """A product's text."""
+    """The text of a product."""
 
     description = DescriptionField(
         required=False,
@@ -81,9 +81,9 @@ class ProductForm(forms.ModelForm):
     )
 
     def clean_description(self) -> str:
-        """Keep what stands there as it was written, and add to it what was added to its end."""
-        stands, sent = self.instance.description, _lines(self.cleaned_data["description"])
-        return stands + sent[len(_lines(stands)) :] if sent.startswith(_lines(stands)) else sent
+        """Keep the stored text as it was written, and add what was added to its end."""
+        stored, sent = self.instance.description, _lines(self.cleaned_data["description"])
+        return stored + sent[len(_lines(stored)) :] if sent.startswith(_lines(stored)) else sent
 
 
 def _lines(text: str) -> str:
@@ -91,7 +91,7 @@ def _lines(text: str) -> str:
 
 
 class ProductImageInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
-    """The pictures of a product, on its page."""
+    """The images of a product, on its page."""
 
     model = ProductImage
     extra = 0
@@ -99,14 +99,14 @@ class ProductImageInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     readonly_fields = fields
 
     @admin.display(description="")
-    def preview(self, picture: ProductImage) -> str:
-        """Show the small one."""
-        return format_html('<img src="{}" alt="" style="max-height: 5rem">', picture.thumbnail.url)
+    def preview(self, image: ProductImage) -> str:
+        """Show the thumbnail."""
+        return format_html('<img src="{}" alt="" style="max-height: 5rem">', image.thumbnail.url)
 
 
 @admin.register(Product)
 class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
-    """Products. Staff may correct the text until somebody bids; a seller lists by the API."""
+    """Products. Staff can correct the text until the first bid. Sellers list products through the API."""
 
     form = ProductForm
     superuser_only = (AMOUNT_COLUMNS["reserve_price"],)
@@ -131,14 +131,14 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         return ", ".join(bands) or EMPTY_VALUE
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
-        """Nobody: a product is listed with its auction, by its seller."""
+        """Forbid it: sellers list products, with their auctions."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[Any, ...]:
-        """With bids only the description may grow, and after the close nothing (docs/rules.md).
+        """With bids, make all but the description read-only; after the close, everything (docs/rules.md).
 
-        Of what was sent nothing is dropped in silence: a bid may have come since the page was shown, and then it is for
-        the service to refuse.
+        A submitted field stays editable: if a bid came after the page was shown, the service refuses the change, where
+        Django would drop it silently.
         """
         if request.method == "POST":
             editable = {field for field in TEXT_FIELDS if field in request.POST}
@@ -150,15 +150,15 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         return tuple(field for field in self.fields if field not in editable)
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
-        """One at a time, and only while nobody has bid or bought."""
+        """Allow it on a product's page, while there is no bid and no buyer."""
         if obj is None or obj.auction.status == Auction.Status.SOLD or obj.bids.exists():
             return False
         return bool(super().has_delete_permission(request, obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Let the auction, its log and the watches go with their product, though nobody deletes them alone.
+        """Require no permission for the auction, its events and watches, which go with the product.
 
-        What really stands in the way is for editing.delete_product to say.
+        editing.delete_product checks what prevents a deletion.
         """
         found, counts, *_ = super().get_deleted_objects(objs, request)
         return found, counts, set(), []
@@ -166,20 +166,20 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Tell why an edit was refused."""
+        """Show why an edit was refused."""
         try:
             return super().changeform_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
         except DomainError as refusal:
             return self._refused(request, object_id, refusal)
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001, ARG002
-        """Save by the service: an edit is an event of the log."""
+        """Save by the service, which records an event."""
         columns = [{"category": "category_id"}.get(name, name) for name in form.changed_data]
         changes = {name: getattr(obj, name) for name in columns}
         editing.edit_product(product_id=obj.pk, actor=request.user, changes=changes)  # type: ignore[arg-type]
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Tell why it was not deleted."""
+        """Show why a deletion was refused."""
         try:
             return super().delete_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
         except DomainError as refusal:
@@ -190,6 +190,6 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         editing.delete_product(product_id=obj.pk, actor=request.user)  # type: ignore[arg-type]
 
     def _refused(self, request: HttpRequest, object_id: str | None, refusal: DomainError) -> HttpResponse:
-        """Show the page again, with the reason. Django saves and deletes in a transaction: nothing was written."""
+        """Show the page again with the error. Django's transaction was rolled back: nothing was written."""
         self.message_user(request, error_text(refusal), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))

@@ -1,7 +1,7 @@
-"""What is sold and how the sale stands.
+"""Products, auctions and bids.
 
-`Product` is what the seller wrote and bids never touch; `Auction` is the one narrow row that they move; `Bid`,
-`BidVoid` and `AuctionEvent` are only ever inserted (ADR 0004).
+`Product` is what the seller wrote; bids never change it. `Auction` is the one narrow row that bids change. `Bid`,
+`BidVoid` and `AuctionEvent` are insert-only (ADR 0004).
 """
 
 from auctions.models.auction import Auction

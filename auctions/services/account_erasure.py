@@ -1,6 +1,6 @@
-"""Somebody has their account erased: what keeps them here, and what ends with them (docs/rules.md, Leaving).
+"""The auctions' part in the deletion of an account (docs/rules.md).
 
-What was traded stays as it was, under the account's number: products and their texts, bids, events.
+Products with their texts, bids and events remain, under the account's ID.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-# Longer than a seller's acceptance can be under way that was begun in time: a statement ends after 15 s.
+# A seller's acceptance that began in time can still be running, for less than this: a statement ends after 15 s.
 SLACK: Final = timedelta(minutes=1)
 
 
 def lock_rows(*, user: User) -> None:
-    """Lock what `leave` changes: the auctions they sell in, then the products they follow, each by primary key."""
+    """Lock what `erase_account` changes: the user's open auctions, then the watched products, by primary key."""
     own = _open_auctions(user).select_for_update(no_key=True, of=("self", "product")).select_related("product")
     list(own)
-    followed = Product.objects.filter(watches__user=user).order_by("pk")
-    list(followed.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+    watched = Product.objects.filter(watches__user=user).order_by("pk")
+    list(watched.select_for_update(no_key=True, of=("self",)).values_list("pk"))
 
 
 def erasure_blockers(*, user: User) -> list[dict[str, Any]]:
-    """Return why the account cannot go yet, with the product each is about; called with the account locked.
+    """Return why the account cannot be deleted yet, with the product of each reason. The account is locked.
 
-    One query a reason: two that a close or a sale came between would see neither what was nor what is.
+    One query per reason: with two, a close or a sale in between could be missed by both.
     """
     now = clock.now()
-    # By their bids, for leaders have no index.
+    # By the user's bids: `leader` has no index.
     led = Auction.objects.filter(leader=user, pk__in=Bid.objects.filter(bidder=user).values("product"))
-    may_be_taken = Q(
+    seller_can_accept = Q(
         result=Auction.Result.RESERVE_NOT_MET,
         closed_at__gt=now - closing.ACCEPT_BELOW_RESERVE_WINDOW - SLACK,
         product__relisting__isnull=True,
     )
-    bound = led.filter(Q(status=Auction.Status.OPEN) | may_be_taken)
+    bound = led.filter(Q(status=Auction.Status.OPEN) | seller_can_accept)
     offers = SecondChanceOffer.objects.open().filter(Q(bidder=user) | Q(product__seller=user))
     return [
         *_blockers("leading", bound.order_by("pk").values_list("pk", flat=True)),
@@ -54,9 +54,9 @@ def erasure_blockers(*, user: User) -> list[dict[str, Any]]:
 
 
 def erase_account(*, user: User) -> None:
-    """Call off the auctions they sell in, none of which has a bid, and follow nothing any more.
+    """Cancel the user's open auctions, none of which has a bid, and stop watching.
 
-    Their auctions are read again: what they listed a moment ago may not have been locked before.
+    The auctions are read again: one that was listed a moment ago may not be locked yet.
     """
     for product_id in list(_open_auctions(user).values_list("pk", flat=True)):
         closing.cancel_auction(product_id=product_id, actor=user)

@@ -115,7 +115,7 @@ def _move(auction: Auction, changes: dict[str, Any], now: datetime) -> None:
     if "starts_at" in changes:
         starts_at, ends_at = listing.check_times(now, starts_at, ends_at)
     elif ends_at <= now:
-        raise Invalid(ends_at="It is in the past.")
+        raise Invalid(ends_at="This time is in the past.")
     else:
         listing.check_end(now, starts_at, ends_at)
     # The hard end keeps its distance from the end.

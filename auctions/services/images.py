@@ -1,7 +1,7 @@
-"""A product's pictures: added, removed, carried over to a relisting.
+"""Images of products: add, remove, copy to a relisted product.
 
-Files are written before the rows that name them and deleted after the last such row is gone: a row always has its file.
-What can be left behind is a file that no row names, when a process is killed in between.
+Files are written before the rows that refer to them, and deleted after the last such row: a row always has its files.
+A process that is killed in between leaves a file without a row.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MAX_IMAGES: Final = 12
 
 @dataclass(slots=True)
 class ImageFiles:
-    """A picture's two files in the storage, by name. `named`: a row names them, or may."""
+    """The names of an image's two files in the storage. `referenced`: a row refers to them, or may."""
 
     image: str
     thumbnail: str
@@ -52,10 +52,10 @@ class ImageFiles:
 
 
 def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key: str | None = None) -> ProductImage:
-    """Add a picture to a product as its last one and return it; its seller or staff, until the auction has ended.
+    """Add an image to a product as its last one, as its seller or staff, until the auction has ended; return it.
 
-    It is encoded anew and stored outside any transaction; whether it may be added is looked at before, to spare the
-    work, and decided under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, TooManyImages,
+    It is encoded and stored outside any transaction. Whether it may be added is checked before, to save the work, and
+    again under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, TooManyImages,
     Invalid, Unavailable, IdempotencyKeyReused.
     """
     data = file.read()
@@ -78,7 +78,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
 
     with stored_image(data) as files:
         answer = idempotency.run_idempotent(request, work)
-        # Of two requests with one key, the other one's picture may have been kept.
+        # Of two requests with one key, the other one's image may be the one that was kept.
         files.referenced = answer["image"] == files.image
     return ProductImage(**answer)
 
@@ -94,7 +94,7 @@ def _add(product_id: int, actor: User, files: ImageFiles) -> ProductImage:
 
 
 def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
-    """Remove a picture; its seller or staff, while nobody has bid. The next one becomes the thumbnail.
+    """Delete an image, as the seller or staff, before the first bid. The next one becomes the thumbnail.
 
     Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
     """
@@ -114,15 +114,15 @@ def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
 
 @contextmanager
 def stored_image(data: bytes) -> Iterator[ImageFiles]:
-    """Encode a picture and write its files; those that no row came to name within the block are deleted again.
+    """Encode an image and write its files. If no row refers to them at the end of the block, delete them again.
 
-    Raises Invalid for what is no picture of ours, Unavailable if the storage is away.
+    Raises Invalid for an image that is not accepted, Unavailable if the storage fails.
     """
     files = _write(_encode(data))
     try:
         yield files
     except Exception as error:
-        # Whether a COMMIT arrived is not known then, and a row without its file would be worse than the reverse.
+        # A COMMIT may have succeeded unseen, and a row without its files is worse than files without a row.
         if not (files.referenced and isinstance(error, OperationalError | InterfaceError)):
             _delete_files((files.image, files.thumbnail))
         raise
@@ -131,10 +131,7 @@ def stored_image(data: bytes) -> Iterator[ImageFiles]:
 
 
 def attach_image(*, product: Product, files: ImageFiles, at: datetime) -> ProductImage:
-    """Give a product its next picture, without an event.
-
-    The caller is in a transaction, and holds the auction's lock or has just made it.
-    """
+    """Add an image to a product, without an event. The caller is in a transaction and has locked the auction."""
     last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
     image = ProductImage.objects.create(
         product=product,
@@ -151,9 +148,9 @@ def attach_image(*, product: Product, files: ImageFiles, at: datetime) -> Produc
 
 
 def copy_images(*, source: Product, target: Product) -> None:
-    """Show the pictures of `source` on `target` too, a product of the same seller: rows that name the same files.
+    """Copy the images of `source` to `target`, a product of the same seller: rows that refer to the same files.
 
-    The caller is in a transaction and holds the lock of `source`'s auction.
+    The caller is in a transaction and has locked the auction of `source`.
     """
     images = list(ProductImage.objects.filter(product=source).order_by("position"))
     for image in images:
@@ -163,9 +160,9 @@ def copy_images(*, source: Product, target: Product) -> None:
 
 
 def delete_product_files(*, product: Product) -> None:
-    """Have the files of a product that is being deleted deleted after the commit, but those that another one shows.
+    """Delete the files of a product after the commit, except those that another product uses.
 
-    The caller is in a transaction and holds the auction's lock.
+    The caller is in a transaction, has locked the auction, and deletes the product.
     """
     rows = ProductImage.objects.filter(product=product).values_list("image", "thumbnail")
     _delete_files_on_commit(product.seller_id, {name for row in rows for name in row} | {product.thumbnail.name or ""})
@@ -199,27 +196,27 @@ def _encode(data: bytes) -> image_processing.EncodedImage:
         raise Invalid(image=str(error)) from error
 
 
-def _write(picture: image_processing.EncodedImage) -> ImageFiles:
-    """Write both files under names of our own, which nobody can guess and which are never used again."""
+def _write(encoded: image_processing.EncodedImage) -> ImageFiles:
+    """Write both files under random names, which are never used again."""
     written: list[str] = []
     name = f"products/{uuid4().hex}"
     try:
-        for suffix, content in (("", picture.full), ("-small", picture.thumbnail)):
+        for suffix, content in (("", encoded.full), ("-small", encoded.thumbnail)):
             written.append(default_storage.save(f"{name}{suffix}.{image_processing.EXTENSION}", ContentFile(content)))
-    except Exception as error:  # each storage has errors of its own
-        logger.exception("could not store a picture")
+    except Exception as error:  # each storage raises its own
+        logger.exception("could not store an image")
         _delete_files(written)
         raise Unavailable from error
-    return ImageFiles(written[0], written[1], picture.width, picture.height)
+    return ImageFiles(written[0], written[1], encoded.width, encoded.height)
 
 
 def _delete_files_on_commit(seller_id: int, names: Iterable[str]) -> None:
-    # Robust: by then it is committed, and a storage that is away must not make it look as if it were not.
+    # Robust: the transaction is committed, so an error of the storage must not reach the caller.
     transaction.on_commit(partial(_delete_unreferenced, seller_id, {name for name in names if name}), robust=True)
 
 
 def _delete_unreferenced(seller_id: int, names: set[str]) -> None:
-    """Delete files that no product shows any more. Only a relisting shares them, so only its seller's can."""
+    """Delete files that no product refers to. Only relisted products share files, so only the seller's are checked."""
     rows = ProductImage.objects.filter(product__seller=seller_id).filter(Q(image__in=names) | Q(thumbnail__in=names))
     named = {name for row in rows.values_list("image", "thumbnail") for name in row}
     named |= set(Product.objects.filter(seller=seller_id, thumbnail__in=names).values_list("thumbnail", flat=True))
@@ -230,5 +227,5 @@ def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         try:
             default_storage.delete(name)
-        except Exception:  # as above; a file too many harms nobody
-            logger.exception("could not delete the picture %s", name)
+        except Exception:  # as above; a file too many does no harm
+            logger.exception("could not delete the image %s", name)

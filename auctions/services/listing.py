@@ -58,7 +58,7 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
 def check_amounts(currency: str, **amounts: Any) -> dict[str, Any]:
     """Return the amounts of a product with the currency's decimals. Raises Invalid."""
     if currency not in money.CURRENCIES:
-        raise Invalid(currency="It must be an ISO 4217 code that Stripe charges in, like USD.")
+        raise Invalid(currency="Use an ISO 4217 code that Stripe supports, for example USD.")
     fitted: dict[str, Any] = {}
     for field, amount in amounts.items():
         try:
@@ -69,16 +69,16 @@ def check_amounts(currency: str, **amounts: Any) -> dict[str, Any]:
             raise Invalid(**{field: str(error)}) from error
     buy_now, reserve = fitted.get("buy_now_price"), fitted.get("reserve_price")
     if buy_now is not None and buy_now <= fitted["starting_bid"]:
-        raise Invalid(buy_now_price="It must be above the starting bid.")
+        raise Invalid(buy_now_price="The buy-now price must be above the starting bid.")
     if buy_now is not None and reserve is not None and buy_now < reserve:
-        raise Invalid(buy_now_price="It must be at least the reserve.")
+        raise Invalid(buy_now_price="The buy-now price must not be below the reserve price.")
     return fitted
 
 
 def check_category(category_id: int) -> None:
     """Raise Invalid if there is no such category."""
     if not Category.objects.filter(pk=category_id).exists():
-        raise Invalid(category="There is no such category.")
+        raise Invalid(category="This category does not exist.")
 
 
 def check_times(now: datetime, starts_at: datetime | None, ends_at: datetime | None) -> tuple[datetime, datetime]:
@@ -86,7 +86,7 @@ def check_times(now: datetime, starts_at: datetime | None, ends_at: datetime | N
     if starts_at is None or now - START_TOLERANCE <= starts_at < now:
         starts_at = now
     if starts_at < now:
-        raise Invalid(starts_at="It is in the past.")
+        raise Invalid(starts_at="This time is in the past.")
     ends_at = ends_at or starts_at + DEFAULT_DURATION
     check_end(now, starts_at, ends_at)
     return starts_at, ends_at
@@ -95,9 +95,11 @@ def check_times(now: datetime, starts_at: datetime | None, ends_at: datetime | N
 def check_end(now: datetime, starts_at: datetime, ends_at: datetime) -> None:
     """Raise Invalid unless the end is after the start, in the future, and within MAX_DURATION."""
     if ends_at <= max(starts_at, now):
-        raise Invalid(ends_at="It must be after the start." if ends_at <= starts_at else "It is in the past.")
+        raise Invalid(
+            ends_at="The end must be after the start." if ends_at <= starts_at else "This time is in the past."
+        )
     if ends_at > now + MAX_DURATION:
-        raise Invalid(ends_at=f"It must be within {MAX_DURATION.days} days.")
+        raise Invalid(ends_at=f"The end must be within {MAX_DURATION.days} days.")
 
 
 def increment_table(currency: str, flat: Decimal | None) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Keeping an eye on a product."""
+"""Watch products."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def watch(*, product_id: int, user: User) -> None:
-    """Follow a product; following it twice is following it. Raises NotFound, NotAuthenticated."""
+    """Watch a product. Does nothing if the user watches it already. Raises NotFound, NotAuthenticated."""
     with transaction.atomic():
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
             raise NotFound
@@ -26,7 +26,7 @@ def watch(*, product_id: int, user: User) -> None:
 
 
 def unwatch(*, product_id: int, user: User) -> None:
-    """Follow it no more. Raises NotFound."""
+    """Stop watching a product. Does nothing if the user does not watch it. Raises NotFound."""
     with transaction.atomic():
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
             raise NotFound

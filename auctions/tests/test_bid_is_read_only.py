@@ -1,4 +1,4 @@
-"""A bid by itself: nothing is done to it."""
+"""Bids cannot be changed; and small cases of other endpoints."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "get", "post"])
 @pytest.mark.parametrize("named", ["uuid", "1", "abc"])
-def test_a_bid_is_not_changed_by_any_method(as_user, client, seller, bidder, method, named):
+def test_bid_url_refuses_every_method(as_user, client, seller, bidder, method, named):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     pk = Bid.objects.get().pk if named == "uuid" else named
@@ -23,7 +23,7 @@ def test_a_bid_is_not_changed_by_any_method(as_user, client, seller, bidder, met
     assert list(Bid.objects.values()) == before
 
 
-def test_staff_see_by_which_id_to_void_a_bid_and_others_do_not(as_user, client, seller, bidder, staff):
+def test_bid_id_is_listed_for_staff_only(as_user, client, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     url = f"/api/products/{product.pk}/bids/"
@@ -34,7 +34,7 @@ def test_staff_see_by_which_id_to_void_a_bid_and_others_do_not(as_user, client, 
     assert as_user(staff).post(f"{url}{pk}/void/", {"reason": "An error."}).status_code == 200
 
 
-def test_products_one_bids_on_are_those_where_a_bid_stands(as_user, seller, bidder, staff):
+def test_bidding_filter_leaves_out_voided_bids(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     mine = as_user(bidder)
@@ -43,14 +43,14 @@ def test_products_one_bids_on_are_those_where_a_bid_stands(as_user, seller, bidd
     assert mine.get("/api/products/?bidding=true").json()["count"] == 0
 
 
-def test_a_category_is_added_once_for_one_key(as_user, staff):
+def test_category_create_repeated_with_the_same_key_creates_one(as_user, staff):
     caller = as_user(staff)
     first, again = (caller.post("/api/categories/", {"name": "Lamps"}, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2))
     assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
     assert caller.post("/api/categories/", {"name": "Chairs"}, HTTP_IDEMPOTENCY_KEY="k").status_code == 422
 
 
-def test_only_true_accepts_below_the_reserve(as_user, seller):
+def test_close_auction_with_accept_below_reserve_not_boolean_is_refused(as_user, seller):
     product = factories.product(seller)
     answer = as_user(seller).post(f"/api/products/{product.pk}/close_auction/", {"accept_below_reserve": "yes"})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["accept_below_reserve"])

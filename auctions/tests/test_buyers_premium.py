@@ -15,11 +15,11 @@ BANDS = ((D(0), D(25)), (D(1000), D(20)), (D(5000), D("12.5")))
     ("hammer", "premium"),
     [("100", "25.00"), ("1000", "250.00"), ("1000.01", "250.00"), ("3000", "650.00"), ("6000", "1175.00")],
 )
-def test_each_band_takes_its_part(hammer, premium):
+def test_premium_of_bands_is_marginal(hammer, premium):
     assert buyers_premium(D(hammer), "USD", BANDS) == D(premium)
 
 
-def test_without_bands_there_is_none():
+def test_premium_without_bands_is_zero():
     assert buyers_premium(D(100), "USD", ()) == 0
 
 
@@ -27,6 +27,6 @@ def test_without_bands_there_is_none():
     ("hammer", "currency", "premium"),
     [("0.10", "USD", "0.03"), ("99", "JPY", "25"), ("98", "JPY", "25"), ("1.002", "KWD", "0.251")],
 )
-def test_it_is_rounded_once_half_up_to_the_currency(hammer, currency, premium):
+def test_premium_is_rounded_once_half_up(hammer, currency, premium):
     result = buyers_premium(D(hammer), currency, BANDS)
     assert str(result) == premium

@@ -1,3 +1,5 @@
+"""POST /api/products/{id}/cancel/."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -22,7 +24,7 @@ def refusal(answer):
     return answer.status_code, answer.json()["code"]
 
 
-def test_the_seller_calls_off_what_nobody_bid_on(as_user, client, seller):
+def test_cancel_by_seller_without_bids_cancels(as_user, client, seller):
     product = factories.product(seller)
     answer = as_user(seller).post(url(product))
     auction = Auction.objects.get()
@@ -56,7 +58,7 @@ def test_the_seller_calls_off_what_nobody_bid_on(as_user, client, seller):
     assert broken_invariants() == []
 
 
-def test_staff_call_off_what_has_bids_and_nobody_wins(as_user, seller, bidder, staff):
+def test_cancel_by_staff_with_bids_leaves_no_winner(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5", max_amount="9")
     assert as_user(staff).post(url(product)).json()["result"] == "cancelled"
@@ -68,7 +70,7 @@ def test_staff_call_off_what_has_bids_and_nobody_wins(as_user, seller, bidder, s
     assert broken_invariants() == []
 
 
-def test_the_seller_cannot_once_somebody_has_bid(as_user, seller, bidder):
+def test_cancel_by_seller_with_bids_is_refused(as_user, seller, bidder):
     product, caller = factories.product(seller, reserve_price=Decimal(50)), as_user(seller)
     auction_helpers.bid(product, bidder, "5")
     with assert_nothing_written():
@@ -83,14 +85,14 @@ def test_the_seller_cannot_once_somebody_has_bid(as_user, seller, bidder):
         assert refusal(caller.post(url(product))) == (409, "auction_has_bids")
 
 
-def test_when_every_bid_is_void_the_seller_may(as_user, seller, bidder, staff):
+def test_cancel_by_seller_with_only_voided_bids_cancels(as_user, seller, bidder, staff):
     product = factories.product(seller)
     made = auction_helpers.bid(product, bidder, "5")
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
     assert as_user(seller).post(url(product)).json()["result"] == "cancelled"
 
 
-def test_a_seller_of_the_house_may_with_bids(as_user, seller, bidder):
+def test_cancel_by_seller_who_is_staff_with_bids_cancels(as_user, seller, bidder):
     User.objects.filter(pk=seller.pk).update(is_staff=True)
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
@@ -99,13 +101,13 @@ def test_a_seller_of_the_house_may_with_bids(as_user, seller, bidder):
 
 @pytest.mark.parametrize("state", ["scheduled", "ended"])
 @pytest.mark.parametrize("who", ["seller", "staff"])
-def test_it_is_possible_before_the_start_and_after_the_end(request, as_user, seller, state, who):
+def test_cancel_before_the_start_or_after_the_end_cancels(request, as_user, seller, state, who):
     product = factories.product(seller)
     (auction_helpers.move_start_to_tomorrow if state == "scheduled" else auction_helpers.move_end_to_past)(product)
     assert as_user(request.getfixturevalue(who)).post(url(product)).json()["result"] == "cancelled"
 
 
-def test_what_has_its_result_keeps_it(as_user, seller, bidder, staff):
+def test_cancel_of_a_closed_auction_is_refused(as_user, seller, bidder, staff):
     sold, unsold, cancelled = (factories.product(seller) for _ in range(3))
     auction_helpers.bid(sold, bidder, "5")
     for product in (sold, unsold):
@@ -119,11 +121,11 @@ def test_what_has_its_result_keeps_it(as_user, seller, bidder, staff):
                 assert answer.status_code == 409
                 assert answer.json() == {
                     "code": "auction_already_closed",
-                    "detail": "This auction is closed already.",
+                    "detail": "This auction is already closed.",
                 }
 
 
-def test_a_cancelled_auction_is_over_for_everybody(as_user, seller, bidder):
+def test_cancelled_auction_accepts_nothing(as_user, seller, bidder):
     product, bids, sells = factories.product(seller, buy_now_price=Decimal(9)), as_user(bidder), as_user(seller)
     closing.cancel_auction(product_id=product.pk, actor=seller)
     address = f"/api/products/{product.pk}/"
@@ -139,7 +141,7 @@ def test_a_cancelled_auction_is_over_for_everybody(as_user, seller, bidder):
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_stranger_may_not_and_hears_so_first(as_user, seller, bidder, rival, closed):
+def test_cancel_by_another_user_is_refused_whatever_the_state(as_user, seller, bidder, rival, closed):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     if closed:
@@ -152,11 +154,11 @@ def test_a_stranger_may_not_and_hears_so_first(as_user, seller, bidder, rival, c
             assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller):
+def test_cancel_without_token_or_product_is_refused(as_user, client, seller):
     assert refusal(client.post(url(factories.product(seller)))) == (401, "not_authenticated")
     assert refusal(as_user(seller).post("/api/products/999999/cancel/")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, method):
+def test_cancel_with_another_method_is_not_allowed(as_user, seller, method):
     assert getattr(as_user(seller), method)(url(factories.product(seller))).status_code == 405

@@ -1,4 +1,4 @@
-"""A card on file before somebody bids above a limit: off unless the house says so."""
+"""CARD_REQUIRED_ABOVE: amounts that need a card on file. Off by default."""
 
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from tests.time_travel import let_order_expire
 pytestmark = pytest.mark.django_db
 REFUSED = {
     "code": "card_required",
-    "detail": "For that much you need a card on file.",
+    "detail": "Add a card to bid this amount.",
     "above": "100.00",
     "currency": "USD",
 }
@@ -48,7 +48,7 @@ def bid(caller, product, **offer):
 @pytest.mark.parametrize(
     "offer", [{"amount": "100.01"}, {"max_amount": "100.01"}, {"amount": "5", "max_amount": "101"}], ids=str
 )
-def test_a_bid_that_may_come_to_more_needs_a_card(caller, bidder, product, offer):
+def test_bid_above_the_limit_without_card_is_refused(caller, bidder, product, offer):
     answer = bid(caller, product, **offer)
     assert (answer.status_code, answer.json()) == (403, REFUSED)
     assert not Bid.objects.exists()
@@ -57,22 +57,22 @@ def test_a_bid_that_may_come_to_more_needs_a_card(caller, bidder, product, offer
 
 
 @pytest.mark.parametrize("offer", [{"amount": "100"}, {"max_amount": "100.00"}], ids=str)
-def test_up_to_the_limit_none_is_needed(caller, product, offer):
+def test_bid_up_to_the_limit_needs_no_card(caller, product, offer):
     assert bid(caller, product, **offer).status_code == 201
 
 
-def test_by_default_none_is_needed_at_all(caller, product, settings):
+def test_bid_without_a_limit_needs_no_card(caller, product, settings):
     settings.CARD_REQUIRED_ABOVE = {}
     assert bid(caller, product, amount="5000").status_code == 201
 
 
-def test_each_currency_has_its_own_limit(caller, seller):
+def test_card_limit_is_per_currency(caller, seller):
     euros, yen = (factories.product(seller, currency=name) for name in ("EUR", "JPY"))
     assert bid(caller, euros, amount="5000").status_code == 201
     assert bid(caller, yen, amount="1").json() == {**REFUSED, "above": "0", "currency": "JPY"}
 
 
-def test_whatever_else_refuses_a_bid_comes_first(caller, bidder, seller, as_user, product, settings):
+def test_card_required_comes_after_other_refusals(caller, bidder, seller, as_user, product, settings):
     assert bid(as_user(seller), product, amount="500").json()["code"] == "seller_cannot_bid"
     dear = factories.product(seller, starting_bid=Decimal(900))
     assert bid(caller, dear, amount="500").json()["code"] == "bid_too_low"
@@ -80,14 +80,14 @@ def test_whatever_else_refuses_a_bid_comes_first(caller, bidder, seller, as_user
     assert bid(caller, product, amount="500").json()["code"] == "bidder_suspended"
 
 
-def test_a_card_that_is_gone_counts_no_more(caller, bidder, product):
+def test_bid_after_the_card_was_removed_is_refused(caller, bidder, product):
     with_card(bidder)
     assert bid(caller, product, amount="101").status_code == 201
     bidder_status.set_has_card(user_id=bidder.pk, has_card=False)
     assert bid(caller, product, max_amount="500").json() == REFUSED
 
 
-def test_a_preview_says_so(caller, bidder, product):
+def test_preview_above_the_limit_reports_card_required(caller, bidder, product):
     def preview():
         return caller.post(f"/api/products/{product.pk}/bids/preview/", {"max_amount": "101"}).json()
 
@@ -97,7 +97,7 @@ def test_a_preview_says_so(caller, bidder, product):
     assert (preview()["acceptable"], preview()["code"]) == (True, None)
 
 
-def test_the_viewer_is_told_when_every_bid_would_need_one(caller, bidder, rival, product):
+def test_viewer_above_the_limit_reports_card_required(caller, bidder, rival, product):
     def viewer():
         answer = caller.get(f"/api/products/{product.pk}/").json()["viewer"]
         return answer["can_bid"], answer["reason"]
@@ -109,7 +109,7 @@ def test_the_viewer_is_told_when_every_bid_would_need_one(caller, bidder, rival,
     assert viewer() == (True, None)
 
 
-def test_to_buy_at_once_above_the_limit_needs_one(caller, bidder, product):
+def test_buy_now_above_the_limit_without_card_is_refused(caller, bidder, product):
     answer = caller.post(f"/api/products/{product.pk}/buy_now/")
     assert (answer.status_code, answer.json()) == (403, REFUSED)
     assert Auction.objects.get().status == "open"
@@ -117,7 +117,7 @@ def test_to_buy_at_once_above_the_limit_needs_one(caller, bidder, product):
     assert caller.post(f"/api/products/{product.pk}/buy_now/").status_code == 200
 
 
-def test_a_second_chance_above_the_limit_needs_one(caller, bidder, rival, seller, settings):
+def test_second_chance_above_the_limit_without_card_is_refused(caller, bidder, rival, seller, settings):
     product = factories.product(seller)
     limits, settings.CARD_REQUIRED_ABOVE = settings.CARD_REQUIRED_ABOVE, {}
     auction_helpers.bid(product, bidder, "200")
@@ -131,7 +131,7 @@ def test_a_second_chance_above_the_limit_needs_one(caller, bidder, rival, seller
     assert caller.post(address).status_code == 200
 
 
-def test_it_costs_a_bid_no_query_more(caller, bidder, product, settings):
+def test_card_limit_adds_no_query_to_a_bid(caller, bidder, product, settings):
     def cost(amount):
         with CaptureQueriesContext(connection) as made:
             assert bid(caller, product, max_amount=amount).status_code == 201

@@ -1,3 +1,5 @@
+"""/api/categories/."""
+
 import pytest
 
 from auctions.invariants.category_counts import check_category_counts

@@ -1,3 +1,5 @@
+"""POST /api/products/."""
+
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -22,7 +24,7 @@ def soon(**ago):
     return clock.isoformat_utc(clock.now() + timedelta(**ago))
 
 
-def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal):
+def test_create_product_with_required_fields_uses_defaults(as_user, client, seller, minimal):
     answer = as_user(seller).post(URL, minimal)
     assert answer.status_code == 201
     product, auction = Product.objects.get(), Auction.objects.get()
@@ -70,7 +72,7 @@ def test_name_category_and_starting_bid_suffice(as_user, client, seller, minimal
     assert client.get(f"{URL}{product.pk}/").status_code == 200
 
 
-def test_everything_that_can_be_said(as_user, seller, minimal):
+def test_create_product_with_all_fields_stores_them(as_user, seller, minimal):
     starts_at, ends_at = soon(days=1), soon(days=3)
     answer = as_user(seller).post(
         URL,
@@ -104,7 +106,7 @@ def test_everything_that_can_be_said(as_user, seller, minimal):
     assert (product.soft_close_window, product.soft_close_extension, product.shipping) == (0, 300, 0)
 
 
-def test_null_is_the_default(as_user, seller, minimal):
+def test_create_product_with_null_uses_defaults(as_user, seller, minimal):
     optional = ("reserve_price", "buy_now_price", "bid_increment", "shipping", "starts_at", "ends_at")
     answer = as_user(seller).post(URL, {**minimal, **dict.fromkeys(optional), "soft_close_window": None})
     assert (answer.status_code, answer.json()["shipping"], Product.objects.get().soft_close_window) == (
@@ -114,7 +116,7 @@ def test_null_is_the_default(as_user, seller, minimal):
     )
 
 
-def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival, minimal):
+def test_create_product_ignores_other_fields(as_user, seller, rival, minimal):
     answer = as_user(seller).post(
         URL,
         {
@@ -150,7 +152,7 @@ def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival, minim
 
 @pytest.mark.parametrize("field", ["starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping"])
 @pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_a_bad_amount_is_refused(as_user, seller, minimal, field, amount):
+def test_create_product_with_invalid_amount_is_refused(as_user, seller, minimal, field, amount):
     if field == "shipping" and amount in {"0", "-0.0"}:
         return
     fields = {"starting_bid": "100", field: amount}
@@ -183,7 +185,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: str(value)[:26].replace("\x00", "NUL"))
-def test_bad_input_is_refused_and_named(as_user, seller, minimal, field, value):
+def test_create_product_with_invalid_field_is_refused(as_user, seller, minimal, field, value):
     answer = as_user(seller).post(URL, {**minimal, field: value})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert list(answer.json()["errors"]) == [field]
@@ -191,7 +193,7 @@ def test_bad_input_is_refused_and_named(as_user, seller, minimal, field, value):
 
 
 @pytest.mark.parametrize("field", ["name", "category", "starting_bid"])
-def test_what_is_needed_is_needed(as_user, seller, minimal, field):
+def test_create_product_without_required_field_is_refused(as_user, seller, minimal, field):
     del minimal[field]
     answer = as_user(seller).post(URL, minimal)
     assert answer.status_code == 400
@@ -202,52 +204,52 @@ def test_what_is_needed_is_needed(as_user, seller, minimal, field):
     }
 
 
-def test_it_must_end_after_it_starts(as_user, seller, minimal):
+def test_create_product_that_ends_before_its_start_is_refused(as_user, seller, minimal):
     at = soon(days=2)
     answer = as_user(seller).post(URL, {**minimal, "starts_at": at, "ends_at": at})
-    assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["It must be after the start."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["The end must be after the start."]})
 
 
-def test_a_start_a_moment_ago_is_now(as_user, seller, minimal):
+def test_create_product_with_start_a_moment_ago_starts_now(as_user, seller, minimal):
     answer = as_user(seller).post(URL, {**minimal, "starts_at": soon(seconds=-30)})
     assert (answer.status_code, answer.json()["status"]) == (201, "open")
     assert as_user(seller).post(URL, {**minimal, "starts_at": soon(minutes=-6)}).status_code == 400
 
 
-def test_any_offset_is_read_and_a_time_without_one_is_utc(as_user, seller, minimal):
+def test_create_product_reads_times_of_any_offset_and_utc_without(as_user, seller, minimal):
     day = (datetime.now(UTC) + timedelta(days=5)).date()
     for text, expected in ((f"{day}T14:00:00+02:00", f"{day}T12:00:00Z"), (f"{day}T12:00:00", f"{day}T12:00:00Z")):
         answer = as_user(seller).post(URL, {**minimal, "ends_at": text})
         assert (answer.status_code, answer.json()["ends_at"]) == (201, expected)
 
 
-def test_a_buy_now_price_below_the_reserve_is_refused(as_user, seller, minimal):
+def test_create_product_with_buy_now_below_reserve_is_refused(as_user, seller, minimal):
     answer = as_user(seller).post(URL, {**minimal, "reserve_price": "500", "buy_now_price": "499.99"})
-    assert answer.json()["errors"] == {"buy_now_price": ["It must be at least the reserve."]}
+    assert answer.json()["errors"] == {"buy_now_price": ["The buy-now price must not be below the reserve price."]}
 
 
-def test_the_increments_of_its_day_are_frozen_with_it(as_user, seller, minimal):
+def test_create_product_stores_the_increment_table(as_user, seller, minimal):
     as_user(seller).post(URL, {**minimal, "currency": "JPY"})
     assert Product.objects.get().increments[0] == ["0", "5.00"]
     assert as_user(seller).post(URL, {**minimal, "currency": "JPY", "starting_bid": "100.5"}).status_code == 400
 
 
-def test_markup_in_a_name_is_text(as_user, seller, minimal):
+def test_create_product_returns_markup_in_a_name_as_text(as_user, seller, minimal):
     name = "<script>alert('x')</script> & \"quotes\" 🎉"
     assert as_user(seller).post(URL, {**minimal, "name": name}).json()["name"] == name
 
 
-def test_listing_needs_a_token(client, minimal):
+def test_create_product_without_token_is_refused(client, minimal):
     answer = client.post(URL, minimal)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
-def test_a_listing_is_not_an_event(as_user, seller, minimal):
+def test_create_product_records_no_event(as_user, seller, minimal):
     as_user(seller).post(URL, minimal)
     assert not AuctionEvent.objects.exists()
 
 
-def test_the_same_key_lists_once(as_user, seller, rival, minimal):
+def test_create_product_repeated_with_the_same_key_creates_one(as_user, seller, rival, minimal):
     key = {"headers": {"Idempotency-Key": "one"}}
     first = as_user(seller).post(URL, minimal, **key)
     again = as_user(seller).post(URL, {**minimal, "starting_bid": "100"}, **key)
@@ -260,7 +262,7 @@ def test_the_same_key_lists_once(as_user, seller, rival, minimal):
     assert Product.objects.count() == 2
 
 
-def test_a_refused_request_does_not_use_up_its_key(as_user, seller, minimal):
+def test_create_product_refused_does_not_use_up_its_key(as_user, seller, minimal):
     key = {"headers": {"Idempotency-Key": "one"}}
     assert as_user(seller).post(URL, {**minimal, "category": 999_999}, **key).status_code == 400
     assert not IdempotencyKey.objects.exists()
@@ -268,7 +270,7 @@ def test_a_refused_request_does_not_use_up_its_key(as_user, seller, minimal):
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\tb"])
-def test_a_bad_key_is_refused(as_user, seller, minimal, key):
+def test_create_product_with_invalid_key_is_refused(as_user, seller, minimal, key):
     answer = as_user(seller).post(URL, minimal, headers={"Idempotency-Key": key})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["idempotency_key"])
     assert as_user(seller).post(URL, minimal, headers={"Idempotency-Key": "k" * 255}).status_code == 201

@@ -1,3 +1,5 @@
+"""DELETE /api/products/{id}/."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,7 +23,7 @@ def refusal(answer):
 
 
 @pytest.mark.parametrize("who", ["seller", "staff"])
-def test_what_nobody_bid_on_is_withdrawn_with_all_that_is_about_it(request, as_user, client, seller, bidder, who):
+def test_delete_product_without_bids_deletes_everything_about_it(request, as_user, client, seller, bidder, who):
     product, kept = factories.product(seller), factories.product(seller)
     for one in (product, kept):
         watching.watch(product_id=one.pk, user=bidder)
@@ -37,7 +39,7 @@ def test_what_nobody_bid_on_is_withdrawn_with_all_that_is_about_it(request, as_u
 
 
 @pytest.mark.parametrize("state", ["scheduled", "ended", "unsold", "cancelled"])
-def test_it_may_be_scheduled_or_over(as_user, seller, state):
+def test_delete_product_scheduled_or_unsold_deletes(as_user, seller, state):
     product = factories.product(seller)
     if state == "scheduled":
         auction_helpers.move_start_to_tomorrow(product)
@@ -53,7 +55,7 @@ def test_it_may_be_scheduled_or_over(as_user, seller, state):
 
 @pytest.mark.parametrize("state", ["open", "void", "ended", "sold", "reserve not met", "cancelled"])
 @pytest.mark.parametrize("who", ["seller", "staff"])
-def test_what_has_bids_cannot_be_deleted_by_anyone(request, as_user, seller, bidder, staff, state, who):
+def test_delete_product_with_bids_is_refused(request, as_user, seller, bidder, staff, state, who):
     product = factories.product(seller, reserve_price=Decimal(50) if state == "reserve not met" else None)
     caller = as_user(request.getfixturevalue(who))
     made = auction_helpers.bid(product, bidder, "5")
@@ -70,22 +72,22 @@ def test_what_has_bids_cannot_be_deleted_by_anyone(request, as_user, seller, bid
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "auction_has_bids",
-        "detail": "This product has bids, so that cannot be changed any more.",
+        "detail": "This product has bids and can no longer be changed.",
     }
 
 
-def test_what_was_bought_without_a_bid_cannot_either(as_user, seller, bidder, staff):
+def test_delete_product_bought_without_bids_is_refused(as_user, seller, bidder, staff):
     product, callers = factories.product(seller, buy_now_price=Decimal(9)), (as_user(seller), as_user(staff))
     buying.buy_now(product_id=product.pk, buyer=bidder)
     with assert_nothing_written():
         for caller in callers:
             answer = caller.delete(url(product))
             assert answer.status_code == 409
-            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is already closed."}
 
 
 @pytest.mark.parametrize("with_bids", [True, False])
-def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
+def test_delete_product_by_another_user_is_refused(as_user, seller, bidder, rival, with_bids):
     product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
     if with_bids:
         auction_helpers.bid(product, bidder, "5")
@@ -96,12 +98,12 @@ def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
             assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller):
+def test_delete_product_without_token_or_product_is_refused(as_user, client, seller):
     assert refusal(client.delete(url(factories.product(seller)))) == (401, "not_authenticated")
     assert refusal(as_user(seller).delete("/api/products/999999/")) == (404, "not_found")
 
 
-def test_a_product_is_gone_once(as_user, seller):
+def test_delete_product_twice_is_not_found(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
     assert caller.delete(url(product)).status_code == 204
     with assert_nothing_written():
@@ -109,7 +111,7 @@ def test_a_product_is_gone_once(as_user, seller):
         assert refusal(caller.post(f"{url(product)}close_auction/")) == (404, "not_found")
 
 
-def test_a_relisting_that_is_withdrawn_leaves_the_old_one_to_be_listed_again(as_user, seller):
+def test_delete_relisted_product_lets_the_old_one_be_relisted(as_user, seller):
     old = factories.product(seller)
     closing.close_auction(product_id=old.pk, actor=seller)
     new = relisting.relist(product_id=old.pk, actor=seller, changes={})
@@ -119,7 +121,7 @@ def test_a_relisting_that_is_withdrawn_leaves_the_old_one_to_be_listed_again(as_
     assert (again.status_code, again.json()["relisted_from"]) == (201, old.pk)
 
 
-def test_the_old_one_that_is_deleted_leaves_its_relisting(as_user, client, seller):
+def test_delete_old_product_keeps_the_relisted_one(as_user, client, seller):
     old = factories.product(seller)
     closing.close_auction(product_id=old.pk, actor=seller)
     new = relisting.relist(product_id=old.pk, actor=seller, changes={})

@@ -1,3 +1,5 @@
+"""PATCH /api/products/{id}/ before the first bid."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,7 +25,7 @@ def refusal(answer):
     return answer.status_code, answer.json()["code"]
 
 
-def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, seller):
+def test_edit_product_without_bids_changes_all_fields(as_user, client, seller):
     product = factories.product(seller, description="Old.", reserve_price=Decimal(40))
     other = factories.category("Lamps")
     starts_at, ends_at = clock.now() + DAY, clock.now() + 3 * DAY
@@ -116,7 +118,7 @@ def test_the_seller_changes_everything_while_nobody_has_bid(as_user, client, sel
     assert broken_invariants() == []
 
 
-def test_one_field_at_a_time_leaves_the_others(as_user, seller):
+def test_edit_product_one_field_keeps_the_others(as_user, seller):
     product = factories.product(seller, description="Old.", reserve_price=Decimal(40), bid_increment=Decimal(2))
     before = Product.objects.values().get()
     assert as_user(seller).patch(url(product), {"name": "A lamp"}).json()["name"] == "A lamp"
@@ -124,13 +126,13 @@ def test_one_field_at_a_time_leaves_the_others(as_user, seller):
     assert AuctionEvent.objects.get().data == {"fields": ["name"]}
 
 
-def test_staff_change_it_too(as_user, seller, staff):
+def test_edit_product_by_staff_changes_it(as_user, seller, staff):
     product = factories.product(seller)
     assert as_user(staff).patch(url(product), {"name": "A lamp"}).status_code == 200
     assert AuctionEvent.objects.get().private == {"editor": staff.pk}
 
 
-def test_what_is_the_same_is_no_change(as_user, seller):
+def test_edit_product_with_equal_values_records_no_event(as_user, seller):
     product, caller = factories.product(seller, description="Old.", shipping=Decimal(5)), as_user(seller)
     auction = product.auction
     with assert_nothing_written():
@@ -145,7 +147,7 @@ def test_what_is_the_same_is_no_change(as_user, seller):
 
 
 @pytest.mark.parametrize("field", ["reserve_price", "buy_now_price", "bid_increment"])
-def test_null_takes_an_optional_amount_away(as_user, seller, field):
+def test_edit_product_with_null_removes_an_optional_amount(as_user, seller, field):
     product = factories.product(seller, **{field: Decimal(40)})
     assert as_user(seller).patch(url(product), {field: None}).status_code == 200
     product = Product.objects.get()
@@ -153,7 +155,7 @@ def test_null_takes_an_optional_amount_away(as_user, seller, field):
     assert product.increments[-1] == ["5000", "100"]
 
 
-def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival):
+def test_edit_product_ignores_other_fields(as_user, seller, rival):
     product, caller = factories.product(seller), as_user(seller)
     with assert_nothing_written():
         answer = caller.patch(
@@ -179,7 +181,7 @@ def test_what_is_not_the_sellers_to_say_is_ignored(as_user, seller, rival):
 
 @pytest.mark.parametrize("state", ["ended", "sold", "unsold", "cancelled"])
 @pytest.mark.parametrize("body", [{"name": "A lamp"}, {}, {"description": "More."}], ids=str)
-def test_what_is_over_stays_as_it_was(as_user, seller, bidder, staff, state, body):
+def test_edit_product_after_the_end_is_refused(as_user, seller, bidder, staff, state, body):
     product, callers = factories.product(seller), (as_user(seller), as_user(staff))
     if state == "sold":
         auction_helpers.bid(product, bidder, "5")
@@ -193,11 +195,11 @@ def test_what_is_over_stays_as_it_was(as_user, seller, bidder, staff, state, bod
         for caller in callers:
             answer = caller.patch(url(product), body)
             assert answer.status_code == 409
-            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+            assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is already closed."}
 
 
 @pytest.mark.parametrize("with_bids", [True, False])
-def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
+def test_edit_product_by_another_user_is_refused(as_user, seller, bidder, rival, with_bids):
     product, callers = factories.product(seller), (as_user(rival), as_user(bidder))
     if with_bids:
         auction_helpers.bid(product, bidder, "5")
@@ -208,12 +210,12 @@ def test_a_stranger_may_not(as_user, seller, bidder, rival, with_bids):
             assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller):
+def test_edit_product_without_token_or_product_is_refused(as_user, client, seller):
     assert refusal(client.patch(url(factories.product(seller)), {})) == (401, "not_authenticated")
     assert refusal(as_user(seller).patch("/api/products/999999/", {})) == (404, "not_found")
 
 
-def test_another_currency_brings_its_own_increments(as_user, seller, bidder):
+def test_edit_product_currency_replaces_the_increment_table(as_user, seller, bidder):
     product = factories.product(seller, starting_bid="100")
     as_user(seller).patch(url(product), {"currency": "JPY"})
     product.refresh_from_db()
@@ -222,7 +224,7 @@ def test_another_currency_brings_its_own_increments(as_user, seller, bidder):
     assert Auction.objects.get().price == 100
 
 
-def test_an_end_that_moves_takes_the_hard_end_along_and_is_logged(as_user, seller):
+def test_edit_product_end_moves_the_hard_end_and_is_recorded(as_user, seller):
     product = factories.product(seller)
     before = product.auction.ends_at
     for by in (DAY, -2 * DAY):
@@ -241,7 +243,7 @@ def test_an_end_that_moves_takes_the_hard_end_along_and_is_logged(as_user, selle
     assert broken_invariants() == []
 
 
-def test_a_scheduled_auction_may_begin_now(as_user, seller, bidder):
+def test_edit_product_scheduled_start_to_now_opens_it(as_user, seller, bidder):
     product = factories.product(seller)
     auction_helpers.move_start_to_tomorrow(product)
     answer = as_user(seller).patch(url(product), {"starts_at": clock.isoformat_utc(clock.now() - timedelta(seconds=5))})
@@ -250,7 +252,7 @@ def test_a_scheduled_auction_may_begin_now(as_user, seller, bidder):
     assert broken_invariants() == []
 
 
-def test_the_public_hears_which_fields_changed_and_not_what_is_hidden(as_user, client, seller):
+def test_edit_product_event_names_fields_without_hidden_values(as_user, client, seller):
     product = factories.product(seller, reserve_price=Decimal("43.21"))
     as_user(seller).patch(url(product), {"reserve_price": "87.65"})
     for path in ("", "events/", "bids/"):
@@ -259,7 +261,7 @@ def test_the_public_hears_which_fields_changed_and_not_what_is_hidden(as_user, c
         assert "87.65" not in text
 
 
-def test_whoever_follows_meanwhile_is_counted(monkeypatch, seller, bidder):
+def test_edit_product_keeps_a_concurrent_watch_count(monkeypatch, seller, bidder):
     product = factories.product(seller)
     record = event_log.record
 
@@ -273,7 +275,7 @@ def test_whoever_follows_meanwhile_is_counted(monkeypatch, seller, bidder):
     assert (product.name, product.watch_count) == ("A lamp", 1)
 
 
-def test_put_is_refused(as_user, seller):
+def test_edit_product_put_is_not_allowed(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
     with assert_nothing_written():
         assert refusal(caller.put(url(product), {"name": "A lamp"})) == (405, "method_not_allowed")

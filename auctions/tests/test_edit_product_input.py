@@ -1,4 +1,4 @@
-"""PATCH /api/products/{id}/ with what will not do."""
+"""PATCH /api/products/{id}/ with invalid input."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ def refusal(answer):
 
 @pytest.mark.parametrize("field", ["starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping"])
 @pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_a_bad_amount_is_refused(as_user, seller, field, amount):
+def test_edit_product_with_invalid_amount_is_refused(as_user, seller, field, amount):
     if field == "shipping" and amount in {"0", "-0.0"}:
         return
     product, caller = factories.product(seller), as_user(seller)
@@ -38,7 +38,7 @@ def test_a_bad_amount_is_refused(as_user, seller, field, amount):
     [(field, value) for field, value in BAD if field != "buy_now_price"],
     ids=lambda value: str(value)[:26].replace("\x00", "NUL"),
 )
-def test_bad_input_is_refused_and_named(as_user, seller, field, value):
+def test_edit_product_with_invalid_field_is_refused(as_user, seller, field, value):
     product, caller = factories.product(seller), as_user(seller)
     with assert_nothing_written():
         answer = caller.patch(url(product), {field: value})
@@ -51,24 +51,24 @@ def test_bad_input_is_refused_and_named(as_user, seller, field, value):
         (
             {"buy_now_price": Decimal(50)},
             {"starting_bid": "50"},
-            {"buy_now_price": ["It must be above the starting bid."]},
+            {"buy_now_price": ["The buy-now price must be above the starting bid."]},
         ),
         (
             {"buy_now_price": Decimal(50)},
             {"reserve_price": "50.01"},
-            {"buy_now_price": ["It must be at least the reserve."]},
+            {"buy_now_price": ["The buy-now price must not be below the reserve price."]},
         ),
         (
             {"reserve_price": Decimal(50)},
             {"buy_now_price": "49"},
-            {"buy_now_price": ["It must be at least the reserve."]},
+            {"buy_now_price": ["The buy-now price must not be below the reserve price."]},
         ),
         ({"shipping": Decimal("4.5")}, {"currency": "JPY"}, {"shipping": ["JPY has no decimals."]}),
         ({"starting_bid": "1.50"}, {"currency": "JPY"}, {"starting_bid": ["JPY has no decimals."]}),
         ({"bid_increment": Decimal("0.5")}, {"currency": "JPY"}, {"bid_increment": ["JPY has no decimals."]}),
     ],
 )
-def test_the_whole_must_fit_with_what_was_there(as_user, seller, listed, body, errors):
+def test_edit_product_is_checked_with_the_unchanged_values(as_user, seller, listed, body, errors):
     product, caller = factories.product(seller, **listed), as_user(seller)
     with assert_nothing_written():
         answer = caller.patch(url(product), body)
@@ -79,7 +79,7 @@ def test_the_whole_must_fit_with_what_was_there(as_user, seller, listed, body, e
     )
 
 
-def test_a_time_in_the_past_is_refused(as_user, seller):
+def test_edit_product_with_time_in_the_past_is_refused(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
     past = clock.isoformat_utc(clock.now() - timedelta(minutes=6))
     with assert_nothing_written():
@@ -89,8 +89,8 @@ def test_a_time_in_the_past_is_refused(as_user, seller):
             assert list(answer.json()["errors"]) == [field]
 
 
-def test_a_start_after_the_end_is_refused(as_user, seller):
+def test_edit_product_with_start_after_the_end_is_refused(as_user, seller):
     product, caller = factories.product(seller), as_user(seller)
     with assert_nothing_written():
         answer = caller.patch(url(product), {"starts_at": clock.isoformat_utc(product.auction.ends_at)})
-    assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["It must be after the start."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"ends_at": ["The end must be after the start."]})

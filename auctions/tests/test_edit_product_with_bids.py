@@ -1,4 +1,4 @@
-"""PATCH /api/products/{id}/ once somebody has bid: next to nothing."""
+"""PATCH /api/products/{id}/ after the first bid."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def url(product):
     return f"/api/products/{product.pk}/"
 
 
-def test_with_bids_the_description_may_grow_at_its_end(as_user, seller, bidder):
+def test_edit_product_with_bids_appends_to_the_description(as_user, seller, bidder):
     product, caller = factories.product(seller, description="Old."), as_user(seller)
     auction_helpers.bid(product, bidder, "5", max_amount="9")
     before = Auction.objects.values().get()
@@ -59,7 +59,7 @@ WITH_BIDS = [
 
 @pytest.mark.parametrize("body", WITH_BIDS, ids=str)
 @pytest.mark.parametrize("who", ["seller", "staff"])
-def test_with_bids_all_else_is_refused(request, as_user, seller, bidder, who, body):
+def test_edit_product_with_bids_is_refused_for_all_else(request, as_user, seller, bidder, who, body):
     product, caller = factories.product(seller, description="Old."), as_user(request.getfixturevalue(who))
     auction_helpers.bid(product, bidder, "5")
     with assert_nothing_written():
@@ -67,7 +67,7 @@ def test_with_bids_all_else_is_refused(request, as_user, seller, bidder, who, bo
     assert (answer.status_code, answer.json()) == (409, HAS_BIDS)
 
 
-def test_a_voided_bid_was_made_on_these_terms_all_the_same(as_user, seller, bidder, staff):
+def test_edit_product_with_only_voided_bids_is_refused(as_user, seller, bidder, staff):
     product, caller = factories.product(seller), as_user(seller)
     made = auction_helpers.bid(product, bidder, "5")
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
@@ -75,7 +75,7 @@ def test_a_voided_bid_was_made_on_these_terms_all_the_same(as_user, seller, bidd
         assert caller.patch(url(product), {"starting_bid": "9"}).json() == HAS_BIDS
 
 
-def test_a_seller_of_the_house_is_held_to_the_same(as_user, seller, bidder):
+def test_edit_product_with_bids_by_seller_who_is_staff_is_refused(as_user, seller, bidder):
     User.objects.filter(pk=seller.pk).update(is_staff=True)
     product, caller = factories.product(seller), as_user(seller)
     auction_helpers.bid(product, bidder, "5")

@@ -1,3 +1,5 @@
+"""POST /api/products/{id}/extend/."""
+
 from datetime import timedelta
 
 import pytest
@@ -26,7 +28,7 @@ def until(moment):
     return {"ends_at": clock.isoformat_utc(moment)}
 
 
-def test_staff_move_the_end_and_the_hard_end_by_as_much(as_user, client, seller, bidder, staff):
+def test_extend_by_staff_moves_end_and_hard_end_alike(as_user, client, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     before, bid_at = product.auction.ends_at, Auction.objects.get().last_bid_at
@@ -59,7 +61,7 @@ def test_staff_move_the_end_and_the_hard_end_by_as_much(as_user, client, seller,
     assert broken_invariants() == []
 
 
-def test_after_an_outage_across_its_end_bids_go_on(as_user, seller, bidder, rival, staff):
+def test_extend_after_the_end_reopens_bidding(as_user, seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     auction_helpers.move_end_to_past(product, timedelta(hours=2))
@@ -71,21 +73,21 @@ def test_after_an_outage_across_its_end_bids_go_on(as_user, seller, bidder, riva
     assert caller.post(bids, {"amount": "9"}).status_code == 201
 
 
-def test_a_scheduled_auction_can_be_extended(as_user, seller, staff):
+def test_extend_of_a_scheduled_auction_moves_the_end(as_user, seller, staff):
     product = factories.product(seller)
     auction_helpers.move_start_to_tomorrow(product)
     before = Auction.objects.get().ends_at
     assert as_user(staff).post(url(product), until(before + DAY)).json()["ends_at"] == clock.isoformat_utc(before + DAY)
 
 
-def test_one_that_ends_in_months_can_be_extended_too(as_user, seller, staff):
+def test_extend_of_a_distant_end_moves_it(as_user, seller, staff):
     product = factories.product(seller, ends_at=clock.now() + timedelta(days=90))
     ends_at = product.auction.ends_at + DAY
     assert as_user(staff).post(url(product), until(ends_at)).status_code == 200
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_the_end_never_moves_back_nor_into_the_past(as_user, seller, staff, running):
+def test_extend_to_an_earlier_or_past_time_is_refused(as_user, seller, staff, running):
     product, caller = factories.product(seller), as_user(staff)
     if not running:
         auction_helpers.move_end_to_past(product, timedelta(hours=2))
@@ -101,7 +103,7 @@ def test_the_end_never_moves_back_nor_into_the_past(as_user, seller, staff, runn
         }
 
 
-def test_nor_too_far(as_user, seller, staff):
+def test_extend_beyond_the_maximum_is_refused(as_user, seller, staff):
     product, caller = factories.product(seller), as_user(staff)
     with assert_nothing_written():
         for moment in (product.auction.ends_at + timedelta(days=31, minutes=1), clock.now() + timedelta(days=2000)):
@@ -111,14 +113,14 @@ def test_nor_too_far(as_user, seller, staff):
 @pytest.mark.parametrize(
     "body", [{}, {"ends_at": None}, {"ends_at": "later"}, {"ends_at": 5}, {"ends_at": "9999-12-31T23:59:59Z"}]
 )
-def test_a_bad_time_is_refused_and_named(as_user, seller, staff, body):
+def test_extend_with_invalid_time_is_refused(as_user, seller, staff, body):
     product, caller = factories.product(seller), as_user(staff)
     with assert_nothing_written():
         answer = caller.post(url(product), body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["ends_at"])
 
 
-def test_any_offset_is_read(as_user, seller, staff):
+def test_extend_reads_times_of_any_offset(as_user, seller, staff):
     product = factories.product(seller)
     day = (product.auction.ends_at + DAY).date()
     answer = as_user(staff).post(url(product), {"ends_at": f"{day}T23:59:00+02:00"})
@@ -126,7 +128,7 @@ def test_any_offset_is_read(as_user, seller, staff):
 
 
 @pytest.mark.parametrize("state", ["sold", "unsold", "cancelled"])
-def test_what_has_its_result_keeps_its_end(as_user, seller, bidder, staff, state):
+def test_extend_of_a_closed_auction_is_refused(as_user, seller, bidder, staff, state):
     product, caller = factories.product(seller), as_user(staff)
     if state == "sold":
         auction_helpers.bid(product, bidder, "5")
@@ -137,11 +139,11 @@ def test_what_has_its_result_keeps_its_end(as_user, seller, bidder, staff, state
     with assert_nothing_written():
         answer = caller.post(url(product), until(product.auction.ends_at + DAY))
     assert answer.status_code == 409
-    assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+    assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is already closed."}
 
 
 @pytest.mark.parametrize("who", ["seller", "bidder"])
-def test_only_staff_may(request, as_user, seller, who):
+def test_extend_by_non_staff_is_refused(request, as_user, seller, who):
     product, caller = factories.product(seller), as_user(request.getfixturevalue(who))
     with assert_nothing_written():
         answer = caller.post(url(product), until(product.auction.ends_at + DAY))
@@ -149,7 +151,7 @@ def test_only_staff_may(request, as_user, seller, who):
     assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller, staff):
+def test_extend_without_token_or_product_is_refused(as_user, client, seller, staff):
     product = factories.product(seller)
     body = until(product.auction.ends_at + DAY)
     assert refusal(client.post(url(product), body)) == (401, "not_authenticated")
@@ -157,11 +159,11 @@ def test_it_needs_a_token_and_a_product(as_user, client, seller, staff):
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, method):
+def test_extend_with_another_method_is_not_allowed(as_user, seller, method):
     assert getattr(as_user(seller), method)(url(factories.product(seller))).status_code == 405
 
 
-def test_the_soft_close_goes_on_from_there(as_user, seller, bidder, staff):
+def test_extended_auction_still_has_a_soft_close(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product, timedelta(minutes=5))
     soon = clock.now() + timedelta(seconds=60)

@@ -1,4 +1,4 @@
-"""What bidders and sellers trust the house with is in no public answer."""
+"""Maximum bids and reserve prices are in no public answer."""
 
 import json
 from decimal import Decimal
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 URL = "/api/products/"
 
 
-def test_neither_maximum_nor_reserve_is_in_any_public_answer(client, as_user, seller, bidder, rival):
+def test_public_answers_contain_no_maximum_and_no_reserve(client, as_user, seller, bidder, rival):
     proxied = factories.product(seller)
     auction_helpers.bid(proxied, bidder, "10")
     auction_helpers.bid(proxied, bidder, max_amount="6543.21")

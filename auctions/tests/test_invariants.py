@@ -1,4 +1,4 @@
-"""Each check finds what it is for, and nothing in what the services wrote."""
+"""The invariants of auctions find each corruption, and nothing in what services write."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -53,7 +53,7 @@ def vase(seller, bidder):
     return product
 
 
-def test_what_the_services_wrote_is_clean(lamp, vase, seller, bidder, rival):
+def test_invariants_hold_for_what_services_write(lamp, vase, seller, bidder, rival):
     unsold = factories.product(seller, reserve_price=Decimal(90))
     bid(unsold, bidder, "5")
     bid(unsold, rival, max_amount="80")
@@ -70,7 +70,7 @@ def test_what_the_services_wrote_is_clean(lamp, vase, seller, bidder, rival):
     assert findings() == {}
 
 
-def test_checks_cost_the_same_for_one_auction_and_for_many(lamp, seller, bidder):
+def test_invariants_for_many_auctions_need_the_queries_of_one(lamp, seller, bidder):
     def queries():
         with CaptureQueriesContext(connection) as seen:
             assert findings() == {}
@@ -236,19 +236,19 @@ CORRUPTIONS = {
 
 
 @pytest.mark.parametrize("what", CORRUPTIONS)
-def test_it_is_found(what, lamp, vase):
+def test_invariants_find_each_corruption(what, lamp, vase):
     check, corrupt = CORRUPTIONS[what]
     assert findings() == {}
     corrupt(lamp, vase)
     assert check in findings()
 
 
-def test_the_line_names_the_row_and_what_is_wrong(lamp, vase):
+def test_invariant_finding_names_the_row_and_the_error(lamp, vase):
     auction(lamp, price=Decimal(30))
     assert findings() == {REPLAY: [f"product {lamp.pk}: price is 30.000, its bids give 31.00"]}
 
 
-def test_a_clock_that_steps_back_breaks_nothing(seller, bidder, rival):
+def test_invariants_hold_when_the_clock_steps_back(seller, bidder, rival):
     product = factories.product(seller)
     bid(product, bidder, "5")
     auction(product, last_bid_at=clock.now() + timedelta(seconds=30))

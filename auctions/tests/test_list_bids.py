@@ -1,3 +1,5 @@
+"""GET /api/products/{id}/bids/."""
+
 import pytest
 
 from auctioncraft.core import clock
@@ -12,7 +14,7 @@ def url(product):
     return f"/api/products/{product.pk}/bids/"
 
 
-def test_the_history_newest_first(client, seller, bidder, rival):
+def test_bids_list_is_the_history_newest_first(client, seller, bidder, rival):
     product = factories.product(seller, currency="GBP")
     auction_helpers.bid(product, bidder, max_amount="20")
     auction_helpers.bid(product, rival, "5")
@@ -41,7 +43,7 @@ def test_the_history_newest_first(client, seller, bidder, rival):
     }
 
 
-def test_a_proxy_that_is_overtaken_has_its_row(client, seller, bidder, rival):
+def test_bids_list_has_a_row_for_an_outbid_proxy(client, seller, bidder, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="20")
     auction_helpers.bid(product, rival, max_amount="30")
@@ -53,7 +55,7 @@ def test_a_proxy_that_is_overtaken_has_its_row(client, seller, bidder, rival):
     ]
 
 
-def test_a_raised_maximum_is_not_in_it(client, seller, bidder):
+def test_bids_list_leaves_out_a_raised_maximum(client, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     auction_helpers.bid(product, bidder, max_amount="77.77")
@@ -62,7 +64,7 @@ def test_a_raised_maximum_is_not_in_it(client, seller, bidder):
     assert "77" not in str([row["amount"] for row in answer.json()["results"]])
 
 
-def test_an_alias_is_stable_within_a_product_and_meaningless_outside_it(client, as_user, seller, bidder, rival):
+def test_bids_list_alias_is_stable_within_a_product_only(client, as_user, seller, bidder, rival):
     one, other = factories.product(seller), factories.product(seller)
     for product in (one, other):
         auction_helpers.bid(product, bidder, "5")
@@ -80,7 +82,7 @@ def test_an_alias_is_stable_within_a_product_and_meaningless_outside_it(client, 
     assert not aliases[one.pk] & aliases[other.pk]
 
 
-def test_nobody_is_named(client, seller, bidder):
+def test_bids_list_names_no_bidder(client, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     text = client.get(url(product)).content.decode()
@@ -88,12 +90,12 @@ def test_nobody_is_named(client, seller, bidder):
         assert secret not in text
 
 
-def test_no_bids_yet(client, seller):
+def test_bids_list_without_bids_is_empty(client, seller):
     answer = client.get(url(factories.product(seller)))
     assert answer.json() == {"count": 0, "next": None, "previous": None, "results": []}
 
 
-def test_a_hundred_rows_cost_the_queries_of_one(client, seller, bidder, rival, django_assert_num_queries):
+def test_bids_list_of_a_hundred_needs_the_queries_of_one(client, seller, bidder, rival, django_assert_num_queries):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     with django_assert_num_queries(2):

@@ -1,3 +1,5 @@
+"""GET /api/products/{id}/events/."""
+
 from datetime import timedelta
 
 import pytest
@@ -29,7 +31,7 @@ def product(seller, bidder, rival):
     return product
 
 
-def test_the_log_is_gap_free_and_oldest_first(client, product):
+def test_events_list_is_gap_free_oldest_first(client, product):
     body = client.get(url(product)).json()
     assert [(event["seq"], event["kind"]) for event in body["results"]] == [
         (1, "bid_placed"),
@@ -41,7 +43,7 @@ def test_the_log_is_gap_free_and_oldest_first(client, product):
     assert client.get(f"/api/products/{product.pk}/").json()["seq"] == 4
 
 
-def test_an_event_says_what_the_public_may_know(client, product, rival):
+def test_event_contains_public_data(client, product, rival):
     body = client.get(url(product, "?after=3")).json()
     event = AuctionEvent.objects.get(seq=4)
     assert body == {
@@ -66,7 +68,7 @@ def test_an_event_says_what_the_public_may_know(client, product, rival):
     }
 
 
-def test_the_private_side_is_in_no_answer(client, as_user, seller, product):
+def test_event_contains_no_private_data(client, as_user, seller, product):
     for caller in (client, as_user(seller)):
         for event in caller.get(url(product)).json()["results"]:
             assert set(event) == {"seq", "kind", "data", "created_at", "server_time"}
@@ -75,11 +77,11 @@ def test_the_private_side_is_in_no_answer(client, as_user, seller, product):
 @pytest.mark.parametrize(
     ("after", "seqs"), [("0", [1, 2, 3, 4]), ("2", [3, 4]), ("4", []), ("9223372036854775807", [])]
 )
-def test_after(client, product, after, seqs):
+def test_events_list_after_seq_returns_later_events(client, product, after, seqs):
     assert [event["seq"] for event in client.get(url(product, f"?after={after}")).json()["results"]] == seqs
 
 
-def test_following_page_by_page_misses_nothing(client, product):
+def test_events_list_followed_page_by_page_is_complete(client, product):
     seen, after = [], 0
     while rows := client.get(url(product, f"?after={after}&page_size=1")).json()["results"]:
         seen += [event["seq"] for event in rows]
@@ -104,17 +106,17 @@ def test_event_list_beyond_the_exact_count_continues_after_the_last_event(client
 @pytest.mark.parametrize(
     "after", ["abc", "-1", "1.5", "1e3", "%00", "9223372036854775808", "%EF%BC%91", "1_0", "9" * 5000]
 )
-def test_a_bad_after_is_refused(client, product, after):
+def test_events_list_with_invalid_after_is_refused(client, product, after):
     answer = client.get(url(product, f"?after={after}"))
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", ["after"])
 
 
-def test_the_log_cannot_be_written(as_user, seller, product):
+def test_events_write_is_not_allowed(as_user, seller, product):
     for method in ("post", "put", "patch", "delete"):
         assert getattr(as_user(seller), method)(url(product), {}).status_code == 405
 
 
-def test_a_hundred_events_cost_the_queries_of_one(client, seller, bidder, rival, django_assert_num_queries):
+def test_events_list_of_a_hundred_needs_the_queries_of_one(client, seller, bidder, rival, django_assert_num_queries):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     with django_assert_num_queries(2):

@@ -1,3 +1,5 @@
+"""GET /api/bids/."""
+
 from decimal import Decimal
 
 import pytest
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.django_db
 URL = "/api/bids/"
 
 
-def test_a_row_per_product_the_latest_bid_first(as_user, client, seller, bidder, rival):
+def test_my_bids_has_a_row_per_product_latest_bid_first(as_user, client, seller, bidder, rival):
     first, second = factories.product(seller), factories.product(seller)
     auction_helpers.bid(first, bidder, "5", max_amount="40")
     auction_helpers.bid(second, bidder, "5")
@@ -33,7 +35,7 @@ def test_a_row_per_product_the_latest_bid_first(as_user, client, seller, bidder,
     assert (body["results"][1]["state"], body["results"][1]["product"]["id"]) == ("outbid", second.pk)
 
 
-def test_how_it_ended(as_user, seller, bidder, rival):
+def test_my_bids_state_after_the_close(as_user, seller, bidder, rival):
     won, owing, lost, unsold = (
         factories.product(seller, reserve_price=reserve) for reserve in (None, None, None, Decimal(99))
     )
@@ -52,7 +54,7 @@ def test_how_it_ended(as_user, seller, bidder, rival):
     }
 
 
-def test_what_ones_proxy_did_is_not_ones_last_bid(as_user, seller, bidder, rival):
+def test_my_bids_last_bid_is_not_the_proxys(as_user, seller, bidder, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="40")
     auction_helpers.bid(product, rival, "30")
@@ -61,24 +63,24 @@ def test_what_ones_proxy_did_is_not_ones_last_bid(as_user, seller, bidder, rival
     assert (row["my_last_bid_at"], row["my_maximum"]) == (clock.isoformat_utc(own.placed_at), "40.00")
 
 
-def test_anothers_bids_are_not_in_it(as_user, seller, bidder, rival):
+def test_my_bids_leaves_out_other_bidders(as_user, seller, bidder, rival):
     auction_helpers.bid(factories.product(seller), bidder, "5")
     assert as_user(rival).get(URL).json() == {"count": 0, "next": None, "previous": None, "results": []}
 
 
-def test_it_needs_a_token(client):
+def test_my_bids_without_token_is_refused(client):
     answer = client.get(URL)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_it_is_read_only(as_user, bidder, method):
+def test_my_bids_write_is_not_allowed(as_user, bidder, method):
     answer = getattr(as_user(bidder), method)(URL, {"amount": "5"})
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert as_user(bidder).get(f"{URL}1/").status_code == 405
 
 
-def test_a_hundred_rows_cost_the_queries_of_one(as_user, seller, bidder, django_assert_num_queries):
+def test_my_bids_of_a_hundred_needs_the_queries_of_one(as_user, seller, bidder, django_assert_num_queries):
     auction_helpers.bid(factories.product(seller), bidder, "5")
     caller = as_user(bidder)
     with django_assert_num_queries(2):

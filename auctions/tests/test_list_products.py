@@ -1,3 +1,5 @@
+"""GET /api/products/."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -33,7 +35,7 @@ def five(seller, bidder, rival):
     return made
 
 
-def test_a_row_says_what_the_public_may_know(client, seller, bidder):
+def test_products_list_row_contains_public_fields(client, seller, bidder):
     things = factories.category("Things")
     product = factories.product(seller, starting_bid="100", reserve_price=Decimal(500), buy_now_price=Decimal(900))
     auction_helpers.bid(product, bidder, "150")
@@ -73,11 +75,11 @@ def test_a_row_says_what_the_public_may_know(client, seller, bidder):
     }
 
 
-def test_an_empty_list(client):
+def test_products_list_without_products_is_empty(client):
     assert client.get(URL).json() == {"count": 0, "next": None, "previous": None, "results": []}
 
 
-def test_newest_first(client, five):
+def test_products_list_is_newest_first(client, five):
     assert names(client) == ["Clock", "Vase", "Table", "Chair", "Lamp"]
 
 
@@ -94,7 +96,7 @@ def test_newest_first(client, five):
         ("-ends_at", ["Clock", "Table", "Chair", "Lamp", "Vase"]),
     ],
 )
-def test_each_ordering(client, five, ordering, expected):
+def test_products_list_ordering_sorts(client, five, ordering, expected):
     assert names(client, f"ordering={ordering}") == expected
 
 
@@ -120,18 +122,18 @@ def test_each_ordering(client, five, ordering, expected):
         ("unknown=1", {"Lamp", "Chair", "Table", "Vase", "Clock"}),
     ],
 )
-def test_each_filter(client, five, query, expected):
+def test_products_list_filter_returns_matches(client, five, query, expected):
     assert set(names(client, query)) == expected
 
 
-def test_stored_statuses(client, five, seller, staff):
+def test_products_list_status_filter_of_closed_auctions(client, five, seller, staff):
     closing.close_auction(product_id=five["Lamp"].pk, actor=seller)
     closing.close_auction(product_id=five["Table"].pk, actor=staff)
     assert (names(client, "status=sold"), names(client, "status=unsold")) == (["Lamp"], ["Table"])
     assert names(client, "status=open") == ["Chair"]
 
 
-def test_ended_to_everyone_at_once_though_no_worker_ran(client, seller):
+def test_products_list_status_past_the_end_is_ended_before_the_close(client, seller):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product)
     assert Auction.objects.get().status == "open"
@@ -139,12 +141,12 @@ def test_ended_to_everyone_at_once_though_no_worker_ran(client, seller):
     assert names(client, "status=open") == []
 
 
-def test_ends_before(client, five):
+def test_products_list_ends_before_returns_earlier_ends(client, five):
     tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
     assert set(names(client, "ends_before=" + tomorrow.replace("+", "%2B"))) == {"Vase"}
 
 
-def test_a_category_with_its_subtree(client, seller):
+def test_products_list_category_includes_its_subtree(client, seller):
     top = factories.category("Top")
     below = factories.category("Below", parent=top)
     deep = factories.category("Deep", parent=below)
@@ -154,13 +156,13 @@ def test_a_category_with_its_subtree(client, seller):
     assert names(client, f"category={deep.pk}") == ["Deep"]
 
 
-def test_a_sellers_products(client, seller, rival):
+def test_products_list_seller_returns_their_products(client, seller, rival):
     factories.product(seller, name="Mine")
     factories.product(rival, name="Theirs")
     assert names(client, f"seller={rival.pk}") == ["Theirs"]
 
 
-def test_what_is_ones_own(as_user, five, seller, bidder, rival):
+def test_products_list_own_filters_return_the_callers(as_user, five, seller, bidder, rival):
     watching.watch(product_id=five["Vase"].pk, user=bidder)
     caller = as_user(bidder)
     assert names(caller, "bidding=true") == ["Chair", "Lamp"]
@@ -171,7 +173,7 @@ def test_what_is_ones_own(as_user, five, seller, bidder, rival):
 
 
 @pytest.mark.parametrize("name", ["mine", "watched", "bidding"])
-def test_ones_own_needs_a_token(client, name):
+def test_products_list_own_filter_without_token_is_refused(client, name):
     answer = client.get(f"{URL}?{name}=true")
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
 
@@ -188,7 +190,7 @@ def test_ones_own_needs_a_token(client, name):
         *("has_bids=maybe", "mine=%00", "watched=2", "search=%00", "search=" + "a" * 201),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused(as_user, seller, query):
+def test_products_list_with_invalid_filter_is_refused(as_user, seller, query):
     factories.product(seller)
     answer = as_user(seller).get(f"{URL}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
@@ -196,11 +198,11 @@ def test_a_value_that_does_not_fit_is_refused(as_user, seller, query):
 
 
 @pytest.mark.parametrize("words", ["%25", "_", "%22", "'", "\\", "' OR 1=1 --", "%25%25", "(", "*"])
-def test_signs_of_other_languages_stand_for_themselves(client, five, words):
+def test_products_list_search_of_wildcards_is_literal(client, five, words):
     assert names(client, f"search={words}") == []
 
 
-def test_pages(client, seller):
+def test_products_list_pages_link_to_each_other(client, seller):
     for number in range(14):
         factories.product(seller, name=str(number))
     first = client.get(f"{URL}?has_bids=false").json()
@@ -211,7 +213,7 @@ def test_pages(client, seller):
     assert second["previous"] == "http://testserver/api/products/?has_bids=false&page=1"
 
 
-def test_a_page_has_at_most_a_hundred_rows(client, seller):
+def test_products_list_page_has_at_most_a_hundred_rows(client, seller):
     first = factories.product(seller)
     copies = [Product(**_columns(first), name=str(number)) for number in range(104)]
     Product.objects.bulk_create(copies)
@@ -240,14 +242,14 @@ def _columns(product):
 
 
 @pytest.mark.parametrize("page", ["2", "1000000000", "1e9", "0", "-1", "abc", "", "%00", "%EF%BC%91", "9" * 400])
-def test_a_page_that_is_not_there_is_not_found(client, seller, page):
+def test_products_list_page_that_does_not_exist_is_not_found(client, seller, page):
     factories.product(seller)
     answer = client.get(f"{URL}?page={page}")
     assert answer.status_code == 404
     assert answer.json() == {"code": "not_found", "detail": "There is no such page."}
 
 
-def test_beyond_ten_thousand_the_count_says_it_is_not_exact(client, seller, monkeypatch):
+def test_products_list_count_beyond_the_maximum_is_not_exact(client, seller, monkeypatch):
     monkeypatch.setattr(pagination, "MAX_EXACT_COUNT", 4)
     for _ in range(4):
         factories.product(seller)
@@ -281,7 +283,7 @@ def test_product_list_beyond_the_exact_count_ends_without_a_next_page(client, se
 
 
 @pytest.mark.parametrize("query", ["", "?status=open&search=thing&ordering=-bid_count"])
-def test_a_hundred_rows_cost_the_queries_of_one(client, seller, bidder, django_assert_num_queries, query):
+def test_products_list_of_a_hundred_needs_the_queries_of_one(client, seller, bidder, django_assert_num_queries, query):
     auction_helpers.bid(factories.product(seller), bidder, "5")
     with django_assert_num_queries(1):
         client.get(URL + query)
@@ -291,7 +293,7 @@ def test_a_hundred_rows_cost_the_queries_of_one(client, seller, bidder, django_a
         assert len(client.get(f"{URL}{query or '?'}&page_size=100").json()["results"]) == 100
 
 
-def test_the_list_cannot_be_written(as_user, seller):
+def test_products_list_put_patch_and_delete_are_not_allowed(as_user, seller):
     for method in ("put", "patch", "delete"):
         answer = getattr(as_user(seller), method)(URL, {})
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

@@ -1,3 +1,5 @@
+"""POST /api/products/{id}/bids/."""
+
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -22,7 +24,7 @@ def url(product):
 
 
 @pytest.mark.parametrize("number", range(len(VECTORS)))
-def test_vector_over_http(number, as_user, seller, client):
+def test_place_bid_vector_over_http(number, as_user, seller, client):
     vector = VECTORS[number]
     product = as_user(seller).post(
         "/api/products/",
@@ -60,7 +62,7 @@ def test_vector_over_http(number, as_user, seller, client):
             assert told["is_leading"] == (expect["leader"] == step["bidder"])
 
 
-def test_the_answer_to_a_bid(as_user, seller, bidder):
+def test_place_bid_returns_bid_outcome_and_product(as_user, seller, bidder):
     product = factories.product(seller, starting_bid="100")
     answer = as_user(bidder).post(url(product), {"amount": 150.0})
     bid = Bid.objects.get()
@@ -90,7 +92,7 @@ def test_the_answer_to_a_bid(as_user, seller, bidder):
     }
 
 
-def test_a_bid_writes_its_event_and_its_outbox_row(as_user, seller, bidder, rival):
+def test_place_bid_writes_its_event_and_outbox_row(as_user, seller, bidder, rival):
     product = factories.product(seller)
     as_user(rival).post(url(product), {"max_amount": "20"})
     as_user(bidder).post(url(product), {"amount": "50"})
@@ -114,7 +116,7 @@ def test_a_bid_writes_its_event_and_its_outbox_row(as_user, seller, bidder, riva
     ]
 
 
-def test_a_raised_maximum_is_stored_and_not_shown(as_user, client, seller, bidder):
+def test_place_bid_raised_maximum_is_stored_and_hidden(as_user, client, seller, bidder):
     product = factories.product(seller)
     as_user(bidder).post(url(product), {"max_amount": "20"})
     answer = as_user(bidder).post(url(product), {"max_amount": "30"})
@@ -125,7 +127,7 @@ def test_a_raised_maximum_is_stored_and_not_shown(as_user, client, seller, bidde
     assert AuctionEvent.objects.count() == 1
 
 
-def test_a_late_bid_extends_and_says_so_in_the_log(as_user, client, seller, bidder):
+def test_place_bid_late_extends_and_records_an_event(as_user, client, seller, bidder):
     ends_at = timezone.now() + timedelta(seconds=60)
     product = factories.product(seller, ends_at=ends_at)
     as_user(bidder).post(url(product), {"amount": "5"})
@@ -158,7 +160,7 @@ BAD_AMOUNTS = [
 
 @pytest.mark.parametrize("field", ["amount", "max_amount"])
 @pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_a_bad_amount_is_refused(as_user, seller, bidder, amount, field):
+def test_place_bid_with_invalid_amount_is_refused(as_user, seller, bidder, amount, field):
     product = factories.product(seller, starting_bid="1")
     body = f'{{"{field}": {amount}}}'
     answer = as_user(bidder).generic("POST", url(product), body, content_type="application/json")
@@ -166,7 +168,7 @@ def test_a_bad_amount_is_refused(as_user, seller, bidder, amount, field):
     assert not Bid.objects.exists()
 
 
-def test_a_refusal_names_the_field(as_user, seller, bidder):
+def test_place_bid_refusal_names_the_field(as_user, seller, bidder):
     product = factories.product(seller)
     answer = as_user(bidder).post(url(product), {"amount": "2.005"})
     assert answer.status_code == 400
@@ -177,27 +179,27 @@ def test_a_refusal_names_the_field(as_user, seller, bidder):
     }
 
 
-def test_a_bid_without_an_amount_is_refused(as_user, seller, bidder):
+def test_place_bid_without_amount_is_refused(as_user, seller, bidder):
     answer = as_user(bidder).post(url(factories.product(seller)), {})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["amount"])
 
 
-def test_a_bid_below_the_minimum_is_refused_and_told_it(as_user, seller, bidder):
+def test_place_bid_below_the_minimum_is_refused_with_the_minimum(as_user, seller, bidder):
     answer = as_user(bidder).post(url(factories.product(seller, starting_bid="10")), {"amount": "9.99"})
     assert answer.status_code == 400
     assert answer.json() == {
         "code": "bid_too_low",
-        "detail": "The bid is below the minimum.",
+        "detail": "Your bid is below the minimum bid.",
         "minimum_bid": "10.00",
     }
 
 
-def test_the_seller_cannot_bid(as_user, seller):
+def test_place_bid_by_seller_is_refused(as_user, seller):
     answer = as_user(seller).post(url(factories.product(seller)), {"amount": "9"})
     assert (answer.status_code, answer.json()["code"]) == (403, "seller_cannot_bid")
 
 
-def test_yen_have_no_decimals(as_user, seller, bidder):
+def test_place_bid_in_yen_has_no_decimals(as_user, seller, bidder):
     product = factories.product(seller, starting_bid="100", currency="JPY")
     assert as_user(bidder).post(url(product), {"amount": "100.5"}).status_code == 400
     answer = as_user(bidder).post(url(product), {"amount": 150.0})
@@ -209,7 +211,7 @@ def test_yen_have_no_decimals(as_user, seller, bidder):
     [(timedelta(hours=1), timedelta(hours=2)), (-timedelta(hours=2), -timedelta(hours=1))],
     ids=["scheduled", "ended"],
 )
-def test_a_bid_outside_the_auctions_time_is_refused(as_user, seller, bidder, starts, ends):
+def test_place_bid_before_start_or_after_end_is_refused(as_user, seller, bidder, starts, ends):
     product = factories.product(seller)
     now = timezone.now()
     Auction.objects.update(starts_at=now + starts, ends_at=now + ends, hard_ends_at=now + ends)
@@ -217,21 +219,21 @@ def test_a_bid_outside_the_auctions_time_is_refused(as_user, seller, bidder, sta
     assert (answer.status_code, answer.json()["code"]) == (409, "auction_not_open")
 
 
-def test_a_bid_on_nothing_is_not_found(as_user, bidder):
+def test_place_bid_on_missing_product_is_not_found(as_user, bidder):
     for product_id in (1, 999_999_999_999_999_999):
         answer = as_user(bidder).post(f"/api/products/{product_id}/bids/", {"amount": "9"})
         assert answer.status_code == 404
         assert answer.json() == {"code": "not_found", "detail": "There is nothing here."}
 
 
-def test_a_bid_needs_a_token(client, seller):
+def test_place_bid_without_token_is_refused(client, seller):
     answer = client.post(url(factories.product(seller)), {"amount": "9"})
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     assert answer["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("how", ["disabled", "password changed", "signed out", "deleted"])
-def test_a_token_that_has_ended_places_no_bid(as_user, seller, bidder, how):
+def test_place_bid_with_ended_session_is_refused(as_user, seller, bidder, how):
     product, caller = factories.product(seller), as_user(bidder)
     if how == "disabled":
         User.objects.filter(pk=bidder.pk).update(is_active=False)
@@ -247,20 +249,20 @@ def test_a_token_that_has_ended_places_no_bid(as_user, seller, bidder, how):
     assert not Bid.objects.exists()
 
 
-def test_a_suspended_bidder_is_refused(as_user, seller, bidder):
+def test_place_bid_by_suspended_bidder_is_refused(as_user, seller, bidder):
     User.objects.filter(pk=bidder.pk).update(strikes=3)
     answer = as_user(bidder).post(url(factories.product(seller)), {"amount": "9"})
     assert (answer.status_code, answer.json()["code"]) == (403, "bidder_suspended")
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_a_bid_cannot_be_changed(as_user, seller, bidder, method):
+def test_place_bid_put_patch_and_delete_are_not_allowed(as_user, seller, bidder, method):
     answer = getattr(as_user(bidder), method)(url(factories.product(seller)), {"amount": "9"})
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert as_user(bidder).post("/api/bids/", {"amount": "9"}).status_code == 405
 
 
-def test_the_same_key_gets_the_same_answer(as_user, seller, bidder):
+def test_place_bid_repeated_with_the_same_key_returns_the_same_answer(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     first = caller.post(url(product), {"amount": "9"}, headers={"Idempotency-Key": "one"})
     again = caller.post(url(product), {"amount": 9.0}, headers={"Idempotency-Key": "one"})
@@ -269,7 +271,7 @@ def test_the_same_key_gets_the_same_answer(as_user, seller, bidder):
     assert Bid.objects.count() == 1
 
 
-def test_the_same_key_with_another_body_is_refused(as_user, seller, bidder):
+def test_place_bid_with_a_used_key_and_another_body_is_refused(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     caller.post(url(product), {"amount": "9"}, headers={"Idempotency-Key": "one"})
     answer = caller.post(url(product), {"amount": "10"}, headers={"Idempotency-Key": "one"})
@@ -277,7 +279,7 @@ def test_the_same_key_with_another_body_is_refused(as_user, seller, bidder):
     assert Bid.objects.count() == 1
 
 
-def test_a_bid_costs_few_queries(as_user, seller, bidder, django_assert_max_num_queries):
+def test_place_bid_needs_few_queries(as_user, seller, bidder, django_assert_max_num_queries):
     product, caller = factories.product(seller), as_user(bidder)
     with django_assert_max_num_queries(8):
         assert caller.post(url(product), {"amount": "9"}).status_code == 201

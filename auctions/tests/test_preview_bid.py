@@ -1,3 +1,5 @@
+"""POST /api/products/{id}/bids/preview/."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,7 +25,7 @@ def said(answer):
     return {**answer.json(), "server_time": ""}
 
 
-def test_what_a_bid_would_come_to_at_most(as_user, seller, bidder, rival, settings):
+def test_preview_returns_the_highest_cost(as_user, seller, bidder, rival, settings):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(20)), (Decimal(50), Decimal(10)))
     product = factories.product(seller, shipping=Decimal("4.5"), currency="EUR")
     auction_helpers.bid(product, rival, "10", max_amount="30")
@@ -48,14 +50,14 @@ def test_what_a_bid_would_come_to_at_most(as_user, seller, bidder, rival, settin
     assert answer.json()["server_time"].endswith("Z")
 
 
-def test_a_bid_that_would_be_refused_is_told_why_and_its_cost_all_the_same(as_user, seller, bidder, rival):
+def test_preview_of_a_refused_bid_returns_code_and_cost(as_user, seller, bidder, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "10")
     answer = as_user(bidder).post(url(product), {"amount": "10.49"})
     assert said(answer) == {
         "acceptable": False,
         "code": "bid_too_low",
-        "detail": "The bid is below the minimum.",
+        "detail": "Your bid is below the minimum bid.",
         "minimum_bid": "10.50",
         "at_most": {
             "hammer_price": "10.49",
@@ -71,7 +73,7 @@ def test_a_bid_that_would_be_refused_is_told_why_and_its_cost_all_the_same(as_us
 @pytest.mark.parametrize(
     "body", [{"amount": "50"}, {"max_amount": "50"}, {"amount": "10.50", "max_amount": "50"}], ids=str
 )
-def test_it_says_the_same_whatever_the_hidden_maximum_and_reserve_are(as_user, seller, bidder, rival, body):
+def test_preview_does_not_depend_on_hidden_maximum_or_reserve(as_user, seller, bidder, rival, body):
     caller, answers = as_user(bidder), []
     for most, reserve in (("10", None), ("30", None), ("49.99", None), ("50", None), ("5000", None), ("10", "9")):
         product = factories.product(seller, reserve_price=reserve and Decimal(reserve))
@@ -86,7 +88,7 @@ def test_it_says_the_same_whatever_the_hidden_maximum_and_reserve_are(as_user, s
     assert reserves == answers[:1] * 5
 
 
-def test_the_leader_is_asked_for_more_than_their_own_maximum(as_user, seller, bidder):
+def test_preview_by_leader_requires_a_higher_maximum(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     auction_helpers.bid(product, bidder, "10", max_amount="30")
     with assert_nothing_written():
@@ -97,7 +99,7 @@ def test_the_leader_is_asked_for_more_than_their_own_maximum(as_user, seller, bi
 @pytest.mark.parametrize(
     "how", ["seller", "scheduled", "ended", "closed", "suspended", "too low", "leader", "suspended and too low", "good"]
 )
-def test_what_it_promises_a_bid_keeps(as_user, seller, bidder, rival, how):
+def test_preview_agrees_with_the_bid(as_user, seller, bidder, rival, how):
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "10", max_amount="30")
     who = {"seller": seller, "leader": rival}.get(how, bidder)
@@ -117,7 +119,7 @@ def test_what_it_promises_a_bid_keeps(as_user, seller, bidder, rival, how):
 
 
 @pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_what_is_no_bid_is_refused(as_user, seller, bidder, amount):
+def test_preview_with_invalid_amount_is_refused(as_user, seller, bidder, amount):
     product, caller = factories.product(seller), as_user(bidder)
     body = f'{{"amount": {amount}}}'
     answer = caller.generic("POST", url(product), body, content_type="application/json")
@@ -128,12 +130,12 @@ def test_what_is_no_bid_is_refused(as_user, seller, bidder, amount):
     ("body", "field"),
     [({}, "amount"), ({"amount": "9", "max_amount": "8"}, "max_amount"), ({"max_amount": "1.005"}, "max_amount")],
 )
-def test_it_names_the_field(as_user, seller, bidder, body, field):
+def test_preview_refusal_names_the_field(as_user, seller, bidder, body, field):
     answer = as_user(bidder).post(url(factories.product(seller)), body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_yen(as_user, seller, bidder):
+def test_preview_in_yen_has_no_decimals(as_user, seller, bidder):
     product = factories.product(seller, starting_bid="100", currency="JPY", shipping=Decimal(300))
     answer = as_user(bidder).post(url(product), {"amount": 150.0}).json()
     assert answer["at_most"] == {
@@ -144,13 +146,13 @@ def test_yen(as_user, seller, bidder):
     }
 
 
-def test_it_needs_a_token_and_a_product(as_user, client, seller, bidder):
+def test_preview_without_token_or_product_is_refused(as_user, client, seller, bidder):
     assert client.post(url(factories.product(seller)), {"amount": "9"}).status_code == 401
     assert as_user(bidder).post("/api/products/999999/bids/preview/", {"amount": "9"}).status_code == 404
 
 
 @pytest.mark.parametrize("how", ["disabled", "password changed"])
-def test_a_token_that_has_ended_previews_nothing(as_user, seller, bidder, how):
+def test_preview_with_ended_session_is_refused(as_user, seller, bidder, how):
     product, caller = factories.product(seller), as_user(bidder)
     if how == "disabled":
         User.objects.filter(pk=bidder.pk).update(is_active=False)
@@ -161,11 +163,11 @@ def test_a_token_that_has_ended_previews_nothing(as_user, seller, bidder, how):
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, bidder, method):
+def test_preview_with_another_method_is_not_allowed(as_user, seller, bidder, method):
     assert getattr(as_user(bidder), method)(url(factories.product(seller))).status_code == 405
 
 
-def test_a_preview_costs_few_queries(as_user, seller, bidder, django_assert_max_num_queries):
+def test_preview_needs_few_queries(as_user, seller, bidder, django_assert_max_num_queries):
     product, caller = factories.product(seller), as_user(bidder)
     with django_assert_max_num_queries(4):
         caller.post(url(product), {"amount": "9"})

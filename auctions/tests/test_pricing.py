@@ -1,3 +1,5 @@
+"""auctions/formats/ascending.py."""
+
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -35,7 +37,7 @@ def bid(terms, state, bidder, amount=None, max_amount=None, now=NOW):
 
 
 @pytest.mark.parametrize("number", range(len(VECTORS)))
-def test_vector(number):
+def test_evaluate_bid_vector(number):
     vector = VECTORS[number]
     its = terms(
         vector["starting_bid"],
@@ -65,7 +67,7 @@ def refusal(*args, **kwargs):
     return caught.value.code
 
 
-def test_refusals_come_in_the_order_of_the_rules():
+def test_evaluate_bid_refuses_in_the_order_of_the_rules():
     closed = state(open=False, leader=A, leader_max=Decimal(9), price=Decimal(1))
     assert refusal(terms(), closed, SELLER) == "invalid"
     assert refusal(terms(), closed, SELLER, "1.001") == "invalid"
@@ -76,19 +78,19 @@ def test_refusals_come_in_the_order_of_the_rules():
     assert refusal(terms(), state(leader=A, leader_max=Decimal(9), price=Decimal(1)), B, "1.24") == "bid_too_low"
 
 
-def test_a_bid_over_the_cap_is_invalid():
+def test_evaluate_bid_above_the_cap_is_invalid():
     assert refusal(terms(cap=Decimal(1000)), state(), A, "1000.01") == "invalid"
     assert bid(terms(cap=Decimal(1000)), state(), A, "1000.00").outcome == "leading"
 
 
-def test_the_window_includes_its_start_and_excludes_its_end():
+def test_evaluate_bid_accepts_from_start_until_before_end():
     assert refusal(terms(), state(), A, "1.00", now=START - timedelta(microseconds=1)) == "auction_not_open"
     assert bid(terms(), state(), A, "1.00", now=START).placed_at == START
     assert bid(terms(), state(), A, "1.00", now=END - timedelta(microseconds=1)).outcome == "leading"
     assert refusal(terms(), state(), A, "1.00", now=END) == "auction_not_open"
 
 
-def test_a_clock_that_steps_back_does_not_take_bids_back_in_time():
+def test_evaluate_bid_with_a_clock_that_steps_back_keeps_order():
     later = bid(terms(), state(), A, "1.00").state
     assert bid(terms(), later, B, "9.00", now=NOW - timedelta(minutes=5)).placed_at == NOW
 
@@ -110,11 +112,11 @@ def test_a_clock_that_steps_back_does_not_take_bids_back_in_time():
         ("KWD", "25", "1"),
     ],
 )
-def test_the_increment_comes_from_the_currencys_table(currency, price, step):
+def test_increment_comes_from_the_currencys_table(currency, price, step):
     assert terms(currency=currency).step(Decimal(price)) == Decimal(step)
 
 
-def test_history_shows_the_proxys_answer_as_automatic():
+def test_history_shows_the_proxys_bid_as_automatic():
     led = bid(terms(), state(), A, max_amount="50.00").state
     decision = bid(terms(), led, B, "10.00")
     assert [(row.bidder, row.displayed_amount, row.outcome.value) for row in decision.rows] == [
@@ -124,7 +126,7 @@ def test_history_shows_the_proxys_answer_as_automatic():
     assert decision.outbid_user is None
 
 
-def test_history_shows_an_overtaken_maximum_as_automatic():
+def test_history_shows_an_outbid_maximum_as_automatic():
     led = bid(terms(), state(), A, max_amount="50.00").state
     decision = bid(terms(), led, B, max_amount="60.00")
     assert [(row.bidder, row.displayed_amount, row.outcome.value) for row in decision.rows] == [
@@ -134,7 +136,7 @@ def test_history_shows_an_overtaken_maximum_as_automatic():
     assert decision.outbid_user == A
 
 
-def test_raising_ones_own_maximum_is_not_public():
+def test_raised_maximum_is_not_public():
     led = bid(terms(), state(), A, max_amount="50.00").state
     decision = bid(terms(), led, A, max_amount="60.00")
     assert (decision.outcome, decision.public, decision.state.price, decision.state.bid_count) == (
@@ -145,7 +147,7 @@ def test_raising_ones_own_maximum_is_not_public():
     )
 
 
-def test_raising_ones_own_maximum_towards_the_reserve_is_public():
+def test_raised_maximum_towards_the_reserve_is_public():
     led = bid(terms(reserve_price="100.00"), state(), A, max_amount="50.00").state
     decision = bid(terms(reserve_price="100.00"), led, A, max_amount="120.00")
     assert (decision.public, decision.state.price, decision.state.bid_count) == (True, Decimal("100.00"), 2)
@@ -154,35 +156,35 @@ def test_raising_ones_own_maximum_towards_the_reserve_is_public():
 SOFT = {"soft_close_window": 120, "soft_close_extension": 120}
 
 
-def test_a_late_bid_extends_the_end():
+def test_late_bid_extends_the_end():
     now = END - timedelta(seconds=30)
     decision = bid(terms(**SOFT), state(), A, "1.00", now=now)
     assert (decision.extended, decision.state.ends_at) == (True, now + timedelta(seconds=120))
 
 
-def test_a_bid_with_the_whole_window_left_does_not_extend():
+def test_bid_before_the_soft_close_window_does_not_extend():
     decision = bid(terms(**SOFT), state(), A, "1.00", now=END - timedelta(seconds=120))
     assert (decision.extended, decision.state.ends_at) == (False, END)
 
 
-def test_no_extension_goes_past_the_hard_end():
+def test_late_bid_never_extends_past_the_hard_end():
     hard = END + timedelta(seconds=10)
     decision = bid(terms(**SOFT), state(hard_ends_at=hard), A, "1.00", now=END - timedelta(seconds=1))
     assert decision.state.ends_at == hard
 
 
-def test_a_raised_maximum_does_not_extend():
+def test_raised_maximum_does_not_extend():
     led = bid(terms(**SOFT), state(), A, "1.00").state
     decision = bid(terms(**SOFT), led, A, max_amount="9.00", now=END - timedelta(seconds=1))
     assert (decision.extended, decision.state.ends_at) == (False, END)
 
 
-def test_a_soft_close_of_zero_is_none():
+def test_soft_close_of_zero_never_extends():
     decision = bid(terms(), state(), A, "1.00", now=END - timedelta(microseconds=1))
     assert (decision.extended, decision.state.ends_at) == (False, END)
 
 
-def test_the_published_example_of_ebay():
+def test_evaluate_bid_agrees_with_ebays_published_example():
     its, current, prices = terms("1.00", "100.00"), state(), []
     for bidder, maximum in ((A, "1.50"), (B, "150"), (C, "120"), (D, "150")):
         current = bid(its, current, bidder, max_amount=maximum).state

@@ -1,3 +1,5 @@
+"""GET /api/products/{id}/."""
+
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -19,7 +21,7 @@ def url(product):
     return f"/api/products/{product.pk}/"
 
 
-def test_the_whole_answer_to_a_stranger(client, seller, bidder):
+def test_retrieve_product_without_token_returns_public_fields(client, seller, bidder):
     product = factories.product(
         seller, description="Old.", shipping=Decimal("4.5"), buy_now_price=Decimal(90), currency="EUR"
     )
@@ -69,7 +71,7 @@ def test_the_whole_answer_to_a_stranger(client, seller, bidder):
     }
 
 
-def test_the_latest_ten_bids(client, seller, bidder, rival):
+def test_retrieve_product_returns_the_latest_ten_bids(client, seller, bidder, rival):
     product = factories.product(seller)
     for number in range(12):
         auction_helpers.bid(product, (bidder, rival)[number % 2], str(10 + number * 5))
@@ -77,7 +79,7 @@ def test_the_latest_ten_bids(client, seller, bidder, rival):
     assert [bid["seq"] for bid in bids] == list(range(12, 2, -1))
 
 
-def test_a_picture(client, seller, settings, tmp_path):
+def test_retrieve_product_returns_image_urls(client, seller, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     product = factories.product(seller)
     buffer = BytesIO()
@@ -97,7 +99,7 @@ def test_a_picture(client, seller, settings, tmp_path):
     ]
 
 
-def test_an_etag_answers_304(client, seller):
+def test_retrieve_product_with_matching_etag_is_not_modified(client, seller):
     product = factories.product(seller)
     first = client.get(url(product))
     assert (first["Cache-Control"], "Authorization" in first["Vary"]) == ("public, no-cache", True)
@@ -109,7 +111,7 @@ def test_an_etag_answers_304(client, seller):
     assert client.get(url(product), headers={"If-None-Match": "nonsense"}).status_code == 200
 
 
-def test_the_etag_says_nothing_of_a_raised_maximum(client, seller, bidder):
+def test_retrieve_product_etag_does_not_reveal_a_raised_maximum(client, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "20")
     before = client.get(url(product))
@@ -121,7 +123,7 @@ def test_the_etag_says_nothing_of_a_raised_maximum(client, seller, bidder):
 
 
 @pytest.mark.parametrize("change", ["bid", "end", "close", "watch", "edit", "seller", "category"])
-def test_the_etag_moves_with_whatever_the_public_sees(client, seller, bidder, change):
+def test_retrieve_product_etag_changes_with_public_fields(client, seller, bidder, change):
     product = factories.product(seller)
     before = client.get(url(product))["ETag"]
     if change == "bid":
@@ -144,7 +146,7 @@ def test_the_etag_moves_with_whatever_the_public_sees(client, seller, bidder, ch
     assert answer["ETag"] != before
 
 
-def test_with_a_token_the_answer_is_the_callers_own(as_user, client, seller, bidder):
+def test_retrieve_product_with_token_returns_the_viewer(as_user, client, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5", max_amount="20")
     watching.watch(product_id=product.pk, user=bidder)
@@ -164,7 +166,7 @@ def test_with_a_token_the_answer_is_the_callers_own(as_user, client, seller, bid
     assert "viewer" not in client.get(url(product)).json()
 
 
-def test_who_was_outbid_sees_their_own_maximum_only(as_user, seller, bidder, rival):
+def test_retrieve_product_outbid_viewer_sees_own_maximum_only(as_user, seller, bidder, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="20")
     auction_helpers.bid(product, rival, max_amount="90")
@@ -183,7 +185,7 @@ def test_who_was_outbid_sees_their_own_maximum_only(as_user, seller, bidder, riv
         ("stranger", None),
     ],
 )
-def test_whether_one_can_bid_and_why_not(as_user, seller, rival, who, reason):
+def test_retrieve_product_viewer_can_bid_or_has_a_reason(as_user, seller, rival, who, reason):
     product = factories.product(seller)
     if who == "suspended":
         User.objects.filter(pk=rival.pk).update(strikes=3)
@@ -206,7 +208,7 @@ def test_whether_one_can_bid_and_why_not(as_user, seller, rival, who, reason):
     }
 
 
-def test_what_the_viewer_block_promises_a_bid_keeps(as_user, seller, rival):
+def test_retrieve_product_viewer_agrees_with_the_bid(as_user, seller, rival):
     product, caller = factories.product(seller), as_user(rival)
     auction_helpers.move_end_to_past(product)
     reason = caller.get(url(product)).json()["viewer"]["reason"]
@@ -217,7 +219,7 @@ def test_what_the_viewer_block_promises_a_bid_keeps(as_user, seller, rival):
     "ident", ["0", "1", "abc", "1e30", "-1", "1.0", "9" * 18, "9" * 20, "%EF%BC%91", "%00", "1%20"]
 )
 @pytest.mark.parametrize("rest", ["", "bids/", "events/", "close_auction/", "watch/", "nothing/"])
-def test_what_is_not_there_is_not_found(as_user, seller, ident, rest):
+def test_retrieve_product_that_does_not_exist_is_not_found(as_user, seller, ident, rest):
     caller = as_user(seller)
     method = caller.post if rest in {"close_auction/", "watch/"} else caller.get
     answer = method(f"/api/products/{ident}/{rest}")
@@ -226,20 +228,20 @@ def test_what_is_not_there_is_not_found(as_user, seller, ident, rest):
     assert answer["Content-Type"] == "application/json"
 
 
-def test_a_bad_token_is_refused_where_none_is_needed(client, seller):
+def test_retrieve_product_with_invalid_token_is_refused(client, seller):
     client.credentials(HTTP_AUTHORIZATION="Bearer nonsense")
     answer = client.get(url(factories.product(seller)))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
 
 
 @pytest.mark.parametrize("method", ["put", "post"])
-def test_a_product_is_not_written_here(as_user, seller, method):
+def test_retrieve_product_url_refuses_post_and_put(as_user, seller, method):
     answer = getattr(as_user(seller), method)(url(factories.product(seller)), {"price": "1", "status": "sold"})
     assert answer.status_code == 405
     assert answer.json() == {"code": "method_not_allowed", "detail": f'Method "{method.upper()}" not allowed.'}
 
 
-def test_a_detail_costs_the_same_with_one_bid_or_a_hundred(
+def test_retrieve_product_with_a_hundred_bids_needs_the_queries_of_one(
     client, as_user, seller, bidder, rival, django_assert_num_queries
 ):
     product = factories.product(seller)

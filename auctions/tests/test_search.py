@@ -1,3 +1,5 @@
+"""GET /api/products/?search=."""
+
 import importlib
 
 import pytest
@@ -39,14 +41,14 @@ def listed(seller):
         factories.product(seller, name=name, description=description)
 
 
-def test_words_of_name_and_description(found, listed):
+def test_search_finds_words_in_name_and_description(found, listed):
     assert found("lamp") == ["Desk lamp"]
     assert found("LEATHER") == ["Folding camera"]
     assert found("lamp brass") == ["Desk lamp"]
     assert found("lamp leather") == []
 
 
-def test_what_was_edited_is_found_anew(found, listed):
+def test_search_finds_edited_text(found, listed):
     Product.objects.filter(name="Lens").update(name="Objective", description="")
     assert found("objective") == ["Objective"]
     assert found("fungus") == []
@@ -74,18 +76,18 @@ def test_what_was_edited_is_found_anew(found, listed):
         ),
     ],
 )
-def test_odd_words_find_nothing_and_break_nothing(found, listed, words):
+def test_search_of_unusual_text_finds_nothing(found, listed, words):
     assert found(words) == []
 
 
 @on_postgresql
-def test_other_forms_of_a_word(found, listed):
+def test_search_finds_other_forms_of_a_word(found, listed):
     assert set(found("cameras")) == {"Folding camera", "Lens"}
     assert found("fold") == ["Folding camera"]
 
 
 @on_postgresql
-def test_as_people_write_to_a_search_engine(found, listed):
+def test_search_supports_phrases_or_and_exclusions(found, listed):
     assert found('"folding camera"') == ["Folding camera"]
     assert found('"camera folding"') == []
     assert found("camera -lens") == ["Folding camera"]
@@ -95,12 +97,12 @@ def test_as_people_write_to_a_search_engine(found, listed):
 
 
 @on_postgresql
-def test_an_alternative_that_excludes_only_would_be_everything(found, listed):
+def test_search_of_exclusions_only_finds_nothing(found, listed):
     assert found("lamp or -zebra") == []
 
 
 @on_postgresql
-def test_words_that_english_drops_are_looked_for_in_names(found, listed):
+def test_search_of_stop_words_looks_in_names(found, listed):
     assert found("the who") == ["The Who"]
     assert found("with") == []
     # Beside a word that says something they are left out, as everywhere.
@@ -108,13 +110,13 @@ def test_words_that_english_drops_are_looked_for_in_names(found, listed):
 
 
 @on_postgresql
-def test_the_name_counts_more_than_the_description(found, listed):
+def test_search_ranks_names_above_descriptions(found, listed):
     assert found("camera") == ["Folding camera", "Lens"]
     assert found("lens") == ["Lens"]
 
 
 @on_postgresql
-def test_an_ordering_that_was_asked_for_wins(found, listed):
+def test_search_with_ordering_is_sorted_by_it(found, listed):
     assert found("camera", ordering="-created_at") == ["Lens", "Folding camera"]
     assert found("camera", ordering="created_at") == ["Folding camera", "Lens"]
     assert found("camera", ordering="") == ["Folding camera", "Lens"]
@@ -124,13 +126,13 @@ def test_an_ordering_that_was_asked_for_wins(found, listed):
 @pytest.mark.parametrize(
     "words", ["lamp%s", "lamp %(a)s", "lamp %%", "lamp'", "lamp\\", "lamp\\'", "{lamp}", "lamp %1 $1"]
 )
-def test_the_words_are_only_ever_words(found, listed, seller, words):
+def test_search_of_sql_is_only_text(found, listed, seller, words):
     factories.product(seller, name=f"A {words} s a 1")
     assert f"A {words} s a 1" in found(words)
 
 
 @on_postgresql
-def test_a_very_long_text_of_any_script_can_be_stored(found, seller):
+def test_search_column_accepts_the_longest_text(found, seller):
     words = " ".join(f"w{n}-x{n}.example.com/{n}" for n in range(900))[:20_000]
     for number, text in enumerate(("a" * 20_000, "🦓" * 20_000, "é " * 10_000, "a-" * 10_000, words)):
         factories.product(seller, name=f"Thing {number}", description=text)
@@ -138,19 +140,19 @@ def test_a_very_long_text_of_any_script_can_be_stored(found, seller):
 
 
 @on_sqlite
-def test_parts_of_words_where_there_is_no_full_text(found, listed):
+def test_search_on_sqlite_finds_parts_of_words(found, listed):
     assert found("cam") == ["Lens", "Folding camera"]
     assert found("a m") == ["Desk lamp", "Lens", "Folding camera"]
 
 
 @on_sqlite
 @pytest.mark.parametrize("sign", ["%", "_", '"', "'", "\\"])
-def test_signs_are_found_where_they_stand(found, listed, seller, sign):
+def test_search_on_sqlite_takes_wildcards_literally(found, listed, seller, sign):
     factories.product(seller, name=f"a{sign}b")
     assert found(sign) == [f"a{sign}b"]
 
 
-def test_with_other_filters(found, listed, seller):
+def test_search_combines_with_filters(found, listed, seller):
     assert found("lamp", seller=seller.pk, status="open", category=Product.objects.first().category_id) == ["Desk lamp"]
     assert found("lamp", has_bids="true") == []
 
@@ -166,7 +168,7 @@ def walk(client, words, size):
 
 @on_postgresql
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 12])
-def test_only_the_newest_are_ranked_and_pages_do_not_overlap(client, seller, monkeypatch, size):
+def test_search_ranks_the_newest_and_pages_do_not_overlap(client, seller, monkeypatch, size):
     monkeypatch.setattr(search, "MAX_RANKED", 4)
     for number in range(7):
         # The odd ones are the better ones.
@@ -177,7 +179,7 @@ def test_only_the_newest_are_ranked_and_pages_do_not_overlap(client, seller, mon
 
 
 @pytest.mark.parametrize("ordering", ["", "-bid_count"])
-def test_a_hundred_found_cost_the_queries_of_one(client, seller, django_assert_num_queries, ordering):
+def test_search_of_a_hundred_needs_the_queries_of_one(client, seller, django_assert_num_queries, ordering):
     query = {"search": "thing", "status": "open", "page_size": 100, "ordering": ordering}
     factories.product(seller)
     with django_assert_num_queries(1):
@@ -189,7 +191,7 @@ def test_a_hundred_found_cost_the_queries_of_one(client, seller, django_assert_n
 
 
 @on_postgresql
-def test_the_index_finds_it(seller):
+def test_search_uses_the_index(seller):
     factories.product(seller)
     with connection.cursor() as cursor:
         # With a handful of rows reading them all is cheaper.
@@ -200,7 +202,7 @@ def test_the_index_finds_it(seller):
 
 
 @on_postgresql
-def test_bids_and_followers_do_not_touch_the_index(seller, bidder):
+def test_search_index_is_not_changed_by_bids_and_watches(seller, bidder):
     product = factories.product(seller)
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [Auction._meta.db_table])
@@ -215,7 +217,7 @@ def test_bids_and_followers_do_not_touch_the_index(seller, bidder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_migration_can_be_taken_back():
+def test_search_migration_can_be_reversed():
     operations = importlib.import_module("auctions.migrations.0002_postgresql").Migration.operations[1:]
 
     def columns():

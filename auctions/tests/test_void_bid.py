@@ -1,3 +1,5 @@
+"""POST /api/products/{id}/bids/{id}/void/."""
+
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -35,7 +37,7 @@ def standing():
     return auction.leader, auction.price, auction.leader_max, auction.bid_count
 
 
-def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, rival, staff):
+def test_void_recomputes_the_auction_without_the_bid(as_user, client, seller, bidder, rival, staff):
     product = factories.product(seller, reserve_price=Decimal(30))
     auction_helpers.bid(product, bidder, "5", max_amount="20")
     voided = auction_helpers.bid(product, rival, max_amount="60")
@@ -103,7 +105,7 @@ def test_what_stands_is_what_the_others_give(as_user, client, seller, bidder, ri
     assert broken_invariants() == []
 
 
-def test_the_only_bid(as_user, client, seller, bidder, staff):
+def test_void_of_the_only_bid_leaves_no_price(as_user, client, seller, bidder, staff):
     product = factories.product(seller, starting_bid="10")
     made = auction_helpers.bid(product, bidder, "50")
     answer = as_user(staff).post(url(product, made), REASON).json()
@@ -121,7 +123,7 @@ def test_the_only_bid(as_user, client, seller, bidder, staff):
     assert broken_invariants() == []
 
 
-def test_bidding_goes_on_from_what_stands(seller, bidder, rival, staff):
+def test_void_lets_bidding_continue_at_the_new_price(seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     void(product, auction_helpers.bid(product, rival, max_amount="500"), staff)
@@ -134,7 +136,7 @@ def test_bidding_goes_on_from_what_stands(seller, bidder, rival, staff):
     assert broken_invariants() == []
 
 
-def test_one_that_never_led_takes_its_push_of_the_price_with_it(seller, bidder, rival, staff):
+def test_void_of_an_outbid_bid_lowers_the_price(seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="100")
     made = auction_helpers.bid(product, rival, max_amount="60")
@@ -147,7 +149,7 @@ def test_one_that_never_led_takes_its_push_of_the_price_with_it(seller, bidder, 
     assert broken_invariants() == []
 
 
-def test_a_tie_goes_to_whoever_is_now_the_earlier(seller, bidder, rival, staff):
+def test_void_with_equal_maxima_leaves_the_earlier_leading(seller, bidder, rival, staff):
     third = factories.user("third@example.com")
     product = factories.product(seller)
     first = auction_helpers.bid(product, bidder, max_amount="50")
@@ -161,7 +163,7 @@ def test_a_tie_goes_to_whoever_is_now_the_earlier(seller, bidder, rival, staff):
     assert broken_invariants() == []
 
 
-def test_a_raised_maximum_can_be_voided_and_shows_no_amount(client, seller, bidder, rival, staff):
+def test_void_of_a_raised_maximum_reveals_no_amount(client, seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     made = auction_helpers.bid(product, bidder, max_amount="77.77")
@@ -174,7 +176,7 @@ def test_a_raised_maximum_can_be_voided_and_shows_no_amount(client, seller, bidd
     assert broken_invariants() == []
 
 
-def test_a_bid_that_without_it_is_refused_has_no_effect(seller, bidder, rival, staff):
+def test_void_makes_a_bid_below_the_new_minimum_ineffective(seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="20")
     made = auction_helpers.bid(product, rival, max_amount="30")
@@ -184,7 +186,7 @@ def test_a_bid_that_without_it_is_refused_has_no_effect(seller, bidder, rival, s
     assert broken_invariants() == []
 
 
-def test_the_end_stays_where_the_voided_bid_moved_it(seller, bidder, staff):
+def test_void_keeps_the_extended_end(seller, bidder, staff):
     product = factories.product(seller, ends_at=timezone.now() + timedelta(seconds=60))
     made = auction_helpers.bid(product, bidder, "5")
     moved = Auction.objects.get().ends_at
@@ -193,7 +195,7 @@ def test_the_end_stays_where_the_voided_bid_moved_it(seller, bidder, staff):
     assert broken_invariants() == []
 
 
-def test_each_is_voided_in_turn(seller, bidder, rival, staff):
+def test_void_of_every_bid_leaves_no_price(seller, bidder, rival, staff):
     product = factories.product(seller)
     made = [auction_helpers.bid(product, (bidder, rival)[n % 2], str(10 * (n + 1))) for n in range(5)]
     for n in (4, 0, 2, 3):
@@ -203,7 +205,7 @@ def test_each_is_voided_in_turn(seller, bidder, rival, staff):
     assert broken_invariants() == []
 
 
-def test_the_viewer_counts_what_stands(as_user, seller, bidder, staff):
+def test_void_is_reflected_in_the_viewer(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5", max_amount="9")
     void(product, auction_helpers.bid(product, bidder, max_amount="40"), staff)
@@ -211,7 +213,7 @@ def test_the_viewer_counts_what_stands(as_user, seller, bidder, staff):
     assert (viewer["is_leading"], viewer["my_maximum"], viewer["my_last_amount"]) == (True, "9.00", "5.00")
 
 
-def test_after_the_end_it_is_possible_until_there_is_a_result(as_user, seller, bidder, rival, staff):
+def test_void_after_the_end_before_the_close_recomputes(as_user, seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5")
     made = auction_helpers.bid(product, rival, "50")
@@ -223,7 +225,7 @@ def test_after_the_end_it_is_possible_until_there_is_a_result(as_user, seller, b
 
 
 @pytest.mark.parametrize("state", ["sold", "unsold", "cancelled"])
-def test_once_there_is_a_result_it_is_not(as_user, seller, bidder, staff, state):
+def test_void_after_the_close_is_refused(as_user, seller, bidder, staff, state):
     product = factories.product(seller, reserve_price=Decimal(50) if state == "unsold" else None)
     made, caller = auction_helpers.bid(product, bidder, "5"), as_user(staff)
     if state == "cancelled":
@@ -233,21 +235,21 @@ def test_once_there_is_a_result_it_is_not(as_user, seller, bidder, staff, state)
     with assert_nothing_written():
         answer = caller.post(url(product, made), REASON)
     assert answer.status_code == 409
-    assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is closed already."}
+    assert answer.json() == {"code": "auction_already_closed", "detail": "This auction is already closed."}
 
 
-def test_a_bid_is_voided_once(as_user, seller, bidder, staff):
+def test_void_of_a_voided_bid_is_refused(as_user, seller, bidder, staff):
     product, caller = factories.product(seller), as_user(staff)
     made = auction_helpers.bid(product, bidder, "5")
     caller.post(url(product, made), REASON)
     with assert_nothing_written():
         answer = caller.post(url(product, made), REASON)
     assert answer.status_code == 409
-    assert answer.json() == {"code": "bid_already_voided", "detail": "This bid is void already."}
+    assert answer.json() == {"code": "bid_already_voided", "detail": "This bid is already void."}
 
 
 @pytest.mark.parametrize("who", ["seller", "bidder"])
-def test_only_staff_may_and_learn_nothing_of_which_bids_there_are(request, as_user, seller, bidder, who):
+def test_void_by_non_staff_is_refused_whatever_the_bid(request, as_user, seller, bidder, who):
     product, caller = factories.product(seller), as_user(request.getfixturevalue(who))
     made = auction_helpers.bid(product, bidder, "5")
     with assert_nothing_written():
@@ -257,7 +259,7 @@ def test_only_staff_may_and_learn_nothing_of_which_bids_there_are(request, as_us
             assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
 
 
-def test_what_a_proxy_did_and_anothers_bid_are_not_there(as_user, client, seller, bidder, rival, staff):
+def test_void_of_a_proxy_bid_or_another_products_is_not_found(as_user, client, seller, bidder, rival, staff):
     product, other, caller = factories.product(seller), factories.product(seller), as_user(staff)
     auction_helpers.bid(product, bidder, max_amount="50")
     auction_helpers.bid(product, rival, "20")
@@ -274,7 +276,7 @@ def test_what_a_proxy_did_and_anothers_bid_are_not_there(as_user, client, seller
 @pytest.mark.parametrize(
     "body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": None}, {"reason": 5}, {"reason": "a" * 501}], ids=str
 )
-def test_a_reason_is_needed(as_user, seller, bidder, staff, body):
+def test_void_without_reason_is_refused(as_user, seller, bidder, staff, body):
     product, caller = factories.product(seller), as_user(staff)
     made = auction_helpers.bid(product, bidder, "5")
     with assert_nothing_written():
@@ -282,7 +284,7 @@ def test_a_reason_is_needed(as_user, seller, bidder, staff, body):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["reason"])
 
 
-def test_the_reason_is_for_those_concerned_alone(as_user, client, seller, bidder, staff):
+def test_void_reason_is_not_public(as_user, client, seller, bidder, staff):
     product = factories.product(seller)
     as_user(staff).post(url(product, auction_helpers.bid(product, bidder, "5")), REASON)
     for path in ("", "bids/", "events/"):
@@ -290,6 +292,6 @@ def test_the_reason_is_for_those_concerned_alone(as_user, client, seller, bidder
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(as_user, seller, bidder, staff, method):
+def test_void_with_another_method_is_not_allowed(as_user, seller, bidder, staff, method):
     product = factories.product(seller)
     assert getattr(as_user(staff), method)(url(product, auction_helpers.bid(product, bidder, "5"))).status_code == 405

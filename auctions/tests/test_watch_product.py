@@ -1,3 +1,5 @@
+"""POST and DELETE /api/products/{id}/watch/."""
+
 import threading
 
 import pytest
@@ -14,7 +16,7 @@ def url(product):
     return f"/api/products/{product.pk}/watch/"
 
 
-def test_following_and_following_no_more(as_user, client, seller, bidder):
+def test_watch_and_unwatch_change_the_count_once(as_user, client, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     for _ in range(2):
         answer = caller.post(url(product))
@@ -29,24 +31,24 @@ def test_following_and_following_no_more(as_user, client, seller, bidder):
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])
-def test_what_is_not_there_cannot_be_followed(as_user, bidder, method):
+def test_watch_of_a_missing_product_is_not_found(as_user, bidder, method):
     answer = getattr(as_user(bidder), method)("/api/products/999999/watch/")
     assert answer.status_code == 404
     assert answer.json() == {"code": "not_found", "detail": "There is nothing here."}
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])
-def test_it_needs_a_token(client, seller, method):
+def test_watch_without_token_is_refused(client, seller, method):
     assert getattr(client, method)(url(factories.product(seller))).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch"])
-def test_other_methods_are_refused(as_user, seller, method):
+def test_watch_with_another_method_is_not_allowed(as_user, seller, method):
     assert getattr(as_user(seller), method)(url(factories.product(seller))).status_code == 405
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_count_is_right_however_many_follow_at_once(seller):
+def test_watch_by_many_at_once_counts_each(seller):
     product = factories.product(seller)
     people = [factories.user(f"{number}@example.com") for number in range(4)]
 

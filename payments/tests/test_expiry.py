@@ -152,7 +152,7 @@ def test_three_strikes_and_one_may_not_bid_until_staff_lift_them(as_user, seller
     assert answer.status_code == 403
     assert answer.json() == {
         "code": "bidder_suspended",
-        "detail": "You may not bid until our staff have looked at your unpaid orders.",
+        "detail": "You cannot bid: you have unpaid orders. Please contact support.",
     }
     assert caller.post(f"{address}buy_now/").json()["code"] == "bidder_suspended"
     viewer = caller.get(address).json()["viewer"]

@@ -1,3 +1,5 @@
+"""auctions/image_processing.py: what of an upload is kept, and what is refused."""
+
 import io
 import struct
 import zlib
@@ -64,14 +66,14 @@ NONE_OF_OURS = {
 
 
 @pytest.mark.parametrize("data", NONE_OF_OURS.values(), ids=NONE_OF_OURS)
-def test_none_of_ours(send, data):
+def test_add_image_of_unsupported_file_is_refused(send, data):
     answer = send(data)
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", ["image"])
     assert (stored_names(), ProductImage.objects.count(), AuctionEvent.objects.count()) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_damaged_picture_is_refused_or_made_whole(seed):
+def test_encode_of_damaged_image_is_refused_or_valid(seed):
     import random
 
     rng = random.Random(seed)
@@ -101,21 +103,21 @@ def test_a_damaged_picture_is_refused_or_made_whole(seed):
         ({"mode": "P", "transparency": 0, "colour": 0}, (255, 255, 255)),
     ],
 )
-def test_every_kind_of_colour(options, pixel):
+def test_encode_keeps_the_color_of_every_mode(options, pixel):
     found = Image.open(io.BytesIO(image_processing.encode(make_image(size=(40, 30), **options)).full)).getpixel(
         (20, 15)
     )
     assert all(abs(is_ - ought) <= 3 for is_, ought in zip(found, pixel, strict=True)), found
 
 
-def test_a_picture_is_never_enlarged_and_never_without_a_side():
+def test_encode_never_enlarges_nor_loses_a_side():
     assert (
         image_processing.encode(make_image(size=(30, 20))).width,
         image_processing.encode(make_image(size=(20_000, 2))).height,
     ) == (30, 1)
 
 
-def test_an_animation_is_its_first_frame():
+def test_encode_of_animation_keeps_the_first_frame():
     frames = [Image.new("RGB", (50, 40), colour) for colour in ("red", "blue", "green")]
     for kind in ("WEBP", "PNG"):
         buffer = io.BytesIO()
@@ -124,7 +126,7 @@ def test_an_animation_is_its_first_frame():
         assert (getattr(kept, "n_frames", 1), kept.getpixel((20, 20))[0] > 200) == (1, True)
 
 
-def test_nothing_but_pixels_survives():
+def test_encode_removes_all_metadata():
     exif = Image.Exif()
     exif[0x0112] = 6  # it lies on its side
     exif[0x010F] = "SECRETMAKER"
@@ -143,7 +145,7 @@ def test_nothing_but_pixels_survives():
             assert (dict(image.getexif()), image.info.keys() & {"exif", "icc_profile", "comment", "xmp"}) == ({}, set())
 
 
-def test_turned_as_the_camera_was_held():
+def test_encode_applies_the_orientation():
     exif = Image.Exif()
     exif[0x0112] = 6
     sent = Image.new("RGB", (80, 40), "blue")

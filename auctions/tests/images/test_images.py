@@ -1,3 +1,5 @@
+"""/api/products/{id}/images/."""
+
 import importlib.util
 import sys
 import threading
@@ -20,7 +22,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_a_picture_is_added(send, client, seller, product):
+def test_add_image_stores_image_and_thumbnail(send, client, seller, product):
     answer = send(make_image(size=(3000, 1500)), name="../../etc/pass\x00wd.svg", content_type="image/svg+xml")
     image = ProductImage.objects.get()
     assert answer.status_code == 201, answer.json()
@@ -46,7 +48,7 @@ def test_a_picture_is_added(send, client, seller, product):
     assert (detail["images"], detail["thumbnail"], detail["seq"]) == ([answer.json()], answer.json()["thumbnail"], 1)
 
 
-def test_the_first_is_the_thumbnail_and_they_keep_their_order(add, client, product):
+def test_images_keep_their_order_and_the_first_is_the_thumbnail(add, client, product):
     made = [add().pk for _ in range(3)]
     detail = client.get(f"/api/products/{product.pk}/").json()
     assert [image["id"] for image in detail["images"]] == made
@@ -55,7 +57,9 @@ def test_the_first_is_the_thumbnail_and_they_keep_their_order(add, client, produ
     assert ([image["id"] for image in pages["results"]], pages["count"]) == (made[:2], 3)
 
 
-def test_removing(add, as_user, seller, product, client, django_capture_on_commit_callbacks):
+def test_remove_image_deletes_its_files_on_commit(
+    add, as_user, seller, product, client, django_capture_on_commit_callbacks
+):
     first, second = add(), add()
     with django_capture_on_commit_callbacks() as callbacks:
         assert as_user(seller).delete(url(product, f"{first.pk}/")).status_code == 204
@@ -73,7 +77,7 @@ def test_removing(add, as_user, seller, product, client, django_capture_on_commi
     assert (product.thumbnail.name, client.get(f"/api/products/{product.pk}/").json()["images"]) == ("", [])
 
 
-def test_who_may(send, add, as_user, client, product, staff, rival):
+def test_images_can_be_changed_by_seller_and_staff_only(send, add, as_user, client, product, staff, rival):
     image = add()
     assert send(user=staff).status_code == 201
     assert (send(user=rival).status_code, as_user(rival).delete(url(product, f"{image.pk}/")).status_code) == (403, 403)
@@ -83,14 +87,14 @@ def test_who_may(send, add, as_user, client, product, staff, rival):
     assert as_user(staff).delete(url(product, f"{image.pk}/")).status_code == 204
 
 
-def test_a_stranger_costs_no_work(add, rival, product, monkeypatch):
+def test_add_image_by_another_user_is_refused_before_encoding(add, rival, product, monkeypatch):
     monkeypatch.setattr(image_processing, "encode", None)
     with pytest.raises(PermissionDenied):
         add(actor=rival)
     assert stored_names() == []
 
 
-def test_what_is_not_there(add, as_user, client, seller, product):
+def test_images_of_missing_product_are_not_found(add, as_user, client, seller, product):
     image, other = add(), factories.product(seller)
     caller = as_user(seller)
     assert client.get("/api/products/999999/images/").status_code == 404
@@ -106,7 +110,7 @@ def test_what_is_not_there(add, as_user, client, seller, product):
         assert getattr(caller, method)(url(product)).status_code == 405
 
 
-def test_with_bids_pictures_are_added_but_not_removed(send, add, as_user, seller, bidder, product):
+def test_images_with_bids_can_be_added_but_not_removed(send, add, as_user, seller, bidder, product):
     image = add()
     auction_helpers.bid(product, bidder, "5")
     assert send().status_code == 201
@@ -116,7 +120,7 @@ def test_with_bids_pictures_are_added_but_not_removed(send, add, as_user, seller
 
 
 @pytest.mark.parametrize("how", ["closed", "ended"])
-def test_nothing_changes_once_it_is_over(send, add, as_user, staff, seller, product, how):
+def test_images_after_the_end_cannot_be_changed(send, add, as_user, staff, seller, product, how):
     image = add()
     if how == "closed":
         closing.close_auction(product_id=product.pk, actor=seller)
@@ -127,7 +131,7 @@ def test_nothing_changes_once_it_is_over(send, add, as_user, staff, seller, prod
     assert len(stored_names()) == 2
 
 
-def test_twelve_at_most(send, add):
+def test_add_image_beyond_the_maximum_is_refused(send, add):
     for _ in range(12):
         add()
     answer = send()
@@ -136,7 +140,7 @@ def test_twelve_at_most(send, add):
 
 
 @pytest.mark.parametrize("vetoed", ["seen", "decided"])
-def test_a_refused_or_failed_add_leaves_no_file(add, product, seller, monkeypatch, vetoed):
+def test_add_image_that_fails_leaves_no_file(add, product, seller, monkeypatch, vetoed):
     if vetoed == "decided":
         # It closes while the picture is being encoded.
         encode = image_processing.encode
@@ -155,7 +159,7 @@ def test_a_refused_or_failed_add_leaves_no_file(add, product, seller, monkeypatc
     assert (stored_names(), ProductImage.objects.count()) == ([], 0)
 
 
-def test_an_unknown_outcome_leaves_the_files(add, monkeypatch):
+def test_add_image_with_unknown_commit_keeps_the_files(add, monkeypatch):
     def lost(**_):
         raise OperationalError("connection lost")
 
@@ -166,7 +170,7 @@ def test_an_unknown_outcome_leaves_the_files(add, monkeypatch):
 
 
 @pytest.mark.parametrize("calls", [1, 2])
-def test_a_storage_that_is_away_is_503(send, monkeypatch, calls):
+def test_add_image_when_the_storage_fails_is_unavailable(send, monkeypatch, calls):
     save, tries = default_storage.save, []
 
     def failing(*arguments):
@@ -181,7 +185,7 @@ def test_a_storage_that_is_away_is_503(send, monkeypatch, calls):
     assert (stored_names(), ProductImage.objects.count()) == ([], 0)
 
 
-def test_the_same_key_adds_once(as_user, seller, product):
+def test_add_image_repeated_with_the_same_key_adds_one(as_user, seller, product):
     def post(data, key="k"):
         return as_user(seller).post(
             url(product), upload_form(data), format="multipart", headers={"Idempotency-Key": key}
@@ -195,7 +199,7 @@ def test_the_same_key_adds_once(as_user, seller, product):
     assert post(make_image()).json() == first.json()
 
 
-def test_of_two_with_one_key_the_other_ones_picture_is_kept(add, monkeypatch):
+def test_add_image_twice_at_once_with_one_key_keeps_the_first(add, monkeypatch):
     """The second finds nothing when it looks first, and the first one's answer when it writes."""
     kept = add(idempotency_key="k")
     earlier, looks = images.idempotency.stored_response, []
@@ -209,7 +213,7 @@ def test_of_two_with_one_key_the_other_ones_picture_is_kept(add, monkeypatch):
     assert (len(looks), ProductImage.objects.count(), len(stored_names())) == (3, 1, 2)
 
 
-def test_a_relisting_shows_the_same_pictures_and_keeps_their_files(
+def test_relisted_product_shares_images_and_keeps_their_files(
     add, seller, client, product, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -231,7 +235,7 @@ def test_a_relisting_shows_the_same_pictures_and_keeps_their_files(
     assert stored_names() == []
 
 
-def test_a_storage_that_is_away_does_not_undo_what_was_removed(
+def test_remove_image_when_the_storage_fails_stays_removed(
     add, as_user, seller, product, monkeypatch, django_capture_on_commit_callbacks
 ):
     image = add()
@@ -244,7 +248,7 @@ def test_a_storage_that_is_away_does_not_undo_what_was_removed(
 # --- Reading -----------------------------------------------------------------------------------------------------
 
 
-def test_pictures_cost_one_query_and_only_where_there_are_some(add, client, product):
+def test_images_need_one_query_only_if_there_are_some(add, client, product):
     def queries():
         with CaptureQueriesContext(connection) as captured:
             shown = client.get(f"/api/products/{product.pk}/").json()["images"]
@@ -259,14 +263,14 @@ def test_pictures_cost_one_query_and_only_where_there_are_some(add, client, prod
     assert costs == [(1, 1, total), (2, 1, total), (3, 1, total)]
 
 
-def test_the_etag_moves_with_a_picture(add, client, product):
+def test_retrieve_product_etag_changes_with_images(add, client, product):
     address = f"/api/products/{product.pk}/"
     before = client.get(address)["ETag"]
     add()
     assert client.get(address)["ETag"] != before
 
 
-def test_what_development_serves_is_nothing_but_a_picture(add, client, settings):
+def test_media_in_development_is_served_as_an_image_only(add, client, settings):
     settings.DEBUG = True
     spec = importlib.util.spec_from_file_location("urls_of_development", sys.modules["auctioncraft.urls"].__file__)
     settings.ROOT_URLCONF = importlib.util.module_from_spec(spec)
@@ -281,7 +285,7 @@ def test_what_development_serves_is_nothing_but_a_picture(add, client, settings)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_add_the_twelfth(add, product, seller, monkeypatch):
+def test_add_image_twice_at_once_does_not_exceed_the_maximum(add, product, seller, monkeypatch):
     for _ in range(11):
         add()
     start, told, check = threading.Barrier(2, timeout=20), [], images._check_room

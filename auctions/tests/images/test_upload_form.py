@@ -1,3 +1,5 @@
+"""The multipart form of an image upload."""
+
 import pytest
 
 from auctions.tests.images.image_helpers import make_image, stored_names, url
@@ -23,7 +25,7 @@ def raw(as_user, seller, product):
     )
 
 
-def test_a_form_by_hand(raw):
+def test_upload_with_minimal_form_is_accepted(raw):
     assert raw(part("image", make_image(), more=b"Content-Type: image/png\r\n") + b"--x--\r\n").status_code == 201
 
 
@@ -41,7 +43,7 @@ def test_a_form_by_hand(raw):
     ],
     ids=["no boundary", "empty", "odd", "base64", "twice", "a field twice", "200 files", "2,000 fields"],
 )
-def test_a_bad_form_is_400(raw, body, content_type):
+def test_upload_with_malformed_form_is_refused(raw, body, content_type):
     answer = raw(body, content_type)
     assert (answer.status_code, answer.json()["code"], set(answer.json())) == (400, "invalid", {"code", "detail"})
     assert stored_names() == []
@@ -58,7 +60,7 @@ def test_a_bad_form_is_400(raw, body, content_type):
         ),
     ],
 )
-def test_a_form_without_a_picture_names_what_is_missing(raw, body):
+def test_upload_without_image_names_the_missing_field(raw, body):
     answer = raw(body)
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", ["image"])
 
@@ -71,7 +73,7 @@ def test_a_form_without_a_picture_names_what_is_missing(raw, body):
         "multipart/form-data; boundary=x; charset=utf-16",
     ],
 )
-def test_another_content_type_is_415(raw, content_type):
+def test_upload_with_another_content_type_is_unsupported(raw, content_type):
     answer = raw(part("image", make_image()) + b"--x--", content_type)
     assert (answer.status_code, answer.json()["code"], set(answer.json())) == (
         *(415, "unsupported_media_type"),
@@ -79,26 +81,26 @@ def test_another_content_type_is_415(raw, content_type):
     )
 
 
-def test_five_megabytes_fit(send):
+def test_upload_of_the_maximum_size_is_accepted(send):
     """A picture with a long tail: as large as one may be."""
     picture = make_image("JPEG", (100, 100))
     assert send(picture + b"\x00" * (5_242_880 - len(picture))).status_code == 201
 
 
 @pytest.mark.parametrize("size", [5_242_881, 5_400_000, 12_000_000])
-def test_more_than_five_megabytes_are_413(send, size):
+def test_upload_above_the_maximum_size_is_too_large(send, size):
     answer = send(make_image("JPEG", (100, 100)) + b"\x00" * size)
     assert answer.status_code == 413
     assert answer.json() == {"code": "body_too_large", "detail": "The request body is too large."}
     assert stored_names() == []
 
 
-def test_fields_beside_the_picture_are_held_to_what_bodies_are(raw):
+def test_upload_with_large_other_fields_is_too_large(raw):
     answer = raw(part("name", b"a" * 2_700_000, None) + b"--x--")
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_a_body_in_chunks_is_411(raw):
+def test_upload_in_chunks_is_refused_without_length(raw):
     answer = raw(b"", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="")
     assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
 
