@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from stripe_double.app import LIVE_KEYS, Double, build
+from stripe_double.app import LIVE_KEYS, build
+from stripe_double.state import Double
 from stripe_double.store import Store
 from stripe_double.webhooks import Deliverer, Endpoint
 

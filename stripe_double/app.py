@@ -8,7 +8,6 @@ import binascii
 import json
 import logging
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from starlette.routing import Route
 from stripe_double import control, forms, idempotency, objects, pages, reads, switches
 from stripe_double.call import Call
 from stripe_double.errors import StripeError
-from stripe_double.faults import Fault, Faults
 from stripe_double.hangup import HangUp, Late, with_transport_access
 from stripe_double.routes import OPERATIONS
 
@@ -31,9 +29,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from stripe_double.faults import Fault
     from stripe_double.routes import Operation
+    from stripe_double.state import Double
     from stripe_double.store import Store
-    from stripe_double.webhooks import Deliverer
 
 JSON = dict[str, Any]
 logger = logging.getLogger("stripe_double")
@@ -47,21 +46,6 @@ NO_KEY = (
 )
 PUBLISHABLE_REFUSED = "This API call cannot be made with a publishable API key. Please use a secret API key."
 LIVE = "This is a test double of Stripe, not Stripe: it refuses live keys. Use a key that begins with sk_test_."
-
-
-@dataclass
-class Double:
-    """The state of one double: its store, its webhook sender (None without a webhook URL) and the queued faults."""
-
-    store: Store
-    deliverer: Deliverer | None = None
-    latency: float = 0.0
-    faults: Faults = field(default_factory=Faults)
-
-    def wake(self) -> None:
-        """Notify the webhook sender that events were committed."""
-        if self.deliverer:
-            self.deliverer.wake()
 
 
 def build(double: Double) -> ASGIApp:

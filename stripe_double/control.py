@@ -18,7 +18,7 @@ from stripe_double.faults import KINDS, METHODS
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from stripe_double.app import Double
+    from stripe_double.state import Double
 
 JSON = dict[str, Any]
 

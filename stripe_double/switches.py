@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from stripe_double.app import Double
+    from stripe_double.state import Double
     from stripe_double.webhooks import Deliverer
 
 JSON = dict[str, Any]

@@ -1,12 +1,6 @@
 """The receipt of an order: its content, as HTML and as PDF."""
 
-from payments.receipts.content import (
-    Receipt,
-    ReceiptLine,
-    build_receipt,
-    receipt_number,
-    render_html,
-    render_pdf,
-)
+from payments.receipts.content import Receipt, ReceiptLine, build_receipt, receipt_number
+from payments.receipts.rendering import render_html, render_pdf
 
 __all__ = ["Receipt", "ReceiptLine", "build_receipt", "receipt_number", "render_html", "render_pdf"]

@@ -11,7 +11,7 @@ from payments.receipts import fonts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from payments.receipts import Receipt
+    from payments.receipts.content import Receipt
 
 _FONT: Final = "text"
 _MARGIN: Final = 20.0  # mm, like all lengths here

@@ -12,7 +12,7 @@ import requests
 import stripe
 
 from stripe_double.__main__ import server
-from stripe_double.app import Double
+from stripe_double.state import Double
 from stripe_double.store import Store
 from stripe_double.webhooks import Deliverer, Endpoint
 
