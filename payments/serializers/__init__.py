@@ -1,4 +1,4 @@
-"""What goes in and out of the payment calls."""
+"""The serializers of the payments API."""
 
 from payments.serializers.cards import (
     CardSerializer,
@@ -13,7 +13,6 @@ from payments.serializers.checkout import (
     PremiumBandSerializer,
     WebhookReceivedSerializer,
 )
-from payments.serializers.fields import AmountField
 from payments.serializers.orders import (
     OrderDetailSerializer,
     OrderEventSerializer,
@@ -31,7 +30,6 @@ from payments.serializers.refunds import (
 from payments.serializers.sellers import OnboardingSerializer, PayoutSerializer, SellerAccountSerializer
 
 __all__ = [
-    "AmountField",
     "CardSerializer",
     "CardSetupSerializer",
     "CheckoutSerializer",

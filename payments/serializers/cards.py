@@ -1,48 +1,55 @@
-"""Saved cards on the wire."""
+"""Saved cards."""
 
 from __future__ import annotations
 
 from rest_framework import serializers
 
 from auctioncraft.api.fields import StrictBooleanField, StrictCharField, UTCDateTimeField
+from payments.serializers.fields import PublishableKeyField
+
+STRIPE_JS_HELP = "For Stripe.js in the buyer's browser. Do not log it, store it or put it in a URL."
 
 
 class CardSetupSerializer(serializers.Serializer):
-    """What Stripe.js needs to save a card."""
+    """A SetupIntent to confirm with Stripe.js. Made from the gateway's `SetupIntent`."""
 
-    client_secret = serializers.CharField(help_text="For Stripe.js on the buyer's page; keep it out of logs and URLs.")
-    setup_intent_id = serializers.CharField()
-    publishable_key = serializers.CharField()
+    client_secret = serializers.CharField(help_text=STRIPE_JS_HELP)
+    setup_intent_id = serializers.CharField(source="id", help_text="The ID of the SetupIntent.")
+    publishable_key = PublishableKeyField()
 
 
 class SaveCardSerializer(serializers.Serializer):
-    """A SetupIntent that Stripe.js has finished."""
+    """A SetupIntent that was confirmed with Stripe.js."""
 
-    setup_intent_id = StrictCharField(max_length=255)
+    setup_intent_id = StrictCharField(max_length=255, help_text="The ID of a SetupIntent that has succeeded.")
 
     def validate_setup_intent_id(self, value: str) -> str:
-        """Return it; whatever is no such id is not asked of Stripe."""
+        """Refuse what cannot be the ID of a SetupIntent without asking Stripe."""
         if not (value.startswith("seti_") and value.isascii() and value.replace("_", "").isalnum()):
-            raise serializers.ValidationError("The id of a SetupIntent is needed.")
+            raise serializers.ValidationError("This is not the ID of a SetupIntent.")
         return value
 
 
 class UpdateCardSerializer(serializers.Serializer):
-    """What the owner of a card may say of it."""
+    """Changes to a saved card."""
 
-    charge_when_winning = StrictBooleanField(help_text="Wins are charged to it at once, and to no other card of yours.")
+    charge_when_winning = StrictBooleanField(
+        help_text="Whether this card is charged automatically when you win an auction. At most one card is."
+    )
 
 
 class CardSerializer(serializers.Serializer):
-    """A card that one keeps at Stripe for later."""
+    """A card saved at Stripe for later payments."""
 
     id = serializers.IntegerField()
     payment_method_id = serializers.CharField(
-        source="stripe_payment_method_id", help_text="For Stripe.js: to pay an order with this card."
+        source="stripe_payment_method_id", help_text="The ID of the PaymentMethod, to pay an order with Stripe.js."
     )
-    brand = serializers.CharField()
-    last4 = serializers.CharField()
-    exp_month = serializers.IntegerField()
-    exp_year = serializers.IntegerField()
-    charge_when_winning = serializers.BooleanField(source="auto_charge")
+    brand = serializers.CharField(help_text="Card brand, such as visa or mastercard.")
+    last4 = serializers.CharField(help_text="The last four digits of the card.")
+    exp_month = serializers.IntegerField(help_text="Expiration month, 1 to 12.")
+    exp_year = serializers.IntegerField(help_text="Expiration year, four digits.")
+    charge_when_winning = serializers.BooleanField(
+        source="auto_charge", help_text="Whether this card is charged automatically when you win an auction."
+    )
     created_at = UTCDateTimeField()

@@ -1,52 +1,81 @@
-"""What goes in and out of paying, and what Stripe is answered."""
+"""The checkout, its configuration, and the answer to Stripe's webhooks."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import IdField
+from auctioncraft.api.fields import IdField, MoneyOutputField
+from auctioncraft.core import money
+from payments.serializers.cards import STRIPE_JS_HELP
+from payments.serializers.fields import PublishableKeyField
 from payments.serializers.orders import OrderSerializer
 
 
 class CreatePaymentIntentSerializer(serializers.Serializer):
-    """Which product to pay for. Amount and currency are the order's."""
+    """The product to pay for. Amount and currency come from its order."""
 
-    product_id = IdField()
+    product_id = IdField(help_text="The ID of a product that you have won.")
 
 
 class CheckoutSerializer(serializers.Serializer):
-    """What Stripe.js needs to take the payment."""
+    """A PaymentIntent to confirm with Stripe.js. Made from a `Checkout`; the context has the request."""
 
-    client_secret = serializers.CharField(help_text="For Stripe.js on the buyer's page; keep it out of logs and URLs.")
-    payment_intent_id = serializers.CharField()
-    publishable_key = serializers.CharField()
-    amount = serializers.CharField(help_text="The order's total in its currency's decimals, like 150.00.")
-    currency = serializers.CharField()
-    status = serializers.CharField(help_text="The PaymentIntent's status at Stripe.")
+    client_secret = serializers.CharField(help_text=STRIPE_JS_HELP)
+    payment_intent_id = serializers.CharField(help_text="The ID of the PaymentIntent.")
+    publishable_key = PublishableKeyField()
+    amount = MoneyOutputField(
+        source="order.total", currency_source="order.currency", help_text="The total of the order, such as 150.00."
+    )
+    currency = serializers.CharField(source="order.currency")
+    status = serializers.CharField(help_text="The status of the PaymentIntent at Stripe.")
     order = OrderSerializer()
 
 
 class PremiumBandSerializer(serializers.Serializer):
-    """The percentage on the part of a hammer price from `from_price` to the next band's."""
+    """A band of the buyer's premium: a percentage of the part of the hammer price above `from_price`."""
 
     from_price = serializers.CharField()
     percent = serializers.CharField()
 
+    def to_representation(self, instance: tuple[Any, Any]) -> dict[str, Any]:
+        """Name the two values of a band."""
+        from_price, percent = instance
+        named: dict[str, Any] = super().to_representation({"from_price": from_price, "percent": percent})
+        return named
+
 
 class PaymentConfigSerializer(serializers.Serializer):
-    """What a checkout page must know before there is an order."""
+    """Public configuration of payments. Made from Django's settings."""
 
-    publishable_key = serializers.CharField()
-    currencies = serializers.ListField(child=serializers.CharField())
-    buyers_premium = PremiumBandSerializer(many=True)
-    card_required_above = serializers.DictField(
-        child=serializers.CharField(),
-        help_text="By currency: who bids more needs a card on file. None named, none needed.",
+    publishable_key = PublishableKeyField()
+    currencies = serializers.SerializerMethodField(help_text="The currencies in which products can be listed.")
+    buyers_premium = PremiumBandSerializer(
+        source="BUYERS_PREMIUM_BANDS",
+        many=True,
+        help_text="The bands of the buyer's premium, by rising price.",
     )
-    auto_charge = serializers.BooleanField(help_text="Whether wins can be charged to a saved card at once.")
+    card_required_above = serializers.SerializerMethodField(
+        help_text="For each currency, the amount above which a bidder needs a saved card. None if it is empty."
+    )
+    auto_charge = serializers.BooleanField(
+        source="AUTO_CHARGE", help_text="Whether a saved card can be charged automatically when its owner wins."
+    )
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_currencies(self, _: Any) -> list[str]:
+        """Return the currencies in alphabetical order."""
+        return sorted(money.CURRENCIES)
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_card_required_above(self, settings: Any) -> dict[str, str]:
+        """Return the amounts as text."""
+        return {currency: money.to_text(amount, currency) for currency, amount in settings.CARD_REQUIRED_ABOVE.items()}
 
 
 class WebhookReceivedSerializer(serializers.Serializer):
-    """The answer to Stripe."""
+    """The answer to a webhook of Stripe."""
 
     received = serializers.BooleanField()

@@ -1,28 +1,21 @@
-"""Fields that answers about money share."""
+"""Fields that several serializers of payments use."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from django.conf import settings
 from rest_framework import serializers
 
-from auctioncraft.core import money
 
+class PublishableKeyField(serializers.CharField):
+    """The publishable API key of this server."""
 
-@extend_schema_field({"type": "string", "example": "150.00"})
-class AmountField(serializers.Field):
-    """Money as answers write it: text with the decimals of the row's currency."""
+    def __init__(self, **kwargs: Any) -> None:
+        """Set `read_only` and the description."""
+        super().__init__(**{"read_only": True, "help_text": "The publishable key for Stripe.js.", **kwargs})
 
-    def __init__(self, *, currency: str = "currency", **kwargs: Any) -> None:
-        """Take Field's arguments; it is never written. `currency` names the attribute that holds its currency."""
-        self.currency = currency
-        super().__init__(read_only=True, **kwargs)
-
-    def get_attribute(self, instance: Any) -> str:
-        """Return the amount of this name, or of that of its `source`, beside its currency."""
-        return money.to_text(getattr(instance, self.source or ""), getattr(instance, self.currency))
-
-    def to_representation(self, value: str) -> str:
-        """Return the text."""
-        return value
+    def get_attribute(self, instance: Any) -> str:  # noqa: ARG002 (DRF's signature)
+        """Return the key, whatever the instance."""
+        key: str = settings.STRIPE_PUBLISHABLE_KEY
+        return key

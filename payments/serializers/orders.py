@@ -1,4 +1,4 @@
-"""Orders, as those who are part of them see them."""
+"""Orders."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import UTCDateTimeField
+from auctioncraft.api.fields import MoneyOutputField, UTCDateTimeField
 from payments import stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.serializers.fields import AmountField
 from payments.serializers.refunds import DisputeSerializer, RefundSerializer, SurplusSerializer
 
 
@@ -22,94 +21,93 @@ class OrderProductSerializer(serializers.Serializer):
 
 
 class OrderPartySerializer(serializers.Serializer):
-    """A party to an order, as the other one may know it."""
+    """The buyer or seller of an order."""
 
     id = serializers.IntegerField()
     display_name = serializers.CharField()
 
 
 class OrderSerializer(serializers.Serializer):
-    """An order for its buyer, its seller or staff. Wants `now` (UTC) and `user_id` in its context."""
+    """An order. The context has the request and the time `now`, read once for all orders of a list."""
 
     id = serializers.IntegerField()
     product = OrderProductSerializer()
     buyer = OrderPartySerializer()
     seller = OrderPartySerializer()
-    role = serializers.SerializerMethodField(help_text="The caller's part in it; null for staff.")
-    hammer_price = AmountField()
-    buyers_premium = AmountField()
-    shipping = AmountField()
-    total = AmountField()
-    refunded = AmountField(help_text="What has gone back to the buyer of it.")
+    role = serializers.SerializerMethodField(help_text="Your role in the order; null for staff.")
+    hammer_price = MoneyOutputField()
+    buyers_premium = MoneyOutputField()
+    shipping = MoneyOutputField()
+    total = MoneyOutputField(help_text="Hammer price, buyer's premium and shipping.")
+    refunded = MoneyOutputField(help_text="The amount refunded to the buyer.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=Order.Status.choices)
     payable_by_card = serializers.SerializerMethodField(
-        help_text="False if no card can be charged its total: Stripe has a least and a most, and takes two decimals."
+        help_text="Whether Stripe can charge the total: it has a minimum, a maximum and two decimals."
     )
-    due_at = UTCDateTimeField()
+    due_at = UTCDateTimeField(help_text="When the order expires if it is not paid.")
     paid_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
     server_time = serializers.SerializerMethodField()
 
     @extend_schema_field({"type": ["string", "null"], "enum": ["buyer", "seller", None]})
     def get_role(self, order: Order) -> str | None:
-        """Return what the caller is in this order."""
-        parts = {order.seller_id: "seller", order.buyer_id: "buyer"}
-        return parts.get(self.context["user_id"])
+        """Return the caller's role."""
+        return {order.seller_id: "seller", order.buyer_id: "buyer"}.get(self.context["request"].user.pk)
 
     @extend_schema_field(UTCDateTimeField())
-    def get_server_time(self, order: Order) -> Any:  # noqa: ARG002 (DRF's signature)
-        """Return the moment of this answer."""
+    def get_server_time(self, _: Order) -> Any:
+        """Return the time of the response."""
         return self.context["now"]
 
     def get_payable_by_card(self, order: Order) -> bool:
-        """Return whether a card could be charged its total."""
+        """Return whether a card can be charged the total."""
         return stripe_gateway.can_charge(amount=order.total, currency=order.currency)
 
 
 class OrderEventSerializer(serializers.Serializer):
-    """One thing that happened to an order; who did it is told by their part in it alone."""
+    """An event in the history of an order."""
 
     kind = serializers.ChoiceField(choices=OrderEvent.Kind.choices)
-    status = serializers.ChoiceField(choices=Order.Status.choices, help_text="The order's from then on.")
-    role = serializers.ChoiceField(choices=OrderEvent.Role.choices)
+    status = serializers.ChoiceField(choices=Order.Status.choices, help_text="The status of the order after it.")
+    role = serializers.ChoiceField(choices=OrderEvent.Role.choices, help_text="Who caused it.")
     data = serializers.DictField(help_text="Amounts and reasons.")  # type: ignore[assignment]  # not Serializer.data
     at = UTCDateTimeField()
 
 
 class OrderDetailSerializer(OrderSerializer):
-    """An order with what happened to it, oldest first, and what goes back. Wants `is_staff` in its context too."""
+    """An order with its history, refunds, and for staff its surplus payments and disputes."""
 
-    history = OrderEventSerializer(many=True)
-    refunds = serializers.SerializerMethodField()
-    surplus = serializers.SerializerMethodField(help_text="Money to give back, for staff; null for others.")
-    disputes = serializers.SerializerMethodField(help_text="For staff; null for others.")
+    history = OrderEventSerializer(many=True, help_text="The events of the order, oldest first.")
+    refunds = serializers.SerializerMethodField(help_text="The refunds of the order, newest first.")
+    surplus = serializers.SerializerMethodField(help_text="Payments to refund. Only for staff, otherwise null.")
+    disputes = serializers.SerializerMethodField(help_text="The disputes of the order. Only for staff, otherwise null.")
 
     @extend_schema_field(RefundSerializer(many=True))
     def get_refunds(self, order: Order) -> Any:
-        """Return the refunds of its payments, the newest first."""
+        """Return the refunds of the order's payments, newest first."""
         refunds = [refund for payment in order.payments.all() for refund in payment.refunds.all()]
         return RefundSerializer(sorted(refunds, key=lambda refund: -refund.pk), many=True).data
 
     @extend_schema_field(SurplusSerializer(many=True, allow_null=True))
     def get_surplus(self, order: Order) -> Any:
-        """Return what came in that it could not take."""
-        if not self.context["is_staff"]:
+        """Return the surplus payments."""
+        if not self.context["request"].user.is_staff:
             return None
         surplus = [payment for payment in order.payments.all() if payment.status == Payment.Status.SURPLUS]
         return SurplusSerializer(surplus, many=True).data
 
     @extend_schema_field(DisputeSerializer(many=True, allow_null=True))
     def get_disputes(self, order: Order) -> Any:
-        """Return the disputes of its payments."""
-        if not self.context["is_staff"]:
+        """Return the disputes of the order's payments."""
+        if not self.context["request"].user.is_staff:
             return None
         disputes = [dispute for payment in order.payments.all() for dispute in payment.disputes.all()]
         return DisputeSerializer(disputes, many=True).data
 
 
 class RefundResultSerializer(serializers.Serializer):
-    """A refund that was asked for, and its order now."""
+    """The refund that was requested, and its order."""
 
     refund = RefundSerializer()
     order = OrderDetailSerializer()

@@ -1,37 +1,40 @@
-"""Sellers' accounts at Stripe, and what they are due."""
+"""Sellers' accounts at Stripe and their payouts."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import User
-from auctioncraft.api.fields import UTCDateTimeField
-from payments.models import Payout, SellerAccount
-from payments.serializers.fields import AmountField
+from auctioncraft.api.fields import MoneyOutputField, UTCDateTimeField
+from payments.models import Payout
 from payments.serializers.orders import OrderPartySerializer, OrderProductSerializer
 
 
 class SellerAccountSerializer(serializers.Serializer):
-    """How a seller's account for payouts stands: a `SellerAccount`, unsaved of one who has not begun."""
+    """A seller's connected account. Before onboarding, made from an unsaved `SellerAccount`."""
 
-    connect = serializers.SerializerMethodField(help_text="Whether this house pays through Stripe, or by hand.")
-    state = serializers.ChoiceField(choices=User.SellerState.choices, help_text="How far the onboarding has come.")
-    details_submitted = serializers.BooleanField()
-    charges_enabled = serializers.BooleanField()
-    payouts_enabled = serializers.BooleanField()
+    connect = serializers.SerializerMethodField(
+        help_text="Whether sellers are paid with Stripe Connect. If not, staff pay them manually."
+    )
+    state = serializers.ChoiceField(choices=User.SellerState.choices, help_text="The state of the onboarding.")
+    details_submitted = serializers.BooleanField(help_text="Whether the onboarding was completed.")
+    charges_enabled = serializers.BooleanField(help_text="Whether the account can receive payments.")
+    payouts_enabled = serializers.BooleanField(help_text="Whether Stripe can send payouts to the seller's bank.")
     requirements = serializers.ListField(
-        child=serializers.CharField(), help_text="What Stripe still wants to know, by its own names."
+        child=serializers.CharField(), help_text="The information that Stripe still needs, by Stripe's field names."
     )
 
-    def get_connect(self, account: SellerAccount) -> bool:  # noqa: ARG002 (DRF's signature)
-        """Return it."""
+    def get_connect(self, _: Any) -> bool:
+        """Return the setting."""
         connect: bool = settings.STRIPE_CONNECT
         return connect
 
 
 class OnboardingSerializer(serializers.Serializer):
-    """Where to send the seller: to Stripe's pages, once, at once. Never by mail: whoever has the link is let in."""
+    """A link to Stripe's onboarding pages. It works once: redirect at once and do not send it by email."""
 
     url = serializers.CharField(source="link.url")
     expires_at = UTCDateTimeField(source="link.expires_at")
@@ -39,21 +42,21 @@ class OnboardingSerializer(serializers.Serializer):
 
 
 class PayoutSerializer(serializers.Serializer):
-    """What a seller is due of one paid order."""
+    """What the seller receives of a paid order."""
 
     id = serializers.IntegerField()
-    order = serializers.IntegerField(source="order_id")
+    order = serializers.IntegerField(source="order_id", help_text="The ID of the order.")
     product = OrderProductSerializer(source="order.product")
     seller = OrderPartySerializer()
     currency = serializers.CharField()
-    gross = AmountField(help_text="What the buyer paid.")
-    fee = AmountField(help_text="What the house keeps of it.")
-    amount = AmountField(help_text="What the seller is due of it.")
-    reversed = AmountField(source="clawed_back", help_text="Their share of what the buyer got back.")
-    sent = AmountField(source="transferred", help_text="What they have of it now.")
-    due = AmountField(source="owed", help_text="What they are still to get; below zero, to give back.")
+    gross = MoneyOutputField(help_text="The amount that the buyer paid.")
+    fee = MoneyOutputField(help_text="Our commission and the buyer's premium.")
+    amount = MoneyOutputField(help_text="The seller's share: gross less fee.")
+    reversed = MoneyOutputField(source="clawed_back", help_text="The seller's share of refunds and lost disputes.")
+    sent = MoneyOutputField(source="transferred", help_text="The amount that the seller has received.")
+    due = MoneyOutputField(source="owed", help_text="The amount still to pay; negative if the seller owes it.")
     route = serializers.ChoiceField(choices=Payout.Route.choices)
     status = serializers.ChoiceField(choices=Payout.Status.choices)
-    blocked_by = serializers.CharField(help_text="disputed or not_onboarded, if it is blocked.")
+    blocked_by = serializers.CharField(help_text="Why it is blocked: disputed, not_onboarded, or empty.")
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(allow_null=True)

@@ -231,6 +231,6 @@ def test_a_misspelt_amount_is_not_all_of_it(vendor, paid):
     answer = refund(vendor, paid, ammount="10.00")
     assert (answer.status_code, answer.json()["errors"]) == (
         400,
-        {"amount": ["Say how much, or leave out ammount to refund all that is left."]},
+        {"amount": ["Enter an amount, or remove ammount to refund everything that is left."]},
     )
     assert not Refund.objects.exists()

@@ -1,1 +1,1 @@
-"""The payment calls. Who may do what, and whether, is in services."""
+"""The views of the payments API."""

@@ -1,10 +1,9 @@
-"""The cards one keeps for later."""
+"""Saved cards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -24,28 +23,22 @@ if TYPE_CHECKING:
 
 
 class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
-    """The caller's own saved cards, the newest first. Another's is not found."""
+    """List your saved cards, newest first."""
 
     queryset = SavedCard.objects.none()
     serializer_class = serializers.CardSerializer
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[SavedCard]:
-        """Return what the caller may see."""
+        """Return the caller's cards."""
         return SavedCard.objects.filter(user_id=current_user(self.request).pk)
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses={200: serializers.CardSetupSerializer})
     @action(detail=False, methods=["post"], url_path="setup")
     def begin_setup(self, request: Request) -> Response:
-        """Begin to save a card: a SetupIntent for Stripe.js. Its number goes from the browser to Stripe, not to us."""
-        begun = cards.start_card_setup(user_id=current_user(request).pk, idempotency_key=idempotency_key(request))
-        return Response(
-            {
-                "client_secret": begun.client_secret,
-                "setup_intent_id": begun.id,
-                "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
-            }
-        )
+        """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe."""
+        setup = cards.start_card_setup(user_id=current_user(request).pk, idempotency_key=idempotency_key(request))
+        return Response(serializers.CardSetupSerializer(setup).data)
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY_HEADER],
@@ -53,24 +46,24 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         responses={201: serializers.CardSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Keep the card that Stripe.js has saved, without waiting for Stripe's event. Repeated, the same card."""
-        asked = serializers.SaveCardSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        """Save the card of a SetupIntent that Stripe.js has confirmed. Repeating it returns the same card."""
+        body = serializers.SaveCardSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
         key = idempotency_key(request)
-        saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **asked.validated_data)
+        saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **body.validated_data)
         return Response(self.get_serializer(saved).data, status=201)
 
     @extend_schema(request=serializers.UpdateCardSerializer, responses=serializers.CardSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Have one's wins charged to this card at once, or not any more."""
-        asked = serializers.UpdateCardSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        charge = asked.validated_data["charge_when_winning"]
+        """Turn automatic charges of this card on or off."""
+        body = serializers.UpdateCardSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        charge = body.validated_data["charge_when_winning"]
         card = cards.set_auto_charge(user_id=current_user(request).pk, card_id=int(pk), charge=charge)
         return Response(self.get_serializer(card).data)
 
-    @extend_schema(responses={204: OpenApiResponse(description="Removed, at Stripe too.")})
+    @extend_schema(responses={204: OpenApiResponse(description="Removed.")})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Remove a card, at Stripe first: if Stripe is away, nothing is changed."""
+        """Remove a card here and at Stripe. If Stripe does not answer, nothing changes."""
         cards.remove_card(user_id=current_user(request).pk, card_id=int(pk))
         return Response(status=204)

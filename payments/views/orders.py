@@ -1,4 +1,4 @@
-"""The orders one buys or sells in."""
+"""Orders, refunds and receipts."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
-# It brings its own style and loads nothing.
-_PAGE: Final = {
+# The page has inline styles and loads nothing.
+_RECEIPT_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 }
 
 
 class OrderViewSet(ReadOnlyModelViewSet):
-    """The orders one buys or sells in; staff see all of them."""
+    """Orders in which you are the buyer or the seller. Staff see all orders."""
 
     serializer_class = serializers.OrderSerializer
     lookup_value_regex = "[0-9]{1,18}"
@@ -39,17 +39,17 @@ class OrderViewSet(ReadOnlyModelViewSet):
     filterset_class = OrderFilter
 
     def get_queryset(self) -> QuerySet[Order]:
-        """Return what the caller may see."""
+        """Return the orders that the caller may see."""
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
         return orders if self.action == "list" else orders.with_money()  # type: ignore[attr-defined]
 
     def get_serializer_class(self) -> type[serializers.OrderSerializer]:
-        """Add its history to one order, not to each of a list."""
+        """Return a single order with its history."""
         return serializers.OrderSerializer if self.action == "list" else serializers.OrderDetailSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Add whose answer it is, and when."""
-        return {**super().get_serializer_context(), **order_context(self.request)}
+        """Add the time of the response."""
+        return {**super().get_serializer_context(), "now": clock.now()}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY_HEADER],
@@ -58,14 +58,14 @@ class OrderViewSet(ReadOnlyModelViewSet):
     )
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: str) -> Response:
-        """Refund a part or all of what was paid: the order's seller and staff; staff alone what was paid too much."""
-        asked = serializers.RefundRequestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        """Refund a payment fully or in part. For the seller and staff; surplus payments are refunded by staff."""
+        body = serializers.RefundRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
         made = refunds.refund_order(
             order_id=int(pk),
             actor=current_user(request),
             idempotency_key=idempotency_key(request),
-            **asked.validated_data,
+            **body.validated_data,
         )
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
         result = serializers.RefundResultSerializer(answer, context=self.get_serializer_context())
@@ -74,22 +74,16 @@ class OrderViewSet(ReadOnlyModelViewSet):
     @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
     def receipt(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
-        """Return the order's receipt as a page; before it is paid, a statement of what is due."""
-        return HttpResponse(receipts.render_html(receipts.build_receipt(self.get_object())), headers=_PAGE)
+        """Return the receipt as an HTML page or, before payment, a statement of what is due."""
+        return HttpResponse(receipts.render_html(receipts.build_receipt(self.get_object())), headers=_RECEIPT_HEADERS)
 
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="receipt/pdf")
     def receipt_pdf(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
-        """Return the order's receipt as a PDF."""
+        """Return the receipt as a PDF."""
         receipt = receipts.build_receipt(self.get_object())
         return HttpResponse(
             receipts.render_pdf(receipt, at=clock.now()),
             content_type="application/pdf",
             headers={"Content-Disposition": f'attachment; filename="{receipt.number}.pdf"'},
         )
-
-
-def order_context(request: Request) -> dict[str, Any]:
-    """Return the context that serializers of orders want."""
-    user = current_user(request)
-    return {"now": clock.now(), "user_id": user.pk, "is_staff": user.is_staff}

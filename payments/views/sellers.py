@@ -1,4 +1,4 @@
-"""What sellers see of their money: their account at Stripe, their payouts."""
+"""Sellers' accounts at Stripe and payouts."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 
 class SellerViewSet(ParseBodyMixin, ViewSet):
-    """The caller's own account for payouts."""
+    """Your account for payouts."""
 
     @extend_schema(responses={200: serializers.SellerAccountSerializer})
     @action(detail=False, methods=["get"])
     def seller(self, request: Request) -> Response:
-        """Return how one's account for payouts stands, as Stripe last told."""
+        """Return the state of your account for payouts, as last reported by Stripe."""
         account = sellers.find_account(user_id=current_user(request).pk) or SellerAccount()
         return Response(serializers.SellerAccountSerializer(account).data)
 
     @extend_schema(request=None, responses={200: serializers.OnboardingSerializer})
     @action(detail=False, methods=["post"], url_path="seller/onboard")
     def onboard(self, request: Request) -> Response:
-        """Begin, or go on with, setting up one's account for payouts: a link to Stripe's pages, good once."""
+        """Start or continue the onboarding at Stripe. Returns a link that works once."""
         return Response(serializers.OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 
 class PayoutViewSet(ListModelMixin, GenericViewSet):
-    """What one is due of the orders one sold in, the newest first; staff see all."""
+    """List your payouts, newest first. Staff see all payouts."""
 
     serializer_class = serializers.PayoutSerializer
     queryset = Payout.objects.none()
     filterset_class = PayoutFilter
 
     def get_queryset(self) -> QuerySet[Payout]:
-        """Return what the caller may see."""
+        """Return the payouts that the caller may see."""
         user = current_user(self.request)
         payouts = Payout.objects.select_related("order__product", "seller")
         return payouts if user.is_staff else payouts.filter(seller_id=user.pk)

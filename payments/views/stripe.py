@@ -1,4 +1,4 @@
-"""What Stripe calls."""
+"""Stripe's webhook."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class EventParser(BaseParser):
-    """The raw body whatever it says it is: the signature is over its bytes. Over 256 KB is 413, unread."""
+    """Returns the raw body, over which the signature is made, whatever its content type."""
 
     media_type = "*/*"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:  # noqa: ARG002
-        """Return the bytes. Raises BodyTooLarge."""
+        """Return the bytes. Raises BodyTooLarge over 256 KB, without reading if the length is given."""
         if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > webhooks.MAX_BODY:
             raise BodyTooLarge
         return read_body(stream, webhooks.MAX_BODY)
 
 
 class StripeViewSet(ViewSet):
-    """What Stripe calls."""
+    """Webhooks of Stripe."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -55,7 +55,7 @@ class StripeViewSet(ViewSet):
     )
     @action(detail=False, methods=["post"])
     def webhook(self, request: Request) -> Response:
-        """Take a signed event. 200: it is kept, and acted on or flagged for staff. Else: send it again."""
+        """Receive an event. 200 means stored and processed, or flagged for staff; otherwise Stripe sends it again."""
         payload = request.data if isinstance(request.data, bytes) else b""
         webhooks.receive(payload=payload, signature=request.headers.get("Stripe-Signature", ""))
-        return Response({"received": True})
+        return Response(serializers.WebhookReceivedSerializer({"received": True}).data)
