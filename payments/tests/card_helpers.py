@@ -1,4 +1,4 @@
-"""Buyers who have saved a card, as in life: set up, confirmed in the browser, kept."""
+"""Buyers with saved cards: set up, confirmed in the browser, saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ URL = "/api/payments/cards/"
 
 
 def set_up(caller: APIClient, double: Double, card: str = "pm_card_visa") -> str:
-    """Begin to save a card and finish it in the browser; return the SetupIntent's id."""
+    """Start saving a card and confirm it in the browser; return the SetupIntent's id."""
     begun = caller.post(f"{URL}setup/")
     assert begun.status_code == 200, begun.content
     setup = begun.json()["setup_intent_id"]
@@ -26,7 +26,7 @@ def set_up(caller: APIClient, double: Double, card: str = "pm_card_visa") -> str
 
 
 def save(caller: APIClient, double: Double, card: str = "pm_card_visa", *, charge: bool = False) -> SavedCard:
-    """Save a card; with `charge`, one that wins are charged to."""
+    """Save a card; with `charge`, choose it for automatic charges."""
     kept = caller.post(URL, {"setup_intent_id": set_up(caller, double, card)})
     assert kept.status_code == 201, kept.content
     if charge:
@@ -36,5 +36,5 @@ def save(caller: APIClient, double: Double, card: str = "pm_card_visa", *, charg
 
 
 def at_stripe(double: Double, payment_method_id: str) -> dict[str, Any]:
-    """Return a payment method as the double holds it."""
+    """Return a payment method of the double."""
     return double.get(f"/v1/payment_methods/{payment_method_id}")

@@ -1,4 +1,4 @@
-"""Sellers with an account at the double, and what it has sent them."""
+"""Sellers with connected accounts at the double, and their transfers."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _numbers = itertools.count(1)
 
 
 def read(double, path, **params):
-    """Read from the double, as Stripe's dashboard would."""
+    """Read from the double's API."""
     return double.get(path, **params)
 
 
 def transfers(double, account):
-    """Return the amounts, ids and what came back of the transfers to an account, the oldest first."""
+    """Return (amount, amount_reversed) of the transfers to an account, oldest first."""
     found = read(double, "/v1/transfers", destination=account.stripe_account_id, limit=100)["data"]
     return [(transfer["amount"], transfer["amount_reversed"]) for transfer in found[::-1]]
 
 
 def complete_onboarding(url, outcome="complete"):
-    """Fill in Stripe's pages, whose link this is, or leave them; return where they lead."""
+    """Complete or leave Stripe's onboarding pages; return the URL they redirect to."""
     answer = requests.post(url, data={"outcome": outcome, "page": "1"}, allow_redirects=False, timeout=10)
     return answer.headers["Location"]
 
 
 def about(account):
-    """What Stripe says of an account in an event."""
+    """Return the account object of an event."""
     return {"object": "account", "id": account.stripe_account_id}
 
 
 def refresh(account):
-    """Read an account again, as account.updated makes us."""
+    """Update an account from Stripe, as the account.updated event does."""
     event = StripeEvent(id="evt_account", type="account.updated", payload={"data": {"object": about(account)}})
     found = sellers.read_event(event)
     with transaction.atomic():
@@ -47,7 +47,7 @@ def refresh(account):
 
 
 def post_account_updated(client, account, **fields):
-    """Have Stripe tell of an account by webhook."""
+    """Deliver an account.updated event; return the stored event."""
     event = {
         "id": f"evt_account_{next(_numbers)}",
         "object": "event",
@@ -62,6 +62,6 @@ def post_account_updated(client, account, **fields):
 
 
 def onboarded(user):
-    """Onboard a seller to the end; return their account, as Stripe describes it."""
+    """Complete a seller's onboarding; return the account."""
     complete_onboarding(sellers.onboard(user=user).link.url)
     return refresh(SellerAccount.objects.get(user=user))

@@ -1,4 +1,4 @@
-"""Orders that go unpaid, for the tests of what becomes of them."""
+"""Orders that expire unpaid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def expire(product):
 
 
 def expire_without_stripe(product):
-    """Let its order expire though Stripe could not be asked: what might be paid there is left over."""
+    """Let the order expire without asking Stripe: its intent stays open there."""
     advance_time(product, days=15)
     expire(product)
 

@@ -1,4 +1,4 @@
-"""Paid orders and what becomes of their payouts, written by the services, for the tests of payouts."""
+"""Paid orders and changes of their payouts, made by the services without Stripe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ABLE = {"transfers_active": True, "payouts_enabled": True}
 
 
 def pay(order, **fields):
-    """Have money come in for an order."""
+    """Pay an order; return its payout."""
     with transaction.atomic():
         now = clock.now()
         payment = Payment.objects.create(
@@ -28,8 +28,8 @@ def pay(order, **fields):
     return Payout.objects.get(order=order)
 
 
-def take_back(payout, amount, **fields):
-    """Have the buyer get `amount` back."""
+def claw_back(payout, amount, **fields):
+    """Claw back the seller's share of a refund of `amount`."""
     payment = Payment.objects.get(order=payout.order)
     with transaction.atomic():
         payouts.claw_back(order=payout.order, payment=payment, amount=Decimal(amount), at=clock.now(), **fields)
@@ -37,8 +37,8 @@ def take_back(payout, amount, **fields):
     return payout
 
 
-def give_back(payout, amount):
-    """Have a refund of `amount` fail after all."""
+def restore(payout, amount):
+    """Restore the seller's share after a refund of `amount` failed."""
     payment = Payment.objects.get(order=payout.order)
     with transaction.atomic():
         payouts.restore(order=payout.order, payment=payment, amount=Decimal(amount))
@@ -47,7 +47,7 @@ def give_back(payout, amount):
 
 
 def dispute(payout):
-    """Have the buyer's bank dispute what paid it."""
+    """Open a dispute of the payment."""
     return Dispute.objects.create(
         payment=Payment.objects.get(order=payout.order), stripe_dispute_id="dp_1", amount=payout.gross, currency="USD",
         status="needs_response", opened_at=clock.now(),

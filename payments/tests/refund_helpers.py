@@ -1,4 +1,4 @@
-"""Paid orders, and what goes back of them, for the tests of refunds and disputes."""
+"""Paid orders, their refunds and disputes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ URL = "/api/payments/orders/"
 
 
 def pay(client, double, winner, product, card="pm_card_visa"):
-    """Pay the winner's order with this card, and have Stripe tell of it; return the order."""
+    """Pay the winner's order with this card and deliver the event; return the order."""
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id, card)
     post_event_about(client, "payment_intent.succeeded", double.intent(intent_id), event_id=f"evt_{intent_id}")
@@ -17,14 +17,14 @@ def pay(client, double, winner, product, card="pm_card_visa"):
 
 
 def post_event_about(client, kind, subject, *, event_id="evt_1"):
-    """Deliver an event about this object; return what became of it."""
+    """Deliver an event about this object; return the stored event."""
     answer = post_event(client, build_event(subject, kind, event_id))
     assert answer.status_code == 200, answer.content
     return StripeEvent.objects.get(pk=event_id)
 
 
 def post_refund_event(client, order, kind="refund.updated", *, event_id="evt_1"):
-    """Deliver an event that says only which payment has something new: the rest is read again."""
+    """Deliver a refund event that names only the payment: its refunds are read from Stripe."""
     payment = order.payments.get(received__isnull=False)
     return post_event_about(
         client, kind, {"object": "refund", "payment_intent": payment.stripe_intent_id}, event_id=event_id
@@ -32,18 +32,18 @@ def post_refund_event(client, order, kind="refund.updated", *, event_id="evt_1")
 
 
 def refund(caller, order, key=None, **body):
-    """Call the action."""
+    """Call the refund action."""
     headers = {"Idempotency-Key": key} if key else {}
     return caller.post(f"{URL}{order.pk}/refund/", body, format="json", headers=headers)
 
 
 def outcome(answer):
-    """Return the status of an answer, and its code if it is a refusal."""
+    """Return the status of a response and its error code, if any."""
     return answer.status_code, answer.json().get("code")
 
 
 def at_stripe(double, order):
-    """Return the refunds of an order's payments at Stripe, the oldest first."""
+    """Return the refunds of an order's payments at Stripe, oldest first."""
     found = []
     for payment in order.payments.order_by("pk"):
         params = {"payment_intent": payment.stripe_intent_id}
@@ -52,14 +52,14 @@ def at_stripe(double, order):
 
 
 def in_dashboard(double, order, **params):
-    """Refund as staff do in Stripe's dashboard."""
+    """Make a refund in Stripe's dashboard."""
     made = double.post("/v1/refunds", payment_intent=order.payments.get().stripe_intent_id, **params)
     assert made["object"] == "refund", made
     return made
 
 
 def refund_totals(order):
-    """Return what an order and its payments count as refunded, and how its refunds stand."""
+    """Return the refunded amount of the order and of each payment, and the status of each refund."""
     order.refresh_from_db()
     payments = Payment.objects.filter(order=order).order_by("pk")
     refunds_reserved = [str(payment.refunds_reserved) for payment in payments]
@@ -71,6 +71,6 @@ def refund_totals(order):
 
 
 def kinds(order):
-    """Return what happened to an order, after it was paid."""
+    """Return the kinds of the order's events after it was paid."""
     happened = list(OrderEvent.objects.filter(order=order).order_by("pk").values_list("kind", flat=True))
     return happened[happened.index("paid") + 1 :]

@@ -1,4 +1,4 @@
-"""The admin of money: to look at, not to touch."""
+"""The admin of payments is read-only."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ PAGES = (
 
 @pytest.fixture
 def admin(client, settings):
-    """Somebody who may do everything."""
+    """A superuser."""
     client.force_login(factories.user("admin@example.com", is_staff=True, is_superuser=True))
     return client
 
 
 @pytest.fixture
 def rows(order):
-    """One of each."""
+    """One row of each model."""
     payment = Payment.objects.create(order=order, amount=order.total, currency="USD")
     return {
         "order": order,
@@ -60,7 +60,7 @@ def rows(order):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_lists_filters_search_and_pages_work(admin, rows, page):
+def test_admin_lists_filter_search_and_paginate(admin, rows, page):
     url = f"/admin/payments/{page}/"
     for query in ("", "?q=1", "?q=evt", "?status=paid", "?attention=flagged", "?attention=waiting", "?outcome=differs"):
         assert admin.get(url + query, follow=True).status_code == 200
@@ -68,7 +68,7 @@ def test_lists_filters_search_and_pages_work(admin, rows, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_added_changed_or_deleted(admin, rows, page):
+def test_admin_pages_allow_no_add_change_or_delete(admin, rows, page):
     url = f"/admin/payments/{page}/"
     pk = rows[page].pk
     assert admin.get(f"{url}add/").status_code == 403
@@ -76,7 +76,7 @@ def test_nothing_is_added_changed_or_deleted(admin, rows, page):
     assert admin.post(f"{url}{pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_an_orders_page_costs_the_same_with_a_longer_history(admin, order, django_assert_max_num_queries):
+def test_admin_order_page_with_longer_history_takes_the_same_queries(admin, order, django_assert_max_num_queries):
     page = f"/admin/payments/order/{order.pk}/change/"
     admin.get(page)
     with django_assert_max_num_queries(30) as few:

@@ -1,4 +1,4 @@
-"""What staff do about payouts in the admin: mark what they paid, and take the report with them."""
+"""Admin actions of payouts: mark as paid, download as CSV."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def payout(order):
-    """To be paid by hand."""
+    """A payout to be paid manually."""
     now = clock.now()
     payment = Payment.objects.create(
         order=order, amount=order.total, currency="USD", status="succeeded", received=order.total,
@@ -35,7 +35,7 @@ def admin_messages(answer):
     return re.sub(r"\s+", " ", answer.content.decode())
 
 
-def test_staff_mark_a_payout_as_paid_once(payout):
+def test_mark_paid_by_staff_is_recorded_once(payout):
     clerk = admin_pages.clerk("view_payout", "change_payout")
     assert "19.99 USD is with the seller." in admin_messages(act(clerk, Payout, "mark_paid", [payout]))
     payout.refresh_from_db()
@@ -46,14 +46,14 @@ def test_staff_mark_a_payout_as_paid_once(payout):
     assert OrderEvent.objects.filter(kind="paid_out").count() == 1
 
 
-def test_who_may_only_look_marks_nothing(payout):
+def test_mark_paid_without_permission_changes_nothing(payout):
     clerk = admin_pages.clerk("view_payout")
     act(clerk, Payout, "mark_paid", [payout])
     payout.refresh_from_db()
     assert payout.status == "due"
 
 
-def test_staff_download_the_report_of_what_they_chose(payout):
+def test_download_returns_the_report_of_the_selected_payouts(payout):
     clerk = admin_pages.clerk("view_payout")
     answer = act(clerk, Payout, "download", [payout])
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -62,13 +62,13 @@ def test_staff_download_the_report_of_what_they_chose(payout):
     assert (row["order"], row["seller_email"], row["due_now"]) == (str(payout.order_id), payout.seller.email, "19.99")
 
 
-def test_who_may_not_look_downloads_nothing(payout):
+def test_download_without_permission_is_refused(payout):
     clerk = admin_pages.clerk("view_order")
     assert act(clerk, Payout, "download", [payout]).status_code == 403
     assert clerk.get(page(Payout)).status_code == 403
 
 
-def test_payouts_are_not_typed(payout):
+def test_payout_page_is_read_only(payout):
     operator = admin_pages.operator()
     assert operator.get(page(Payout, "add")).status_code == 403
     assert operator.post(page(Payout, "change", payout.pk), {"status": "paid"}).status_code == 403

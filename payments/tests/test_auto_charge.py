@@ -1,4 +1,4 @@
-"""The winner's saved card is charged at the close, if they asked for it: once, whatever breaks."""
+"""The winner's chosen card is charged after the close, once, whatever fails."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def won(seller, bidder, price="19.99", **fields):
 
 
 def charges(double, order):
-    """Return what Stripe charged, or tried to, for an order."""
+    """Return the statuses of the charges of an order at Stripe."""
     ids = [payment.stripe_intent_id for payment in order.payments.all()]
     found = double.get("/v1/charges", limit=100)["data"]
     return sorted(row["status"] for row in found if row["payment_intent"] in ids)
 
 
 def intents_of(double, order):
-    """Return the intents that Stripe has for an order: all that its buyer, in one test, ever had."""
+    """Return the intents of the order's buyer at Stripe."""
     customer = Customer.objects.get(user_id=order.buyer_id).stripe_customer_id
     return [intent for intent in double.intents() if intent["customer"] == customer]
 
@@ -69,7 +69,7 @@ def kinds(order):
     return list(order.history.values_list("kind", "role"))
 
 
-def test_a_win_is_charged_to_the_card_that_was_chosen(double, winner, seller, bidder, outcomes):
+def test_auto_charge_charges_the_chosen_card(double, winner, seller, bidder, outcomes):
     save(winner, double, "pm_card_mastercard")
     card = save(winner, double, charge=True)
     order = won(seller, bidder)
@@ -87,7 +87,7 @@ def test_a_win_is_charged_to_the_card_that_was_chosen(double, winner, seller, bi
 
 
 @pytest.mark.parametrize("price", ["500", "1.230"], ids=["JPY", "KWD"])
-def test_in_the_currency_of_the_order(double, winner, seller, bidder, price):
+def test_auto_charge_uses_the_currency_of_the_order(double, winner, seller, bidder, price):
     save(winner, double, charge=True)
     order = won(seller, bidder, price, currency="JPY" if price == "500" else "KWD")
     auto_charge.charge_winners()
@@ -95,22 +95,22 @@ def test_in_the_currency_of_the_order(double, winner, seller, bidder, price):
     assert double.intent(order.payments.get().stripe_intent_id)["amount_received"] == int(price.replace(".", ""))
 
 
-def test_a_card_that_was_not_chosen_is_not_charged(double, winner, seller, bidder):
+def test_auto_charge_without_chosen_card_does_nothing(double, winner, seller, bidder):
     save(winner, double)
     assert won(seller, bidder).auto_charge == ""
 
 
-def test_a_house_that_does_not_charge_winners_charges_nobody(double, winner, seller, bidder, settings):
+def test_auto_charge_when_disabled_charges_nobody(double, winner, seller, bidder, settings):
     save(winner, double, charge=True)
     first = won(seller, bidder)
     settings.AUTO_CHARGE = False
     assert won(seller, bidder).auto_charge == ""
-    # Nor who was to be charged when it still did.
+    # Nor orders that were due when it was enabled.
     auto_charge.charge_winners()
     assert (*statuses(first), intents_of(double, first)) == ("awaiting_payment", [])
 
 
-def test_who_changes_their_mind_before_the_sweep_is_not_charged(double, winner, seller, bidder):
+def test_auto_charge_unset_before_the_job_is_not_made(double, winner, seller, bidder):
     card = save(winner, double, charge=True)
     order = won(seller, bidder)
     winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False})
@@ -125,7 +125,7 @@ def test_who_changes_their_mind_before_the_sweep_is_not_charged(double, winner, 
         ("pm_card_chargeCustomerFail", "generic_decline"),
     ],
 )
-def test_a_declined_card_is_tried_once_and_the_order_stays_payable(
+def test_auto_charge_declined_is_tried_once_and_the_order_stays_payable(
     client, double, winner, seller, bidder, outcomes, card, reason
 ):
     save(winner, double, card, charge=True)
@@ -134,18 +134,18 @@ def test_a_declined_card_is_tried_once_and_the_order_stays_payable(
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "open", "done")
     payment = order.payments.get()
     assert (payment.last_error, charges(double, order), outcomes) == (reason, ["failed"], [])
-    # Stripe's event tells the buyer, once.
+    # Stripe's event notifies the buyer, once.
     post_event(client, build_event(double.intent(payment.stripe_intent_id), "payment_intent.payment_failed"))
     assert outcomes == ["failed"]
     assert auto_charge.charge_winners() == 0
-    # They pay by themselves, by the same intent.
+    # The buyer pays with the same intent.
     assert request_intent(winner, order.product).json()["payment_intent_id"] == payment.stripe_intent_id
     double.confirm(payment.stripe_intent_id)
     post_event(client, build_event(double.intent(payment.stripe_intent_id), "payment_intent.succeeded", "evt_2"))
     assert (*statuses(order), outcomes) == ("paid", "succeeded", ["failed", "paid"])
 
 
-def test_a_card_that_is_gone_at_stripe_is_not_charged_and_its_owner_is_told(double, winner, seller, bidder, outcomes):
+def test_auto_charge_of_card_detached_at_stripe_fails_and_is_announced(double, winner, seller, bidder, outcomes):
     card = save(winner, double, charge=True)
     order = won(seller, bidder)
     double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
@@ -154,7 +154,7 @@ def test_a_card_that_is_gone_at_stripe_is_not_charged_and_its_owner_is_told(doub
     assert order.history.get(kind=OrderEvent.Kind.PAYMENT_FAILED).role == "system"
 
 
-def test_an_amount_that_no_card_takes_is_left_to_the_house(double, winner, seller, bidder, outcomes):
+def test_auto_charge_of_unchargeable_amount_is_not_made(double, winner, seller, bidder, outcomes):
     save(winner, double, charge=True)
     order = won(seller, bidder, "1.234", currency="KWD")
     auto_charge.charge_winners()
@@ -164,7 +164,7 @@ def test_an_amount_that_no_card_takes_is_left_to_the_house(double, winner, selle
 
 
 @pytest.mark.parametrize("card", ["pm_card_threeDSecure2Required", "pm_usBankAccount_processing"])
-def test_who_is_paying_already_is_not_charged_beside_it(double, winner, seller, bidder, card):
+def test_auto_charge_while_the_buyer_is_paying_is_not_made(double, winner, seller, bidder, card):
     save(winner, double, charge=True)
     order = won(seller, bidder)
     intent = request_intent(winner, order.product).json()["payment_intent_id"]
@@ -174,7 +174,7 @@ def test_who_is_paying_already_is_not_charged_beside_it(double, winner, seller, 
     assert (double.intent(intent), Order.objects.get().auto_charge) == (before, "done")
 
 
-def test_who_was_declined_at_the_checkout_is_not_charged_beside_it(double, winner, seller, bidder):
+def test_auto_charge_after_a_declined_checkout_is_not_made(double, winner, seller, bidder):
     save(winner, double, charge=True)
     order = won(seller, bidder)
     double.confirm(request_intent(winner, order.product).json()["payment_intent_id"], "pm_card_chargeDeclined")
@@ -182,18 +182,18 @@ def test_who_was_declined_at_the_checkout_is_not_charged_beside_it(double, winne
     assert (*statuses(order), charges(double, order)) == ("awaiting_payment", "open", ["failed"])
 
 
-def test_who_has_paid_is_not_charged(client, double, winner, seller, bidder):
+def test_auto_charge_after_payment_is_not_made(client, double, winner, seller, bidder):
     save(winner, double, charge=True)
     order = won(seller, bidder)
     intent = request_intent(winner, order.product).json()["payment_intent_id"]
     double.confirm(intent)
-    # The webhook is late.
+    # The event was not delivered yet.
     auto_charge.charge_winners()
     assert (*statuses(order), order.auto_charge, charges(double, order)) == ("paid", "succeeded", "done", ["succeeded"])
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_side_by_side_charge_once(slow_double, as_user, seller, bidder):
+def test_auto_charge_by_concurrent_workers_charges_once(slow_double, as_user, seller, bidder):
     save(as_user(bidder), slow_double, charge=True)
     order = won(seller, bidder)
     run_concurrently(4, auto_charge.charge_winners)
@@ -201,7 +201,7 @@ def test_workers_side_by_side_charge_once(slow_double, as_user, seller, bidder):
     assert (*statuses(order), charges(slow_double, order)) == ("paid", "succeeded", ["succeeded"])
 
 
-def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bidder, settings):
+def test_auto_charge_with_stripe_unreachable_stays_due_for_a_day(double, winner, seller, bidder, settings):
     save(winner, double, charge=True)
     order = won(seller, bidder)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
@@ -215,7 +215,7 @@ def test_while_stripe_is_away_it_stays_due_for_a_day(double, winner, seller, bid
 
 @pytest.mark.parametrize("path", ["/v1/payment_intents", "/v1/payment_intents/pi_"], ids=["making", "charging"])
 @pytest.mark.parametrize("fault", ["500", "429", "reset", "timeout_after_create"])
-def test_what_fails_at_stripe_is_tried_again_and_charged_once(double, winner, seller, bidder, fault, path):
+def test_auto_charge_after_stripe_failures_charges_once(double, winner, seller, bidder, fault, path):
     save(winner, double, charge=True)
     order = won(seller, bidder)
     double.fail_next(fault, path=path)
@@ -226,11 +226,11 @@ def test_what_fails_at_stripe_is_tried_again_and_charged_once(double, winner, se
 
 
 class Killed(BaseException):
-    """As `kill -9`: nobody catches it, and an open transaction is rolled back."""
+    """Like `kill -9`: not caught, and an open transaction is rolled back."""
 
 
 def _killed_after(monkeypatch, module, name):
-    """Let `module.name` do its work the first time, and nothing come after it."""
+    """Raise Killed after the first call of `module.name`."""
     real = getattr(module, name)
 
     def work_and_die(*args, **kwargs):
@@ -254,7 +254,7 @@ def _killed_after(monkeypatch, module, name):
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_killed_at_any_point_the_next_sweep_charges_once(double, as_user, seller, bidder, monkeypatch, module, name):
+def test_auto_charge_after_a_kill_at_any_point_charges_once(double, as_user, seller, bidder, monkeypatch, module, name):
     save(as_user(bidder), double, charge=True)
     order = won(seller, bidder)
     _killed_after(monkeypatch, module, name)
@@ -270,8 +270,10 @@ def test_killed_at_any_point_the_next_sweep_charges_once(double, as_user, seller
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_stored_key_a_kill_leaves_a_second_intent(double, as_user, seller, bidder, monkeypatch):
-    """The negative control of the line above: what the key, committed before Stripe is asked, is for."""
+def test_auto_charge_without_stored_key_leaves_a_second_intent_after_a_kill(
+    double, as_user, seller, bidder, monkeypatch
+):
+    """The negative control: the key is stored before Stripe is called so that this does not happen."""
     save(as_user(bidder), double, charge=True)
     order = won(seller, bidder)
     _killed_after(monkeypatch, stripe_gateway, "create_intent")

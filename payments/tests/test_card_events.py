@@ -1,4 +1,4 @@
-"""What Stripe says of saved cards and of customers, and what becomes of them when an account is erased."""
+"""Events about saved cards and customers, and the erasure of an account with cards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def event(kind, subject, event_id="evt_1"):
 
 
 def post_card_event(client, kind, subject, event_id="evt_1"):
-    """Deliver an event; return what it was flagged with."""
+    """Deliver an event; return its flag."""
     assert post_event(client, event(kind, subject, event_id)).status_code == 200
     return StripeEvent.objects.get(pk=event_id).flag
 
@@ -37,17 +37,17 @@ def has_card(user):
     return user.has_card
 
 
-def test_a_setup_that_succeeded_is_kept_without_the_frontend(client, double, winner, bidder):
+def test_setup_succeeded_event_saves_the_card(client, double, winner, bidder):
     setup = set_up(winner, double)
     assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
     assert (SavedCard.objects.get().user, has_card(bidder)) == (bidder, True)
-    # The frontend comes second, and the event again.
+    # Then the frontend saves it, and the event is repeated.
     assert winner.post(URL, {"setup_intent_id": setup}).status_code == 201
     assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}, "evt_2") == ""
     assert SavedCard.objects.count() == 1
 
 
-def test_a_setup_of_nobody_here_is_flagged(client, double):
+def test_setup_event_of_unknown_customer_is_flagged(client, double):
     stranger = double.post("/v1/customers")["id"]
     setup = double.post("/v1/setup_intents", customer=stranger, confirm="true", payment_method="pm_card_visa")
     for number, setup_id in enumerate((setup["id"], "seti_unknown")):
@@ -56,7 +56,7 @@ def test_a_setup_of_nobody_here_is_flagged(client, double):
     assert not SavedCard.objects.exists()
 
 
-def test_a_setup_event_that_comes_after_its_card_was_removed_brings_nothing_back(client, double, winner, bidder):
+def test_setup_event_after_the_card_was_removed_saves_nothing(client, double, winner, bidder):
     setup = set_up(winner, double)
     card = winner.post(URL, {"setup_intent_id": setup}).json()["id"]
     winner.delete(f"{URL}{card}/")
@@ -64,22 +64,22 @@ def test_a_setup_event_that_comes_after_its_card_was_removed_brings_nothing_back
     assert (SavedCard.objects.exists(), has_card(bidder)) == (False, False)
 
 
-def test_a_card_that_was_detached_in_the_dashboard_is_gone(client, double, winner, bidder):
+def test_detached_event_removes_the_card(client, double, winner, bidder):
     card = save(winner, double)
     double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
     assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
     assert (SavedCard.objects.exists(), has_card(bidder)) == (False, False)
 
 
-def test_a_detachment_that_stripe_does_not_confirm_removes_nothing(client, double, winner, bidder):
-    """The event says so, and the payment method, read again, is attached."""
+def test_detached_event_that_stripe_does_not_confirm_removes_nothing(client, double, winner, bidder):
+    """The event says detached, but the payment method is attached at Stripe."""
     card = save(winner, double)
     assert post_card_event(client, "payment_method.detached", of_card(card, customer=None)) == ""
     assert has_card(bidder)
 
 
 @pytest.mark.parametrize("kind", ["updated", "automatically_updated"])
-def test_new_dates_of_a_card_are_those_that_stripe_has(client, double, winner, kind):
+def test_updated_event_stores_stripes_card_data(client, double, winner, kind):
     card = save(winner, double)
     SavedCard.objects.update(exp_year=2020, last4="0000", auto_charge=True)
     assert post_card_event(client, f"payment_method.{kind}", of_card(card)) == ""
@@ -87,7 +87,7 @@ def test_new_dates_of_a_card_are_those_that_stripe_has(client, double, winner, k
     assert (now.exp_year, now.last4, now.auto_charge) == (card.exp_year, "4242", True)
 
 
-def test_our_own_detachments_and_cards_of_no_concern_are_not_flagged(client, double, winner):
+def test_card_events_of_removed_or_unknown_cards_are_not_flagged(client, double, winner):
     card = save(winner, double)
     winner.delete(f"{URL}{card.pk}/")
     assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
@@ -96,14 +96,14 @@ def test_our_own_detachments_and_cards_of_no_concern_are_not_flagged(client, dou
     )
 
 
-def test_an_event_of_something_else_is_flagged(client, double):
+def test_card_event_about_another_object_is_flagged(client, double):
     assert (
         post_card_event(client, "payment_method.detached", {"object": "source", "id": "src_1"})
         == "unknown_payment_method"
     )
 
 
-def test_while_stripe_is_away_an_event_waits(client, double, winner, settings):
+def test_card_event_with_stripe_unreachable_is_503_and_stored(client, double, winner, settings):
     card = save(winner, double)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     client.raise_request_exception = False
@@ -113,18 +113,18 @@ def test_while_stripe_is_away_an_event_waits(client, double, winner, settings):
     assert post_card_event(client, "payment_method.detached", of_card(card)) == ""
 
 
-def test_a_customer_who_was_deleted_in_the_dashboard_is_forgotten(client, double, winner, bidder):
+def test_customer_deleted_event_unlinks_the_customer_and_cards(client, double, winner, bidder):
     save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
     double.delete(f"/v1/customers/{customer}")
     assert post_card_event(client, "customer.deleted", {"object": "customer", "id": customer}) == ""
     assert (SavedCard.objects.exists(), has_card(bidder), broken_invariants()) == (False, False, [])
-    # And may begin again.
+    # A new customer can be created.
     save(winner, double)
     assert Customer.objects.get().stripe_customer_id not in {None, customer}
 
 
-def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double, winner, bidder):
+def test_erasure_removes_cards_here_and_the_customer_at_stripe(double, winner, bidder):
     card = save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
     factories.erase_account(bidder)
@@ -136,7 +136,7 @@ def test_an_erased_account_leaves_no_card_here_and_no_customer_at_stripe(double,
     assert (method["customer"], customers.delete_due(), broken_invariants()) == (None, 0, [])
 
 
-def test_a_customer_is_deleted_when_stripe_is_back(double, winner, bidder, settings):
+def test_erasure_with_stripe_unreachable_deletes_the_customer_later(double, winner, bidder, settings):
     save(winner, double)
     factories.erase_account(bidder)
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
@@ -145,7 +145,7 @@ def test_a_customer_is_deleted_when_stripe_is_back(double, winner, bidder, setti
     assert (customers.delete_due(), Customer.objects.count()) == (1, 0)
 
 
-def test_a_customer_whose_id_never_reached_us_is_deleted_all_the_same(double, winner, bidder):
+def test_erasure_deletes_a_customer_whose_id_was_never_stored(double, winner, bidder):
     double.fail_next("timeout_after_create")
     assert winner.post(f"{URL}setup/").status_code == 503
     made = double.get("/v1/customers", limit=1)["data"][0]["id"]
@@ -154,7 +154,7 @@ def test_a_customer_whose_id_never_reached_us_is_deleted_all_the_same(double, wi
     assert customer_at(double, made)["deleted"]
 
 
-def test_nothing_is_kept_for_an_account_that_was_erased_meanwhile(client, double, winner, bidder):
+def test_setup_event_of_erased_account_saves_nothing(client, double, winner, bidder):
     setup = set_up(winner, double)
     factories.erase_account(bidder)
     assert post_card_event(client, "setup_intent.succeeded", {"object": "setup_intent", "id": setup}) == ""
@@ -163,7 +163,7 @@ def test_nothing_is_kept_for_an_account_that_was_erased_meanwhile(client, double
         cards.start_card_setup(user_id=bidder.pk)
 
 
-def test_the_export_has_the_cards_and_opens_nothing(double, winner):
+def test_export_lists_cards_without_secrets(double, winner):
     card = save(winner, double)
     answer = winner.get("/api/users/me/export/").json()
     (row,) = answer["saved_cards"]

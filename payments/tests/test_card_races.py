@@ -1,4 +1,4 @@
-"""Cards kept, removed and erased at once: each race without its lock, and its absence with it."""
+"""Cards saved, removed and erased concurrently: each race with its lock and without."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def customer(bidder):
 
 
 def keep(name):
-    """Keep a card, as an event does."""
+    """Save a card like an event does."""
 
     def work():
         found = cards.FetchedCard(name, Card(name, "cus_1", "visa", "4242", 12, 2030))
@@ -52,7 +52,7 @@ def without_the_lock(monkeypatch):
 
 
 def removed_beside_a_new_one(monkeypatch):
-    """Remove the only card; what the account says of cards is written once another was kept, or a second later."""
+    """Remove the only card; write has_card after another card was saved, or after a second."""
     kept, removing, write = threading.Event(), threading.Event(), bidder_status.set_has_card
 
     def write_late(*, user_id, has_card):
@@ -70,7 +70,7 @@ def removed_beside_a_new_one(monkeypatch):
     run_concurrently([drop("pm_old"), keep_another])
 
 
-def test_a_card_kept_beside_the_removal_of_the_last_counts(customer, bidder, monkeypatch):
+def test_saving_a_card_while_the_last_is_removed_keeps_has_card(customer, bidder, monkeypatch):
     removed_beside_a_new_one(monkeypatch)
     bidder.refresh_from_db()
     assert (bidder.has_card, SavedCard.objects.get().stripe_payment_method_id, broken_invariants()) == (
@@ -80,8 +80,8 @@ def test_a_card_kept_beside_the_removal_of_the_last_counts(customer, bidder, mon
     )
 
 
-def test_without_the_lock_its_owner_seems_to_have_none(customer, bidder, monkeypatch):
-    if connection.vendor != "postgresql":
+def test_saving_a_card_without_the_lock_leaves_has_card_wrong(customer, bidder, monkeypatch):
+    if connection.seller_client != "postgresql":
         pytest.skip("SQLite has one writer: the transaction is the lock")
     without_the_lock(monkeypatch)
     removed_beside_a_new_one(monkeypatch)
@@ -89,7 +89,7 @@ def test_without_the_lock_its_owner_seems_to_have_none(customer, bidder, monkeyp
 
 
 def kept_beside_an_erasure(monkeypatch, bidder):
-    """Keep a card; the account is erased while that has written the card and not yet the account."""
+    """Save a card; erase the account between the writes of the card and of has_card."""
     keeping, erased, write = threading.Event(), threading.Event(), bidder_status.set_has_card
 
     def write_late(*, user_id, has_card):
@@ -106,22 +106,22 @@ def kept_beside_an_erasure(monkeypatch, bidder):
     run_concurrently([keep("pm_new"), erase])
 
 
-def test_a_card_kept_beside_an_erasure_is_forgotten_with_the_rest(customer, bidder, monkeypatch):
+def test_saving_a_card_during_erasure_leaves_no_card(customer, bidder, monkeypatch):
     kept_beside_an_erasure(monkeypatch, bidder)
     bidder.refresh_from_db()
     assert (SavedCard.objects.count(), bidder.has_card, Customer.objects.get().to_delete) == (0, False, True)
     assert broken_invariants() == []
 
 
-def test_without_its_lock_the_erasure_and_the_card_wait_for_each_other(customer, bidder, monkeypatch):
-    if connection.vendor != "postgresql":
+def test_saving_a_card_without_the_erasure_lock_deadlocks(customer, bidder, monkeypatch):
+    if connection.seller_client != "postgresql":
         pytest.skip("SQLite has one writer: the transaction is the lock")
     monkeypatch.setattr(customers, "lock_for_erasure", lambda user_id: None)
     with pytest.raises(OperationalError, match=r"deadlock|lock timeout"):
         kept_beside_an_erasure(monkeypatch, bidder)
 
 
-def test_of_two_cards_chosen_at_once_one_is(customer, bidder, settings):
+def test_choosing_two_cards_concurrently_chooses_one(customer, bidder, settings):
     settings.AUTO_CHARGE = True
     keep("pm_new")()
 

@@ -1,4 +1,4 @@
-"""/api/payments/cards/: saving a card, charging wins to it, removing it."""
+"""/api/payments/cards/: save a card, choose it for automatic charges, remove it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def customers_at(double, user):
-    """Return the customers that Stripe has for our number, without those of earlier tests."""
+    """Return the ids of the user's customers at Stripe."""
     found = double.get("/v1/customers", limit=100)["data"]
     mine = [row["id"] for row in found if row["metadata"].get("user") == str(user.pk)]
     return [name for name in mine if name not in user.earlier]
@@ -34,7 +34,7 @@ def auto_charge(settings):
     settings.AUTO_CHARGE = True
 
 
-def test_a_setup_is_what_stripe_js_needs(double, winner, bidder):
+def test_setup_returns_what_stripe_js_needs(double, winner, bidder):
     answer = winner.post(f"{URL}setup/")
     body = answer.json()
     assert (answer.status_code, set(body)) == (200, {"client_secret", "setup_intent_id", "publishable_key"})
@@ -47,21 +47,21 @@ def test_a_setup_is_what_stripe_js_needs(double, winner, bidder):
     assert customers_at(double, bidder) == [customer.stripe_customer_id]
 
 
-def test_a_customer_is_made_once(double, winner, bidder):
+def test_setup_creates_the_customer_once(double, winner, bidder):
     for _ in range(3):
         winner.post(f"{URL}setup/")
     assert len(customers_at(double, bidder)) == Customer.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_at_once_one_makes_the_customer(slow_double, bidder):
+def test_customer_is_created_once_by_ten_concurrent_requests(slow_double, bidder):
     made = run_concurrently(10, lambda: customers.get_or_create(user_id=bidder.pk).stripe_customer_id)
     assert customers_at(slow_double, bidder) == [Customer.objects.get().stripe_customer_id]
     assert len(set(made)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_stored_key_ten_at_once_make_several(slow_double, bidder, monkeypatch):
+def test_customer_without_stored_key_is_created_several_times(slow_double, bidder, monkeypatch):
     from uuid import uuid4
 
     from payments import stripe_gateway
@@ -74,7 +74,7 @@ def test_without_the_stored_key_ten_at_once_make_several(slow_double, bidder, mo
     assert len(customers_at(slow_double, bidder)) > 1
 
 
-def test_a_customer_whose_making_was_not_answered_is_found_again(double, winner, bidder):
+def test_customer_whose_creation_timed_out_is_found(double, winner, bidder):
     double.fail_next("timeout_after_create")
     assert winner.post(f"{URL}setup/").status_code == 503
     assert Customer.objects.get().stripe_customer_id is None
@@ -82,12 +82,12 @@ def test_a_customer_whose_making_was_not_answered_is_found_again(double, winner,
     assert customers_at(double, bidder) == [Customer.objects.get().stripe_customer_id]
 
 
-def test_a_5xx_that_stripe_remembers_is_asked_again_under_another_key(double, winner):
+def test_customer_after_a_stored_failure_is_created_with_a_new_key(double, winner):
     double.fail_next("500")
     assert [winner.post(f"{URL}setup/").status_code for _ in range(2)] == [503, 200]
 
 
-def test_a_customer_who_was_deleted_at_stripe_is_made_again(double, winner, bidder):
+def test_customer_deleted_at_stripe_is_created_again(double, winner, bidder):
     winner.post(f"{URL}setup/")
     (first,) = customers_at(double, bidder)
     double.delete(f"/v1/customers/{first}")
@@ -95,27 +95,27 @@ def test_a_customer_who_was_deleted_at_stripe_is_made_again(double, winner, bidd
     assert customers_at(double, bidder) == [Customer.objects.get().stripe_customer_id] != [first]
 
 
-def test_the_same_idempotency_key_finds_the_same_setup(double, winner):
+def test_setup_with_the_same_idempotency_key_returns_the_same_setup(double, winner):
     def setup(key):
         return winner.post(f"{URL}setup/", HTTP_IDEMPOTENCY_KEY=key).json()["setup_intent_id"]
 
     assert setup("one") == setup("one") != setup("two")
 
 
-def test_a_key_that_was_used_for_something_else_is_refused(double, winner):
+def test_setup_with_a_key_of_another_request_is_422(double, winner):
     setup, key = set_up(winner, double), {"HTTP_IDEMPOTENCY_KEY": "one"}
     assert [winner.post(URL, {"setup_intent_id": setup}, **key).status_code for _ in range(2)] == [201, 201]
     for other in (winner.post(URL, {"setup_intent_id": "seti_2"}, **key), winner.post(f"{URL}setup/", **key)):
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_without_stripe_a_setup_is_unavailable(stripe_unreachable, winner):
+def test_setup_with_stripe_unreachable_is_503(stripe_unreachable, winner):
     answer = winner.post(f"{URL}setup/")
     assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
     assert int(answer["Retry-After"]) > 0
 
 
-def test_a_finished_setup_is_kept_as_a_card(double, winner, bidder):
+def test_save_card_after_setup_returns_the_card(double, winner, bidder):
     setup = set_up(winner, double)
     answer = winner.post(URL, {"setup_intent_id": setup})
     card = SavedCard.objects.get()
@@ -135,12 +135,12 @@ def test_a_finished_setup_is_kept_as_a_card(double, winner, bidder):
     )
     bidder.refresh_from_db()
     assert bidder.has_card
-    # Repeated, the same card.
+    # Repeating returns the same card.
     assert winner.post(URL, {"setup_intent_id": setup}).json() == answer.json()
     assert winner.get(URL).json()["results"] == [answer.json()]
 
 
-def test_a_card_of_another_or_of_nobody_is_not_found(double, winner, as_user, rival):
+def test_save_card_of_another_user_is_404(double, winner, as_user, rival):
     setup = set_up(winner, double)
     other = as_user(rival)
     other.post(f"{URL}setup/")
@@ -151,12 +151,12 @@ def test_a_card_of_another_or_of_nobody_is_not_found(double, winner, as_user, ri
 
 
 @pytest.mark.parametrize("asked", ["", "pi_1", "seti_/../x", "seti_é", 7, None, ["seti_1"]])
-def test_what_is_no_setup_is_not_asked_of_stripe(stripe_unreachable, winner, asked):
+def test_save_card_with_invalid_setup_id_is_400_without_calling_stripe(stripe_unreachable, winner, asked):
     answer = winner.post(URL, {"setup_intent_id": asked})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_an_unfinished_setup_is_no_card_yet(double, winner):
+def test_save_card_before_setup_is_finished_is_409(double, winner):
     setup = winner.post(f"{URL}setup/").json()["setup_intent_id"]
     answer = winner.post(URL, {"setup_intent_id": setup})
     assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (
@@ -165,20 +165,20 @@ def test_an_unfinished_setup_is_no_card_yet(double, winner):
     )
 
 
-def test_a_card_whose_bank_refuses_is_not_kept(double, winner):
+def test_save_card_that_the_bank_declined_is_refused(double, winner):
     setup = set_up(winner, double, "pm_card_chargeDeclined")
     assert winner.post(URL, {"setup_intent_id": setup}).status_code == 409
     assert not SavedCard.objects.exists()
 
 
-def test_a_card_that_was_removed_is_not_kept_again_by_its_old_setup(double, winner):
+def test_save_card_with_the_setup_of_a_removed_card_is_404(double, winner):
     setup = set_up(winner, double)
     card = winner.post(URL, {"setup_intent_id": setup}).json()["id"]
     assert winner.delete(f"{URL}{card}/").status_code == 204
     assert winner.post(URL, {"setup_intent_id": setup}).status_code == 404
 
 
-def test_removing_a_card_detaches_it_at_stripe(double, winner, bidder):
+def test_remove_card_detaches_it_at_stripe(double, winner, bidder):
     first, second = save(winner, double), save(winner, double, "pm_card_mastercard")
     assert winner.delete(f"{URL}{first.pk}/").status_code == 204
     assert at_stripe(double, first.stripe_payment_method_id)["customer"] is None
@@ -189,14 +189,14 @@ def test_removing_a_card_detaches_it_at_stripe(double, winner, bidder):
     assert (bidder.has_card, SavedCard.objects.count()) == (False, 0)
 
 
-def test_a_card_that_is_detached_already_is_removed_here_too(double, winner):
+def test_remove_card_already_detached_at_stripe_succeeds(double, winner):
     card = save(winner, double)
     double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
     assert winner.delete(f"{URL}{card.pk}/").status_code == 204
     assert not SavedCard.objects.exists()
 
 
-def test_without_stripe_no_card_is_removed(double, winner, bidder, settings):
+def test_remove_card_with_stripe_failing_is_503_and_changes_nothing(double, winner, bidder, settings):
     card = save(winner, double)
     double.fail_next("500")
     answer = winner.delete(f"{URL}{card.pk}/")
@@ -206,7 +206,7 @@ def test_without_stripe_no_card_is_removed(double, winner, bidder, settings):
 
 
 @pytest.mark.parametrize("method", ["patch", "delete"])
-def test_anothers_card_is_not_found(double, winner, as_user, rival, method, auto_charge):
+def test_card_of_another_user_is_404(double, winner, as_user, rival, method, auto_charge):
     card = save(winner, double)
     answer = getattr(as_user(rival), method)(f"{URL}{card.pk}/", {"charge_when_winning": True})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -214,7 +214,7 @@ def test_anothers_card_is_not_found(double, winner, as_user, rival, method, auto
     assert SavedCard.objects.filter(auto_charge=False).count() == 1
 
 
-def test_wins_are_charged_to_one_card_at_most(double, winner, auto_charge):
+def test_auto_charge_is_set_on_one_card_at_most(double, winner, auto_charge):
     first, second = save(winner, double, charge=True), save(winner, double, "pm_card_mastercard", charge=True)
     shown = {card["id"]: card["charge_when_winning"] for card in winner.get(URL).json()["results"]}
     assert shown == {first.pk: False, second.pk: True}
@@ -222,28 +222,28 @@ def test_wins_are_charged_to_one_card_at_most(double, winner, auto_charge):
     assert (answer.status_code, answer.json()["charge_when_winning"]) == (200, False)
 
 
-def test_where_the_house_does_not_charge_winners_no_card_says_so(double, winner):
+def test_auto_charge_when_disabled_is_409(double, winner):
     card = save(winner, double)
     answer = winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": True})
     assert (answer.status_code, answer.json()["code"]) == (409, "auto_charge_off")
-    # To take it back is always possible.
+    # Turning it off is always possible.
     assert winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False}).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{}, {"charge_when_winning": "yes"}, {"charge_when_winning": None}])
-def test_what_is_no_flag_changes_nothing(double, winner, auto_charge, body):
+def test_auto_charge_with_invalid_value_is_400(double, winner, auto_charge, body):
     card = save(winner, double)
     assert winner.patch(f"{URL}{card.pk}/", body).status_code == 400
 
 
-def test_the_cards_page_as_every_list(double, winner):
+def test_card_list_is_paginated(double, winner):
     for _ in range(3):
         save(winner, double)
     page = winner.get(URL, {"page_size": 2}).json()
     assert (page["count"], len(page["results"]), page["next"] is not None) == (3, 2, True)
 
 
-def test_a_payment_is_the_customers_so_that_stripe_js_can_use_their_cards(double, winner, product, order):
+def test_intent_belongs_to_the_customer(double, winner, product, order):
     save(winner, double)
     answer = winner.post("/api/payments/create-payment-intent/", {"product_id": product.pk})
     customer = Customer.objects.get().stripe_customer_id
@@ -251,7 +251,7 @@ def test_a_payment_is_the_customers_so_that_stripe_js_can_use_their_cards(double
     assert order.payments.get().stripe_customer_id == customer
 
 
-def test_a_buyer_whose_customer_is_gone_pays_without_one(double, winner, product, order):
+def test_intent_of_customer_deleted_at_stripe_is_created_without_one(double, winner, product, order):
     save(winner, double)
     customer = Customer.objects.get().stripe_customer_id
     double.delete(f"/v1/customers/{customer}")
@@ -260,6 +260,6 @@ def test_a_buyer_whose_customer_is_gone_pays_without_one(double, winner, product
     assert double.intent(answer.json()["payment_intent_id"])["customer"] is None
 
 
-def test_the_limit_on_setups_is_that_of_signing_in(stripe_unreachable, winner, settings):
+def test_setup_is_throttled_like_signing_in(stripe_unreachable, winner, settings):
     settings.THROTTLES = {**settings.THROTTLES, "sign_in": 2}
     assert [winner.post(f"{URL}setup/").status_code for _ in range(3)] == [503, 503, 429]

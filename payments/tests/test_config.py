@@ -7,7 +7,7 @@ from decimal import Decimal
 from auctioncraft.core import money
 
 
-def test_everybody_may_know_what_a_checkout_page_needs(client, settings):
+def test_config_for_anybody_returns_the_public_settings(client, settings):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(25)), (Decimal(1000), Decimal("12.5")))
     settings.CARD_REQUIRED_ABOVE = {"USD": Decimal(500), "JPY": Decimal(50000)}
     answer = client.get("/api/payments/config/")
@@ -23,7 +23,7 @@ def test_everybody_may_know_what_a_checkout_page_needs(client, settings):
     )
 
 
-def test_it_holds_no_secret(client, settings):
+def test_config_contains_no_secret(client, settings):
     text = client.get("/api/payments/config/").content.decode()
     assert settings.STRIPE_SECRET_KEY not in text
     assert settings.STRIPE_WEBHOOK_SECRET not in text

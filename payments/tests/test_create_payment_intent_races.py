@@ -1,4 +1,4 @@
-"""create-payment-intent from many connections, and its transactions."""
+"""POST /api/payments/create-payment-intent/: concurrent requests, transactions and crashes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from payments.tests.conftest import request_intent, run_concurrently
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
-def test_ten_calls_at_once_are_one_intent(slow_double, winner, product):
-    before = len(slow_double.intents())
+def test_create_intent_ten_concurrent_requests_make_one_intent(slow_double, winner, product):
     answers = run_concurrently(10, lambda: request_intent(winner, product))
     assert [answer.status_code for answer in answers] == [200] * 10
     assert len({answer.json()["client_secret"] for answer in answers}) == 1
-    assert (Payment.objects.count(), len(slow_double.intents())) == (1, before + 1)
+    assert (Payment.objects.count(), len(slow_double.intents())) == (1, 1)
 
 
-def test_stripe_is_asked_outside_any_transaction(double, product, bidder, monkeypatch):
+def test_create_intent_calls_stripe_outside_a_transaction(double, product, bidder, monkeypatch):
     seen = []
     ask = stripe_gateway.create_intent
 
@@ -34,12 +33,12 @@ def test_stripe_is_asked_outside_any_transaction(double, product, bidder, monkey
     assert seen == [(False, "creating")]
 
 
-def test_it_refuses_to_run_inside_a_transaction(product, bidder):
+def test_create_intent_inside_a_transaction_raises(product, bidder):
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk)
 
 
-def test_a_crash_between_stripe_and_the_commit_finds_the_same_intent(double, product, bidder, monkeypatch):
+def test_create_intent_after_a_crash_before_the_commit_returns_the_same_intent(double, product, bidder, monkeypatch):
     def crash(**_):
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""What Stripe tells of disputes."""
+"""Events about disputes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES = [
 
 @pytest.fixture
 def disputed(client, double, winner, product):
-    """A paid order whose buyer's bank disputes it; nothing was told of that yet."""
+    """A paid order whose payment is disputed; no event about that was delivered yet."""
     return pay(client, double, winner, product, CARD)
 
 
@@ -47,7 +47,7 @@ def payout(order):
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_dispute_is_kept_and_flagged_and_holds_the_payout_back(client, double, disputed, kind):
+def test_dispute_event_stores_flags_and_blocks_the_payout(client, double, disputed, kind):
     event = hear(client, double, disputed, kind)
     assert event.flag == "disputed"
     row, known = Dispute.objects.get(), there(double, disputed)
@@ -63,7 +63,7 @@ def test_a_dispute_is_kept_and_flagged_and_holds_the_payout_back(client, double,
     assert broken_invariants() == []
 
 
-def test_events_in_any_number_and_order_have_one_effect(client, double, disputed):
+def test_dispute_events_in_any_number_and_order_have_one_effect(client, double, disputed):
     close(double, disputed, "won")
     flags = [
         hear(client, double, disputed, kind, f"evt_{number}").flag for number, kind in enumerate([*TYPES[::-1], *TYPES])
@@ -75,7 +75,7 @@ def test_events_in_any_number_and_order_have_one_effect(client, double, disputed
     assert payout(disputed)[1:] == ("", 0)
 
 
-def test_one_that_is_won_lets_the_payout_go(client, double, disputed):
+def test_dispute_won_releases_the_payout(client, double, disputed):
     before = payout(disputed)
     hear(client, double, disputed)
     close(double, disputed, "won")
@@ -85,7 +85,7 @@ def test_one_that_is_won_lets_the_payout_go(client, double, disputed):
     assert broken_invariants() == []
 
 
-def test_one_that_is_lost_takes_the_sellers_share_back(client, double, disputed):
+def test_dispute_lost_claws_back_the_sellers_share(client, double, disputed):
     hear(client, double, disputed)
     close(double, disputed, "lost")
     assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == "dispute_lost"
@@ -95,7 +95,7 @@ def test_one_that_is_lost_takes_the_sellers_share_back(client, double, disputed)
     assert broken_invariants() == []
 
 
-def test_one_over_a_part_takes_a_part_back(client, double, winner, product):
+def test_dispute_of_a_part_claws_back_a_part(client, double, winner, product):
     order = pay(client, double, winner, product)
     charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
     double.post(f"/_double/charges/{charge}/dispute", amount=500, reason="product_not_received")
@@ -109,14 +109,14 @@ def test_one_over_a_part_takes_a_part_back(client, double, winner, product):
     assert broken_invariants() == []
 
 
-def test_evidence_that_was_handed_in_shows(client, double, disputed):
+def test_dispute_evidence_submitted_updates_the_status(client, double, disputed):
     hear(client, double, disputed)
     double.post(f"/v1/disputes/{there(double, disputed)['id']}", **{"evidence[product_description]": "A lamp"})
     assert hear(client, double, disputed, "charge.dispute.updated", "evt_2").flag == ""
     assert Dispute.objects.get().status == "under_review"
 
 
-def test_what_was_read_before_it_was_closed_does_not_open_it_again(client, double, disputed, monkeypatch):
+def test_dispute_read_before_it_closed_does_not_reopen_it(client, double, disputed, monkeypatch):
     hear(client, double, disputed)
     before = stripe_gateway.retrieve_dispute(Dispute.objects.get().stripe_dispute_id)
     close(double, disputed, "won")
@@ -127,7 +127,7 @@ def test_what_was_read_before_it_was_closed_does_not_open_it_again(client, doubl
     assert (row.status, row.closed_at is None) == ("won", False)
 
 
-def test_a_bank_that_changes_its_mind_gives_the_share_back(client, double, disputed, monkeypatch):
+def test_dispute_reversed_by_the_bank_restores_the_share(client, double, disputed, monkeypatch):
     before = payout(disputed)
     hear(client, double, disputed)
     close(double, disputed, "lost")
@@ -139,17 +139,20 @@ def test_a_bank_that_changes_its_mind_gives_the_share_back(client, double, dispu
     assert broken_invariants() == []
 
 
-def test_a_disputed_payment_is_not_refunded(client, double, disputed, as_user, seller):
-    vendor = as_user(seller)
-    assert outcome(refund(vendor, disputed)) == (409, "refund_refused")  # Stripe knew of it first
+def test_refund_of_disputed_payment_is_409(client, double, disputed, as_user, seller):
+    seller_client = as_user(seller)
+    assert outcome(refund(seller_client, disputed)) == (
+        409,
+        "refund_refused",
+    )  # Stripe refuses before the event was delivered
     hear(client, double, disputed)
-    assert outcome(refund(vendor, disputed)) == (409, "order_disputed")
+    assert outcome(refund(seller_client, disputed)) == (409, "order_disputed")
     close(double, disputed, "lost")
     hear(client, double, disputed, "charge.dispute.closed", "evt_2")
-    assert outcome(refund(vendor, disputed)) == (409, "order_disputed")
+    assert outcome(refund(seller_client, disputed)) == (409, "order_disputed")
 
 
-def test_after_it_was_won_it_is_refunded(client, double, disputed, as_user, seller):
+def test_refund_after_dispute_is_won_succeeds(client, double, disputed, as_user, seller):
     hear(client, double, disputed)
     close(double, disputed, "won")
     hear(client, double, disputed, "charge.dispute.closed", "evt_2")
@@ -157,7 +160,7 @@ def test_after_it_was_won_it_is_refunded(client, double, disputed, as_user, sell
     assert broken_invariants() == []
 
 
-def test_a_dispute_heard_of_before_its_payment_pays_the_order_first(client, double, winner, product, order):
+def test_dispute_event_before_the_payments_event_pays_the_order_first(client, double, winner, product, order):
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id, CARD)
     assert hear(client, double, order).flag == "disputed"
@@ -166,7 +169,7 @@ def test_a_dispute_heard_of_before_its_payment_pays_the_order_first(client, doub
     assert broken_invariants() == []
 
 
-def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disputed, as_user, staff, winner):
+def test_dispute_details_are_shown_to_staff_only(client, double, disputed, as_user, staff, winner):
     hear(client, double, disputed)
     row = Dispute.objects.get()
     [shown] = as_user(staff).get(f"{URL}{disputed.pk}/").json()["disputes"]
@@ -184,24 +187,24 @@ def test_staff_see_it_and_the_parties_only_that_it_happened(client, double, disp
 
 
 @pytest.mark.parametrize("subject", [{"id": "dp_other", "payment_intent": "pi_other"}, {"id": "dp_other"}, {}])
-def test_a_dispute_of_what_is_not_ours_is_kept_and_flagged(client, stripe_unreachable, subject):
+def test_dispute_event_of_unknown_payment_is_stored_and_flagged(client, stripe_unreachable, subject):
     event = post_event_about(client, "charge.dispute.created", {**subject, "object": "dispute"})
     assert (event.flag, Dispute.objects.count()) == ("unknown_dispute", 0)
 
 
-def test_one_that_stripe_does_not_know_is_flagged(client, double, disputed):
+def test_dispute_event_of_dispute_unknown_at_stripe_is_flagged(client, double, disputed):
     subject = {**there(double, disputed), "id": "dp_gone"}
     assert post_event_about(client, "charge.dispute.created", subject).flag == "unknown_dispute"
 
 
-def test_one_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch):
+def test_dispute_event_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch):
     live = replace(stripe_gateway.retrieve_dispute(there(double, disputed)["id"]), livemode=True)
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: live)
     assert hear(client, double, disputed).flag == "wrong_mode"
     assert not Dispute.objects.exists()
 
 
-def test_with_stripe_away_the_event_is_kept_for_later(client, double, disputed, settings):
+def test_dispute_event_with_stripe_unreachable_is_503_and_stored(client, double, disputed, settings):
     subject = there(double, disputed)
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     assert post_event(client, build_event(subject, "charge.dispute.created")).status_code == 503
@@ -209,7 +212,7 @@ def test_with_stripe_away_the_event_is_kept_for_later(client, double, disputed, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_stripe_is_asked_outside_any_transaction(client, double, disputed, monkeypatch):
+def test_dispute_event_calls_stripe_outside_a_transaction(client, double, disputed, monkeypatch):
     inside, ask = [], stripe_gateway.retrieve_dispute
 
     def spy(dispute_id):

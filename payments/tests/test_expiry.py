@@ -1,4 +1,4 @@
-"""Orders that nobody pays expire, and count as strikes on their buyers."""
+"""Unpaid orders expire and add a strike to the buyer."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ from tests.time_travel import advance_time
 pytestmark = pytest.mark.django_db
 
 
-def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(
-    seller, bidder, product, order, expiry_signals
-):
+def test_expire_unpaid_order_ends_the_sale_and_adds_a_strike(seller, bidder, product, order, expiry_signals):
     before = Auction.objects.values().get()
     expire(product)
     order.refresh_from_db()
@@ -49,7 +47,7 @@ def test_an_unpaid_order_expires_its_sale_falls_through_and_its_buyer_is_struck(
     assert broken_invariants() == []
 
 
-def test_not_a_moment_before_it_is_due(product, order):
+def test_expire_before_due_time_does_nothing(product, order):
     advance_time(product, hours=95, minutes=59)
     with assert_nothing_written():
         assert expiry.expire_due() == 0
@@ -57,7 +55,7 @@ def test_not_a_moment_before_it_is_due(product, order):
     assert expiry.expire_due() == 1
 
 
-def test_it_expires_once(product, bidder, expiry_signals):
+def test_expire_again_does_nothing(product, bidder, expiry_signals):
     expire(product)
     with assert_nothing_written():
         assert expiry.expire_due() == 0
@@ -65,14 +63,14 @@ def test_it_expires_once(product, bidder, expiry_signals):
 
 
 @pytest.mark.parametrize("status", ["paid", "cancelled"])
-def test_what_is_not_owed_does_not_expire(product, order, status):
+def test_expire_of_paid_or_cancelled_order_does_nothing(product, order, status):
     Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
     advance_time(product, hours=1000)
     with assert_nothing_written():
         assert expiry.expire_due() == 0
 
 
-def test_each_in_its_own_time_the_longest_overdue_first(seller, bidder, expiry_signals):
+def test_expire_handles_the_longest_overdue_first(seller, bidder, expiry_signals):
     products = [sell(seller, bidder) for _ in range(3)]
     for product, hours in zip(products, (97, 99, 95), strict=True):
         advance_time(product, hours=hours)
@@ -82,7 +80,7 @@ def test_each_in_its_own_time_the_longest_overdue_first(seller, bidder, expiry_s
     assert [pk for _, pk, _ in expiry_signals] == orders
 
 
-def test_the_window_is_the_settings_of_the_day_of_the_sale(seller, bidder, settings):
+def test_expire_uses_the_payment_window_at_the_time_of_sale(seller, bidder, settings):
     settings.PAYMENT_WINDOW = timedelta(hours=2)
     product = sell(seller, bidder)
     settings.PAYMENT_WINDOW = timedelta(hours=96)
@@ -92,7 +90,7 @@ def test_the_window_is_the_settings_of_the_day_of_the_sale(seller, bidder, setti
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("hours", [30, 96])
-def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller, bidder, caplog, hours):
+def test_expire_or_remind_that_fails_is_rolled_back_and_does_not_stop_others(seller, bidder, caplog, hours):
     first, second = (sell(seller, bidder) for _ in range(2))
     for product in (first, second):
         advance_time(product, hours=hours)
@@ -115,8 +113,8 @@ def test_one_that_fails_is_taken_back_whole_and_does_not_stop_the_others(seller,
     assert strikes(bidder) == (2 if hours == 96 else 0)
 
 
-def test_what_was_paid_between_the_look_and_the_lock_is_left(double, intent_id, product, order, monkeypatch):
-    advance_time(product, days=19)  # past the time that it waits for Stripe
+def test_expire_skips_an_order_paid_meanwhile(double, intent_id, product, order, monkeypatch):
+    advance_time(product, days=19)  # longer than it waits for Stripe
     double.confirm(intent_id)
     intent = stripe_gateway.retrieve_intent(intent_id)
 
@@ -131,7 +129,7 @@ def test_what_was_paid_between_the_look_and_the_lock_is_left(double, intent_id, 
     assert broken_invariants() == []
 
 
-def test_an_auction_that_somebody_holds_is_left_for_the_next_sweep(product, order, monkeypatch):
+def test_expire_skips_a_locked_auction_until_the_next_run(product, order, monkeypatch):
     advance_time(product, hours=96)
     monkeypatch.setattr(expiry, "lock_auction", lambda *_, **__: None)
     with assert_nothing_written():
@@ -140,7 +138,7 @@ def test_an_auction_that_somebody_holds_is_left_for_the_next_sweep(product, orde
     assert expiry.expire_due() == 1
 
 
-def test_three_strikes_and_one_may_not_bid_until_staff_lift_them(as_user, seller, bidder):
+def test_three_strikes_suspend_the_bidder_until_staff_lift_them(as_user, seller, bidder):
     for number in (1, 2, 3):
         open_now, caller = factories.product(seller), as_user(bidder)
         assert caller.post(f"/api/products/{open_now.pk}/bids/", {"amount": "5"}).status_code == 201, number
@@ -164,14 +162,14 @@ def test_three_strikes_and_one_may_not_bid_until_staff_lift_them(as_user, seller
     assert caller.post(f"{address}bids/", {"amount": "5"}).status_code == 201
 
 
-def test_a_suspended_winner_may_still_pay(client, double, intent_id, order):
+def test_suspended_winner_can_pay(client, double, intent_id, order):
     User.objects.update(strikes=3)
     double.confirm(intent_id)
     paid_event(client, double, intent_id)
     assert statuses(order) == ("paid", "succeeded")
 
 
-def test_how_many_strikes_is_a_setting(settings, seller, bidder, product):
+def test_strikes_before_suspension_are_a_setting(settings, seller, bidder, product):
     settings.STRIKES_BEFORE_BAN = 1
     buys = partial(eligibility.check, user_id=bidder.pk, price=Decimal(1), currency="USD")
     buys()

@@ -1,4 +1,4 @@
-"""An order that is due does not expire before Stripe has said that nothing more will come of its payment."""
+"""An overdue order expires only after Stripe has confirmed that its payment cannot succeed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPIRED = ("expired", "canceled")
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The intents that Stripe was asked about."""
+    """The ids of the intents that were requested from Stripe."""
     retrieve, seen = stripe_gateway.retrieve_intent, []
 
     def note(intent_id):
@@ -38,7 +38,7 @@ def asked(monkeypatch):
 
 @pytest.fixture
 def under_way(double, intent_id):
-    """The intent of `order`, paid by a bank debit that takes its days."""
+    """The intent of `order`, paid by a bank debit that is processing."""
     double.confirm(intent_id, "pm_usBankAccount_processing")
     return intent_id
 
@@ -51,7 +51,7 @@ def settle(double, intent_id, outcome):
     double.post(f"/_double/payment_intents/{intent_id}/settle", outcome=outcome)
 
 
-def test_what_could_still_be_paid_is_canceled_first(double, intent_id, product, order):
+def test_expire_cancels_the_open_intent_first(double, intent_id, product, order):
     expire(product)
     assert (statuses(order), double.intent(intent_id)["status"]) == (EXPIRED, "canceled")
     assert strikes(order.buyer) == 1
@@ -60,7 +60,7 @@ def test_what_could_still_be_paid_is_canceled_first(double, intent_id, product, 
     assert broken_invariants() == []
 
 
-def test_money_that_came_unheard_of_pays_the_order(double, intent_id, product, order, expiry_signals):
+def test_expire_finds_a_success_whose_event_was_lost(double, intent_id, product, order, expiry_signals):
     double.confirm(intent_id)
     advance_time(product, hours=96)
     assert expiry.expire_due() == 0
@@ -68,7 +68,7 @@ def test_money_that_came_unheard_of_pays_the_order(double, intent_id, product, o
     assert broken_invariants() == []
 
 
-def test_money_that_comes_while_we_ask_pays_it_too(double, intent_id, product, order, monkeypatch):
+def test_expire_finds_a_success_during_the_cancel_request(double, intent_id, product, order, monkeypatch):
     cancel = stripe_gateway.cancel_intent
 
     def paid_just_before(intent_id):
@@ -81,18 +81,18 @@ def test_money_that_comes_while_we_ask_pays_it_too(double, intent_id, product, o
     assert (statuses(order), strikes(order.buyer)) == (("paid", "succeeded"), 0)
 
 
-def test_a_payment_on_its_way_is_waited_for_and_pays(double, under_way, product, order):
+def test_expire_waits_for_a_processing_payment_that_succeeds(double, under_way, product, order):
     advance_time(product, days=17)
     assert expiry.expire_due() == 0
     assert (statuses(order), double.intent(under_way)["status"]) == (AWAITING, "processing")
     assert broken_invariants() == []
     settle(double, under_way, "succeed")
-    advance_time(product, hours=1)  # no webhook tells us: it is looked at by the hour
+    advance_time(product, hours=1)  # no event comes: it is checked every hour
     assert expiry.expire_due() == 0
     assert (statuses(order), strikes(order.buyer)) == (("paid", "succeeded"), 0)
 
 
-def test_or_fails_and_the_order_expires(double, under_way, product, order):
+def test_expire_waits_for_a_processing_payment_that_fails(double, under_way, product, order):
     advance_time(product, days=5)
     assert expiry.expire_due() == 0
     settle(double, under_way, "fail")
@@ -102,7 +102,7 @@ def test_or_fails_and_the_order_expires(double, under_way, product, order):
     assert broken_invariants() == []
 
 
-def test_it_is_asked_about_once_an_hour(under_way, product, asked):
+def test_expire_asks_about_a_processing_payment_once_an_hour(under_way, product, asked):
     advance_time(product, hours=96)
     assert expiry.expire_due() == 0
     advance_time(product, minutes=59)
@@ -114,7 +114,7 @@ def test_it_is_asked_about_once_an_hour(under_way, product, asked):
     assert asked == [under_way] * 2
 
 
-def test_it_is_not_waited_for_longer_than_fourteen_days(double, under_way, product, order):
+def test_expire_waits_for_a_processing_payment_at_most_14_days(double, under_way, product, order):
     advance_time(product, days=18)
     expire(product)
     assert (statuses(order), double.intent(under_way)["status"]) == (("expired", "open"), "processing")
@@ -122,7 +122,7 @@ def test_it_is_not_waited_for_longer_than_fourteen_days(double, under_way, produ
     assert broken_invariants() == []
 
 
-def test_those_that_wait_do_not_keep_others_waiting(double, under_way, seller, bidder, product, winner, asked):
+def test_expire_waiting_orders_do_not_delay_others(double, under_way, seller, bidder, product, winner, asked):
     advance_time(product, days=5)
     assert expiry.expire_due(asking=1) == 0
     second = sell(seller, bidder)
@@ -133,7 +133,7 @@ def test_those_that_wait_do_not_keep_others_waiting(double, under_way, seller, b
 
 
 @pytest.mark.parametrize("fault", ["500", "429"])
-def test_an_order_waits_while_stripe_fails(double, intent_id, product, order, fault):
+def test_expire_waits_while_stripe_fails(double, intent_id, product, order, fault):
     advance_time(product, hours=96)
     double.fail_next(fault)
     with assert_nothing_written():
@@ -143,7 +143,7 @@ def test_an_order_waits_while_stripe_fails(double, intent_id, product, order, fa
     assert statuses(order) == EXPIRED
 
 
-def test_while_stripe_is_away_only_what_it_need_not_be_asked_about_expires(
+def test_expire_with_stripe_unreachable_expires_orders_without_intent(
     double, intent_id, seller, bidder, product, order, winner, settings, asked
 ):
     more = [sell(seller, bidder) for _ in range(2)]
@@ -152,12 +152,12 @@ def test_while_stripe_is_away_only_what_it_need_not_be_asked_about_expires(
         advance_time(each, hours=96)
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     assert expiry.expire_due() == 1
-    assert len(asked) == 1  # one time-out a sweep is enough
+    assert len(asked) == 1  # one timeout per run
     assert Order.objects.get(status="expired").product == more[1]
     assert broken_invariants() == []
 
 
-def test_stripe_is_not_waited_for_longer_than_fifteen_days(double, intent_id, product, order, settings):
+def test_expire_waits_for_an_unreachable_stripe_at_most_15_days(double, intent_id, product, order, settings):
     url = settings.STRIPE_API_BASE
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     advance_time(product, days=18, hours=23)
@@ -171,22 +171,20 @@ def test_stripe_is_not_waited_for_longer_than_fifteen_days(double, intent_id, pr
     assert statuses(order) == EXPIRED
 
 
-def test_an_intent_that_stripe_knows_no_more_is_waited_for_no_more(double, intent_id, product, order):
+def test_expire_of_intent_unknown_at_stripe_does_not_wait(double, intent_id, product, order):
     Payment.objects.update(stripe_intent_id="pi_gone")
     expire(product)
     assert statuses(order) == EXPIRED
 
 
-def test_a_payment_that_stripe_never_answered_to_is_closed_without_asking(
-    stripe_unreachable, winner, product, order, asked
-):
+def test_expire_of_payment_without_intent_does_not_call_stripe(stripe_unreachable, winner, product, order, asked):
     assert request_intent(winner, product).status_code == 503
     expire(product)
     assert (statuses(order), asked) == (EXPIRED, [])
     assert broken_invariants() == []
 
 
-def test_an_order_whose_checkout_is_opened_anew_meanwhile_is_left_for_the_next_sweep(
+def test_expire_skips_an_order_whose_checkout_reopened_meanwhile(
     double, intent_id, winner, product, order, monkeypatch
 ):
     cancel = stripe_gateway.cancel_intent
@@ -207,7 +205,7 @@ def test_an_order_whose_checkout_is_opened_anew_meanwhile_is_left_for_the_next_s
     assert {double.intent(each)["status"] for each in intents} == {"canceled"}
 
 
-def test_what_no_card_can_pay_expires_without_a_strike(seller, bidder):
+def test_expire_of_unchargeable_amount_adds_no_strike(seller, bidder):
     heard = []
 
     def listen(order, payable, **_):
@@ -225,8 +223,8 @@ def test_what_no_card_can_pay_expires_without_a_strike(seller, bidder):
     assert broken_invariants() == []
 
 
-def test_what_stripe_refuses_to_charge_expires_without_a_strike(double, winner, seller, bidder, monkeypatch):
-    # As with a currency whose minimum only Stripe knows.
+def test_expire_after_stripe_refused_the_amount_adds_no_strike(double, winner, seller, bidder, monkeypatch):
+    # Like a currency whose minimum only Stripe knows.
     monkeypatch.setattr(stripe_gateway, "can_charge", lambda **_: True)
     product = sell(seller, bidder, "0.10", starting_bid=Decimal("0.05"))
     assert request_intent(winner, product).json()["code"] == "payment_refused"
@@ -235,7 +233,7 @@ def test_what_stripe_refuses_to_charge_expires_without_a_strike(double, winner, 
     assert broken_invariants() == []
 
 
-def test_what_stripe_refused_once_and_then_took_expires_with_a_strike(double, winner, product, bidder, monkeypatch):
+def test_expire_after_stripe_refused_once_and_then_accepted_adds_a_strike(double, winner, product, bidder, monkeypatch):
     def refuse(**_):
         raise errors.PaymentRefused(stripe_code="account_closed")
 
@@ -247,7 +245,7 @@ def test_what_stripe_refused_once_and_then_took_expires_with_a_strike(double, wi
     assert strikes(bidder) == 1
 
 
-def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch, transactional_db):
+def test_expire_calls_stripe_outside_a_transaction(intent_id, product, monkeypatch, transactional_db):
     from django.db import connection
 
     inside = []
@@ -265,7 +263,7 @@ def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch
     assert inside == [False, False]
 
 
-def test_stripe_refusing_to_cancel_leaves_it_for_the_next_hour(double, intent_id, product, order, monkeypatch):
+def test_expire_waits_an_hour_after_stripe_refuses_to_cancel(double, intent_id, product, order, monkeypatch):
     def refuse(_):
         raise errors.PaymentRefused
 
@@ -279,7 +277,7 @@ def test_stripe_refusing_to_cancel_leaves_it_for_the_next_hour(double, intent_id
     assert statuses(order) == EXPIRED
 
 
-def test_a_left_over_payment_is_canceled_once_stripe_is_back(double, intent_id, product, order):
+def test_expire_leaves_an_intent_that_is_canceled_later(double, intent_id, product, order):
     expire_without_stripe(product)
     assert expiry.cancel_stale_intents() == 1
     assert (statuses(order), double.intent(intent_id)["status"]) == (EXPIRED, "canceled")

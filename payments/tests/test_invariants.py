@@ -1,4 +1,4 @@
-"""Each check finds what it is for, and nothing in healthy data."""
+"""Each invariant finds its violation, and none in valid data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def paid(order):
-    """An order that is paid, with its payout, and its payment."""
+    """A paid order with its payout, and its payment."""
     now = clock.now()
     Order.objects.update(status="paid", paid_at=now)
     Auction.objects.update(paid_at=now)
@@ -49,7 +49,7 @@ def findings():
     return find_violations("payments")
 
 
-def test_healthy_data_has_none(paid):
+def test_invariants_of_healthy_data_find_nothing(paid):
     StripeEvent.objects.create(id="evt_1", type="a", payload={}, processed_at=clock.now())
     with CaptureQueriesContext(connection) as seen:
         assert findings() == {}
@@ -176,13 +176,13 @@ def breaks(order, payment, rival):
 @pytest.mark.parametrize(
     "name", [found.name for found in all_invariants("payments") if "at most one" not in found.name]
 )
-def test_a_check_finds_what_it_is_for(order, paid, rival, name):
+def test_invariant_finds_its_violation(order, paid, rival, name):
     damage, lines = breaks(order, paid, rival)[name]
     damage()
     assert findings()[name] == lines
 
 
-def test_a_payment_that_succeeded_for_an_unpaid_order_is_found(order, paid):
+def test_invariant_finds_a_success_of_an_unpaid_order(order, paid):
     Order.objects.update(status="expired", paid_at=None, expired_at=clock.now())
     assert (
         f"payment {paid.pk} succeeded and its order is not paid"
@@ -190,7 +190,7 @@ def test_a_payment_that_succeeded_for_an_unpaid_order_is_found(order, paid):
     )
 
 
-def test_what_a_seller_has_too_much_and_is_not_asked_back_is_found(order, paid):
+def test_invariant_finds_an_overpaid_seller_without_reversal(order, paid):
     at = {"status": "paid", "paid_at": clock.now(), "stripe_transfer_id": "tr_1", "transferred": order.total}
     Payout.objects.update(route="transfer", **at, refunded_gross=5, clawed_back=5)
     too_much = f"payout {order.payout.pk}: its seller has 5.000 too much,"
@@ -202,7 +202,7 @@ def test_what_a_seller_has_too_much_and_is_not_asked_back_is_found(order, paid):
     assert "15 payout statuses match their amounts" not in findings()
 
 
-def test_a_payout_of_what_is_not_paid_or_was_not_passed_on_is_found(order, paid):
+def test_invariant_finds_a_payout_of_an_unpaid_order_or_without_destination(order, paid):
     Order.objects.update(status="awaiting_payment", paid_at=None)
     assert findings()["13 paid orders have a payout of their total"] == [
         f"payout {order.payout.pk} is of an order that is not paid"
@@ -213,7 +213,7 @@ def test_a_payout_of_what_is_not_paid_or_was_not_passed_on_is_found(order, paid)
     ]
 
 
-def test_the_database_refuses_what_the_other_checks_look_for(order, paid):
+def test_constraints_refuse_what_other_invariants_check(order, paid):
     from django.db import IntegrityError, transaction
 
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,4 +1,4 @@
-"""What no card can be charged with, by Stripe's documented limits."""
+"""Amounts that cards can be charged with, by Stripe's documented limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from payments import stripe_gateway
         ("50", "JPY", True),
         ("174.99", "HUF", False),
         ("175", "HUF", True),
-        ("0.01", "ALL", True),  # only Stripe can tell what it is worth
+        ("0.01", "ALL", True),  # only Stripe knows its value in the settlement currency
         ("999999.99", "USD", True),
         ("1000000", "USD", False),
         ("99999999", "JPY", True),
@@ -38,16 +38,16 @@ from payments import stripe_gateway
         ("0", "ALL", False),
     ],
 )
-def test_what_a_card_can_be_charged_with(amount, currency, expected):
+def test_can_charge_of_amounts_at_the_limits(amount, currency, expected):
     assert stripe_gateway.can_charge(amount=Decimal(amount), currency=currency) is expected
 
 
 @pytest.mark.parametrize("currency", sorted(money.CURRENCIES))
-def test_every_currency_has_an_amount_that_a_card_can_be_charged_with(currency):
+def test_can_charge_some_amount_in_every_currency(currency):
     assert stripe_gateway.can_charge(amount=Decimal(1000), currency=currency)
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("0.49", "USD"), ("49", "JPY"), ("1000000", "USD"), ("5.124", "KWD")])
-def test_stripe_refuses_what_we_say_no_card_takes(double, amount, currency):
+def test_stripe_refuses_amounts_that_can_charge_rejects(double, amount, currency):
     minor = stripe_gateway.to_minor_units(Decimal(amount), currency)
     assert double.create(amount=minor, currency=currency.lower())["error"]["type"] == "invalid_request_error"

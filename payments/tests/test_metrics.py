@@ -1,4 +1,4 @@
-"""What operators watch of the money."""
+"""Metrics of payments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def measured():
-    """Each sample by its name and labels, rounded to a tenth."""
+    """Return the samples by name and labels, rounded to a tenth."""
     return {
         (sample.name, *sample.labels.values()): round(sample.value, 1)
         for family in metrics.collect_metrics()
@@ -26,7 +26,7 @@ def measured():
 
 
 def event(number, *, received=0.0, created=None, processed=None, **fields):
-    """An event; moments are seconds ago."""
+    """Create an event; times are in seconds ago."""
 
     def ago(seconds):
         return None if seconds is None else clock.now() - timedelta(seconds=seconds)
@@ -42,7 +42,7 @@ def event(number, *, received=0.0, created=None, processed=None, **fields):
     )
 
 
-def test_an_empty_house_measures_nothing():
+def test_metrics_of_empty_tables_are_zero():
     assert measured() == {
         ("stripe_events_waiting",): 0,
         ("stripe_events_failed",): 0,
@@ -56,7 +56,7 @@ def test_an_empty_house_measures_nothing():
     }
 
 
-def test_events_that_wait(django_db_blocker):
+def test_metrics_count_waiting_events(django_db_blocker):
     event(1, received=90, error="RuntimeError: no")
     event(2, received=30)
     event(3, received=600, processed=599)
@@ -65,7 +65,7 @@ def test_events_that_wait(django_db_blocker):
     assert 90 <= found["stripe_event_oldest_waiting_seconds",] < 100
 
 
-def test_the_lag_is_from_stripes_moment_to_ours_over_the_last_hour():
+def test_metrics_lag_is_the_last_hours_delay():
     event(1, created=110, processed=100)
     event(2, created=3000, processed=2960)
     event(3, created=9000, processed=3601)
@@ -76,7 +76,7 @@ def test_the_lag_is_from_stripes_moment_to_ours_over_the_last_hour():
     assert (found["stripe_event_lag_seconds", "mean"], found["stripe_event_lag_seconds", "max"]) == (25, 40)
 
 
-def test_flags_are_counted_each():
+def test_metrics_count_each_flag():
     for number, flag in enumerate(("unknown_intent", "amount_mismatch", "unknown_intent", "")):
         event(number, processed=1, flag=flag)
     found = measured()
@@ -84,7 +84,7 @@ def test_flags_are_counted_each():
     assert found["stripe_events_flagged_total", "amount_mismatch"] == 1
 
 
-def test_orders_refunds_payouts_and_disputes(order, seller):
+def test_metrics_count_orders_refunds_payouts_and_disputes(order, seller):
     Order.objects.update(due_at=clock.now())
     payment = Payment.objects.create(
         order=order, amount=order.total, currency="USD", status="surplus", received=order.total, received_currency="USD"
@@ -108,7 +108,7 @@ def test_orders_refunds_payouts_and_disputes(order, seller):
     assert found["disputes_open",] == 1
 
 
-def test_the_last_reconciliation_that_finished():
+def test_metrics_describe_the_last_finished_reconciliation():
     then = clock.now() - timedelta(seconds=500)
     Reconciliation.objects.create(since=then, finished_at=then, counts={"differences": 2}, error="StripeUnavailable")
     Reconciliation.objects.create(since=then)
@@ -117,7 +117,7 @@ def test_the_last_reconciliation_that_finished():
     assert (found["reconciliation_differences",], found["reconciliation_failed",]) == (2, 1)
 
 
-def test_a_difference_is_shown_for_a_day_though_the_next_comparisons_do_not_see_it():
+def test_metrics_keep_a_difference_for_a_day():
     now = clock.now()
     for hours, differences in ((30, 5), (2, 3), (1, 0)):
         then = now - timedelta(hours=hours)
@@ -125,7 +125,7 @@ def test_a_difference_is_shown_for_a_day_though_the_next_comparisons_do_not_see_
     assert measured()["reconciliation_differences",] == 3
 
 
-def test_it_costs_the_same_with_more_rows(order):
+def test_metrics_with_more_rows_take_the_same_queries(order):
     def queries():
         with CaptureQueriesContext(connection) as made:
             measured()

@@ -20,7 +20,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_a_sale_opens_the_winners_order(seller, bidder):
+def test_sale_opens_the_winners_order(seller, bidder):
     product = sell(seller, bidder, "19.99", shipping=Decimal("4.50"))
     auction = Auction.objects.get(pk=product.pk)
     order = Order.objects.values().get()
@@ -45,30 +45,30 @@ def test_a_sale_opens_the_winners_order(seller, bidder):
     }
 
 
-def test_the_premium_is_on_top(seller, bidder, settings):
+def test_sale_adds_the_buyers_premium(seller, bidder, settings):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(25)),)
     order = Order.objects.get(product=sell(seller, bidder, "19.99"))
     assert (order.buyers_premium, order.total) == (Decimal("5.00"), Decimal("24.99"))
 
 
-def test_no_sale_no_order(seller):
+def test_close_without_sale_opens_no_order(seller):
     closing.close_auction(product_id=factories.product(seller).pk, actor=seller)
     assert not Order.objects.exists()
 
 
-def test_opening_twice_is_one_order(order, product):
+def test_open_order_twice_opens_one(order, product):
     with transaction.atomic():
         auction = Auction.objects.select_related("product").get(pk=product.pk)
         again = orders.open_order(auction=auction, at=clock.now())
     assert (again, Order.objects.count()) == (order, 1)
 
 
-def test_an_order_of_what_is_not_sold_is_a_mistake(seller):
+def test_open_order_of_unsold_product_raises(seller):
     with pytest.raises(ValueError, match="not sold"):
         orders.open_order(auction=factories.product(seller).auction, at=clock.now())
 
 
-def test_whoever_listens_hears_of_it_once(seller, bidder):
+def test_open_order_sends_its_signal_once(seller, bidder):
     heard = []
 
     def listen(order, **_):
@@ -83,7 +83,7 @@ def test_whoever_listens_hears_of_it_once(seller, bidder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_listener_that_fails_takes_the_close_back(seller, bidder):
+def test_open_order_whose_receiver_fails_rolls_the_close_back(seller, bidder):
     def fail(**_):
         raise RuntimeError
 

@@ -1,4 +1,4 @@
-"""GET /api/payments/payouts/: what sellers see of what they are due."""
+"""GET /api/payments/payouts/."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_sellers_see_their_own_payouts_and_staff_all(order, seller, bidder, staff, as_user):
+def test_payout_list_shows_sellers_their_own_and_staff_all(order, seller, bidder, staff, as_user):
     payout = pay(order)
     another = sell(factories.user("other@example.com"), bidder)
     pay(Order.objects.get(product=another))
@@ -40,7 +40,7 @@ def test_sellers_see_their_own_payouts_and_staff_all(order, seller, bidder, staf
     assert as_user(staff).get("/api/payments/payouts/").json()["count"] == 2
 
 
-def test_payouts_are_narrowed_by_status(order, seller, as_user):
+def test_payout_list_filters_by_status(order, seller, as_user):
     pay(order)
     caller = as_user(seller)
     assert caller.get("/api/payments/payouts/?status=due").json()["count"] == 1
@@ -49,11 +49,13 @@ def test_payouts_are_narrowed_by_status(order, seller, as_user):
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
 
 
-def test_payouts_are_for_those_who_are_signed_in(client):
+def test_payout_list_without_token_is_401(client):
     assert client.get("/api/payments/payouts/").status_code == 401
 
 
-def test_a_list_costs_the_same_with_more_rows(order, seller, bidder, as_user, django_assert_max_num_queries):
+def test_payout_list_with_more_rows_takes_the_same_queries(
+    order, seller, bidder, as_user, django_assert_max_num_queries
+):
     pay(order)
     caller = as_user(seller)
     with django_assert_max_num_queries(10) as few:

@@ -1,4 +1,4 @@
-"""The payout report: the CSV by which staff pay."""
+"""`manage.py payout_report`: the CSV that staff pay from."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.core.management import call_command
 
 from accounts.models import User
 from payments.services import payouts
-from payments.tests.payout_helpers import pay, report, take_back
+from payments.tests.payout_helpers import claw_back, pay, report
 
 pytestmark = pytest.mark.django_db
 
 
-def test_the_report_names_whom_to_pay_what(order, seller):
-    payout = take_back(pay(order), "9.99")
+def test_report_names_sellers_and_amounts(order, seller):
+    payout = claw_back(pay(order), "9.99")
     row = report()[0]
     assert {name: row[name] for name in row if not name.endswith("_at")} == {
         "order": str(order.pk),
@@ -41,7 +41,7 @@ def test_the_report_names_whom_to_pay_what(order, seller):
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1"])
-def test_no_cell_of_the_report_is_run_by_a_spreadsheet(order, start):
+def test_report_cells_are_not_run_as_formulas(order, start):
     pay(order)
     type(order.product).objects.update(name=start)
     User.objects.filter(pk=order.seller_id).update(email=f"{start.strip()}@example.com")
@@ -51,7 +51,7 @@ def test_no_cell_of_the_report_is_run_by_a_spreadsheet(order, start):
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
 
 
-def test_the_report_is_of_the_time_that_was_asked_for(order, staff):
+def test_report_is_limited_to_the_requested_time(order, staff):
     payout = pay(order)
     opened = payout.created_at
     assert len(report(since=opened, until=opened + timedelta(seconds=1))) == 1
@@ -63,7 +63,7 @@ def test_the_report_is_of_the_time_that_was_asked_for(order, staff):
     assert len(report()) == 1
 
 
-def test_the_dates_of_the_report_are_days_in_utc(order, capsys):
+def test_report_dates_are_utc_days(order, capsys):
     pay(order)
     call_command("payout_report", "--since", "2000-01-01", "--until", "2000-01-02")
     assert len(capsys.readouterr().out.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What a seller is due of a paid order: parted, held back, taken back."""
+"""Payouts: how a payment is split, blocked and clawed back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auctioncraft.core import clock
 from payments.models import Dispute, Order, OrderEvent, Payment, Payout, SellerAccount, TransferReversal
 from payments.services import payment_sync, payouts
 from payments.tests.conftest import broken_invariants, post_event, request_intent
-from payments.tests.payout_helpers import ABLE, dispute, give_back, pay, take_back
+from payments.tests.payout_helpers import ABLE, claw_back, dispute, pay, restore
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -21,21 +21,21 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
     [
         ("0", "USD", "19.99", "0", "19.99"),
         ("10", "USD", "19.99", "2.00", "17.99"),
-        ("2.5", "USD", "0.20", "0.01", "0.19"),  # half a cent, up
+        ("2.5", "USD", "0.20", "0.01", "0.19"),  # half a cent is rounded up
         ("12.5", "JPY", "1001", "125", "876"),
         ("12.5", "KWD", "1.234", "0.154", "1.080"),
         ("100", "USD", "19.99", "19.99", "0"),
-        ("150", "USD", "19.99", "19.99", "0"),  # at most all of it
+        ("150", "USD", "19.99", "19.99", "0"),  # at most the whole price
     ],
 )
-def test_the_house_keeps_its_commission_of_the_hammer_price(settings, commission, currency, hammer, fee, amount):
+def test_payout_deducts_the_commission_from_the_hammer_price(settings, commission, currency, hammer, fee, amount):
     settings.SELLER_COMMISSION_PERCENT = Decimal(commission)
     price = Decimal(hammer)
     order = Order(hammer_price=price, buyers_premium=Decimal(0), total=price, currency=currency)
     assert payouts.split_total(order) == (Decimal(fee), Decimal(amount))
 
 
-def test_the_house_keeps_the_premium_and_the_seller_gets_the_shipping(settings):
+def test_payout_excludes_the_premium_and_includes_shipping(settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     order = Order(
         hammer_price=Decimal(100), buyers_premium=Decimal(25), shipping=Decimal(7), total=Decimal(132), currency="USD"
@@ -43,7 +43,7 @@ def test_the_house_keeps_the_premium_and_the_seller_gets_the_shipping(settings):
     assert payouts.split_total(order) == (Decimal(35), Decimal(97))
 
 
-def test_without_connect_a_paid_order_is_due_to_be_paid_by_hand(order):
+def test_payout_without_connect_is_due_manually(order):
     payout = pay(order)
     assert (payout.route, payout.status, payout.owed, payout.seller_id) == (
         "manual",
@@ -54,22 +54,22 @@ def test_without_connect_a_paid_order_is_due_to_be_paid_by_hand(order):
     assert broken_invariants() == []
 
 
-def test_with_connect_a_seller_without_an_account_has_it_held_back(order, settings):
+def test_payout_with_connect_and_no_account_is_blocked(order, settings):
     settings.STRIPE_CONNECT = True
     payout = pay(order)
     assert (payout.route, payout.status, payout.blocked_by) == ("transfer", "blocked", "not_onboarded")
     assert broken_invariants() == []
 
 
-def test_with_connect_an_able_seller_is_due_a_transfer(order, settings):
+def test_payout_with_connect_and_onboarded_seller_is_due_by_transfer(order, settings):
     settings.STRIPE_CONNECT = True
     SellerAccount.objects.create(user=order.seller, stripe_account_id="acct_1", **ABLE)
     payout = pay(order)
     assert (payout.route, payout.status, payout.blocked_by) == ("transfer", "due", "")
 
 
-def test_what_stripe_passed_on_is_paid_at_once_less_the_fee_it_was_asked_with(order, settings):
-    settings.SELLER_COMMISSION_PERCENT = Decimal(50)  # changed since the intent was made
+def test_payout_of_destination_charge_is_paid_less_its_fee(order, settings):
+    settings.SELLER_COMMISSION_PERCENT = Decimal(50)  # changed after the intent was created
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
     assert (payout.route, payout.status, payout.fee, payout.transferred) == ("destination", "paid", 2, Decimal("17.99"))
     said = OrderEvent.objects.get(order=order, kind="paid_out")
@@ -77,36 +77,36 @@ def test_what_stripe_passed_on_is_paid_at_once_less_the_fee_it_was_asked_with(or
     assert broken_invariants() == []
 
 
-def test_nothing_is_due_where_the_house_keeps_all(order, settings):
+def test_payout_of_full_commission_is_void(order, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(100)
     assert pay(order).status == "void"
     assert broken_invariants() == []
 
 
-def test_a_partial_refund_takes_its_share_and_the_last_one_the_rest(order, settings):
+def test_refund_in_parts_claws_back_shares_and_the_rest(order, settings):
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     payout = pay(order)
-    assert take_back(payout, "3.33").clawed_back == Decimal("3.00")  # 17.99 x 3.33 / 19.99 = 2.9968...
-    assert take_back(payout, "3.33").clawed_back == Decimal("5.99")
+    assert claw_back(payout, "3.33").clawed_back == Decimal("3.00")  # 17.99 x 3.33 / 19.99 = 2.9968...
+    assert claw_back(payout, "3.33").clawed_back == Decimal("5.99")
     assert (payout.status, payout.owed) == ("due", Decimal("12.00"))
     assert broken_invariants() == []
-    assert take_back(payout, "13.33").clawed_back == Decimal("17.99")
+    assert claw_back(payout, "13.33").clawed_back == Decimal("17.99")
     assert (payout.status, payout.owed) == ("void", 0)
     assert broken_invariants() == []
 
 
-def test_never_more_is_taken_back_than_there_was(order):
-    assert take_back(pay(order), "25").clawed_back == order.total
+def test_clawback_never_exceeds_the_amount(order):
+    assert claw_back(pay(order), "25").clawed_back == order.total
 
 
-def test_a_refund_that_failed_after_all_is_due_again(order):
-    payout = take_back(pay(order), "19.99")
+def test_failed_refund_restores_the_payout(order):
+    payout = claw_back(pay(order), "19.99")
     assert payout.status == "void"
-    assert (give_back(payout, "19.99").status, payout.owed) == ("due", order.total)
+    assert (restore(payout, "19.99").status, payout.owed) == ("due", order.total)
     assert broken_invariants() == []
 
 
-def test_a_refund_of_surplus_is_not_the_sellers(order):
+def test_refund_of_surplus_changes_no_payout(order):
     payout = pay(order)
     surplus = Payment.objects.create(
         order=order,
@@ -122,29 +122,29 @@ def test_a_refund_of_surplus_is_not_the_sellers(order):
     assert payout.clawed_back == 0
 
 
-def test_a_refund_of_what_stripe_passed_on_comes_back_with_it(order):
-    payout = take_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00")
+def test_refund_of_destination_charge_is_reversed_with_it(order):
+    payout = claw_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00")
     assert (payout.clawed_back, payout.transferred, payout.owed) == (Decimal("9.00"), Decimal("8.99"), 0)
     assert not TransferReversal.objects.exists()
     assert broken_invariants() == []
 
 
-def test_a_lost_dispute_of_what_stripe_passed_on_is_asked_back(order):
+def test_lost_dispute_of_destination_charge_is_reversed(order):
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
-    take_back(payout, "10.00", reversed_at_stripe=False)
+    claw_back(payout, "10.00", reversed_at_stripe=False)
     assert payout.owed == Decimal("-9.00")
     assert TransferReversal.objects.get().amount == Decimal("9.00")
     assert broken_invariants() == []
 
 
-def test_a_reversal_that_was_not_sent_is_dropped_when_its_refund_fails(order):
+def test_unsent_reversal_is_dropped_when_its_refund_fails(order):
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
-    take_back(payout, "10.00", reversed_at_stripe=False)
-    assert give_back(payout, "10.00").owed == 0
+    claw_back(payout, "10.00", reversed_at_stripe=False)
+    assert restore(payout, "10.00").owed == 0
     assert not TransferReversal.objects.exists()
 
 
-def test_a_dispute_holds_back_what_is_not_paid_and_lets_it_go(order):
+def test_dispute_blocks_an_unpaid_payout_until_it_ends(order):
     payout = pay(order)
     opened = dispute(payout)
     payouts.block(order=order, why=payouts.DISPUTED)
@@ -152,7 +152,7 @@ def test_a_dispute_holds_back_what_is_not_paid_and_lets_it_go(order):
     assert (payout.status, payout.blocked_by) == ("blocked", "disputed")
     payouts.unblock(order=order)
     payout.refresh_from_db()
-    assert payout.status == "blocked"  # it is open still
+    assert payout.status == "blocked"  # still open
     opened.closed_at = clock.now()
     opened.save()
     payouts.unblock(order=order)
@@ -160,7 +160,7 @@ def test_a_dispute_holds_back_what_is_not_paid_and_lets_it_go(order):
     assert (payout.status, payout.blocked_by) == ("due", "")
 
 
-def test_a_dispute_of_surplus_does_not_hold_the_payout_back(order):
+def test_dispute_of_surplus_does_not_block_the_payout(order):
     payout = pay(order)
     surplus = Payment.objects.create(
         order=order, amount=order.total, currency="USD", status="surplus", received=order.total,
@@ -175,7 +175,7 @@ def test_a_dispute_of_surplus_does_not_hold_the_payout_back(order):
     assert (payout.status, payout.blocked_by) == ("due", "")
 
 
-def test_a_dispute_that_is_over_leaves_a_seller_without_account_blocked(order, settings):
+def test_dispute_ended_leaves_a_seller_without_account_blocked(order, settings):
     settings.STRIPE_CONNECT = True
     payout = pay(order)
     payouts.block(order=order, why=payouts.DISPUTED)
@@ -184,14 +184,14 @@ def test_a_dispute_that_is_over_leaves_a_seller_without_account_blocked(order, s
     assert (payout.status, payout.blocked_by) == ("blocked", "not_onboarded")
 
 
-def test_paid_is_not_blocked(order):
+def test_paid_payout_is_not_blocked(order):
     payout = pay(order, destination="acct_1")
     payouts.block(order=order, why=payouts.DISPUTED)
     payout.refresh_from_db()
     assert (payout.status, payout.blocked_by) == ("paid", "")
 
 
-def test_money_that_came_in_by_webhook_opens_the_payout(double, winner, product, order, client):
+def test_success_event_opens_the_payout(double, winner, product, order, client):
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id)
     event = {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "livemode": False}
@@ -200,7 +200,7 @@ def test_money_that_came_in_by_webhook_opens_the_payout(double, winner, product,
     assert Payout.objects.get().order_id == order.pk
 
 
-def test_a_success_that_is_applied_twice_opens_one_payout(double, intent_id, order):
+def test_success_applied_twice_opens_one_payout(double, intent_id, order):
     double.confirm(intent_id)
     found = Payment.objects.get()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""PaymentIntents and events: what is put right, and what is told."""
+"""Reconciliation of PaymentIntents and events: what is fixed and what is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["paid"]
 pytestmark = pytest.mark.django_db
 
 
-def test_money_that_no_webhook_told_of_pays_its_order(double, intent_id, order):
+def test_reconcile_pays_an_order_whose_event_was_lost(double, intent_id, order):
     double.confirm(intent_id)
     found = reconcile()
     assert (statuses(order), count_fixed(found, "payments"), found.differences) == (("paid", "succeeded"), 1, [])
@@ -25,7 +25,7 @@ def test_money_that_no_webhook_told_of_pays_its_order(double, intent_id, order):
     assert broken_invariants() == []
 
 
-def test_an_older_intent_is_asked_for_by_itself(double, intent_id, order):
+def test_reconcile_requests_an_older_intent_by_id(double, intent_id, order):
     double.confirm(intent_id)
     Reconciliation.objects.create(
         since=clock.now(), started_at=clock.now() + timedelta(hours=2), finished_at=clock.now()
@@ -34,21 +34,21 @@ def test_an_older_intent_is_asked_for_by_itself(double, intent_id, order):
     assert (statuses(order), found.counts["intents"]) == (("paid", "succeeded"), 1)
 
 
-def test_an_intent_that_was_canceled_at_stripe_is_so_here(double, intent_id, order):
+def test_reconcile_marks_an_intent_canceled_at_stripe(double, intent_id, order):
     double.cancel(intent_id)
     found = reconcile()
     assert (statuses(order), count_fixed(found, "payments")) == (("awaiting_payment", "canceled"), 1)
     assert found.differences == []
 
 
-def test_an_intent_that_we_gave_up_is_canceled_at_stripe(double, intent_id, order):
+def test_reconcile_cancels_at_stripe_an_intent_canceled_here(double, intent_id, order):
     Payment.objects.update(status="canceled")
     found = reconcile()
     assert (found.counts["intents_canceled"], double.intent(intent_id)["status"]) == (1, "canceled")
     assert found.differences == []
 
 
-def test_one_that_stripe_knows_nothing_of_is_told_and_left(double, intent_id, order):
+def test_reconcile_reports_an_intent_unknown_at_stripe(double, intent_id, order):
     Payment.objects.update(stripe_intent_id="pi_gone")
     found = reconcile()
     assert statuses(order) == ("awaiting_payment", "open")
@@ -58,18 +58,18 @@ def test_one_that_stripe_knows_nothing_of_is_told_and_left(double, intent_id, or
 
 
 def forgotten(order):
-    """Have us die between Stripe's answer and our commit."""
+    """Forget the intent's id, as after a crash between Stripe's answer and our commit."""
     Payment.objects.filter(order=order).update(stripe_intent_id=None, status="creating")
 
 
-def test_an_intent_whose_id_we_never_heard_is_adopted(double, intent_id, order):
+def test_reconcile_stores_an_intent_id_that_was_never_received(double, intent_id, order):
     forgotten(order)
     found = reconcile()
     assert (statuses(order), order.payments.get().stripe_intent_id) == (("awaiting_payment", "open"), intent_id)
     assert (count_fixed(found, "payments"), found.differences) == (1, [])
 
 
-def test_and_pays_if_it_was_paid(double, intent_id, order):
+def test_reconcile_pays_with_an_intent_id_that_was_never_received(double, intent_id, order):
     double.confirm(intent_id)
     forgotten(order)
     found = reconcile()
@@ -77,14 +77,14 @@ def test_and_pays_if_it_was_paid(double, intent_id, order):
     assert sums(found) == {"charge": ("19.99", "19.99")}
 
 
-def test_one_that_never_reached_stripe_is_asked_for_again_with_its_key(
+def test_reconcile_creates_an_intent_that_never_reached_stripe_with_its_key(
     double, stripe_unreachable, winner, product, order, settings
 ):
     assert request_intent(winner, product).status_code == 503
     settings.STRIPE_API_BASE = double.url
     payment = order.payments.get()
     assert reconcile().differences == []
-    assert statuses(order) == ("awaiting_payment", "creating")  # it may be on its way
+    assert statuses(order) == ("awaiting_payment", "creating")  # the request may still be running
     Payment.objects.update(created_at=clock.now() - timedelta(minutes=3))
     found = reconcile()
     assert (statuses(order), count_fixed(found, "payments"), len(double.intents())) == (
@@ -95,7 +95,7 @@ def test_one_that_never_reached_stripe_is_asked_for_again_with_its_key(
     assert order.payments.get().idempotency_key == payment.idempotency_key
 
 
-def test_a_second_intent_of_a_payment_is_canceled_before_anybody_can_pay_it(double, intent_id, order):
+def test_reconcile_cancels_a_second_intent_of_a_payment(double, intent_id, order):
     payment = order.payments.get()
     metadata = {"order": order.pk, "product": order.product_id, "payment": payment.pk}
     stray = double.create(**{f"metadata[{name}]": value for name, value in metadata.items()})["id"]
@@ -108,7 +108,7 @@ def test_a_second_intent_of_a_payment_is_canceled_before_anybody_can_pay_it(doub
     assert found.differences == []
 
 
-def test_if_it_was_paid_that_is_told(double, intent_id, order):
+def test_reconcile_reports_a_paid_second_intent(double, intent_id, order):
     payment = order.payments.get()
     metadata = {"order": order.pk, "product": order.product_id, "payment": payment.pk}
     stray = double.create(**{f"metadata[{name}]": value for name, value in metadata.items()})["id"]
@@ -120,7 +120,7 @@ def test_if_it_was_paid_that_is_told(double, intent_id, order):
     assert statuses(order) == ("awaiting_payment", "open")
 
 
-def test_what_others_do_with_the_same_account_is_left_alone_and_told_once_it_is_money(double):
+def test_reconcile_ignores_foreign_intents_until_they_are_paid(double):
     unpaid, bought = (double.create()["id"] for _ in range(2))
     double.confirm(bought)
     found = reconcile()
@@ -129,7 +129,7 @@ def test_what_others_do_with_the_same_account_is_left_alone_and_told_once_it_is_
     assert bought in found.differences[0]["ids"]
 
 
-def test_an_event_that_never_came_is_taken_in_and_acted_on(double, intent_id, order):
+def test_reconcile_imports_and_processes_a_lost_event(double, intent_id, order):
     double.confirm(intent_id, "pm_card_visa_chargeDeclined")
     found = reconcile()
     taken = StripeEvent.objects.get(type="payment_intent.payment_failed")
@@ -140,7 +140,7 @@ def test_an_event_that_never_came_is_taken_in_and_acted_on(double, intent_id, or
     assert "client_secret" not in str(taken.payload).replace("'client_secret': None", "")
 
 
-def test_the_webhook_may_still_come(client, double, intent_id, order):
+def test_reconcile_leaves_recent_events_to_the_webhook(client, double, intent_id, order):
     double.confirm(intent_id, "pm_card_visa_chargeDeclined")
     reconcile()
     for event in at_stripe(double, "/v1/events", limit=100)["data"]:
@@ -148,7 +148,7 @@ def test_the_webhook_may_still_come(client, double, intent_id, order):
     assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
 
 
-def test_an_event_that_cannot_be_acted_on_is_told(double, intent_id, order, monkeypatch):
+def test_reconcile_reports_an_event_that_cannot_be_processed(double, intent_id, order, monkeypatch):
     def fail(*_, **__):
         raise ValueError
 
@@ -160,7 +160,7 @@ def test_an_event_that_cannot_be_acted_on_is_told(double, intent_id, order, monk
     event = StripeEvent.objects.get(type="payment_intent.succeeded")
     assert (event.processed_at, event.attempts) == (None, 1)
     assert texts(found) == [f"event {event.pk} (payment_intent.succeeded) was not acted on in 1 tries"]
-    assert statuses(order) == ("paid", "succeeded")  # of that we heard by looking
+    assert statuses(order) == ("paid", "succeeded")  # found by reading the intent
 
 
 def _with(apply):
@@ -169,6 +169,6 @@ def _with(apply):
     return {**HANDLERS, "payment_intent.succeeded": Handler(read=lambda event: event, apply=apply)}
 
 
-def test_flags_are_counted(double, paid):
+def test_reconcile_counts_flagged_events(double, paid):
     StripeEvent.objects.update(flag="surplus")
     assert reconcile().counts["flagged: surplus"] == 1

@@ -1,4 +1,4 @@
-"""Stripe's books against ours: every movement there, and every amount here."""
+"""Reconciliation of Stripe's balance transactions with our amounts, in both directions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["paid"]
 pytestmark = pytest.mark.django_db
 
 
-def test_nothing_agrees_with_nothing(double):
+def test_reconcile_without_data_finds_nothing(double):
     found = reconcile()
     assert (found.differences, found.sums, found.error) == ([], {}, "")
     assert found.since == found.started_at - timedelta(days=30)
     assert found.finished_at >= found.started_at
 
 
-def test_what_agrees_is_only_counted(client, double, paid):
+def test_reconcile_counts_what_agrees(client, double, paid):
     for event in at_stripe(double, "/v1/events", limit=100)["data"]:
         post_event(client, event)
     found = reconcile()
@@ -42,7 +42,7 @@ def test_what_agrees_is_only_counted(client, double, paid):
     assert broken_invariants() == []
 
 
-def test_a_refund_in_the_dashboard_that_nobody_told_of_is_taken_in(double, paid):
+def test_reconcile_imports_a_dashboard_refund(double, paid):
     in_dashboard(double, paid, amount=500)
     found = reconcile()
     paid.refresh_from_db()
@@ -50,7 +50,7 @@ def test_a_refund_in_the_dashboard_that_nobody_told_of_is_taken_in(double, paid)
     assert sums(found) == {"charge": ("19.99", "19.99"), "refund": ("-5.00", "-5.00")}
 
 
-def test_also_one_whose_events_are_gone(double, paid, monkeypatch):
+def test_reconcile_imports_a_dashboard_refund_whose_events_expired(double, paid, monkeypatch):
     in_dashboard(double, paid, amount=500)
     monkeypatch.setattr(stripe_gateway, "list_events", lambda **_: iter(()))
     found = reconcile()
@@ -61,7 +61,7 @@ def test_also_one_whose_events_are_gone(double, paid, monkeypatch):
     )
 
 
-def test_a_refund_that_failed_after_all_is_so_here(double, winner, product, client, as_user, seller):
+def test_reconcile_marks_a_refund_that_failed_at_stripe(double, winner, product, client, as_user, seller):
     order = pay(client, double, winner, product, "pm_card_refundFail")
     assert refund(as_user(seller), order).status_code == 201
     refund_id = Refund.objects.get().stripe_refund_id
@@ -77,7 +77,7 @@ def test_a_refund_that_failed_after_all_is_so_here(double, winner, product, clie
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
-def test_a_dispute_that_nobody_told_of_is_taken_in(double, paid, outcome, monkeypatch):
+def test_reconcile_imports_a_dispute(double, paid, outcome, monkeypatch):
     charge = double.intent(paid.payments.get().stripe_intent_id)["latest_charge"]
     dispute = double.post(f"/_double/charges/{charge}/dispute")
     monkeypatch.setattr(stripe_gateway, "list_events", lambda **_: iter(()))
@@ -90,22 +90,22 @@ def test_a_dispute_that_nobody_told_of_is_taken_in(double, paid, outcome, monkey
     assert sums(found).get("dispute_reversal") == (("19.99", "19.99") if outcome == "won" else None)
 
 
-def test_another_amount_is_told(double, paid):
+def test_reconcile_reports_another_amount(double, paid):
     Payment.objects.update(received=Decimal("19.98"))
     found = reconcile()
     assert "charge of 19.99 USD at Stripe, here 19.98 USD" in texts(found)
     assert sums(found) == {"charge": ("19.98", "19.99")}
 
 
-def test_money_that_stripe_does_not_have_is_told(double, paid):
+def test_reconcile_reports_a_payment_missing_at_stripe(double, paid):
     Payment.objects.update(stripe_intent_id="pi_invented")
     found = reconcile()
     payment = paid.payments.get()
     assert f"payment {payment.pk} of 19.99 USD, and nothing moved at Stripe" in texts(found)
-    assert sums(found) == {"charge": ("19.99", "19.99")}  # another one: only the rows post_event_about
+    assert sums(found) == {"charge": ("19.99", "19.99")}  # only the rows say so
 
 
-def test_a_refund_that_stripe_does_not_have_is_told(double, paid, seller, as_user):
+def test_reconcile_reports_a_refund_missing_at_stripe(double, paid, seller, as_user):
     assert refund(as_user(seller), paid, amount="5.00").status_code == 201
     Refund.objects.update(stripe_refund_id="re_invented")
     found = reconcile()
@@ -115,13 +115,13 @@ def test_a_refund_that_stripe_does_not_have_is_told(double, paid, seller, as_use
     )
 
 
-def test_what_stripe_dates_earlier_than_we_do_is_looked_for_by_itself(double, paid, monkeypatch):
+def test_reconcile_requests_what_stripe_dates_earlier(double, paid, monkeypatch):
     monkeypatch.setattr(stripe_gateway, "list_balance_transactions", lambda **_: iter(()))
     found = reconcile()
     assert found.differences == []
 
 
-def test_three_decimals_and_none(client, double, winner, seller, bidder):
+def test_reconcile_in_currencies_with_no_or_three_decimals(client, double, winner, seller, bidder):
     for currency, price in (("KWD", "1.230"), ("JPY", "500")):
         pay(client, double, winner, sell(seller, bidder, price, currency=currency))
     found = reconcile()

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`, and what staff see of it."""
+"""`manage.py reconcile`, its periodic job and its admin page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*arguments):
-    """Run the command; return what it says, and its exit code."""
+    """Run the command; return its output and exit code."""
     out = StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out)
@@ -26,7 +26,7 @@ def run(*arguments):
     return out.getvalue(), 0
 
 
-def test_it_says_what_it_looked_at(double, intent_id, order):
+def test_reconcile_command_prints_what_it_compared(double, intent_id, order):
     double.confirm(intent_id)
     said, code = run()
     assert code == 0
@@ -41,14 +41,14 @@ def test_it_says_what_it_looked_at(double, intent_id, order):
     assert order.status == "paid"
 
 
-def test_differences_are_told_and_are_exit_code_1(double):
+def test_reconcile_command_with_differences_exits_with_1(double):
     intent = double.create()["id"]
     double.confirm(intent)
     said, code = run()
     assert (code, "! charge of 19.99 USD at Stripe, here nothing (ch_" in said, intent in said) == (1, True, True)
 
 
-def test_as_json(double, intent_id):
+def test_reconcile_command_prints_json(double, intent_id):
     double.confirm(intent_id)
     said, code = run("--json", "--since=40d")
     found = json.loads(said)
@@ -60,7 +60,7 @@ def test_as_json(double, intent_id):
     assert found["since"] < found["started_at"]
 
 
-def test_a_dry_run_writes_nothing(double, intent_id):
+def test_reconcile_command_dry_run_writes_nothing(double, intent_id):
     double.confirm(intent_id)
     with assert_nothing_written():
         said, code = run("--dry-run")
@@ -71,23 +71,23 @@ def test_a_dry_run_writes_nothing(double, intent_id):
 
 
 @pytest.mark.parametrize("since", ["7", "d", "7w", "-7d", "7d ", "\uff19d"])
-def test_an_age_that_is_none_is_exit_code_2(since):
+def test_reconcile_command_with_invalid_age_exits_with_2(since):
     assert run(f"--since={since}") == ("", 2)
 
 
-def test_one_that_breaks_off_is_exit_code_2(stripe_unreachable):
+def test_reconcile_command_that_fails_exits_with_2(stripe_unreachable):
     assert run() == ("", 2)
     assert Reconciliation.objects.get().error == "stripe_unavailable"
 
 
-def test_the_worker_does_it_too(double, intent_id, order):
+def test_reconcile_job_records_a_reconciliation(double, intent_id, order):
     double.confirm(intent_id)
     tasks.reconcile_with_stripe()
     order.refresh_from_db()
     assert (order.status, Reconciliation.objects.get().error) == ("paid", "")
 
 
-def test_staff_see_how_many_differ(double):
+def test_admin_shows_the_number_of_differences(double):
     double.confirm(double.create()["id"])
     run()
     operator = admin_pages.operator()

@@ -1,4 +1,4 @@
-"""What was passed on to sellers and taken back, against Stripe's books."""
+"""Reconciliation of transfers, reversals and fees with Stripe's balance transactions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bought(double, winner, product):
 
 @pytest.fixture
 def sent(double, winner, product, seller):
-    """The payout of a seller who set up their account after `product` was paid: a transfer of ours."""
+    """The payout of a seller onboarded after `product` was paid: a separate transfer."""
     payout = bought(double, winner, product)
     onboarded(seller)
     assert transfers.send_due() == 1
@@ -42,12 +42,12 @@ def sent(double, winner, product, seller):
 
 @pytest.fixture
 def passed_on(double, winner, seller, bidder):
-    """The payout of one who had it before: Stripe passed the payment on, less our fee."""
+    """The payout of a seller onboarded before the payment: a destination charge less our fee."""
     onboarded(seller)
     return bought(double, winner, sell(seller, bidder))
 
 
-def test_a_transfer_of_ours_agrees(sent):
+def test_reconcile_transfer_agrees(sent):
     found = reconcile()
     assert (found.differences, sums(found)) == (
         [],
@@ -55,7 +55,7 @@ def test_a_transfer_of_ours_agrees(sent):
     )
 
 
-def test_also_after_some_of_it_was_taken_back(sent, as_user, seller):
+def test_reconcile_transfer_after_a_reversal_agrees(sent, as_user, seller):
     assert refund(as_user(seller), sent.order, amount="9.99").status_code == 201
     assert transfers.send_due() == 1
     found = reconcile()
@@ -70,39 +70,39 @@ def test_also_after_some_of_it_was_taken_back(sent, as_user, seller):
     )
 
 
-def test_another_amount_is_told(sent):
+def test_reconcile_reports_a_transfer_of_another_amount(sent):
     Payout.objects.update(transferred=Decimal("17.98"))
     found = reconcile()
     assert texts(found) == ["transfer of -17.99 USD at Stripe, here -17.98 USD"]
     assert sums(found)["transfer"] == ("-17.98", "-17.99")
 
 
-def test_a_transfer_made_in_the_dashboard_is_told(double, sent):
+def test_reconcile_reports_a_transfer_made_in_the_dashboard(double, sent):
     account = sent.seller.seller_account.stripe_account_id
     double.post("/v1/transfers", amount=100, currency="usd", destination=account)
     assert texts(reconcile()) == ["transfer of -1.00 USD at Stripe, here nothing"]
 
 
-def test_one_that_stripe_does_not_have_is_told(sent):
+def test_reconcile_reports_a_transfer_missing_at_stripe(sent):
     Payout.objects.update(stripe_transfer_id="tr_invented")
     assert f"payout {sent.pk} of -17.99 USD, and nothing moved at Stripe" in texts(reconcile())
 
 
-def test_a_reversal_that_stripe_does_not_have_is_told(sent):
+def test_reconcile_reports_a_reversal_missing_at_stripe(sent):
     made = TransferReversal.objects.create(
         payout=sent, amount=1, stripe_reversal_id="trr_invented", completed_at=clock.now()
     )
     assert f"transfer reversal {made.pk} of 1.00 USD, and nothing moved at Stripe" in texts(reconcile())
 
 
-def test_what_was_paid_by_hand_beside_it_is_no_difference(sent, staff, as_user, seller):
+def test_reconcile_ignores_manual_payouts(sent, staff, as_user, seller):
     Payout.objects.update(transferred=Decimal("10.00"))
     double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff).transferred
     assert double_sent == Decimal("17.99")
     assert reconcile().differences == []
 
 
-def test_what_stripe_passed_on_agrees_with_its_fee(passed_on):
+def test_reconcile_destination_charge_agrees_with_its_fee(passed_on):
     found = reconcile()
     assert (found.differences, sums(found)) == (
         [],
@@ -114,7 +114,7 @@ def test_what_stripe_passed_on_agrees_with_its_fee(passed_on):
     )
 
 
-def test_and_what_it_took_back_of_it_with_a_refund(passed_on, as_user, seller):
+def test_reconcile_destination_charge_after_refunds_agrees(passed_on, as_user, seller):
     assert refund(as_user(seller), passed_on.order, amount="5.00").status_code == 201
     assert refund(as_user(seller), passed_on.order).status_code == 201
     found = reconcile()
@@ -123,20 +123,20 @@ def test_and_what_it_took_back_of_it_with_a_refund(passed_on, as_user, seller):
     assert sums(found)["transfer_reversal"] == ("19.99", "19.99")
 
 
-def test_a_refund_of_the_dashboard_that_takes_more_than_the_sellers_share_is_told(double, passed_on):
+def test_reconcile_reports_a_dashboard_refund_over_the_sellers_share(double, passed_on):
     payment = passed_on.order.payments.get()
     double.post("/v1/refunds", payment_intent=payment.stripe_intent_id, amount=1000, reverse_transfer="true")
     [text] = texts(reconcile())
-    # 10.00 of 17.99 went with the refund; their share of it was 9.00, and the house kept the rest as its fee.
+    # The refund reversed 10.00 of 17.99; the seller's share of it was 9.00, the rest our fee.
     assert text == f"payout {passed_on.pk}: its seller has 7.99 USD at Stripe, here 8.99 USD"
 
 
-def test_another_fee_is_told(passed_on):
+def test_reconcile_reports_another_fee(passed_on):
     passed_on.order.payments.update(fee=Decimal("1.00"))
     assert texts(reconcile()) == ["platform_earning of 2.00 USD at Stripe, here 1.00 USD"]
 
 
-def test_a_payout_that_stripe_refuses_is_told_until_it_is_sent(sent):
+def test_reconcile_reports_a_payout_that_stripe_refuses(sent):
     Payout.objects.update(
         status="due", paid_at=None, attempts=3, error="balance_insufficient", stripe_transfer_id="", transferred=0
     )

@@ -1,8 +1,6 @@
-"""Two reconciliations at once: one; and what happens without the constraint that says so."""
+"""Two concurrent reconciliations: one runs. Negative control: without the constraint both do."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from django.db import connection
@@ -11,13 +9,14 @@ from payments import errors, stripe_gateway
 from payments.models import Reconciliation
 from payments.services.reconciliation import reconcile
 from payments.tests.conftest import run_concurrently
+from tests.servers import wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(params=["", "constraint"])
 def without(request):
-    """What is taken away for the test, if anything."""
+    """Remove the constraint for the test, or nothing."""
     [constraint] = Reconciliation._meta.constraints
     if request.param:
         with connection.schema_editor() as editor:
@@ -29,21 +28,22 @@ def without(request):
             editor.add_constraint(Reconciliation, constraint)
 
 
-def attempt():
-    try:
-        return reconcile().error
-    except errors.ReconciliationRunning as refusal:
-        return refusal.code
+def test_reconcile_concurrently_runs_once_because_of_the_constraint(double, monkeypatch, without):
+    list_intents, running, refused = stripe_gateway.list_intents, [], []
 
+    def wait_for_the_other(**query):
+        running.append(query)
+        wait_until(lambda: len(running) == 2 or refused)
+        return list_intents(**query)
 
-def test_of_two_that_begin_together_one_runs(double, monkeypatch, without):
-    ask = stripe_gateway.list_intents
+    def attempt():
+        try:
+            return reconcile().error
+        except errors.ReconciliationRunning as error:
+            refused.append(error)
+            return error.code
 
-    def slow(**how):
-        time.sleep(1)  # both have begun by then
-        return ask(**how)
-
-    monkeypatch.setattr(stripe_gateway, "list_intents", slow)
+    monkeypatch.setattr(stripe_gateway, "list_intents", wait_for_the_other)
     outcomes = sorted(run_concurrently(2, attempt))
     assert outcomes == (["", ""] if without else ["", "reconciliation_running"])
     assert Reconciliation.objects.count() == (2 if without else 1)

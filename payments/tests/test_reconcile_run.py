@@ -1,4 +1,4 @@
-"""One reconciliation: since when, one at a time, and what becomes of it when it breaks off."""
+"""One reconciliation: its start time, one at a time, failures."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["paid"]
 pytestmark = pytest.mark.django_db
 
 
-def test_each_begins_an_hour_before_the_last_that_came_to_its_end(double):
+def test_reconcile_starts_an_hour_before_the_last_finished_one(double):
     first = reconcile()
     second = reconcile()
     assert second.since == first.started_at - timedelta(hours=1)
-    assert reconcile(since=clock.now()).since == second.started_at - timedelta(hours=1)  # no gap is left
+    assert reconcile(since=clock.now()).since == second.started_at - timedelta(hours=1)  # without a gap
     long_ago = clock.now() - timedelta(days=9)
     assert reconcile(since=long_ago).since == long_ago
 
 
-def test_there_is_one_at_a_time(double):
+def test_reconcile_while_one_is_running_is_refused(double):
     running = Reconciliation.objects.create(since=clock.now())
     with pytest.raises(errors.ReconciliationRunning):
         reconcile()
@@ -43,7 +43,7 @@ def test_there_is_one_at_a_time(double):
     assert (running.error, running.finished_at) == ("no sign of life", None)
 
 
-def test_one_that_was_taken_for_dead_stops(double, intent_id, monkeypatch):
+def test_reconcile_taken_over_by_another_stops(double, intent_id, monkeypatch):
     ask = stripe_gateway.list_intents
 
     def taken_over(**how):
@@ -55,7 +55,7 @@ def test_one_that_was_taken_for_dead_stops(double, intent_id, monkeypatch):
         reconcile()
 
 
-def test_with_stripe_away_it_breaks_off_and_the_next_begins_where_it_did(double, intent_id, settings):
+def test_reconcile_with_stripe_unreachable_fails_and_the_next_starts_there(double, intent_id, settings):
     url = settings.STRIPE_API_BASE
     first = reconcile()
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
@@ -66,7 +66,7 @@ def test_with_stripe_away_it_breaks_off_and_the_next_begins_where_it_did(double,
     assert reconcile().since == first.started_at - timedelta(hours=1)
 
 
-def test_a_dry_run_writes_nothing_and_tells_all(double, intent_id, order):
+def test_reconcile_dry_run_writes_nothing_and_reports_all(double, intent_id, order):
     double.confirm(intent_id)
     with assert_nothing_written():
         found = reconcile(fix=False)
@@ -76,7 +76,7 @@ def test_a_dry_run_writes_nothing_and_tells_all(double, intent_id, order):
     assert statuses(order) == ("awaiting_payment", "open")
 
 
-def test_differences_past_the_most_that_are_shown_are_counted(double, monkeypatch):
+def test_reconcile_counts_differences_beyond_the_shown_ones(double, monkeypatch):
     monkeypatch.setattr("payments.services.reconciliation.report.MAX_SHOWN", 1)
     for _ in range(3):
         double.confirm(double.create()["id"])
@@ -84,9 +84,9 @@ def test_differences_past_the_most_that_are_shown_are_counted(double, monkeypatc
     assert (len(found.differences), found.counts["differences"]) == (1, 3)
 
 
-def test_more_than_a_page_of_each(double, monkeypatch):
-    for _ in range(103):
-        double.confirm(double.create()["id"])
+def test_reconcile_reads_more_than_one_page(double, monkeypatch):
+    for _ in range(101):
+        double.create(confirm="true", payment_method="pm_card_visa", return_url="https://x.test/")
     found = reconcile()
     assert (found.counts["intents"], found.counts["balance_transactions"], found.counts["differences"]) == (
         103,
@@ -95,7 +95,7 @@ def test_more_than_a_page_of_each(double, monkeypatch):
     )
 
 
-def test_stripe_is_asked_outside_any_transaction(client, double, winner, product, monkeypatch, transactional_db):
+def test_reconcile_calls_stripe_outside_a_transaction(client, double, winner, product, monkeypatch, transactional_db):
     from django.db import connection
 
     order = pay(client, double, winner, product)
@@ -111,14 +111,14 @@ def test_stripe_is_asked_outside_any_transaction(client, double, winner, product
     assert (len(inside) > 3, any(inside)) == (True, False)
 
 
-def test_the_log_says_only_how_many(double, caplog):
+def test_reconcile_logs_only_the_number_of_differences(double, caplog):
     double.confirm(double.create()["id"])
     reconcile()
     [line] = [record.getMessage() for record in caplog.records if "reconciliation" in record.name]
     assert line.endswith("1 differences")
 
 
-def test_a_checkout_at_the_same_time_is_not_disturbed(double, winner, product, order, monkeypatch):
+def test_reconcile_during_a_checkout_does_not_disturb_it(double, winner, product, order, monkeypatch):
     create = stripe_gateway.create_intent
 
     def compared_meanwhile(**fields):

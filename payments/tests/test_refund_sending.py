@@ -1,4 +1,4 @@
-"""How a refund that was asked for reaches Stripe, once, whatever breaks on the way."""
+"""A requested refund reaches Stripe once, whatever fails."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def vendor(as_user, seller):
-    """The seller, calling."""
+def seller_client(as_user, seller):
+    """An API client of the seller."""
     return as_user(seller)
 
 
@@ -33,18 +33,18 @@ def paid(client, double, winner, product):
 
 
 def later(**time):
-    """Let time pass for the refunds."""
+    """Make the refunds this much older."""
     Refund.objects.update(created_at=F("created_at") - timedelta(**time))
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "reset", "timeout_after_create"])
-def test_a_sweep_sends_what_stripe_did_not_answer_and_it_is_made_once(double, paid, vendor, fault):
+def test_refund_that_stripe_did_not_answer_is_retried_and_made_once(double, paid, seller_client, fault):
     double.fail_next(fault)
-    answer = refund(vendor, paid, amount="5")
+    answer = refund(seller_client, paid, amount="5")
     assert (answer.status_code, answer.json()["refund"]["status"]) == (201, "pending")
-    assert refunds.send_due() == 0  # its time has not come
+    assert refunds.send_due() == 0  # not due yet
     later(minutes=1)
-    refunds.send_due()  # Stripe may answer the old key with the failure that it remembers
+    refunds.send_due()  # Stripe may answer the old key with its stored failure
     refunds.send_due()
     assert refund_totals(paid) == ("5.000", "5.000", "succeeded")
     assert len(at_stripe(double, paid)) == 1
@@ -52,55 +52,55 @@ def test_a_sweep_sends_what_stripe_did_not_answer_and_it_is_made_once(double, pa
     assert broken_invariants() == []
 
 
-def test_a_crash_between_stripes_answer_and_the_commit_refunds_once(double, paid, vendor, monkeypatch):
+def test_refund_after_a_crash_before_the_commit_is_made_once(double, paid, seller_client, monkeypatch):
     def crash(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(refunds, "_record", crash)
         with pytest.raises(KeyboardInterrupt):
-            refund(vendor, paid, amount="5")
+            refund(seller_client, paid, amount="5")
     assert refund_totals(paid) == ("0.000", "5.000", "creating")
     later(minutes=1)
     send_refunds()
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("5.000", "5.000", "succeeded"), 1)
 
 
-def test_a_crash_before_stripe_was_asked_is_made_good(double, paid, vendor, monkeypatch):
+def test_refund_after_a_crash_before_the_request_is_sent_by_the_job(double, paid, seller_client, monkeypatch):
     def crash(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(refunds, "send", crash)
         with pytest.raises(KeyboardInterrupt):
-            refund(vendor, paid, amount="5")
+            refund(seller_client, paid, amount="5")
     later(minutes=1)
     send_refunds()
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("5.000", "5.000", "succeeded"), 1)
 
 
-def test_after_stripe_has_forgotten_the_key_it_is_looked_for_first(double, paid, vendor):
+def test_refund_after_the_key_expired_is_searched_before_it_is_sent(double, paid, seller_client):
     double.fail_next("timeout_after_create")
-    refund(vendor, paid, amount="5")
-    Refund.objects.update(idempotency_key=uuid.uuid4())  # as good as forgotten
+    refund(seller_client, paid, amount="5")
+    Refund.objects.update(idempotency_key=uuid.uuid4())  # as if Stripe had forgotten it
     later(days=2)
     assert refunds.send_due() == 1
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("5.000", "5.000", "succeeded"), 1)
 
 
-def test_a_key_that_stripe_answers_with_an_old_failure_is_changed(double, paid, vendor, monkeypatch):
+def test_refund_whose_key_returns_a_stored_failure_gets_a_new_key(double, paid, seller_client, monkeypatch):
     def spent(**_):
         raise errors.StoredFailure
 
     with monkeypatch.context() as patched:
         patched.setattr(stripe_gateway, "create_refund", spent)
-        assert refund(vendor, paid, amount="5").json()["refund"]["status"] == "pending"
+        assert refund(seller_client, paid, amount="5").json()["refund"]["status"] == "pending"
     later(minutes=1)
     assert refunds.send_due() == 1
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("5.000", "5.000", "succeeded"), 1)
 
 
-def test_the_same_key_is_used_until_then(double, paid, vendor, monkeypatch):
+def test_refund_retries_use_the_same_key(double, paid, seller_client, monkeypatch):
     keys = []
 
     def away(*, idempotency_key, **_):
@@ -109,7 +109,7 @@ def test_the_same_key_is_used_until_then(double, paid, vendor, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(stripe_gateway, "create_refund", away)
-        refund(vendor, paid, amount="5")
+        refund(seller_client, paid, amount="5")
         for _ in range(2):
             later(minutes=5)
             assert refunds.send_due() == 0
@@ -117,8 +117,8 @@ def test_the_same_key_is_used_until_then(double, paid, vendor, monkeypatch):
     assert set(keys) == {str(Refund.objects.get().idempotency_key)}
 
 
-def test_tries_grow_apart_and_end_for_staff_to_look(double, paid, vendor, stripe_unreachable):
-    refund(vendor, paid)
+def test_refund_retries_back_off_and_end(double, paid, seller_client, stripe_unreachable):
+    refund(seller_client, paid)
     Refund.objects.update(attempts=5)
     later(seconds=300)
     assert refunds.send_due() == 0
@@ -133,7 +133,7 @@ def test_tries_grow_apart_and_end_for_staff_to_look(double, paid, vendor, stripe
     assert any("is creating" in line for line in broken_invariants())
 
 
-def test_stripe_is_asked_outside_any_transaction(double, paid, vendor, monkeypatch):
+def test_refund_calls_stripe_outside_a_transaction(double, paid, seller_client, monkeypatch):
     seen, ask = [], stripe_gateway.create_refund
 
     def spy(**given):
@@ -141,44 +141,44 @@ def test_stripe_is_asked_outside_any_transaction(double, paid, vendor, monkeypat
         return ask(**given)
 
     monkeypatch.setattr(stripe_gateway, "create_refund", spy)
-    refund(vendor, paid)
+    refund(seller_client, paid)
     assert seen == [(False, "creating")]
 
 
-def test_it_refuses_to_ask_inside_a_transaction(paid, seller):
+def test_refund_inside_a_transaction_raises(paid, seller):
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         refunds.refund_order(order_id=paid.pk, actor=seller)
 
 
-def test_ten_calls_with_one_key_are_one_refund(double, paid, vendor):
-    answers = run_concurrently(10, lambda: refund(vendor, paid, key="k1", amount="5"))
+def test_refund_ten_concurrent_requests_with_one_key_make_one(double, paid, seller_client):
+    answers = run_concurrently(10, lambda: refund(seller_client, paid, key="k1", amount="5"))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["refund"]["id"] for answer in answers}) == 1
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("5.000", "5.000", "succeeded"), 1)
 
 
-def test_ten_calls_over_the_ceiling_never_pass_it(double, paid, vendor):
-    answers = run_concurrently(10, lambda: refund(vendor, paid, amount="5"))
+def test_refund_ten_concurrent_requests_never_exceed_the_amount_left(double, paid, seller_client):
+    answers = run_concurrently(10, lambda: refund(seller_client, paid, amount="5"))
     assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 7
     assert refund_totals(paid) == ("15.000", "15.000", *["succeeded"] * 3)
     assert sum(there["amount"] for there in at_stripe(double, paid)) == 1500
     assert broken_invariants() == []
 
 
-def test_ten_sweeps_at_once_send_once(double, paid, vendor):
+def test_refund_ten_concurrent_jobs_send_it_once(double, paid, seller_client):
     double.fail_next("500")
-    refund(vendor, paid)
+    refund(seller_client, paid)
     later(minutes=1)
     run_concurrently(10, refunds.send_due)
-    assert Refund.objects.get().attempts <= 3  # ten tries counted would put the next off for hours
+    assert Refund.objects.get().attempts <= 3  # ten attempts would delay the next one for hours
     later(minutes=90)
     refunds.send_due()
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("19.990", "19.990", "succeeded"), 1)
 
 
-def test_staff_send_one_again_in_the_admin(double, paid, vendor):
+def test_refund_retried_by_staff_in_the_admin_is_made_once(double, paid, seller_client):
     double.fail_next("timeout_after_create")
-    refund(vendor, paid)
+    refund(seller_client, paid)
     waiting, staff = Refund.objects.get(), admin_pages.operator()
     sent = {"action": "send_again", "_selected_action": [waiting.pk]}
     admin_pages.clerk().post("/admin/payments/refund/", sent)

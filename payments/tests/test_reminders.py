@@ -1,4 +1,4 @@
-"""Reminders of orders that are not paid yet."""
+"""Reminders of unpaid orders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.time_travel import advance_time
 pytestmark = pytest.mark.django_db
 
 
-def test_reminders_after_24_and_48_hours(product, order, expiry_signals):
+def test_remind_after_24_and_48_hours(product, order, expiry_signals):
     advance_time(product, hours=23, minutes=59)
     with assert_nothing_written():
         assert expiry.remind_due() == 0
@@ -33,7 +33,7 @@ def test_reminders_after_24_and_48_hours(product, order, expiry_signals):
     assert expiry_signals == [("reminded", order.pk, 1), ("reminded", order.pk, 2)]
 
 
-def test_a_worker_that_was_away_reminds_once(product, order, expiry_signals):
+def test_remind_after_the_worker_was_down_sends_one(product, order, expiry_signals):
     advance_time(product, hours=50)
     assert expiry.remind_due() == 1
     assert expiry_signals == [("reminded", order.pk, 2)]
@@ -42,21 +42,21 @@ def test_a_worker_that_was_away_reminds_once(product, order, expiry_signals):
 
 
 @pytest.mark.parametrize("status", ["paid", "cancelled"])
-def test_nobody_is_reminded_of_what_they_do_not_owe(product, order, status):
+def test_remind_of_paid_or_cancelled_order_does_nothing(product, order, status):
     Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
     advance_time(product, hours=30)
     with assert_nothing_written():
         assert expiry.remind_due() == 0
 
 
-def test_nor_of_what_is_past_its_time(product, order, expiry_signals):
+def test_remind_of_overdue_order_does_nothing(product, order, expiry_signals):
     advance_time(product, hours=96)
     assert expiry.remind_due() == 0
     tasks.expire_orders()
     assert expiry_signals == [("expired", order.pk, "expired")]
 
 
-def test_a_short_window_reminds_of_nothing_that_is_over(seller, bidder, settings, expiry_signals):
+def test_remind_with_a_short_window_skips_later_reminders(seller, bidder, settings, expiry_signals):
     settings.PAYMENT_WINDOW = timedelta(hours=30)
     product = sell(seller, bidder)
     advance_time(product, hours=25)

@@ -1,4 +1,4 @@
-"""The admin's "Act on it again": staff have a kept event acted on, as often as they like, to one effect."""
+"""The admin action "Reprocess" of events: any number of times, with one effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAILED = "payment_intent.payment_failed"
 
 @pytest.fixture
 def clerk():
-    """Staff who may see events and have them acted on."""
+    """Staff who may view and reprocess events."""
     return admin_pages.clerk("view_stripeevent", "change_stripeevent")
 
 
@@ -44,13 +44,13 @@ def heard():
 
 
 def again(caller, *ids):
-    """Choose the action for events; return what the page says and what is noted of it."""
+    """Run the action for events; return the page and the log entries."""
     answer = act(caller, StripeEvent, "reprocess", [StripeEvent(pk=pk) for pk in ids])
     assert answer.status_code == 200
     return answer.content.decode(), [entry.change_message for entry in LogEntry.objects.order_by("pk")]
 
 
-def test_an_event_that_waits_is_acted_on(clerk, double, intent_id, order, heard):
+def test_reprocess_waiting_event_processes_it(clerk, double, intent_id, order, heard):
     StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
     text, noted = again(clerk, "evt_1")
     order.refresh_from_db()
@@ -61,7 +61,7 @@ def test_an_event_that_waits_is_acted_on(clerk, double, intent_id, order, heard)
     assert LogEntry.objects.get().user == admin_pages.user(clerk)
 
 
-def test_an_event_that_was_acted_on_has_no_second_effect(client, clerk, double, intent_id, order, heard):
+def test_reprocess_processed_event_has_no_second_effect(client, clerk, double, intent_id, order, heard):
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
     before = StripeEvent.objects.get()
     rows = list(OrderEvent.objects.values())
@@ -71,7 +71,7 @@ def test_an_event_that_was_acted_on_has_no_second_effect(client, clerk, double, 
     assert (heard, list(OrderEvent.objects.values())) == (["succeeded"], rows)
 
 
-def test_a_decline_is_not_told_twice(client, clerk, double, intent_id, heard):
+def test_reprocess_decline_is_announced_once(client, clerk, double, intent_id, heard):
     double.confirm(intent_id, "pm_card_chargeDeclined")
     post_event(client, build_event(double.intent(intent_id), FAILED))
     again(clerk, "evt_1")
@@ -79,7 +79,7 @@ def test_a_decline_is_not_told_twice(client, clerk, double, intent_id, heard):
     assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
 
 
-def test_an_unknown_intent_that_is_known_by_now_is_believed(client, clerk, double, order):
+def test_reprocess_event_of_intent_known_by_now_pays_the_order(client, clerk, double, order):
     intent_id = double.create(amount=1999)["id"]
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
     assert StripeEvent.objects.get().flag == "unknown_intent"
@@ -89,19 +89,19 @@ def test_an_unknown_intent_that_is_known_by_now_is_believed(client, clerk, doubl
     assert (order.status, StripeEvent.objects.get().flag) == ("paid", "")
 
 
-def test_what_is_flagged_still_is_said(client, clerk, stripe_unreachable):
+def test_reprocess_shows_the_remaining_flag(client, clerk, stripe_unreachable):
     post_event(client, build_event({"id": "pi_other"}, SUCCEEDED))
     text, noted = again(clerk, "evt_1")
     assert "evt_1: done, and flagged: unknown_intent." in text
     assert noted == ["Acted on again: done, and flagged: unknown_intent."]
 
 
-def test_other_types_have_nothing_to_be_done(client, clerk, stripe_unreachable):
+def test_reprocess_event_of_another_type_does_nothing(client, clerk, stripe_unreachable):
     post_event(client, build_event({"id": "cus_1"}, "customer.created"))
     assert "nothing is done about events of this type" in again(clerk, "evt_1")[0]
 
 
-def test_an_event_of_the_other_mode_is_never_acted_on(client, clerk, double, intent_id, order):
+def test_reprocess_event_of_the_other_mode_is_refused(client, clerk, double, intent_id, order):
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED, livemode=True))
     text, _ = again(clerk, "evt_1")
     order.refresh_from_db()
@@ -109,7 +109,7 @@ def test_an_event_of_the_other_mode_is_never_acted_on(client, clerk, double, int
     assert (order.status, StripeEvent.objects.get().flag) == ("awaiting_payment", "wrong_mode")
 
 
-def test_a_failure_is_said_kept_and_does_not_stop_the_others(client, clerk, double, intent_id, order, settings):
+def test_reprocess_failure_is_shown_stored_and_does_not_stop_others(client, clerk, double, intent_id, order, settings):
     event = build_event(double.intent(intent_id), "payment_intent.processing")
     post_event(client, event)
     post_event(client, build_event({"id": "pi_other"}, SUCCEEDED, "evt_2"))
@@ -124,7 +124,7 @@ def test_a_failure_is_said_kept_and_does_not_stop_the_others(client, clerk, doub
     assert find_violations("payments").get("14 Stripe events are processed within an hour", []) == []
 
 
-def test_a_fault_of_ours_is_said_too(clerk, double, intent_id, order):
+def test_reprocess_error_of_ours_is_shown_and_stored(clerk, double, intent_id, order):
     def fail(**_):
         raise RuntimeError("a listener fell over")
 
@@ -142,7 +142,7 @@ def test_a_fault_of_ours_is_said_too(clerk, double, intent_id, order):
     )  # fmt: skip
 
 
-def test_without_the_permission_there_is_no_such_action(client, double, intent_id, order):
+def test_reprocess_without_permission_is_not_offered(client, double, intent_id, order):
     onlooker = admin_pages.clerk("view_stripeevent")
     StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
     assert 'value="reprocess"' not in onlooker.get(page(StripeEvent)).content.decode()
@@ -150,13 +150,13 @@ def test_without_the_permission_there_is_no_such_action(client, double, intent_i
     assert StripeEvent.objects.get().attempts == 0
 
 
-def test_the_permission_changes_nothing_else(clerk, stripe_unreachable):
+def test_reprocess_permission_allows_nothing_else(clerk, stripe_unreachable):
     StripeEvent.objects.create(id="evt_1", type="a.b", payload={})
     assert clerk.post(page(StripeEvent, "change", "evt_1"), {"flag": "x"}).status_code == 403
     assert clerk.post(page(StripeEvent, "delete", "evt_1"), {"post": "yes"}).status_code == 403
 
 
-def test_an_event_that_is_not_there_is_not_found(db):
+def test_reprocess_unknown_event_raises_not_found(db):
     from auctioncraft.core.errors import NotFound
 
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""Sellers set up their accounts at Stripe, and are known as Stripe last described them."""
+"""Sellers' onboarding at Stripe, account.updated events, destination charges, erasure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _connect(settings):
 
 @pytest.fixture
 def seller():
-    """The double lives longer than a test: each has a seller of its own."""
+    """A seller with an email of its own."""
     return factories.user(f"{uuid.uuid4()}@example.com")
 
 
@@ -54,7 +54,7 @@ def accounts(double, user):
     return [account for account in found if account["email"] == user.email]
 
 
-def test_without_connect_there_is_nothing_to_set_up(caller, settings, stripe_unreachable):
+def test_onboard_without_connect_is_409(caller, settings, stripe_unreachable):
     settings.STRIPE_CONNECT = False
     answer = caller.post(ONBOARD)
     assert (answer.status_code, answer.json()["code"]) == (409, "connect_not_configured")
@@ -62,15 +62,15 @@ def test_without_connect_there_is_nothing_to_set_up(caller, settings, stripe_unr
     assert not SellerAccount.objects.exists()
 
 
-def test_who_has_not_begun_has_no_account(caller):
+def test_seller_without_account_is_returned_empty(caller):
     assert caller.get("/api/payments/seller/").json() == NONE
 
 
-def test_it_is_for_those_who_are_signed_in(client):
+def test_seller_and_onboard_without_token_are_401(client):
     assert (client.get("/api/payments/seller/").status_code, client.post(ONBOARD).status_code) == (401, 401)
 
 
-def test_the_first_call_makes_an_account_and_leads_to_stripes_pages(double, caller, seller):
+def test_onboard_creates_an_account_and_returns_stripes_link(double, caller, seller):
     answer = caller.post(ONBOARD)
     assert answer.status_code == 200
     body, account = answer.json(), SellerAccount.objects.get(user=seller)
@@ -84,26 +84,26 @@ def test_the_first_call_makes_an_account_and_leads_to_stripes_pages(double, call
     assert seller.seller_state == "pending"
 
 
-def test_the_pages_lead_back_to_ours(double, caller):
+def test_onboard_link_returns_to_our_pages(double, caller):
     url = caller.post(ONBOARD).json()["url"]
     assert complete_onboarding(url) == f"{HERE}/seller/return"
-    assert complete_onboarding(url) == f"{HERE}/seller/refresh"  # a link is good once
+    assert complete_onboarding(url) == f"{HERE}/seller/refresh"  # a link works once
 
 
-def test_later_calls_lead_to_the_same_account(double, caller, seller):
+def test_onboard_again_returns_a_link_for_the_same_account(double, caller, seller):
     links = {caller.post(ONBOARD).json()["url"] for _ in range(2)}
     assert len(links) == 2
     assert len(accounts(double, seller)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_parallel_calls_make_one_account(slow_double, seller):
+def test_onboard_ten_concurrent_requests_create_one_account(slow_double, seller):
     answers = run_concurrently(10, lambda: sellers.onboard(user=seller).account.stripe_account_id)
     assert len(set(answers)) == 1
     assert len(accounts(slow_double, seller)) == 1
 
 
-def test_what_stripe_made_and_did_not_answer_is_found_by_its_key(double, caller, seller):
+def test_onboard_after_a_timeout_finds_the_account_by_its_key(double, caller, seller):
     double.fail_next("timeout_after_create")
     answer = caller.post(ONBOARD)
     assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
@@ -112,27 +112,27 @@ def test_what_stripe_made_and_did_not_answer_is_found_by_its_key(double, caller,
     assert SellerAccount.objects.get().stripe_account_id == made["id"]
 
 
-def test_a_remembered_failure_is_asked_anew(double, caller, seller):
+def test_onboard_after_a_stored_failure_uses_a_new_key(double, caller, seller):
     double.fail_next("500")
     assert caller.post(ONBOARD).status_code == 503
     assert caller.post(ONBOARD).status_code == 200
     assert len(accounts(double, seller)) == 1
 
 
-def test_stripe_away_is_503_and_nothing_is_lost(stripe_unreachable, caller):
+def test_onboard_with_stripe_unreachable_is_503_and_loses_nothing(stripe_unreachable, caller):
     answer = caller.post(ONBOARD)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert SellerAccount.objects.get().stripe_account_id is None
     assert caller.get("/api/payments/seller/").json() == NONE
 
 
-def test_a_country_that_stripe_does_not_serve_is_refused(double, caller, settings):
+def test_onboard_in_unsupported_country_is_409(double, caller, settings):
     settings.STRIPE_CONNECT_COUNTRY = "AQ"
     answer = caller.post(ONBOARD)
     assert (answer.status_code, answer.json()["code"]) == (409, "onboarding_refused")
 
 
-def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, seller):
+def test_onboard_of_account_unknown_at_stripe_creates_a_new_one(double, caller, seller):
     SellerAccount.objects.create(
         user=seller, stripe_account_id="acct_gone", transfers_active=True, payouts_enabled=True
     )
@@ -144,7 +144,7 @@ def test_an_account_that_stripe_knows_no_more_is_made_anew(double, caller, selle
 # account.updated
 
 
-def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
+def test_account_updated_event_enables_an_onboarded_seller(double, client, caller, seller):
     complete_onboarding(caller.post(ONBOARD).json()["url"])
     event = post_account_updated(client, SellerAccount.objects.get())
     assert event.flag == ""
@@ -156,13 +156,13 @@ def test_who_has_told_stripe_all_is_able(double, client, caller, seller):
     assert seller.seller_state == "enabled"
 
 
-def test_who_left_the_pages_is_pending(double, client, caller, seller):
+def test_account_updated_event_of_unfinished_onboarding_is_pending(double, client, caller, seller):
     complete_onboarding(caller.post(ONBOARD).json()["url"], "leave")
     post_account_updated(client, SellerAccount.objects.get())
     assert caller.get("/api/payments/seller/").json()["state"] == "pending"
 
 
-def test_what_the_event_says_is_not_believed(double, client, caller):
+def test_account_updated_event_content_is_read_from_stripe(double, client, caller):
     caller.post(ONBOARD)
     post_account_updated(
         client, SellerAccount.objects.get(), payouts_enabled=True, capabilities={"transfers": "active"}
@@ -170,7 +170,7 @@ def test_what_the_event_says_is_not_believed(double, client, caller):
     assert not SellerAccount.objects.get().can_receive_payouts
 
 
-def test_a_seller_whom_stripe_disables_is_pending_again(double, client, seller):
+def test_account_updated_event_of_disabled_seller_is_pending(double, client, seller):
     account = onboarded(seller)
     double.post(
         f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false", disabled_reason="rejected.fraud"
@@ -184,7 +184,7 @@ def test_a_seller_whom_stripe_disables_is_pending_again(double, client, seller):
     )
 
 
-def test_an_older_answer_changes_nothing(double, seller):
+def test_account_updated_event_with_an_older_answer_changes_nothing(double, seller):
     account = onboarded(seller)
     event = StripeEvent(id="evt_old", type="account.updated", payload={"data": {"object": about(account)}})
     old = sellers.read_event(event)
@@ -195,7 +195,7 @@ def test_an_older_answer_changes_nothing(double, seller):
     assert not account.payouts_enabled
 
 
-def test_accounts_of_others_are_flagged_and_acknowledged(double, client):
+def test_account_updated_event_of_unknown_account_is_flagged(double, client):
     stranger = {"object": "account", "id": "acct_stranger"}
     event = {
         "id": "evt_s",
@@ -208,10 +208,12 @@ def test_accounts_of_others_are_flagged_and_acknowledged(double, client):
     assert StripeEvent.objects.get(pk="evt_s").flag == "unknown_account"
 
 
-# Paying an able seller
+# Paying an onboarded seller
 
 
-def test_a_payment_is_passed_on_to_an_able_seller_less_the_fee(double, winner, product, order, seller, settings):
+def test_payment_to_onboarded_seller_is_a_destination_charge_less_the_fee(
+    double, winner, product, order, seller, settings
+):
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
     account = onboarded(seller)
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
@@ -223,19 +225,19 @@ def test_a_payment_is_passed_on_to_an_able_seller_less_the_fee(double, winner, p
         200,
     )
     assert transfers(double, account) == [(1999, 0)]
-    settings.SELLER_COMMISSION_PERCENT = Decimal(20)  # what was asked for stands
+    settings.SELLER_COMMISSION_PERCENT = Decimal(20)  # the payment keeps its fee
     assert request_intent(winner, product).json()["code"] == "order_paid"
     payout = Payout.objects.get()
     assert (payout.route, payout.status, payout.transferred) == ("destination", "paid", Decimal("17.99"))
 
 
-def test_a_seller_without_account_is_paid_by_the_house_later(double, winner, product, order):
+def test_payment_to_seller_without_account_has_no_destination(double, winner, product, order):
     request_intent(winner, product)
     payment = Payment.objects.get()
     assert (payment.destination, payment.fee) == ("", 0)
 
 
-def test_a_seller_who_was_disabled_meanwhile_does_not_keep_the_buyer_from_paying(double, winner, product, seller):
+def test_payment_to_seller_disabled_meanwhile_is_retried_without_destination(double, winner, product, seller):
     account = onboarded(seller)
     double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="false")
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
@@ -245,7 +247,7 @@ def test_a_seller_who_was_disabled_meanwhile_does_not_keep_the_buyer_from_paying
     assert Payout.objects.get().route == "transfer"
 
 
-def test_a_payment_asks_for_the_same_again_after_a_time_out(double, winner, product, seller, settings):
+def test_payment_retried_after_a_timeout_sends_the_same_parameters(double, winner, product, seller, settings):
     account = onboarded(seller)
     double.fail_next("timeout_after_create")
     assert request_intent(winner, product).status_code == 503
@@ -256,27 +258,27 @@ def test_a_payment_asks_for_the_same_again_after_a_time_out(double, winner, prod
     assert Payment.objects.count() == 1
 
 
-# Leaving
+# Erasure and export
 
 
 def erase(user, as_user):
     return as_user(user).delete("/api/users/me/", {"password": "correct horse battery"})
 
 
-def test_who_is_owed_a_payout_is_not_erased(double, winner, product, order, seller, as_user):
+def test_erasure_of_seller_with_payout_due_is_409(double, winner, product, order, seller, as_user):
     double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     request_intent(winner, product)
     answer = erase(seller, as_user)
     assert (answer.status_code, answer.json()["reasons"]) == (409, [{"reason": "payout_due", "order": order.pk}])
 
 
-def test_an_erased_seller_has_no_account_here(double, seller, as_user):
+def test_erasure_of_seller_deletes_the_account_row(double, seller, as_user):
     onboarded(seller)
     assert erase(seller, as_user).status_code == 204
     assert not SellerAccount.objects.exists()
 
 
-def test_sellers_get_what_is_kept_of_them(double, winner, product, order, seller):
+def test_export_lists_seller_account_and_payouts(double, winner, product, order, seller):
     account = onboarded(seller)
     double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     request_intent(winner, product)
@@ -296,9 +298,9 @@ def test_sellers_get_what_is_kept_of_them(double, winner, product, order, seller
     ]  # fmt: skip
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite writes one at a time")
+@pytest.mark.skipif(connection.seller_client != "postgresql", reason="SQLite writes one at a time")
 @pytest.mark.django_db(transaction=True)
-def test_an_account_that_is_described_beside_an_erasure_waits_its_turn(double, seller, as_user):
+def test_account_updated_event_during_erasure_leaves_no_account(double, seller, as_user):
     account = onboarded(seller)
     event = StripeEvent(id="evt_1", type="account.updated", payload={"data": {"object": about(account)}})
     found, caller = sellers.read_event(event), as_user(seller)

@@ -1,4 +1,4 @@
-"""What could still be paid at Stripe for an order that is over."""
+"""Intents of orders that expired or were paid: canceled at Stripe, or surplus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.time_travel import advance_time
 pytestmark = pytest.mark.django_db
 
 
-def test_the_intent_of_an_expired_order_is_canceled_at_stripe(double, intent_id, product, order):
+def test_cancel_stale_intent_of_expired_order_cancels_it_at_stripe(double, intent_id, product, order):
     expire_without_stripe(product)
     assert statuses(order) == ("expired", "open")
     assert expiry.cancel_stale_intents() == 1
@@ -30,7 +30,7 @@ def test_the_intent_of_an_expired_order_is_canceled_at_stripe(double, intent_id,
     assert broken_invariants() == []
 
 
-def test_an_order_that_can_be_paid_keeps_its_intent(double, intent_id, order):
+def test_cancel_stale_leaves_intents_of_payable_orders(double, intent_id, order):
     with assert_nothing_written():
         tasks.cancel_stale_intents()
     assert (statuses(order), double.intent(intent_id)["status"]) == (
@@ -39,7 +39,7 @@ def test_an_order_that_can_be_paid_keeps_its_intent(double, intent_id, order):
     )
 
 
-def test_money_that_came_before_we_could_cancel_is_surplus(double, intent_id, product, order):
+def test_cancel_stale_intent_paid_meanwhile_is_surplus(double, intent_id, product, order):
     expire_without_stripe(product)
     double.confirm(intent_id)
     expiry.cancel_stale_intents()
@@ -51,7 +51,7 @@ def test_money_that_came_before_we_could_cancel_is_surplus(double, intent_id, pr
     assert broken_invariants() == []
 
 
-def test_money_that_a_webhook_tells_of_after_the_end_is_surplus_and_flagged(client, double, intent_id, product, order):
+def test_success_event_after_expiry_is_surplus_and_flagged(client, double, intent_id, product, order):
     expire_without_stripe(product)
     double.confirm(intent_id)
     assert paid_event(client, double, intent_id).flag == "surplus_order_expired"
@@ -61,7 +61,7 @@ def test_money_that_a_webhook_tells_of_after_the_end_is_surplus_and_flagged(clie
     assert broken_invariants() == []
 
 
-def test_money_on_a_canceled_intent_is_kept_too(client, double, intent_id, product, order):
+def test_success_event_of_canceled_intent_is_surplus(client, double, intent_id, product, order):
     expire_without_stripe(product)
     expiry.cancel_stale_intents()
     odd = {**double.intent(intent_id), "status": "succeeded", "amount_received": 1999}
@@ -69,8 +69,8 @@ def test_money_on_a_canceled_intent_is_kept_too(client, double, intent_id, produ
     assert (StripeEvent.objects.get().flag, statuses(order)) == ("surplus_order_expired", ("expired", "surplus"))
 
 
-def test_money_in_time_pays_and_nothing_expires(client, double, intent_id, product, order):
-    advance_time(product, hours=97)  # past its time, with no worker about: an order is payable until it expires
+def test_success_event_before_expiry_pays_the_order(client, double, intent_id, product, order):
+    advance_time(product, hours=97)  # overdue with no worker running: payable until it expires
     double.confirm(intent_id)
     paid_event(client, double, intent_id)
     with assert_nothing_written():
@@ -79,7 +79,7 @@ def test_money_in_time_pays_and_nothing_expires(client, double, intent_id, produ
     assert broken_invariants() == []
 
 
-def test_a_payment_under_way_can_be_canceled(double, intent_id, product, order):
+def test_cancel_stale_intent_that_is_processing_cancels_it(double, intent_id, product, order):
     double.confirm(intent_id, "pm_usBankAccount_processing")
     expire_without_stripe(product)
     expiry.cancel_stale_intents()
@@ -87,8 +87,10 @@ def test_a_payment_under_way_can_be_canceled(double, intent_id, product, order):
 
 
 @pytest.mark.parametrize(("outcome", "ends"), [("succeed", "surplus"), ("fail", "canceled")])
-def test_or_is_left_until_stripe_knows(double, intent_id, product, order, monkeypatch, outcome, ends):
-    # Stripe cancels one that is processing "in rare cases": https://docs.stripe.com/api/payment_intents/cancel
+def test_cancel_stale_intent_that_stripe_keeps_waits_for_the_outcome(
+    double, intent_id, product, order, monkeypatch, outcome, ends
+):
+    # Stripe cancels a processing intent only "in rare cases": https://docs.stripe.com/api/payment_intents/cancel
     def refuse(_):
         raise errors.PaymentRefused
 
@@ -97,7 +99,7 @@ def test_or_is_left_until_stripe_knows(double, intent_id, product, order, monkey
     with monkeypatch.context() as stripe:
         stripe.setattr(stripe_gateway, "cancel_intent", refuse)
         assert expiry.cancel_stale_intents() == 0
-        # It says when that is over; in case its event is lost, we ask once an hour.
+        # Its event says when that ends; in case it is lost, Stripe is asked once an hour.
         with assert_nothing_written():
             assert expiry.cancel_stale_intents() == 0
     assert (statuses(order), double.intent(intent_id)["status"]) == (("expired", "open"), "processing")
@@ -109,7 +111,7 @@ def test_or_is_left_until_stripe_knows(double, intent_id, product, order, monkey
 
 
 @pytest.mark.parametrize("fault", ["500", "429"])
-def test_stripe_failing_leaves_it_for_the_next_sweep(double, intent_id, product, order, fault):
+def test_cancel_stale_retries_after_stripe_fails(double, intent_id, product, order, fault):
     expire_without_stripe(product)
     double.fail_next(fault)
     with assert_nothing_written():
@@ -118,21 +120,23 @@ def test_stripe_failing_leaves_it_for_the_next_sweep(double, intent_id, product,
     assert statuses(order) == ("expired", "canceled")
 
 
-def test_no_stripe_leaves_it_for_the_next_sweep(double, intent_id, product, order, settings):
+def test_cancel_stale_with_stripe_unreachable_changes_nothing(double, intent_id, product, order, settings):
     expire_without_stripe(product)
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     with assert_nothing_written():
         assert expiry.cancel_stale_intents() == 0
 
 
-def test_an_intent_that_stripe_knows_no_more_is_canceled_here(double, intent_id, product, order):
+def test_cancel_stale_intent_unknown_at_stripe_is_canceled_here(double, intent_id, product, order):
     expire_without_stripe(product)
     Payment.objects.update(stripe_intent_id="pi_gone")
     assert expiry.cancel_stale_intents() == 1
     assert statuses(order) == ("expired", "canceled")
 
 
-def test_an_order_that_expires_while_stripe_is_asked_gives_no_secret(double, winner, product, order, monkeypatch):
+def test_create_intent_for_order_that_expires_meanwhile_is_409_without_secret(
+    double, winner, product, order, monkeypatch
+):
     create = stripe_gateway.create_intent
 
     def expired_meanwhile(**fields):
@@ -148,7 +152,7 @@ def test_an_order_that_expires_while_stripe_is_asked_gives_no_secret(double, win
     assert statuses(order) == ("expired", "canceled")
 
 
-def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch, transactional_db):
+def test_cancel_stale_calls_stripe_outside_a_transaction(intent_id, product, monkeypatch, transactional_db):
     from django.db import connection
 
     cancel, inside = stripe_gateway.cancel_intent, []
@@ -163,7 +167,7 @@ def test_stripe_is_asked_outside_any_transaction(intent_id, product, monkeypatch
     assert inside == [False]
 
 
-def test_late_money_of_the_first_buyer_leaves_the_second_ones_order_alone(
+def test_success_event_of_the_first_buyer_leaves_the_second_chance_order_unpaid(
     client, double, intent_id, seller, bidder, rival, as_user
 ):
     product = factories.product(seller)

@@ -1,4 +1,4 @@
-"""Minor units, and what comes back from Stripe when it goes wrong."""
+"""The Stripe gateway: minor units and errors."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_minor_units_are_exact(amount, currency, minor):
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("19.999", "USD"), ("0.5", "JPY"), ("1.2345", "KWD")])
-def test_what_would_need_rounding_is_refused(amount, currency):
+def test_minor_units_that_need_rounding_raise(amount, currency):
     with pytest.raises(ValueError, match="not a whole number"):
         to_minor_units(Decimal(amount), currency)
 
 
 @given(st.sampled_from(sorted(money.CURRENCIES)), st.integers(1, 10**11))
-def test_every_amount_comes_back_as_it_was(currency, smallest):
+def test_minor_units_round_trip_every_amount(currency, smallest):
     amount = smallest * money.quantum(currency)
     assert from_minor_units(to_minor_units(amount, currency), currency) == amount
 
@@ -52,7 +52,7 @@ def create(amount="19.99", currency="USD", key="key"):
     )
 
 
-def test_an_intent_is_what_stripe_says_and_hides_its_secret(double):
+def test_create_intent_returns_stripes_values_and_hides_the_secret(double):
     intent = create(key="a")
     held = double.intent(intent.id)
     assert intent == stripe_gateway.Intent(
@@ -70,26 +70,26 @@ def test_an_intent_is_what_stripe_says_and_hides_its_secret(double):
     assert stripe_gateway.retrieve_intent(intent.id) == intent
 
 
-def test_the_same_key_finds_the_same_intent(double):
+def test_create_intent_with_the_same_key_returns_the_same_intent(double):
     assert create(key="b").id == create(key="b").id
 
 
-def test_a_cancelled_intent_is_canceled(double):
+def test_cancel_intent_cancels_it(double):
     assert stripe_gateway.cancel_intent(create(key="c").id).status == "canceled"
 
 
-def test_an_unknown_intent_is_not_found(double):
+def test_retrieve_unknown_intent_raises(double):
     with pytest.raises(errors.StripeObjectMissing):
         stripe_gateway.retrieve_intent("pi_nothing")
 
 
-def test_the_same_key_for_something_else_is_refused(double):
+def test_create_intent_with_a_used_key_and_other_parameters_raises(double):
     create(key="d")
     with pytest.raises(errors.PaymentRefused):
         create(amount="20.00", key="d")
 
 
-def test_below_stripes_minimum_is_refused_with_stripes_reason(double):
+def test_create_intent_below_stripes_minimum_raises_with_stripes_code(double):
     with pytest.raises(errors.PaymentRefused) as refusal:
         create(amount="0.05", key="e")
     assert refusal.value.body() == {
@@ -99,32 +99,32 @@ def test_below_stripes_minimum_is_refused_with_stripes_reason(double):
     }
 
 
-def test_a_third_decimal_that_no_card_takes_is_refused_before_stripe(stripe_unreachable):
+def test_create_intent_with_a_third_decimal_raises_before_the_request(stripe_unreachable):
     with pytest.raises(errors.AmountNotChargeable):
         create(amount="5.124", currency="KWD")
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "timeout_after_create"])
-def test_stripe_failing_is_unavailable(double, fault):
+def test_gateway_with_stripe_failing_raises_unavailable(double, fault):
     double.fail_next(fault)
     with pytest.raises(errors.StripeUnavailable) as failure:
         create(key=f"fault-{fault}")
     assert (failure.value.status, failure.value.retry_after) == (503, 2)
 
 
-def test_stripe_silent_is_unavailable_within_the_timeout(double, settings):
+def test_gateway_with_stripe_silent_raises_unavailable_within_the_timeout(double, settings):
     settings.STRIPE_TIMEOUT = 0.3
     double.fail_next("timeout_after_create", seconds=5)
     with pytest.raises(errors.StripeUnavailable):
         create(key="silent")
 
 
-def test_no_stripe_is_unavailable(stripe_unreachable):
+def test_gateway_with_stripe_unreachable_raises_unavailable(stripe_unreachable):
     with pytest.raises(errors.StripeUnavailable):
         create()
 
 
-def test_a_key_that_remembers_a_failure_is_spent(double):
+def test_gateway_with_a_key_of_a_stored_failure_raises(double):
     double.fail_next("500")
     with pytest.raises(errors.StripeUnavailable):
         create(key="spent")
@@ -132,7 +132,7 @@ def test_a_key_that_remembers_a_failure_is_spent(double):
         create(key="spent")
 
 
-def test_a_refused_key_is_ours_to_fix_and_nothing_secret_is_logged(double, settings, caplog):
+def test_gateway_with_a_refused_api_key_logs_no_secret(double, settings, caplog):
     settings.STRIPE_SECRET_KEY = "sk_live_of_somebody"
     with caplog.at_level(logging.DEBUG, "payments"), pytest.raises(errors.StripeUnavailable) as failure:
         create(key="f")
@@ -140,6 +140,6 @@ def test_a_refused_key_is_ours_to_fix_and_nothing_secret_is_logged(double, setti
 
 
 @pytest.mark.parametrize(("key", "live"), [("sk_test_1", False), ("rk_live_1", True), ("sk_live_1", True)])
-def test_the_key_says_the_mode(settings, key, live):
+def test_live_mode_follows_the_api_key(settings, key, live):
     settings.STRIPE_SECRET_KEY = key
     assert stripe_gateway.is_live_mode() is live

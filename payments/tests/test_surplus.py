@@ -1,4 +1,4 @@
-"""Money that an order could not take: expired, cancelled, or paid already. It is kept, shown to staff, and refunded."""
+"""Surplus payments (the order expired or was paid already): stored, shown to staff, refunded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pay_late(client, double, intent_id, event_id="evt_late"):
 
 @pytest.fixture
 def late(client, double, winner, product, order):
-    """An order that expired, and then was paid."""
+    """An expired order that was paid later."""
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     over(order)
     assert pay_late(client, double, intent_id).flag == "surplus_order_expired"
@@ -28,19 +28,19 @@ def late(client, double, winner, product, order):
 
 
 def over(order):
-    """Let an order expire, as far as payments go, while its intent can still be paid."""
+    """Mark an order expired while its intent can still be paid."""
     Order.objects.filter(pk=order.pk).update(status="expired", expired_at=order.due_at)
 
 
 @pytest.fixture
-def helper(as_user, staff):
-    """Staff, calling."""
+def staff_client(as_user, staff):
+    """An API client of staff."""
     return as_user(staff)
 
 
-def test_money_for_an_expired_order_is_shown_to_staff_and_refunded_by_them(late, helper, double):
+def test_surplus_of_expired_order_is_shown_to_staff_and_refunded(late, staff_client, double):
     payment = Payment.objects.get()
-    shown = helper.get(f"{URL}{late.pk}/").json()
+    shown = staff_client.get(f"{URL}{late.pk}/").json()
     assert (shown["status"], shown["surplus"]) == (
         "expired",
         [
@@ -53,24 +53,24 @@ def test_money_for_an_expired_order_is_shown_to_staff_and_refunded_by_them(late,
             }
         ],
     )
-    answer = refund(helper, late)
+    answer = refund(staff_client, late)
     assert (answer.status_code, answer.json()["order"]["surplus"][0]["refundable"]) == (201, "0.00")
     assert refund_totals(late) == ("0.000", "19.990", "succeeded")
     assert (late.status, [there["amount"] for there in at_stripe(double, late)]) == ("expired", [1999])
-    assert outcome(refund(helper, late)) == (409, "nothing_to_refund")
+    assert outcome(refund(staff_client, late)) == (409, "nothing_to_refund")
 
 
-def test_money_for_a_cancelled_order_is_refunded_by_staff(client, double, winner, product, order, helper):
+def test_surplus_of_cancelled_order_is_refunded_by_staff(client, double, winner, product, order, staff_client):
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     Order.objects.update(status="cancelled")
     assert pay_late(client, double, intent_id).flag == "surplus_order_cancelled"
-    assert refund(helper, order, amount="19.99").status_code == 201
+    assert refund(staff_client, order, amount="19.99").status_code == 201
     assert refund_totals(order) == ("0.000", "19.990", "succeeded")
 
 
 @pytest.fixture
 def twice(client, double, winner, product):
-    """An order that was paid twice: an old intent, canceled here only, was paid after all."""
+    """An order that was paid twice: its first intent was canceled only here."""
     first = request_intent(winner, product).json()["payment_intent_id"]
     Payment.objects.update(status="canceled")
     order = pay(client, double, winner, product)
@@ -78,60 +78,63 @@ def twice(client, double, winner, product):
     return order
 
 
-def test_a_second_success_is_refunded_apart_from_the_first(twice, helper, as_user, seller, double):
+def test_surplus_of_second_success_is_refunded_apart_from_the_first(twice, staff_client, as_user, seller, double):
     surplus = Payment.objects.get(status="surplus")
-    assert helper.get(f"{URL}{twice.pk}/").json()["surplus"][0]["payment_intent_id"] == surplus.stripe_intent_id
-    assert refund(helper, twice, payment=surplus.stripe_intent_id).status_code == 201
+    assert staff_client.get(f"{URL}{twice.pk}/").json()["surplus"][0]["payment_intent_id"] == surplus.stripe_intent_id
+    assert refund(staff_client, twice, payment=surplus.stripe_intent_id).status_code == 201
     assert refund_totals(twice) == ("0.000", "19.990", "0.000", "succeeded")
     assert refund(as_user(seller), twice, amount="5").status_code == 201
     assert refund_totals(twice) == ("5.000", "19.990", "5.000", "succeeded", "succeeded")
     assert broken_invariants() == []
 
 
-def test_the_seller_does_not_see_it_and_cannot_refund_it(late, as_user, seller):
-    vendor = as_user(seller)
-    assert vendor.get(f"{URL}{late.pk}/").json()["surplus"] is None
-    assert outcome(refund(vendor, late)) == (409, "nothing_to_refund")
-    assert outcome(refund(vendor, late, payment=Payment.objects.get().stripe_intent_id)) == (403, "permission_denied")
+def test_surplus_is_hidden_from_the_seller_who_cannot_refund_it(late, as_user, seller):
+    seller_client = as_user(seller)
+    assert seller_client.get(f"{URL}{late.pk}/").json()["surplus"] is None
+    assert outcome(refund(seller_client, late)) == (409, "nothing_to_refund")
+    assert outcome(refund(seller_client, late, payment=Payment.objects.get().stripe_intent_id)) == (
+        403,
+        "permission_denied",
+    )
 
 
-def test_of_several_staff_say_which(client, double, winner, product, order, helper):
+def test_surplus_of_several_payments_must_be_named(client, double, winner, product, order, staff_client):
     first = request_intent(winner, product).json()["payment_intent_id"]
     Payment.objects.update(status="canceled")
     second = request_intent(winner, product).json()["payment_intent_id"]
     over(order)
     for intent_id in (first, second):
         pay_late(client, double, intent_id, f"evt_{intent_id}")
-    answer = refund(helper, order)
+    answer = refund(staff_client, order)
     assert (outcome(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["payment"])
-    assert refund(helper, order, payment=second).status_code == 201
+    assert refund(staff_client, order, payment=second).status_code == 201
     assert refund_totals(order) == ("0.000", "0.000", "19.990", "succeeded")
 
 
-def test_money_in_another_currency_is_refunded_in_it(client, double, winner, product, order, helper):
+def test_surplus_in_another_currency_is_refunded_in_it(client, double, winner, product, order, staff_client):
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id)
     paid = {**double.intent(intent_id), "currency": "jpy", "amount": 500, "amount_received": 500}
     assert post_event_about(client, "payment_intent.succeeded", paid).flag == "currency_mismatch"
-    [shown] = helper.get(f"{URL}{order.pk}/").json()["surplus"]
+    [shown] = staff_client.get(f"{URL}{order.pk}/").json()["surplus"]
     assert (shown["received"], shown["currency"]) == ("500", "JPY")
-    refund(helper, order, amount="200")
+    refund(staff_client, order, amount="200")
     assert Refund.objects.get().currency == "JPY"
 
 
-def test_the_apps_above_are_told_that_it_went_back_and_did_not_pay_the_order(late, helper):
+def test_surplus_refund_signal_says_it_did_not_pay_the_order(late, staff_client):
     told = []
 
     def on_refund(order, refund, **_):
         told.append((order.pk, refund.payment.paid_its_order))
 
     refund_issued.connect(on_refund)
-    refund(helper, late, amount="5")
+    refund(staff_client, late, amount="5")
     refund_issued.disconnect(on_refund)
     assert told == [(late.pk, False)]
 
 
-def test_staff_refund_it_in_the_admin(late, client, double):
+def test_surplus_is_refunded_in_the_admin(late, client, double):
     staff, payment = admin_pages.operator(), Payment.objects.get()
     listed = staff.get("/admin/payments/payment/", {"status": "surplus"})
     assert payment.stripe_intent_id in listed.content.decode()
@@ -142,13 +145,13 @@ def test_staff_refund_it_in_the_admin(late, client, double):
     assert len(at_stripe(double, late)) == 1
 
 
-def test_the_admins_action_is_for_surplus_alone(client, double, winner, seller, bidder):
+def test_admin_refund_action_is_for_surplus_only(client, double, winner, seller, bidder):
     order = pay(client, double, winner, sell(seller, bidder))
     assert "It is not surplus." in act(admin_pages.operator(), order.payments.get())
     assert refund_totals(order) == ("0.000", "0.000")
 
 
-def test_without_the_permission_there_is_no_such_action(late):
+def test_admin_refund_action_without_permission_does_nothing(late):
     clerk = admin_pages.clerk()
     clerk.post("/admin/payments/payment/", {"action": "refund_surplus", "_selected_action": [Payment.objects.get().pk]})
     assert not Refund.objects.exists()

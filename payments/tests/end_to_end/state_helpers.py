@@ -1,4 +1,4 @@
-"""How things stand, read from the rows."""
+"""Events and notifications, read from the database."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from payments.models import StripeEvent
 
 
 def read_flags():
-    """The flags of all events, in the order they came."""
+    """Return the flags of all events, oldest first."""
     return list(StripeEvent.objects.order_by("received_at").values_list("flag", flat=True))
 
 
 def notified(kind, user):
-    """How often somebody was told, in the app and by mail. By name: payments does not import what listens to it."""
+    """Return the number of notifications and emails of a kind. payments may not import notifications: by name."""
     about = apps.get_model("notifications", "Notification").objects.filter(kind=kind, recipient=user)
     mails = apps.get_model("notifications", "EmailDelivery").objects.filter(notification__in=about)
     return about.count(), mails.count()
 
 
 def send_due_emails():
-    """Send what is due, as the worker does."""
+    """Send the due emails like the worker."""
     import_module("notifications.tasks").send_due_emails()

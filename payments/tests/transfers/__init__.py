@@ -1,1 +1,1 @@
-"""Transfers to sellers and their reversals, at the double."""
+"""Transfers to sellers and their reversals."""

@@ -1,4 +1,4 @@
-"""A house with Stripe Connect, a seller with an account there, and what they are due."""
+"""Stripe Connect turned on, a seller with an account, and a payout."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _connect(settings):
 
 @pytest.fixture
 def seller():
-    """The double lives longer than a test: each has a seller of its own."""
+    """A seller with an email of its own."""
     return factories.user(f"{uuid.uuid4()}@example.com")
 
 
 @pytest.fixture
 def account(double, winner, product, seller):
-    """The account of a seller who set it up after `product` was paid: 17.99 of 19.99 are to be sent."""
+    """The account of a seller onboarded after `product` was paid: 17.99 of 19.99 are due."""
     double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     assert request_intent(winner, product).json()["code"] == "order_paid"
     return onboarded(seller)

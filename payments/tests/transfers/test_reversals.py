@@ -1,4 +1,4 @@
-"""The sweep that takes back what sellers have too much, after refunds and lost disputes: each once."""
+"""The job that reverses transfers after refunds and lost disputes, each once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from payments.models import Payment, Payout, TransferReversal
 from payments.tests.conftest import broken_invariants, post_event, request_intent, sell
 from payments.tests.connect_helpers import onboarded, read
 from payments.tests.connect_helpers import transfers as at_stripe
-from payments.tests.payout_helpers import take_back
+from payments.tests.payout_helpers import claw_back
 from payments.tests.transfers.transfer_helpers import run_due_transfers
 
 pytestmark = pytest.mark.django_db
@@ -26,24 +26,24 @@ def post_event_about(client, event_id, kind, dispute):
     assert post_event(client, {**event, "data": {"object": dispute}}).status_code == 200
 
 
-def test_a_refund_after_it_was_sent_takes_the_sellers_share_back(double, account, payout):
+def test_refund_after_the_transfer_reverses_the_sellers_share(double, account, payout):
     run_due_transfers(payout)
-    take_back(payout, "9.99")
+    claw_back(payout, "9.99")
     payout.refresh_from_db()
     assert payout.owed == Decimal("-8.99")
     assert run_due_transfers(payout) == 1
     assert (payout.transferred, payout.owed, at_stripe(double, account)) == (Decimal("9.00"), 0, [(1799, 899)])
-    take_back(payout, "10.00")
+    claw_back(payout, "10.00")
     assert run_due_transfers(payout) == 1
     assert (payout.transferred, payout.owed, at_stripe(double, account)) == (0, 0, [(1799, 1799)])
     assert run_due_transfers(payout) == 0
     assert broken_invariants() == []
 
 
-def test_a_refund_while_stripe_has_not_answered_is_taken_back_of_what_was_sent(double, account, payout):
+def test_refund_during_an_unanswered_transfer_that_was_made_reverses_it(double, account, payout):
     double.fail_next("timeout_after_create")
     run_due_transfers(payout)
-    take_back(payout, "19.99")
+    claw_back(payout, "19.99")
     payout.refresh_from_db()
     assert payout.status == "void"
     run_due_transfers(payout)
@@ -53,19 +53,19 @@ def test_a_refund_while_stripe_has_not_answered_is_taken_back_of_what_was_sent(d
     assert broken_invariants() == []
 
 
-def test_a_refund_while_stripe_has_not_answered_ends_what_was_never_sent(double, account, payout):
+def test_refund_during_an_unanswered_transfer_that_was_not_made_voids_it(double, account, payout):
     double.fail_next("reset")
     run_due_transfers(payout)
-    take_back(payout, "19.99")
+    claw_back(payout, "19.99")
     assert run_due_transfers(payout) == 0
     assert (payout.status, payout.transfer_pending, at_stripe(double, account)) == ("void", None, [])
     assert broken_invariants() == []
 
 
 @pytest.mark.parametrize("fault", ["timeout_after_create", "500", "429", "reset"])
-def test_whatever_breaks_it_is_taken_back_once(double, account, payout, fault):
+def test_reversal_is_made_once_whatever_fails(double, account, payout, fault):
     run_due_transfers(payout)
-    take_back(payout, "9.99")
+    claw_back(payout, "9.99")
     double.fail_next(fault)
     assert run_due_transfers(payout) == 0
     assert TransferReversal.objects.get().error == "stripe_unavailable"
@@ -77,10 +77,10 @@ def test_whatever_breaks_it_is_taken_back_once(double, account, payout, fault):
     assert broken_invariants() == []
 
 
-def test_a_reversal_that_stripe_refuses_is_shown_and_tried_again(double, account, payout):
+def test_reversal_that_stripe_refuses_is_shown_and_retried(double, account, payout):
     run_due_transfers(payout)
-    double.post(f"/v1/transfers/{payout.stripe_transfer_id}/reversals", amount=1799)  # somebody did so in the dashboard
-    take_back(payout, "9.99")
+    double.post(f"/v1/transfers/{payout.stripe_transfer_id}/reversals", amount=1799)  # in the dashboard
+    claw_back(payout, "9.99")
     assert run_due_transfers(payout) == 0
     reversal = TransferReversal.objects.get()
     assert (reversal.error, reversal.completed_at) == ("refused", None)
@@ -88,28 +88,26 @@ def test_a_reversal_that_stripe_refuses_is_shown_and_tried_again(double, account
     assert TransferReversal.objects.get().attempts == 2
 
 
-def test_a_lost_dispute_of_what_stripe_passed_on_is_taken_back_by_us(double, seller, bidder, as_user):
+def test_lost_dispute_of_destination_charge_is_reversed_by_us(double, seller, bidder, as_user):
     account = onboarded(seller)
     product = sell(seller, bidder)
     double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)
     payout = Payout.objects.get()
-    assert at_stripe(double, account) == [(1999, 0)]  # all of it, of which Stripe took our fee at once
-    take_back(payout, "19.99", reversed_at_stripe=False)
+    assert at_stripe(double, account) == [(1999, 0)]  # the whole payment; Stripe took our fee from it
+    claw_back(payout, "19.99", reversed_at_stripe=False)
     assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(1999, 1799)]
     assert (payout.transferred, payout.owed, payout.stripe_transfer_id[:3]) == (0, 0, "tr_")
     assert broken_invariants() == []
 
 
-def test_a_refund_through_the_house_brings_the_sellers_share_back_from_where_it_is(
-    double, account, payout, order, seller, as_user
-):
+def test_refund_with_separate_transfer_reverses_the_share(double, account, payout, order, seller, as_user):
     caller = as_user(seller)
-    refund(caller, order, amount="5.00")  # before it was sent
+    refund(caller, order, amount="5.00")  # before the transfer
     run_due_transfers(payout)
     assert at_stripe(double, account) == [(1349, 0)]
-    refund(caller, order, amount="5.00")  # and after
+    refund(caller, order, amount="5.00")  # after the transfer
     run_due_transfers(payout)
     assert at_stripe(double, account) == [(1349, 450)]
     refund(caller, order)
@@ -118,7 +116,7 @@ def test_a_refund_through_the_house_brings_the_sellers_share_back_from_where_it_
     assert broken_invariants() == []
 
 
-def test_a_refund_of_what_stripe_passed_on_is_taken_from_the_seller_by_stripe(double, seller, bidder, as_user):
+def test_refund_of_destination_charge_is_reversed_by_stripe(double, seller, bidder, as_user):
     account = onboarded(seller)
     product = sell(seller, bidder)
     double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
@@ -137,7 +135,7 @@ def test_a_refund_of_what_stripe_passed_on_is_taken_from_the_seller_by_stripe(do
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
-def test_while_a_dispute_is_open_nothing_is_sent(double, account, payout, client, outcome):
+def test_open_dispute_blocks_the_transfer(double, account, payout, client, outcome):
     charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
     dispute = double.post(f"/_double/charges/{charge}/dispute")
     post_event_about(client, "evt_1", "created", dispute)
@@ -152,7 +150,7 @@ def test_while_a_dispute_is_open_nothing_is_sent(double, account, payout, client
     assert broken_invariants() == []
 
 
-def test_a_dispute_that_is_lost_after_it_was_sent_takes_it_back(double, account, payout, client):
+def test_dispute_lost_after_the_transfer_reverses_it(double, account, payout, client):
     run_due_transfers(payout)
     charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
     dispute = double.post(f"/_double/charges/{charge}/dispute")

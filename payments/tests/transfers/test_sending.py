@@ -1,4 +1,4 @@
-"""The sweep that sends sellers what they are due: each once."""
+"""The job that sends due payouts, each once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from payments.services import payouts, sellers, transfers
 from payments.tests.conftest import broken_invariants, request_intent, run_concurrently, sell
 from payments.tests.connect_helpers import onboarded, read, refresh
 from payments.tests.connect_helpers import transfers as at_stripe
-from payments.tests.payout_helpers import take_back
+from payments.tests.payout_helpers import claw_back
 from payments.tests.transfers.transfer_helpers import run_due_transfers
 
 pytestmark = pytest.mark.django_db
 
 
-def test_who_became_able_is_sent_what_was_held_back(double, account, payout, order):
+def test_transfer_to_seller_onboarded_later_sends_the_blocked_payout(double, account, payout, order):
     assert (payout.status, payout.blocked_by) == ("blocked", "not_onboarded")
     assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(1799, 0)]
@@ -38,7 +38,7 @@ def test_who_became_able_is_sent_what_was_held_back(double, account, payout, ord
     assert broken_invariants() == []
 
 
-def test_it_is_sent_out_of_what_the_buyer_paid(double, account, payout):
+def test_transfer_is_funded_by_the_buyers_charge(double, account, payout):
     run_due_transfers(payout)
     (sent,) = read(double, "/v1/transfers", destination=account.stripe_account_id)["data"]
     charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
@@ -46,7 +46,7 @@ def test_it_is_sent_out_of_what_the_buyer_paid(double, account, payout):
     assert sent["metadata"] == {"payout": str(payout.pk), "order": str(payout.order_id)}
 
 
-def test_who_is_not_able_is_sent_nothing(double, winner, product, seller):
+def test_transfer_to_seller_not_onboarded_is_not_made(double, winner, product, seller):
     double.confirm(request_intent(winner, product).json()["payment_intent_id"])
     request_intent(winner, product)
     sellers.onboard(user=seller)
@@ -55,7 +55,7 @@ def test_who_is_not_able_is_sent_nothing(double, winner, product, seller):
     assert (payout.status, payout.attempts) == ("blocked", 0)
 
 
-def test_who_is_able_no_more_is_held_back(double, account, payout):
+def test_transfer_to_seller_disabled_later_is_not_made(double, account, payout):
     Payout.objects.update(status="due", blocked_by="")
     double.post(f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false")
     refresh(account)
@@ -65,7 +65,7 @@ def test_who_is_able_no_more_is_held_back(double, account, payout):
     assert at_stripe(double, account) == []
 
 
-def test_without_connect_nothing_is_sent(double, account, payout, settings):
+def test_transfer_without_connect_is_not_made(double, account, payout, settings):
     settings.STRIPE_CONNECT = False
     Payout.objects.update(status="due", blocked_by="")
     assert run_due_transfers(payout) == 0
@@ -73,7 +73,7 @@ def test_without_connect_nothing_is_sent(double, account, payout, settings):
 
 
 @pytest.mark.parametrize("fault", ["timeout_after_create", "500", "429", "reset"])
-def test_whatever_breaks_it_is_sent_once(double, account, payout, fault):
+def test_transfer_is_made_once_whatever_fails(double, account, payout, fault):
     double.fail_next(fault)
     assert run_due_transfers(payout) == 0
     assert (payout.transfer_pending, payout.error, payout.status) == (Decimal("17.99"), "stripe_unavailable", "due")
@@ -84,7 +84,7 @@ def test_whatever_breaks_it_is_sent_once(double, account, payout, fault):
     assert broken_invariants() == []
 
 
-def test_what_was_sent_unanswered_is_found_even_when_its_key_is_forgotten(double, account, payout):
+def test_transfer_unanswered_is_found_after_its_key_expired(double, account, payout):
     double.fail_next("timeout_after_create")
     run_due_transfers(payout)
     Payout.objects.update(idempotency_key=uuid.uuid4())  # Stripe forgets keys after 24 hours
@@ -92,7 +92,7 @@ def test_what_was_sent_unanswered_is_found_even_when_its_key_is_forgotten(double
     assert at_stripe(double, account) == [(1799, 0)]
 
 
-def test_tries_are_further_and_further_apart(stripe_unreachable, order, seller):
+def test_transfer_retries_back_off(stripe_unreachable, order, seller):
     SellerAccount.objects.create(user=seller, stripe_account_id="acct_1", transfers_active=True, payouts_enabled=True)
     payment = Payment.objects.create(
         order=order, amount=order.total, currency="USD", status="succeeded", received=order.total,
@@ -108,14 +108,14 @@ def test_tries_are_further_and_further_apart(stripe_unreachable, order, seller):
     assert waits == [1, 2, 4, 8]
     assert transfers.send_due() == 0
     payout.refresh_from_db()
-    assert payout.attempts == 4  # it was not time
+    assert payout.attempts == 4  # not due yet
     Payout.objects.update(attempts=60)
     run_due_transfers(payout)
     assert payout.next_attempt_at - clock.now() <= timedelta(days=1)
 
 
-def test_what_stripe_refuses_is_shown_and_tried_under_another_key(double, account, payout):
-    double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="false")  # and nobody told us
+def test_transfer_that_stripe_refuses_is_shown_and_retried_with_another_key(double, account, payout):
+    double.post(f"/_double/accounts/{account.stripe_account_id}", charges_enabled="false")  # without an event
     before = payout.idempotency_key
     assert run_due_transfers(payout) == 0
     assert (payout.error, payout.transfer_pending) == ("insufficient_capabilities_for_transfer", None)
@@ -125,21 +125,21 @@ def test_what_stripe_refuses_is_shown_and_tried_under_another_key(double, accoun
     assert at_stripe(double, account) == [(1799, 0)]
 
 
-def test_what_was_refunded_before_is_not_sent(double, account, payout):
-    take_back(payout, "9.99")
+def test_transfer_after_a_refund_sends_the_rest(double, account, payout):
+    claw_back(payout, "9.99")
     assert run_due_transfers(payout) == 1
     assert at_stripe(double, account) == [(900, 0)]  # 17.99 - 17.99 x 9.99 / 19.99
     assert broken_invariants() == []
 
 
-def test_nothing_is_sent_of_what_was_refunded_altogether(double, account, payout):
-    take_back(payout, "19.99")
+def test_transfer_after_a_full_refund_is_not_made(double, account, payout):
+    claw_back(payout, "19.99")
     assert run_due_transfers(payout) == 0
     assert (payout.status, payout.owed, at_stripe(double, account)) == ("void", 0, [])
     assert broken_invariants() == []
 
 
-def test_yen_are_sent_whole_and_dinars_in_thousandths(double, seller, bidder, as_user):
+def test_transfer_in_currencies_with_no_or_three_decimals(double, seller, bidder, as_user):
     amounts = {"JPY": "1001", "KWD": "1.230"}
     for currency, price in amounts.items():
         product = sell(seller, bidder, price, currency=currency)
@@ -151,7 +151,7 @@ def test_yen_are_sent_whole_and_dinars_in_thousandths(double, seller, bidder, as
     assert set(Payout.objects.values_list("amount", flat=True)) == {Decimal(901), Decimal("1.107")}
 
 
-def test_one_that_fails_does_not_hold_up_the_others(double, account, payout, seller, bidder, as_user):
+def test_transfer_that_fails_does_not_stop_others(double, account, payout, seller, bidder, as_user):
     SellerAccount.objects.update(payouts_enabled=False)
     product = sell(seller, bidder)
     double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
@@ -164,7 +164,7 @@ def test_one_that_fails_does_not_hold_up_the_others(double, account, payout, sel
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_sweeps_at_once_send_it_once(slow_double, seller, bidder, as_user):
+def test_transfer_by_ten_concurrent_jobs_is_made_once(slow_double, seller, bidder, as_user):
     product = sell(seller, bidder)
     slow_double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)
@@ -172,15 +172,15 @@ def test_ten_sweeps_at_once_send_it_once(slow_double, seller, bidder, as_user):
     assert sum(run_concurrently(10, transfers.send_due)) == 1
     assert at_stripe(slow_double, account) == [(1799, 0)]
     payout = Payout.objects.get()
-    take_back(payout, "9.99")
+    claw_back(payout, "9.99")
     assert sum(run_concurrently(10, transfers.send_due)) == 1
     assert at_stripe(slow_double, account) == [(1799, 899)]
     assert OrderEvent.objects.filter(kind="paid_out").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sweep_that_does_not_claim_asks_for_it_many_times(slow_double, seller, bidder, as_user, monkeypatch):
-    """The negative control: without the time of the next try, only Stripe's key keeps it from being sent again."""
+def test_transfer_without_claims_is_requested_many_times(slow_double, seller, bidder, as_user, monkeypatch):
+    """The negative control: without the lease, only Stripe's key prevents a second transfer."""
     product = sell(seller, bidder)
     slow_double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)

@@ -1,4 +1,4 @@
-"""The run_due_transfers, at the time of its next try."""
+"""Runs the transfer job when the next attempt is due."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from payments.services import transfers
 
 
 def run_due_transfers(payout):
-    """Have the sweep come when it is time to try again; return how many it made."""
+    """Make all attempts due and run the job; return how many it made."""
     past = clock.now() - timedelta(seconds=1)
     Payout.objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=past)
     TransferReversal.objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=past)
