@@ -81,7 +81,7 @@ def test_saving_a_card_while_the_last_is_removed_keeps_has_card(customer, bidder
 
 
 def test_saving_a_card_without_the_lock_leaves_has_card_wrong(customer, bidder, monkeypatch):
-    if connection.seller_client != "postgresql":
+    if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer: the transaction is the lock")
     without_the_lock(monkeypatch)
     removed_beside_a_new_one(monkeypatch)
@@ -114,7 +114,7 @@ def test_saving_a_card_during_erasure_leaves_no_card(customer, bidder, monkeypat
 
 
 def test_saving_a_card_without_the_erasure_lock_deadlocks(customer, bidder, monkeypatch):
-    if connection.seller_client != "postgresql":
+    if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer: the transaction is the lock")
     monkeypatch.setattr(customers, "lock_for_erasure", lambda user_id: None)
     with pytest.raises(OperationalError, match=r"deadlock|lock timeout"):

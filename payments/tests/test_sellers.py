@@ -298,7 +298,7 @@ def test_export_lists_seller_account_and_payouts(double, winner, product, order,
     ]  # fmt: skip
 
 
-@pytest.mark.skipif(connection.seller_client != "postgresql", reason="SQLite writes one at a time")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite writes one at a time")
 @pytest.mark.django_db(transaction=True)
 def test_account_updated_event_during_erasure_leaves_no_account(double, seller, as_user):
     account = onboarded(seller)

@@ -130,7 +130,7 @@ def test_event_is_503_and_stored_when_the_database_times_out(client, paid_event,
 @pytest.mark.parametrize(("locked", "ends"), [(True, ["done", "done"]), (False, ["IntegrityError", "done"])])
 def test_two_concurrent_events_pay_once_because_of_row_locks(paid_event, order, monkeypatch, locked, ends):
     """Without row locks both would pay the order; only the constraint of its payout stops the second."""
-    if connection.seller_client != "postgresql":
+    if connection.vendor != "postgresql":
         pytest.skip("SQLite's lock is the whole transaction (BEGIN IMMEDIATE)")
     meet, mode = Barrier(2), stripe_gateway.is_live_mode
 
