@@ -8,7 +8,7 @@ import pytest
 from auctioncraft.core import clock
 from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction, AuctionEvent, Product
-from auctions.tests.test_place_bid import BAD_AMOUNTS
+from auctions.product_fields import AMOUNTS
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -150,41 +150,31 @@ def test_create_product_ignores_other_fields(as_user, seller, rival, minimal):
     assert (auction.leader, auction.winner, auction.price, auction.version) == (None, None, None, 0)
 
 
-@pytest.mark.parametrize("field", ["starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping"])
-@pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_create_product_with_invalid_amount_is_refused(as_user, seller, minimal, field, amount):
-    if field == "shipping" and amount in {"0", "-0.0"}:
-        return
-    fields = {"starting_bid": "100", field: amount}
-    text = ", ".join(f'"{key}": {value}' for key, value in fields.items())
+@pytest.mark.parametrize("field", AMOUNTS)
+def test_create_product_with_invalid_amount_is_refused(as_user, seller, minimal, field):
+    amounts = {"starting_bid": "100", field: "NaN"}
+    text = ", ".join(f'"{key}": {value}' for key, value in amounts.items())
     body = f'{{"name": "Lamp", "category": {minimal["category"]}, {text}}}'
     answer = as_user(seller).generic("POST", URL, body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert not Product.objects.exists()
 
 
-BAD = [
-    *[("name", name) for name in ("", "   ", "a" * 201, 5, 1.5, True, [], {}, ["Lamp"], None)],
-    *[("description", text) for text in (5, [], None, "a" * 20_001)],
-    *[("category", value) for value in ("abc", True, 1e30, 0, -1, 999_999, "1.0", "", None, [], {}, "9" * 30, 2**63)],
-    *[("currency", value) for value in ("XXX", "US", "dollars", "", None, 5, [], "BTC", "US\u212a")],
-    *[("starting_bid", value) for value in (None, "1.005", 99_999_999.01, 10**14)],
-    *[("buy_now_price", value) for value in ("99.99", "100", 100)],
-    *[
-        ("ends_at", value)
-        for value in (
-            *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"),
-            *("tomorrow", "", 5, True, [], {}, "2030-02-30T00:00:00Z", "2030-01-01", "2030-01-01T25:00:00Z"),
-            *("2090-01-01T00:00:00Z", "2030-01-01T00:00:00+99:00"),
-        )
-    ],
-    *[("starts_at", value) for value in ("2001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z")],
-    *[("soft_close_window", value) for value in (-1, 86_401, 1.5, True, [], "a", 10**30)],
-    *[("soft_close_extension", value) for value in (-1, 86_401, {})],
+# One value per field that its parser refuses (tests/test_api_fields.py has the others), and all that the service does.
+INVALID = [
+    *[("name", ""), ("description", "a" * 20_001), ("category", "abc"), ("currency", 5)],
+    *[("shipping", -1), ("ends_at", "tomorrow"), ("starts_at", [])],
+    *[("soft_close_window", 86_401), ("soft_close_extension", -1)],
+    ("category", 999_999),
+    *[("currency", value) for value in ("XXX", "US", "dollars", "", "BTC", "US\u212a")],
+    *[("starting_bid", value) for value in (None, "1.005", 99_999_999.01)],
+    *[("buy_now_price", value) for value in ("99.99", "100")],
+    *[("ends_at", value) for value in ("2001-01-01T00:00:00Z", "2090-01-01T00:00:00Z")],
+    ("starts_at", "2001-01-01T00:00:00Z"),
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: str(value)[:26].replace("\x00", "NUL"))
+@pytest.mark.parametrize(("field", "value"), INVALID, ids=lambda value: str(value)[:26])
 def test_create_product_with_invalid_field_is_refused(as_user, seller, minimal, field, value):
     answer = as_user(seller).post(URL, {**minimal, field: value})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from auctioncraft.core import clock
-from auctions.tests.test_create_product import BAD, BAD_AMOUNTS
+from auctions.product_fields import AMOUNTS
+from auctions.tests.test_create_product import INVALID
 from tests import factories
 from tests.db_snapshot import assert_nothing_written
 
@@ -21,22 +22,18 @@ def refusal(answer):
     return answer.status_code, answer.json()["code"]
 
 
-@pytest.mark.parametrize("field", ["starting_bid", "reserve_price", "buy_now_price", "bid_increment", "shipping"])
-@pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
-def test_edit_product_with_invalid_amount_is_refused(as_user, seller, field, amount):
-    if field == "shipping" and amount in {"0", "-0.0"}:
-        return
+@pytest.mark.parametrize("field", AMOUNTS)
+def test_edit_product_with_invalid_amount_is_refused(as_user, seller, field):
     product, caller = factories.product(seller), as_user(seller)
     with assert_nothing_written():
-        body = f'{{"{field}": {amount}}}'
-        answer = caller.generic("PATCH", url(product), body, content_type="application/json")
+        answer = caller.generic("PATCH", url(product), f'{{"{field}": NaN}}', content_type="application/json")
     assert refusal(answer) == (400, "invalid")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [(field, value) for field, value in BAD if field != "buy_now_price"],
-    ids=lambda value: str(value)[:26].replace("\x00", "NUL"),
+    [(field, value) for field, value in INVALID if field != "buy_now_price"],
+    ids=lambda value: str(value)[:26],
 )
 def test_edit_product_with_invalid_field_is_refused(as_user, seller, field, value):
     product, caller = factories.product(seller), as_user(seller)

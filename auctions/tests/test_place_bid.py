@@ -138,28 +138,8 @@ def test_place_bid_late_extends_and_records_an_event(as_user, client, seller, bi
     assert events[1]["data"] == {"from": clock.isoformat_utc(ends_at), "ends_at": clock.isoformat_utc(moved)}
 
 
-BAD_AMOUNTS = [
-    *(
-        '"NaN"',
-        "NaN",
-        '"Infinity"',
-        "-Infinity",
-        "1e400",
-        "1e30",
-        "1e-400",
-        "1e99999999999999999999",
-        "-1",
-        "0",
-        "-0.0",
-    ),
-    *("0.001", "true", "[]", "{}", '""', '"1_000"', '" 12"', '"+12"', '"1e2"', '"0x10"'),
-    '"１２"',  # noqa: RUF001 (full-width on purpose)
-    *("9" * 5000, '"' + "9" * 5000 + '"'),
-]
-
-
 @pytest.mark.parametrize("field", ["amount", "max_amount"])
-@pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
+@pytest.mark.parametrize("amount", ["NaN", '"12 "', "0.001"])
 def test_place_bid_with_invalid_amount_is_refused(as_user, seller, bidder, amount, field):
     product = factories.product(seller, starting_bid="1")
     body = f'{{"{field}": {amount}}}'

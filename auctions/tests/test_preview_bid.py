@@ -8,7 +8,6 @@ import pytest
 from accounts.models import User
 from auctions.services import closing
 from auctions.tests import auction_helpers
-from auctions.tests.test_place_bid import BAD_AMOUNTS
 from tests import factories
 from tests.db_snapshot import assert_nothing_written
 
@@ -118,7 +117,7 @@ def test_preview_agrees_with_the_bid(as_user, seller, bidder, rival, how):
     assert (foretold["code"], foretold["detail"]) == (answer.json().get("code"), answer.json().get("detail"))
 
 
-@pytest.mark.parametrize("amount", BAD_AMOUNTS, ids=lambda text: text[:12])
+@pytest.mark.parametrize("amount", ["NaN", '"12 "'])
 def test_preview_with_invalid_amount_is_refused(as_user, seller, bidder, amount):
     product, caller = factories.product(seller), as_user(bidder)
     body = f'{{"amount": {amount}}}'
