@@ -1,6 +1,6 @@
 """Fixtures of the whole suite."""
 
-# ruff: noqa: ARG001 (a fixture asks for the database by naming it)
+# ruff: noqa: ARG001 (a fixture requests another one by name)
 from __future__ import annotations
 
 import logging
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def log_watch() -> Iterator[SecretLogWatch]:
-    """Read what all the tests log, down to DEBUG; at the end fail if a line held a code, a token or a secret."""
+    """Search everything that the tests log, down to DEBUG; fail at the end if a line held a code, token or secret."""
     watch, root = SecretLogWatch(), logging.getLogger()
     level = root.level
     for handler in root.handlers:
-        handler.setLevel(level)  # the watch sees more, the output stays as it is
+        handler.setLevel(level)  # the watch reads more, the output stays the same
     root.addHandler(watch)
     root.setLevel(logging.DEBUG)
     with pytest.MonkeyPatch.context() as patch:
@@ -59,10 +59,10 @@ def template_database(django_db_setup: str) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _emptied_by_delete() -> Iterator[None]:
-    """Empty the tables after a test that commits by DELETE.
+def _flush_by_delete() -> Iterator[None]:
+    """Empty the tables by DELETE after a test that commits.
 
-    Django truncates them, for which PostgreSQL makes new files for each table and index: a second, for a few rows.
+    TRUNCATE, which Django uses, makes PostgreSQL create new files for each table and index, which takes a second.
     """
 
     def sql_flush(_: Any, style: Any, tables: list[str], **__: Any) -> list[str]:
@@ -76,13 +76,13 @@ def _emptied_by_delete() -> Iterator[None]:
 
 @pytest.fixture
 def client() -> APIClient:
-    """Return a caller without a token."""
+    """Return an API client without a token."""
     return APIClient()
 
 
 @pytest.fixture
 def as_user(db: None) -> Callable[[User], APIClient]:
-    """Make a caller with a real access token of the user."""
+    """Return a function that makes an API client with an access token of the user."""
 
     def make(user: User) -> APIClient:
         caller = APIClient()
@@ -95,23 +95,23 @@ def as_user(db: None) -> Callable[[User], APIClient]:
 
 @pytest.fixture
 def seller(db: None) -> User:
-    """Somebody who sells."""
+    """Return a seller."""
     return factories.user("seller@example.com")
 
 
 @pytest.fixture
 def bidder(db: None) -> User:
-    """Somebody who bids."""
+    """Return a bidder."""
     return factories.user("bidder@example.com")
 
 
 @pytest.fixture
 def rival(db: None) -> User:
-    """Somebody else who bids."""
+    """Return another bidder."""
     return factories.user("rival@example.com")
 
 
 @pytest.fixture
 def staff(db: None) -> User:
-    """Somebody of the house."""
+    """Return a member of staff."""
     return factories.user("staff@example.com", is_staff=True)

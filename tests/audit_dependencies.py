@@ -1,8 +1,8 @@
-"""Hold what is installed against known vulnerabilities: `python -m tests.audit_dependencies` (pip-audit).
+"""Check installed packages for known vulnerabilities with pip-audit: `python -m tests.audit_dependencies`.
 
-pip-audit calls a package that its source does not know "skipped" and succeeds, also if the source knows none at all,
-as an index without advisories does. So each source is first asked for a release that is known to be bad; one that
-does not say so is no source. Without any the check is skipped, loudly; with one, a finding fails it.
+pip-audit skips packages that its source does not know, and succeeds even if the source knows none (a package index
+without advisories). So each source is first asked about a release that is known to be vulnerable; a source that does
+not report it is not used. Without a usable source the check is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SOURCES = ("pypi", "osv")  # pip-audit's names
+SOURCES = ("pypi", "osv")  # as pip-audit names them
 VULNERABLE_RELEASE = "django==3.2.0"
 TIMEOUT = 600  # seconds
 
 
 def main() -> int:
-    """Return 0 if nothing is known against what is installed, or nobody could be asked; else 1."""
+    """Return 1 if an installed package has a known vulnerability or the audit fails, else 0."""
     for source in SOURCES:
         problem = _source_problem(source)
         if not problem:
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def audit(source: str, *what: str) -> tuple[dict[str, Any], str]:
-    """Return pip-audit's report, and why there is none."""
+    """Return the report of pip-audit, and an error message if there is none."""
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", source, "--format", "json"]
     command += ["--progress-spinner", "off", "--desc", "off", *what]
     try:
@@ -43,14 +43,14 @@ def audit(source: str, *what: str) -> tuple[dict[str, Any], str]:
     except subprocess.TimeoutExpired:
         return {}, f"no answer within {TIMEOUT} s"
     except ValueError:
-        # The last line is the exception; what it says may name hosts, which nobody needs here.
+        # The last line is the exception. Its text may name hosts: leave that out.
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return {}, last.partition(":")[0][:100]
     return report, ""
 
 
 def findings(report: dict[str, Any]) -> list[str]:
-    """Return a line for each vulnerability."""
+    """Return one line per vulnerability."""
     return [
         f"{package['name']} {package['version']}: {', '.join([found['id'], *found.get('aliases', [])])}, fixed in "
         f"{', '.join(found['fix_versions']) or 'no release'}"
@@ -60,12 +60,12 @@ def findings(report: dict[str, Any]) -> list[str]:
 
 
 def unknown_packages(report: dict[str, Any]) -> list[str]:
-    """Return the packages that the source could not tell of."""
+    """Return the packages that the source does not know."""
     return [package["name"] for package in report.get("dependencies", []) if "skip_reason" in package]
 
 
 def _source_problem(source: str) -> str:
-    """Return why a source is not to be believed; empty if it is."""
+    """Return why a source is unusable, or an empty string."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "requirements.txt"
         file.write_text(f"{VULNERABLE_RELEASE}\n")

@@ -1,4 +1,4 @@
-"""What is in the database, so that a test can say that nothing was written, or that nothing is wrong."""
+"""Snapshots of the database, to assert that nothing was written, and the invariants."""
 
 from contextlib import contextmanager
 
@@ -11,19 +11,19 @@ APPS = ("auctioncraft", "auctions", "payments", "notifications")
 
 
 def all_rows():
-    """Return every row that a refused request must not have touched, by table."""
+    """Return all rows that a refused request must leave unchanged, by table."""
     models = [User, *(model for app in APPS for model in apps.get_app_config(app).get_models())]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
 
 
 @contextmanager
 def assert_nothing_written():
-    """Hold that what happens within changes no row."""
+    """Assert that the block changes no row."""
     before = all_rows()
     yield
     assert all_rows() == before
 
 
 def broken_invariants():
-    """Return what breaks an invariant: a line a row."""
+    """Return one line per row that breaks an invariant."""
     return [line for lines in find_violations().values() for line in lines]

@@ -1,4 +1,4 @@
-"""Rows for tests, made by the services that make them in life. No surprises: what is not said is the default."""
+"""Rows for tests, created by the services. Everything that is not given has its default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def user(email: str = "somebody@example.com", **fields: Any) -> User:
-    """An account with the password `correct horse battery`."""
+    """Create an account with the password `correct horse battery`."""
     return User.objects.create_user(email, "correct horse battery", **fields)
 
 
@@ -23,12 +23,12 @@ def erase_account(user: User) -> None:
 
 
 def category(name: str = "Things", **fields: Any) -> Category:
-    """A category, the same for the same name."""
+    """Return the category of that name, created if needed."""
     return Category.objects.get_or_create(slug=name.lower(), defaults={"name": name, **fields})[0]
 
 
 def product(seller: User, **fields: Any) -> Product:
-    """A product that is open now, USD, from 1.00."""
+    """Create a product that is open now, in USD, starting at 1.00."""
     from auctions.services.listing import create_product
 
     if "category_id" not in fields:

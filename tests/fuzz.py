@@ -1,7 +1,7 @@
-"""A raw fuzzer: bytes over sockets, as no client library would send them. `make fuzz` is the long run, here too.
+"""A fuzzer that sends raw bytes over sockets, as no client library would. `make fuzz` is the long run.
 
-Its verdict is Schemathesis's (by_schema.py): no 5xx, no answer outside the schema. And besides: one request gets one
-answer, no answer tells of our insides, the server's log tells of no failure, and what must always be true still is.
+It applies the checks of schemathesis_run.py: no 5xx, no answer outside the schema. In addition one request gets one
+answer, no answer reveals internals, the server logs no failure, and the invariants hold.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from tests.raw_requests import Requests
 if TYPE_CHECKING:
     from tests.fuzz_target import FuzzTarget
 
-ANSWER_TIMEOUT = 30  # seconds for an answer that must come
-IDLE = 0.3  # seconds after which nothing more is expected of bytes that may be no whole request
-# What the server parse_answers by itself to what is no HTTP, without a body.
+ANSWER_TIMEOUT = 30  # seconds to wait for an answer that must come
+IDLE = 0.3  # seconds of silence after bytes that may not be a complete request
+# Statuses that the server itself answers, without a body, to what is not HTTP.
 NOT_HTTP = {400, 408, 413, 414, 417, 431, 501, 505}
 INTERNALS = re.compile(
     rb"Traceback|site-packages|django\.|Exception|SELECT |" + re.escape(bytes(Path(__file__).parents[1]) + b"/")
@@ -46,7 +46,7 @@ INTERNALS = re.compile(
 
 
 class Answer(NamedTuple):
-    """One answer."""
+    """An HTTP answer."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 
 
 def parse_answers(data: bytes, *, head: bool) -> tuple[list[Answer], bytes]:
-    """Return the whole parse_answers at the beginning of what came, and the rest."""
+    """Return the complete answers at the beginning of the data, and the rest."""
     whole: list[Answer] = []
     while found := re.match(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n", data):
         status, headers = int(found[1]), dict(re.findall(rb"(?m)^([^:\r\n]+): *([^\r\n]*)", found[2].lower()))
@@ -88,13 +88,13 @@ def _unchunked(data: bytes) -> tuple[bytes | None, bytes]:
 
 
 class Verdict:
-    """What may be said to what, by the schema."""
+    """The answers that the schema allows."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         components = schemathesis_run.forbid_extra_fields(schema)["components"]
         self.operations: list[tuple[str, str, list[str]]] = []
         self.shapes: dict[tuple[str, str, str], Any] = {}
-        # Answers that are no JSON, and their types: receipts.
+        # Answers that are not JSON (receipts), and their content types.
         self.documents: dict[tuple[str, str, str], set[str]] = {}
         for path, methods in schema["paths"].items():
             for method, operation in methods.items():
@@ -109,13 +109,13 @@ class Verdict:
                     )
 
     def on(self, answer: Answer, operation: tuple[str, str, list[str]] | None) -> str:
-        """Return what is wrong with an answer, if anything; `operation`: which one it must be of."""
+        """Return what is wrong with an answer to `operation`, or an empty string."""
         if answer.status >= 500 and answer.status not in NOT_HTTP:
             return f"{answer.status}: {answer.body[:300]!r}"
-        if b"content-security-policy" not in answer.headers:  # it did not come to our code
+        if b"content-security-policy" not in answer.headers:  # it never reached our code
             return "" if answer.status in NOT_HTTP and not answer.body else f"not ours: {answer}"
         if answer.status >= 400 and INTERNALS.search(answer.body):
-            return f"tells too much: {answer.body[:300]!r}"
+            return f"reveals internals: {answer.body[:300]!r}"
         of_head = not answer.body and answer.headers.get(b"content-length", b"0") != b"0"
         return "" if operation is None and (answer.status < 400 or of_head) else self._described(answer, operation)
 
@@ -147,7 +147,7 @@ class Verdict:
 
 @dataclass
 class Findings:
-    """What was sent and what was found."""
+    """What was sent and found."""
 
     sent: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -156,7 +156,7 @@ class Findings:
 
 
 def exchange(port: int, raw: bytes, *, expected: int) -> tuple[list[Answer], bytes]:
-    """Send the bytes; return what was answered."""
+    """Send the bytes; return the answers."""
     data, head, deadline = b"", raw.startswith(b"HEAD "), time.monotonic() + (ANSWER_TIMEOUT if expected else 3)
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT) as connection:
         with suppress(OSError):
@@ -167,12 +167,12 @@ def exchange(port: int, raw: bytes, *, expected: int) -> tuple[list[Answer], byt
                 data += more
                 whole, rest = parse_answers(data, head=head)
                 if expected and len(whole) >= expected and not rest:
-                    connection.settimeout(0.005)  # one more would be one too many
+                    connection.settimeout(0.005)  # wait briefly for an answer too many
     return parse_answers(data, head=head)
 
 
 def attack(at: FuzzTarget, *, requests: int, seed: int, threads: int = 16) -> Findings:
-    """Send that many, from several connections at once; the seed says which."""
+    """Send random requests from several connections; the seed repeats them."""
     connection = HTTPConnection("127.0.0.1", at.port, timeout=ANSWER_TIMEOUT)
     connection.request("GET", "/api/schema/?format=json")
     verdict, found, lock = Verdict(json.loads(connection.getresponse().read())), Findings(), threading.Lock()
@@ -209,7 +209,7 @@ def attack(at: FuzzTarget, *, requests: int, seed: int, threads: int = 16) -> Fi
 
 
 def main() -> int:
-    """Run everything at length; say what was sent and found."""
+    """Run all fuzzers; print what was sent and found."""
     parser = ArgumentParser(description="At least 20,000 requests on a server of our own; ends by itself.")
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10**6)
@@ -227,7 +227,7 @@ def main() -> int:
             )
             sent, bad = sent + here, bad + [report] * bool(report)
             print(f"schema as {role}: {here} requests, {'FAILED' if report else 'fine'}", flush=True)
-        # At least half as many raw ones, whatever the schema's were.
+        # At least half of the requests are raw bytes.
         raw = attack(at, requests=max(given.requests // 2, given.requests + 16 - sent), seed=given.seed)
     print(f"raw: {raw.sent} requests of {dict(raw.kinds)}, answered {dict(raw.statuses)}, {len(raw.faults)} faults")
     print("\n".join([*bad, *raw.faults[:50]]))

@@ -1,6 +1,6 @@
-"""A stack to attack: the scenario of world.py behind a real server, set up as in production, and the Stripe double.
+"""The target of the fuzzers: the scenario behind a real server with production settings, and the Stripe double.
 
-Limits of requests are off, or a fuzzer would only ever see 429.
+Request limits are off; otherwise the fuzzers would only see 429.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CALLERS = ("anonymous", "bidder", "seller", "staff")
-# Lines of the server's log that tell of a failure, whatever was answered.
+# Log lines with one of these report a failure.
 FAILURES = ("Traceback", "panicked", "unhandled error", "Internal Server Error", "Respawning")
 
 
 @dataclass
 class FuzzTarget:
-    """A server under attack."""
+    """A running server with the scenario in its database."""
 
     stack: servers.ServerStack
     port: int
@@ -37,25 +37,25 @@ class FuzzTarget:
     environment: dict[str, str]
 
     def token(self, role: str) -> str | None:
-        """Sign the role in anew; what is tried may well end its sign-ins."""
+        """Return a new token of the role: the requests may end its sessions."""
         if role == "anonymous":
             return None
         user = User.objects.get(pk=self.scenario.people[role].pk)
         return tokens.sign_in(user=user, user_agent="fuzz", ip=None).access
 
     def damage(self) -> list[str]:
-        """Return the lines of the log that tell of a failure, and what is not true any more."""
+        """Return failures in the server's log and broken invariants."""
         log = (self.stack.folder / "web.log").read_text(errors="replace").splitlines()
         checked = self.stack.manage("check_invariants")
         broken = [] if checked.returncode == 0 else [checked.stdout + checked.stderr]
-        told = [line for line in log if any(mark in line for mark in FAILURES)]
-        return told + broken
+        failures = [line for line in log if any(mark in line for mark in FAILURES)]
+        return failures + broken
 
 
 @contextmanager
 def start_fuzz_target(stack: servers.ServerStack) -> Iterator[FuzzTarget]:
-    """Put the world into the stack and start its servers."""
-    # Pictures are the stack's, too.
+    """Create the scenario in the stack and start its servers."""
+    # Images are stored in the stack's folder.
     with (
         stripe(stack.folder) as stripe_at,
         override_settings(MEDIA_ROOT=stack.folder / "media", STRIPE_API_BASE=stripe_at),
@@ -80,7 +80,7 @@ def start_fuzz_target(stack: servers.ServerStack) -> Iterator[FuzzTarget]:
 
 @contextmanager
 def stripe(folder: Path) -> Iterator[str]:
-    """Start the Stripe double; yield its address."""
+    """Start the Stripe double; yield its URL."""
     port = servers.free_port()
     process = servers.ServerStack(folder, {}).start("stripe", "stripe_double", "--port", str(port), "--db", ":memory:")
 

@@ -1,7 +1,7 @@
-"""The application, which writes down every guess that it really compares: the file COMPARED, a line a comparison.
+"""The WSGI application, which also records each guess that it compares in the file COMPARED, one per line.
 
-A code is compared by otp.constant_time_compare, with more than one code of its address perhaps; a password by hashing
-it. Whoever counts the different lines counts the guesses that had a chance.
+A code is compared by otp.constant_time_compare, perhaps with several codes of its address; a password by hashing it.
+The number of different lines is the number of guesses that could have succeeded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft.wsgi import application  # Django is there once this is
+from auctioncraft.wsgi import application  # sets up Django
 
 # isort: split
 from accounts.models import User
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["application"]
 
-# A short line to a file opened for appending is written whole, whichever process writes it.
+# Several processes append: a short line is written in one piece.
 _file = os.open(os.environ["COMPARED"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def _written_down(compare: Callable[..., Any], place: int) -> Callable[..., Any]:
-    """Return the same function, that first writes down its argument at that place: the guess."""
+    """Return the function, recording its argument at that position: the guess."""
 
     def first_write(*arguments: Any) -> Any:
         os.write(_file, f"{arguments[place]}\n".encode())
@@ -36,5 +36,5 @@ def _written_down(compare: Callable[..., Any], place: int) -> Callable[..., Any]
 
 otp.constant_time_compare = _written_down(otp.constant_time_compare, 1)
 User.check_password = _written_down(User.check_password, 1)
-# What an address without an account is hashed by.
+# Hashes the password when the address has no account.
 passwords.make_password = _written_down(passwords.make_password, 0)

@@ -1,4 +1,4 @@
-"""Two pieces of work that overlap for certain: one stops in its transaction until the other waits for it or is done."""
+"""Run two pieces of work interleaved: one stops in its transaction until the other waits for it or has ended."""
 
 import threading
 
@@ -6,12 +6,12 @@ from django.db import connection, transaction
 
 from tests import servers
 
-TIMEOUT = 20  # seconds: for what should come at once
-GRACE = 0.3  # seconds in which SQLite, which does not tell who waits for it, would let a second writer through
+TIMEOUT = 20  # seconds
+GRACE = 0.3  # seconds; SQLite does not report waiters, so this is how long a second writer gets to pass
 
 
 class BackgroundTask(threading.Thread):
-    """Work in a thread; `result` is what it returned or raised."""
+    """A thread; `result` is what its work returned or raised."""
 
     def __init__(self, work):
         super().__init__()
@@ -28,9 +28,9 @@ class BackgroundTask(threading.Thread):
 
 
 def interleave(first, second):
-    """Let `first` work and stop before its COMMIT, `second` run as far as it gets, and `first` commit.
+    """Run `first` up to its COMMIT, then `second` as far as it gets, then let `first` commit.
 
-    Return both results: what was returned or raised.
+    Return both results, returned or raised.
     """
 
     def stopped(stop):
@@ -43,7 +43,7 @@ def interleave(first, second):
 
 
 def interleave_at(first, second):
-    """As `interleave`; `first` gets what it calls where it is to stop."""
+    """As `interleave`; `first` gets a function to call where it is to stop."""
     worked, go_on = threading.Event(), threading.Event()
 
     def stop():

@@ -1,4 +1,4 @@
-"""A stack with a Stripe of its own: the double as a process, delivering its webhooks to the stack's web server."""
+"""A server stack with a Stripe double as a process, which delivers its webhooks to the stack's web server."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ KEY = ("sk_test_double", "")
 
 
 class PaymentStack:
-    """`web` is where the stack answers; `stripe` is the double's address."""
+    """`web` is the port of the web server, `stripe` the URL of the double."""
 
     def __init__(self, stack: servers.ServerStack, **stripe: str) -> None:
-        """Start the double. Its webhooks are tried again for as long as the web server is away."""
+        """Start the double. It retries webhooks while the web server is down."""
         self.stack, self.web, port = stack, servers.free_port(), servers.free_port()
         self.stripe = f"http://127.0.0.1:{port}"
         stack.environment |= {
@@ -47,22 +47,22 @@ class PaymentStack:
         servers.wait_until(listens, says=stack.log("stripe"))
 
     def sale(self, seller: User, buyer: User, price: str = "19.99", **fields: Any) -> Order:
-        """Sell a product, as in life: list, bid, close; return its order."""
+        """List a product, bid and close; return its order."""
         product = factories.product(seller, **fields)
         place_bid(product_id=product.pk, bidder_id=buyer.pk, amount=Decimal(price))
         closing.close_auction(product_id=product.pk, actor=seller)
         return Order.objects.get(product=product)
 
     def post(self, path: str, **params: Any) -> dict[str, Any]:
-        """Call the double, as the buyer's browser and Stripe's dashboard would."""
+        """Call the double as the buyer's browser or Stripe's dashboard would."""
         return requests.post(self.stripe + path, data=params, auth=KEY, timeout=30).json()
 
     def list(self, what: str) -> list[dict[str, Any]]:
-        """Return all that the double has of something."""
+        """Return all objects of a kind that the double has."""
         return requests.get(f"{self.stripe}/v1/{what}?limit=100", auth=KEY, timeout=30).json()["data"]
 
     def pay(self, intent_id: str) -> dict[str, Any]:
-        """Let the buyer pay by card."""
+        """Pay by card."""
         path = f"/v1/payment_intents/{intent_id}/confirm"
         return self.post(path, payment_method="pm_card_visa", return_url="https://shop.test/")
 
@@ -72,6 +72,6 @@ class PaymentStack:
 
 
 def quietly(call: Any) -> None:
-    """Make a call of which no answer is to be expected."""
+    """Make a call; a connection that ends is no error."""
     with suppress(OSError, HTTPException):
         call()

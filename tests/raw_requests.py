@@ -1,23 +1,23 @@
-"""Bytes that a hostile or broken client might send: requests of this API, and what can be wrong with one.
+"""Random raw requests to this API, as a hostile or broken client might send them.
 
-All of it follows from the random generator that is given, so that a seed tells it again.
+Everything comes from the given random generator, so a seed repeats it.
 """
 
 from __future__ import annotations
 
 import json
-import random  # noqa: TC003 (said in signatures, and that it is the standard one)
+import random  # noqa: TC003 (in signatures, to show that it is the standard one)
 from typing import Any
 
 from tests.raw_values import HEADERS, IDS, METHODS, NUMBERS, PARAMETERS, SEGMENTS, TEXTS, UUIDS
 
 
 class Requests:
-    """Makes them. `operations` are method, path and the names of the fields asked for, as the schema has them."""
+    """Random requests. `operations` are method, path and field names from the schema."""
 
     def __init__(self, rng: random.Random, operations: list[tuple[str, str, list[str]]]) -> None:
         self.rng, self.operations = rng, operations
-        self.operation = operations[0]  # what the last one was made of
+        self.operation = operations[0]  # of the last request
         self.kinds = (
             self.plain, self.plain, self.wrong_types, self.wrong_types, self.deep, self.odd_header, self.odd_header,
             self.odd_path, self.odd_query, self.chunked, self.huge_length, self.broken, self.noise, self.odd_method,
@@ -25,7 +25,7 @@ class Requests:
         )  # fmt: skip
 
     def next(self, token: str | None) -> tuple[str, bytes, int]:
-        """Return what kind it is, the bytes, and how many requests it may be taken for at most (0: any number)."""
+        """Return the kind, the bytes, and the exact number of requests in them (0: any number)."""
         made = self.rng.choice(self.kinds)
         raw = made(token)
         return (
@@ -200,7 +200,7 @@ class Requests:
         self, method: str, path: str, token: str | None, body: bytes | None, odd: list[tuple[str, str]] | None = None
     ) -> bytes:
         odd = odd or []
-        # An odd header takes the place of the usual one, or now and then stands beside it.
+        # An odd header replaces the usual one, or sometimes is added to it.
         beside = self.rng.random() < 0.2
         usual = [pair for pair in self._usual(token) if beside or pair[0] not in {name for name, _ in odd}]
         length = (
@@ -215,7 +215,7 @@ def _head(method: str, path: str, headers: list[tuple[str, str]]) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """Percent-encode as a browser would, and lone surrogates as a careless client."""
+    """Percent-encode as a browser does, and lone surrogates as a broken client does."""
     plain = text.encode("utf-8", "surrogatepass")
     return "".join(
         chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-%" else f"%{byte:02X}" for byte in plain

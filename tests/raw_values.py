@@ -1,8 +1,8 @@
-"""Odd values for the fuzzer of raw requests: ids, pieces of a path, texts, numbers, headers, methods."""
+"""Unusual ids, path segments, texts, numbers, headers and methods for the raw fuzzer."""
 
 from __future__ import annotations
 
-# What fits into the holes of a path.
+# Values of path parameters.
 IDS = (
     *("1", "2", "3", "4", "5", "6", "0", "999999999999999999", "9999999999999999999", "-1", "abc", "1e3", "%00", "%31"),
     *("\uff11", "\u0663"),

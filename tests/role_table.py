@@ -1,6 +1,6 @@
-"""Who may do what: every endpoint and method, with the status that each role gets. `world.py` has the people and ids.
+"""Who may do what: each endpoint and method with the status for each role. The users and ids are in scenario.py.
 
-An endpoint may stand here more than once, in different states of its product.
+An endpoint may have several rows, for different states of its product.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ POST   /api/auth/notifications/read_all/             401 200 200 200 200 200 401
 """
 
 PASSWORD = {"password": "{password}"}
-# What goes with it, where something must.
+# The bodies of the requests that need one.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/auth/otp/request/": {"email": "another@example.com"},
     "POST /api/auth/otp/verify/": {"email": "new@example.com", "code": "{code}"},
@@ -123,9 +123,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/products/{won}/bids/": {"amount": "30"},
     "POST /api/products/{open}/bids/preview/": {"amount": "30"},
     "POST /api/products/{open}/bids/{bid}/void/": {"reason": "A mistake."},
-    "POST /api/products/{fresh}/images/": {"image": "a picture"},
+    "POST /api/products/{fresh}/images/": {"image": "a file"},
     "POST /api/payments/create-payment-intent/": {"product_id": "{won}"},
-    # Little enough for every test of a world to have it.
+    # Small enough for every test of a scenario to refund it.
     "POST /api/payments/orders/{settled}/refund/": {"amount": "0.50"},
     "POST /api/payments/cards/": {"setup_intent_id": "{setup}"},
     "PATCH /api/payments/cards/{card}/": {"charge_when_winning": False},
@@ -133,7 +133,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 class Row(NamedTuple):
-    """An endpoint and method, and the status for each role in the order of ROLES."""
+    """An endpoint, a method, and the status for each role in the order of ROLES."""
 
     method: str
     path: str
@@ -141,12 +141,12 @@ class Row(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Both in one."""
+        """Return method and path."""
         return f"{self.method} {self.path}"
 
     @property
     def body(self) -> dict[str, Any] | None:
-        """What is sent."""
+        """Return the body to send."""
         return BODIES.get(self.address)
 
 

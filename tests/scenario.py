@@ -1,6 +1,6 @@
-"""One world with everybody in it: the seven roles, and their products in every state that an endpoint asks about.
+"""A scenario with users in all seven roles and products in every state that an endpoint distinguishes.
 
-Made once for a module; `again` gives each case the world as it was made, by a savepoint.
+It is created once per module; each test runs in a savepoint.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ PASSWORD = "correct horse battery"
 
 
 class Scenario:
-    """Its people by role, and `ids`: what stands in braces in a path or a body.
+    """Users by role in `people`; `ids` has the values for the names in braces in paths and bodies.
 
-    Of the products, all the seller's: `fresh` has no bid; `open` was bid on, by the bidder and then the winner; `below`
-    ended under its reserve; `won` is the winner's, unpaid; `fell` was not paid for, and the bidder comes next;
-    `offered` is that, offered to the bidder; `paid` the winner has paid for, who has saved a card too: both at the
-    Stripe double of the settings.
+    The products, all of the seller: `fresh` has no bid; `open` has bids of the bidder, then the winner; `below` ended
+    under its reserve; `won` is sold to the winner, unpaid; `fell` was not paid, and the bidder is next; `offered` is
+    the same, offered to the bidder; `paid` was paid by the winner, who also saved a card, both at the Stripe double.
     """
 
     def __init__(self) -> None:
@@ -64,7 +63,7 @@ class Scenario:
         winner = self.people["winner"]
         self._pay(winner)
         self._save_card(winner)
-        notify(recipient=winner, kind="new_login", source="the world", context={})
+        notify(recipient=winner, kind="new_login", source="scenario", context={})
         self.ids |= {
             "category": factories.category().pk,
             "empty": factories.category("Empty").pk,
@@ -80,7 +79,9 @@ class Scenario:
 
     def _list(self) -> None:
         image = images.add_image(
-            product_id=self._product("fresh", buy_now_price=Decimal(70)).pk, actor=self.people["seller"], file=picture()
+            product_id=self._product("fresh", buy_now_price=Decimal(70)).pk,
+            actor=self.people["seller"],
+            file=image_file(),
         )
         self.ids["image"] = image.pk
         opened = self._product("open")
@@ -109,7 +110,7 @@ class Scenario:
         closing.close_auction(product_id=product.pk, actor=self.people["seller"])
         intent_id = checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk).payment_intent_id
         _confirm(f"payment_intents/{intent_id}")
-        with suppress(OrderPaid):  # the second time it is looked at
+        with suppress(OrderPaid):  # the second call sees the payment
             checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk)
 
     def _save_card(self, winner: User) -> None:
@@ -118,7 +119,7 @@ class Scenario:
         self.ids["card"] = cards.save_card(user_id=winner.pk, setup_intent_id=self.ids["setup"]).pk
 
     def _mail(self) -> None:
-        """Have a live code of each purpose, as if everybody had asked."""
+        """Create a valid code for each purpose."""
         new, purposes = "new@example.com", OneTimeCode.Purpose
         self.ids["code"] = otp.derive_code(otp.request_code(email=new, ip=None))
         reset = otp.request_code(email="winner@example.com", ip=None, purpose=purposes.RESET)
@@ -135,33 +136,33 @@ class Scenario:
         return product
 
     def caller(self, role: str) -> APIClient:
-        """Return who calls with that role's token; without any for nobody."""
+        """Return a client with the token of the role, or without a token for anonymous."""
         caller = APIClient(raise_request_exception=False)
         if role != "anonymous":
             caller.credentials(HTTP_AUTHORIZATION=f"Bearer {self.pairs[role].access}")
         return caller
 
     def send(self, role: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send as that role; what stands in braces is looked up, `{own_code}` being the role's own."""
+        """Send as that role. Names in braces are replaced by ids; `{own_code}` is the code of the role."""
         ids = self.ids | {"own_code": self.ids.get(f"{role}_code", "000000")}
         sent: Any = {
             key: value.format(**ids) if isinstance(value, str) else value for key, value in (body or {}).items()
         }
         form = {"format": "multipart"} if "image" in sent else {}
         if form:
-            sent["image"] = SimpleUploadedFile("a.png", picture().read(), "image/png")
+            sent["image"] = SimpleUploadedFile("a.png", image_file().read(), "image/png")
         return getattr(self.caller(role), method.lower())(path.format(**ids), sent or None, **form)
 
 
 def _confirm(path: str) -> None:
-    """Give a card, as Stripe.js does in the buyer's browser."""
+    """Confirm with a card, as Stripe.js does in the browser."""
     url = f"{settings.STRIPE_API_BASE}/v1/{path}/confirm"
     card = {"payment_method": "pm_card_visa", "return_url": "https://shop.example/"}
     requests.post(url, data=card, auth=(settings.STRIPE_SECRET_KEY, ""), timeout=10).raise_for_status()
 
 
-def picture() -> io.BytesIO:
-    """Return a small picture, as a file."""
+def image_file() -> io.BytesIO:
+    """Return a small image file."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(file, "PNG")
     file.seek(0)
@@ -170,7 +171,7 @@ def picture() -> io.BytesIO:
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """Undo whatever happens inside. As in Django's TestCase, services may open their durable transactions in it."""
+    """Roll back the block at its end. Durable transactions may open in it, as in Django's TestCase."""
     atomic = transaction.atomic()
     atomic._from_testcase = True
     with atomic:

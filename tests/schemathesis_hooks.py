@@ -1,6 +1,6 @@
-"""What Schemathesis loads (SCHEMATHESIS_HOOKS): who is calling, by FUZZ_AS, the address of an account.
+"""The hooks of Schemathesis (SCHEMATHESIS_HOOKS). FUZZ_AS is the email address of the user to sign in as.
 
-A token for a few seconds only: what is tried may well end its own sign-in. It runs on the same database as the server.
+Tokens are renewed after seconds, because the requests may end their own session. Uses the database of the server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import schemathesis
 
 django.setup()
 
-from accounts.models import User  # noqa: E402 (the setup first)
+from accounts.models import User  # noqa: E402 (after the setup)
 from accounts.services import tokens  # noqa: E402
 from auctions.models import Bid  # noqa: E402
 from tests import schemathesis_run  # noqa: E402
@@ -30,13 +30,13 @@ BIDS = [str(key) for key in Bid.objects.values_list("pk", flat=True)]
 
 @schemathesis.hook
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
-    """Read the answers' schemas as closed."""
+    """Forbid undescribed fields in answers."""
     schemathesis_run.forbid_extra_fields(raw_schema)
 
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    """Let most ids that could be be of something that is there."""
+    """Make most ids those of existing rows."""
     if path_parameters:
         return {name: _there(value) for name, value in path_parameters.items()}
     return path_parameters
@@ -44,7 +44,7 @@ def map_path_parameters(context: Any, path_parameters: Any) -> Any:
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Name categories, products and currencies that are there, amounts of a usual size and times to come."""
+    """Use existing categories, products and currencies, usual amounts and future times."""
     if not isinstance(body, dict):
         return body
     return {name: _likely(name, value) for name, value in body.items()}
@@ -56,7 +56,7 @@ def _likely(name: str, value: Any) -> Any:
     if name == "currency" and value:
         return "USD"
     if name.endswith("amount") and isinstance(value, str) and AMOUNT.fullmatch(value):
-        # A maximum that is more than most amounts.
+        # A maximum above most amounts.
         return str(int(float(value)) % 100 + (100 if name == "max_amount" else 1))
     if name in {"starts_at", "ends_at"} and isinstance(value, str) and value[:1].isdigit():
         days = zlib.crc32(value.encode()) % 30 + 1
@@ -80,7 +80,7 @@ if os.environ.get("FUZZ_AS"):
 
     @schemathesis.auth(refresh_interval=5)
     class Caller:
-        """A role's fresh sign-in."""
+        """Signs in as the role."""
 
         def get(self, case: Any, context: Any) -> str:
             user = User.objects.get(email=os.environ["FUZZ_AS"])

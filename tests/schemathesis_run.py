@@ -1,7 +1,7 @@
-"""Schemathesis over the whole schema against a real server, as one role: every operation, then sequences of them.
+"""Run Schemathesis over the whole schema on a real server, as one role: every operation, then sequences of them.
 
-Its verdict: no 5xx; every status, content type, header and body is one that the schema describes, with nothing in a
-body that it does not; what was deleted is gone, what was made is there; what asks for a token is closed without one.
+It checks: no 5xx; each status, content type, header and body is described by the schema, without further fields;
+deleted objects are gone and created ones exist; endpoints that need a token refuse requests without one.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ CHECKS = (
     *("response_schema_conformance", "unsupported_method", "allow_header_conformance", "ignored_auth"),
     *("use_after_free", "ensure_resource_availability"),
 )
-# What it cannot judge: rules that no schema can tell (a code that is wrong, a currency, a price below another) make
-# 400s of requests that fit the schema, and `page_size` and unknown fields are forgiven.
+# Not checked: rules that no schema states (a wrong code, a currency, one price below another) answer 400 to
+# requests that fit the schema, and unknown fields and any `page_size` are accepted.
 
 
 def forbid_extra_fields(schema: dict[str, Any]) -> dict[str, Any]:
-    """Let the schema's answers hold nothing that it does not describe; requests stay open. Return the schema."""
+    """Forbid undescribed fields in the schema's answers, not in its requests. Return the schema."""
     for name, shape in schema["components"]["schemas"].items():
         if "properties" in shape and not name.endswith("Request"):
             shape.setdefault("additionalProperties", False)
@@ -34,9 +34,9 @@ def forbid_extra_fields(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(at: FuzzTarget, role: str, *, examples: int, seed: int, phases: str, seconds: int = 0) -> tuple[int, str]:
-    """Send; return how many requests were made, and what was found: nothing, or the report.
+    """Return the number of requests sent, and the report of failures or an empty string.
 
-    With `seconds` it goes on for as long.
+    Stop after `seconds`, if given.
     """
     report = at.stack.folder / f"schemathesis-{role}.json"
     done = subprocess.run(
@@ -48,7 +48,7 @@ def run(at: FuzzTarget, role: str, *, examples: int, seed: int, phases: str, sec
             *("--continue-on-failure", "--generation-database", "none", "--warnings", "off"),
             *("--report", "json", "--report-json-path", str(report)),
         ],
-        cwd=at.stack.folder,  # where it leaves what it remembers
+        cwd=at.stack.folder,  # where it writes its files
         env=at.environment
         | {
             "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",

@@ -1,7 +1,7 @@
-"""The watch over what the whole suite logs: no line may hold a code, a token or a secret that was in use.
+"""Search everything that the tests log: no line may contain a code, a token or a secret in use.
 
-A record is read twice: as its logger wrote it, for code is to log no secret in the first place, and as the line that
-a process would write, with all that is added to it.
+Each record is searched twice: as its logger wrote it, since code must not log secrets at all, and as the formatted
+line of a process.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Characters that tokens and Stripe's secrets are made of. 16 of them in a row are not there by chance.
+# Tokens and Stripe's secrets consist of these characters. 16 in a row are no coincidence.
 _WORD = re.compile(r"[\w-]{16,}")
 _SIX_DIGITS = re.compile(r"(?<![\w.])\d{6}(?!\w)")
-# Not amid a word: among Stripe's random ids some have these three letters.
+# Only at the start of a word: some of Stripe's random ids contain these three letters.
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}")
 
 
 class SecretLogWatch(logging.Handler):
-    """Reads every record there is, and keeps which held something secret, and in which test."""
+    """Reads every log record; keeps those with a secret, and the test that wrote them."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -44,14 +44,14 @@ class SecretLogWatch(logging.Handler):
             self.look_at(form.format(record), record.name)
 
     def look_at(self, text: str, where: str) -> None:
-        """Read what was written."""
+        """Search a text for secrets."""
         self.read += 1
         if found := self._secret_in(text):
             test = os.environ.get("PYTEST_CURRENT_TEST", "")
             self.leaks.append(f"{found}, by {where}, in {test}: {text}")
 
     def look_at_files(self, folder: Path) -> None:
-        """Read what processes wrote into their `*.log` there."""
+        """Search the `*.log` files of a folder."""
         for path in folder.glob("*.log"):
             for line in path.read_text(errors="replace").splitlines():
                 self.look_at(line, path.name)
@@ -64,7 +64,7 @@ class SecretLogWatch(logging.Handler):
         return "a secret of the settings" if any(secret in text for secret in self.settings) else ""
 
     def collect(self, patch: pytest.MonkeyPatch) -> None:
-        """Get to know every code and token from now on, where they are made."""
+        """Record every code and token where it is made."""
         reveal, issue, intent = otp.derive_code, tokens._issue, stripe_gateway.intents._intent
 
         def revealed(code: Any) -> str:
@@ -74,7 +74,7 @@ class SecretLogWatch(logging.Handler):
 
         def issued(credential: Any) -> tokens.TokenPair:
             pair = issue(credential)
-            # Of the three parts the first is every token's.
+            # The first of the three parts is the same in all tokens.
             self.words.update(pair.access.split(".")[1:], pair.refresh.split(".")[1:])
             return pair
 

@@ -1,6 +1,6 @@
-"""Real processes for tests: the web server and the worker, on a database of their own, and a client that speaks HTTP.
+"""Real processes for tests: the web server and the worker, on a database of their own, and an HTTP client.
 
-The test's own Django speaks to that database too (`stack`), so that rows are made by factories and read by the ORM.
+The Django of the test uses the same database, so that factories create rows and the ORM reads them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-READY_TIMEOUT = 60  # seconds in which a process must be up, on a busy machine
+READY_TIMEOUT = 60  # seconds for a process to start on a busy machine
 
 
 class SlowMail(EmailBackend):
-    """Writes a file as the file backend does, a mail in at least 0.1 s: time to be killed in."""
+    """The file backend, with at least 0.1 s per mail: time to kill the worker."""
 
     def send_messages(self, messages):
         time.sleep(0.1)
@@ -43,7 +43,7 @@ class SlowMail(EmailBackend):
 
 
 def wait_until(what: Callable[[], Any], *, seconds: float = READY_TIMEOUT, every: float = 0.02, says: str = "") -> Any:
-    """Ask until the answer is true, and return it; fail when the time is over."""
+    """Call until the result is true; return it. Fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):
         assert time.monotonic() < deadline, says or f"not within {seconds} s"
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 def run_concurrently(work: list[Callable[[], Any]]) -> list[Any]:
-    """Run all of it in threads that start together; return the results in order, raise the first failure."""
+    """Run in threads that start together; return the results in order, or raise the first failure."""
     start = threading.Barrier(len(work), timeout=READY_TIMEOUT)
     results: list[Any] = [None] * len(work)
     failures: list[BaseException] = []
@@ -83,7 +83,7 @@ def run_concurrently(work: list[Callable[[], Any]]) -> list[Any]:
 
 
 class Client:
-    """One caller: a connection that is kept, opened again when the server was gone."""
+    """An HTTP client with one persistent connection, which is opened again if the server went away."""
 
     def __init__(self, port: int, user: Any = None) -> None:
         self.token = tokens.sign_in(user=user, user_agent="tests", ip=None).access if user else None
@@ -106,7 +106,7 @@ class Client:
             raise
 
     def post(self, path: str, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
-        """POST, under an Idempotency-Key if one is given."""
+        """POST, with an Idempotency-Key if given."""
         return self.send("POST", path, body, **({"Idempotency-Key": key} if key else {}))
 
     def bid(self, product: Any, key: str | None = None, **offer: Any) -> tuple[int, dict[str, Any]]:
@@ -118,7 +118,7 @@ class Client:
 
 @dataclass
 class ServerStack:
-    """A database, a folder, and the processes on them."""
+    """A database, a folder, and the processes that use them."""
 
     folder: Path
     environment: dict[str, str]
@@ -126,11 +126,11 @@ class ServerStack:
     callers: ExitStack = field(default_factory=ExitStack)
 
     def caller(self, port: int, user: Any = None) -> Client:
-        """Make a client that is closed with the stack."""
+        """Return a client that is closed with the stack."""
         return self.callers.enter_context(closing(Client(port, user)))
 
     def start(self, name: str, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own; it writes to `name`.log."""
+        """Start a process in its own process group; it logs to `name`.log."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -147,7 +147,7 @@ class ServerStack:
     def serve(
         self, port: int, application: str = "auctioncraft.wsgi:application", workers: int = 2, **environment: str
     ) -> subprocess.Popen[bytes]:
-        """Start the web server, processes of two threads, on either database; return when it can answer."""
+        """Start the web server, with two threads per process; return when it answers."""
         process = self.start(
             "web",
             *("granian", "--interface", "wsgi", application, "--host", "127.0.0.1"),
@@ -190,13 +190,13 @@ class ServerStack:
         return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
     def assert_invariants(self) -> None:
-        """What must always be true is true, by the command that operators run."""
+        """Run `check_invariants`."""
         done = self.manage("check_invariants")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """`kill -9` of a process and all that it started."""
+    """`kill -9` a process and everything that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(READY_TIMEOUT)
@@ -208,7 +208,7 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "auctioncraft.settings",
         "READ_DOT_ENV": "off",
         "DEBUG": "on",
-        # The test's own, which signs the callers' tokens.
+        # Those of the test, which signs the tokens of the clients.
         "SECRET_KEY": settings.SECRET_KEY,
         "JWT_SIGNING_KEY": settings.JWT_SIGNING_KEY,
         "DATABASE_URL": database_url,
@@ -217,14 +217,14 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "EMAIL_FILE_PATH": str(folder / "mail"),
         "LOG_LEVEL": "INFO",
         "PYTHONDONTWRITEBYTECODE": "1",
-        # Crowds from one address are what these tests are about.
+        # These tests send many requests from one address.
         **{f"THROTTLE_{scope.upper()}": "0" for scope in settings.THROTTLES},
     }
 
 
 @contextmanager
 def migrated_database(folder: Path) -> Iterator[str]:
-    """Make an empty database with its tables, from which `stack` makes its own; yield its name."""
+    """Create a migrated, empty database; yield its name."""
     with created_database(folder) as name:
         done = ServerStack(folder, _environment(folder, _url(name))).manage("migrate", "--verbosity=0")
         assert done.returncode == 0, done.stderr
@@ -233,7 +233,7 @@ def migrated_database(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def server_stack(folder: Path, template: str) -> Iterator[ServerStack]:
-    """Give this process's Django and those it starts a fresh database; kill them and drop it at the end."""
+    """Use a copy of the template in this process and in those it starts; at the end kill them and drop it."""
     with created_database(folder, template) as name, _connected_to(name):
         made = ServerStack(folder, _environment(folder, _url(name)))
         try:
@@ -279,7 +279,7 @@ def _url(name: str) -> str:
 
 @contextmanager
 def _connected_to(name: str) -> Iterator[None]:
-    """Point the default connection, of every thread, at another database."""
+    """Point the default connection of every thread at another database."""
     before = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name

@@ -1,4 +1,4 @@
-"""Settings of the test suite: development's, untouched by a developer's `.env` or Stripe keys."""
+"""Settings of the tests: those of development, without the developer's `.env` and Stripe keys."""
 
 import os
 
@@ -17,16 +17,16 @@ os.environ.update(
 )
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
-from auctioncraft.settings import *  # noqa: F403 (the environment first)
+from auctioncraft.settings import *  # noqa: F403 (after the environment)
 from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, THROTTLES, VAR_DIR
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed only: Argon2 is 50 ms a user
-# A test of a limit sets it.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast: Argon2 takes 50 ms per user
+# Tests of a limit set it.
 THROTTLES = dict.fromkeys(THROTTLES, 0)
 if DATABASE_IS_SQLITE:
-    # Threads and server processes must see one database: a file, not memory.
+    # A file, not memory: threads and server processes share it.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
-    # To make a test database and to drop it takes the disk longer than any query of ours may take.
+    # Creating and dropping a test database may take longer than any query.
     _OPTIONS = DATABASES["default"]["OPTIONS"]
     _OPTIONS["options"] = _OPTIONS["options"].replace("statement_timeout=15s", "statement_timeout=60s")

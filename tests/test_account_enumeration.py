@@ -1,7 +1,7 @@
-"""What is asked for an address with an account and for one without is answered alike, by the same work.
+"""Addresses with and without an account get the same answer, by the same work.
 
-Times are the benchmark's matter (`python -m benchmarks.enumeration`): here the answers are compared whole, and the work
-by the statements that reach the database and the passwords that are hashed.
+Times are measured by a benchmark (`python -m benchmarks.enumeration`). Here whole answers are compared, the statements
+that reach the database, and the number of hashed passwords.
 """
 
 import re
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 KNOWN, DISABLED, UNKNOWN = "known-1@example.com", "known-2@example.com", "other-3@example.com"
 PASSWORD = {"password": "a wrong but fit password"}
-WAYS_IN = {
+REQUESTS = {
     "code asked for": ("/api/auth/otp/request/", "email", {}, 200),
     "wrong code": ("/api/auth/otp/verify/", "email", {"code": "none"}, 400),
     "wrong password": ("/api/auth/token/", "username", PASSWORD, 401),
@@ -29,12 +29,12 @@ WAYS_IN = {
     "password reset, wrong code": ("/api/auth/password/reset/confirm/", "email", PASSWORD | {"code": "none"}, 400),
     "move to that address": ("/api/users/me/email/", "email", {}, 200),
 }
-# In a statement: texts, numbers, and the names of savepoints.
+# Texts, numbers and names of savepoints in a statement.
 _VALUES = re.compile(r"'[^']*'|\b\d+\b|\bNULL\b|\bs\d+_x\d+\b")
 
 
 class Counted(MD5PasswordHasher):
-    """Counts what it hashes, to set or to check."""
+    """Counts the passwords that it hashes."""
 
     made = 0
 
@@ -44,46 +44,46 @@ class Counted(MD5PasswordHasher):
 
 
 @pytest.fixture
-def house(settings):
+def known_accounts(settings):
     settings.REGISTRATION_REQUIRES_VERIFICATION = True
     settings.PASSWORD_HASHERS = [f"{__name__}.Counted"]
     factories.user(KNOWN, email_verified_at=clock.now())
     factories.user(DISABLED, email_verified_at=clock.now(), is_active=False)
 
 
-def seen_by_the_caller(answer, email):
-    """Everything, but the address that the caller gave and the time of day."""
+def visible_answer(answer, email):
+    """Return status, headers and body, without the given address and the time."""
     body = re.sub(rb'"created_at":"[^"]+"', b"", answer.content.replace(email.encode(), b"-"))
     headers = {name: value for name, value in answer.headers.items() if name not in {"X-Request-ID", "Date"}}
     return answer.status_code, headers, body
 
 
-def done_for(caller, way, email):
-    """Return the answer, the statements without their values, and how many passwords were hashed."""
-    path, field, body, _ = WAYS_IN[way]
+def send_and_count(caller, way, email):
+    """Return the answer, the statements without their values, and the number of hashed passwords."""
+    path, field, body, _ = REQUESTS[way]
     before = Counted.made
     with CaptureQueriesContext(connection) as captured:
         answer = caller.post(path, {field: email, **body}, REMOTE_ADDR=f"192.0.2.{email[6]}")
     statements = [_VALUES.sub("?", query["sql"]) for query in captured]
-    return seen_by_the_caller(answer, email), statements, Counted.made - before
+    return visible_answer(answer, email), statements, Counted.made - before
 
 
-@pytest.mark.parametrize("way", WAYS_IN)
-def test_address_with_or_without_account_gets_the_same_answer_and_work(house, way):
+@pytest.mark.parametrize("way", REQUESTS)
+def test_address_with_or_without_account_gets_the_same_answer_and_work(known_accounts, way):
     if way == "move to that address":
-        caller = signed_in_without_a_password()
+        caller = client_without_password()
     else:
         caller = APIClient()
 
-    without = done_for(caller, way, UNKNOWN)
+    without = send_and_count(caller, way, UNKNOWN)
 
-    assert without[0][0] == WAYS_IN[way][3]
+    assert without[0][0] == REQUESTS[way][3]
     assert len(without[1]) > 2
-    assert done_for(caller, way, KNOWN) == without
-    assert done_for(caller, way, DISABLED) == without
+    assert send_and_count(caller, way, KNOWN) == without
+    assert send_and_count(caller, way, DISABLED) == without
 
 
-def signed_in_without_a_password():
+def client_without_password():
     from accounts.services import tokens
 
     user = factories.user("mover@example.com")
@@ -96,12 +96,12 @@ def signed_in_without_a_password():
 
 
 @pytest.mark.parametrize("way", ["wrong code", "password reset, wrong code"])
-def test_wrong_code_with_or_without_account_gets_the_same_answer_and_work(house, way):
-    """Whoever guesses does not learn whether there is a code, of which an account's owner may have asked."""
+def test_wrong_code_with_or_without_account_gets_the_same_answer_and_work(known_accounts, way):
+    """A guess does not reveal whether a code is pending."""
     purpose = "reset" if "reset" in way else "sign_in"
     path = {"reset": "/api/auth/password/reset/", "sign_in": "/api/auth/otp/request/"}[purpose]
     for email in (KNOWN, UNKNOWN):
         APIClient().post(path, {"email": email}, REMOTE_ADDR="192.0.2.9")
     assert OneTimeCode.objects.filter(purpose=purpose).count() == 2
 
-    assert done_for(APIClient(), way, KNOWN) == done_for(APIClient(), way, UNKNOWN)
+    assert send_and_count(APIClient(), way, KNOWN) == send_and_count(APIClient(), way, UNKNOWN)

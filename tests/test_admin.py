@@ -1,4 +1,4 @@
-"""Every page of the admin opens, and what only services write cannot be typed."""
+"""The admin: all pages open, and rows that only services write are read-only."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -52,7 +52,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 @pytest.fixture
 def operator():
-    """Somebody who may do everything."""
+    """A superuser."""
     return admin_pages.operator()
 
 
@@ -64,7 +64,7 @@ def clerk():
 
 @pytest.fixture
 def product(seller, bidder, rival):
-    """A running auction with markup in its name, a reserve, a hidden maximum and a watcher."""
+    """An open auction with markup in its name, a reserve, a hidden maximum and a watcher."""
     product = factories.product(seller, name=MARKUP, reserve_price=Decimal("43.21"))
     auction_helpers.bid(product, bidder, "50", max_amount="7654.32")
     auction_helpers.bid(product, rival, "60")
@@ -74,7 +74,7 @@ def product(seller, bidder, rival):
 
 @pytest.fixture
 def rows(product, seller, bidder, rival, staff):
-    """One row at least of every model."""
+    """At least one row of every model."""
     sold = factories.product(seller, name="Sold")
     auction_helpers.bid(sold, rival, "8")
     auction_helpers.bid(sold, bidder, "9")
@@ -133,7 +133,7 @@ def test_admin_list_with_more_rows_needs_no_more_queries(operator, rows, bidder,
             assert operator.get(page(model)).status_code == 200
         return len(made)
 
-    queries()  # Django remembers the content types from here on
+    queries()  # Django caches the content types from here on
     few = queries()
     for number in range(8):
         person, category = factories.user(f"{number}@example.com"), factories.category(f"C{number}")

@@ -1,4 +1,4 @@
-"""What staff do to auctions and bids in the admin: through services, each row for itself, with a permission."""
+"""Actions on auctions and bids in the admin: they call services, row by row, and need a permission."""
 
 import re
 from datetime import timedelta
@@ -18,8 +18,8 @@ from tests import admin_pages, factories
 from tests.admin_pages import ESCAPED, MARKUP, act, page
 
 pytestmark = pytest.mark.django_db
-ON_AUCTIONS = ["close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance"]
-NEARLY_ALL = ("view_auction", "view_bid", "change_bid", "add_bid", "delete_bid", "add_auction", "delete_auction")
+AUCTION_ACTIONS = ["close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance"]
+OTHER_PERMISSIONS = ("view_auction", "view_bid", "change_bid", "add_bid", "delete_bid", "add_auction", "delete_auction")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def clerk():
 
 @pytest.fixture
 def product(seller, bidder, rival):
-    """Bid on by two: the rival leads at 9.00."""
+    """A product with two bidders; the rival leads at 9.00."""
     product = factories.product(seller, name=MARKUP)
     auction_helpers.bid(product, bidder, "5")
     auction_helpers.bid(product, rival, "9")
@@ -39,7 +39,7 @@ def product(seller, bidder, rival):
 
 @pytest.fixture
 def closed(seller):
-    """An auction that has its result."""
+    """A closed auction."""
     product = factories.product(seller)
     closing.close_auction(product_id=product.pk, actor=seller)
     return product
@@ -54,8 +54,8 @@ def unpaid(product, seller):
     return product
 
 
-def told(answer):
-    """What the messages of a page say, as they are in its HTML."""
+def messages(answer):
+    """Return the messages in the HTML of a page."""
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -65,7 +65,7 @@ def auction_of(product):
 
 
 def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
-    text = told(act(clerk, Auction, "close_now", [product, closed]))
+    text = messages(act(clerk, Auction, "close_now", [product, closed]))
     assert f"Product {product.pk}: sold." in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("sold", 1)
@@ -73,7 +73,7 @@ def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
 
 
 def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
-    text = told(act(clerk, Auction, "cancel", [product, closed]))
+    text = messages(act(clerk, Auction, "cancel", [product, closed]))
     assert f"Product {product.pk}: cancelled." in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("cancelled", 0)
@@ -86,7 +86,7 @@ def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
 )
 def test_action_extend_adds_to_the_end(clerk, product, closed, action, by):
     before = auction_of(product)
-    text = told(act(clerk, Auction, action, [product, closed]))
+    text = messages(act(clerk, Auction, action, [product, closed]))
     assert f"Product {product.pk}: ends " in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     after = auction_of(product)
@@ -104,30 +104,30 @@ def test_action_extend_after_the_end_adds_to_now(clerk, product):
 def test_action_extend_too_far_explains_the_refusal(clerk, seller, monkeypatch):
     monkeypatch.setattr(closing, "MAX_EXTENSION", timedelta(hours=2))
     product = factories.product(seller)
-    text = told(act(clerk, Auction, "extend_by_a_day", [product]))
+    text = messages(act(clerk, Auction, "extend_by_a_day", [product]))
     assert f"Product {product.pk}: ends_at: It must be after now" in text
     assert auction_of(product).ends_at == product.auction.ends_at
-    assert "ends " in told(act(clerk, Auction, "extend_by_an_hour", [product]))
+    assert "ends " in messages(act(clerk, Auction, "extend_by_an_hour", [product]))
 
 
 def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, closed, bidder):
     User.objects.filter(pk=bidder.pk).update(display_name=MARKUP)
     answer = act(clerk, Auction, "offer_second_chance", [unpaid, closed])
-    text = told(answer)
+    text = messages(answer)
     assert f"Product {unpaid.pk}: offered to {ESCAPED}" in text
     assert "at 5.00 USD." in text
     assert f"Product {closed.pk}: There is no bidder to offer this product to." in text
     assert MARKUP not in text
     made = SecondChanceOffer.objects.get()
     assert (made.product, made.bidder, made.amount, made.status) == (unpaid, bidder, Decimal(5), "offered")
-    assert "offered now." in told(act(clerk, Auction, "offer_second_chance", [unpaid]))
+    assert "offered now." in messages(act(clerk, Auction, "offer_second_chance", [unpaid]))
 
 
-@pytest.mark.parametrize("action", ON_AUCTIONS)
+@pytest.mark.parametrize("action", AUCTION_ACTIONS)
 def test_actions_without_permission_are_missing(product, unpaid, seller, action):
-    running, client = factories.product(seller), admin_pages.clerk(*NEARLY_ALL)
+    running, client = factories.product(seller), admin_pages.clerk(*OTHER_PERMISSIONS)
     before = list(Auction.objects.order_by("pk").values())
-    assert f'value="{action}"' not in told(client.get(page(Auction)))
+    assert f'value="{action}"' not in messages(client.get(page(Auction)))
     act(client, Auction, action, [running, unpaid])
     assert list(Auction.objects.order_by("pk").values()) == before
     assert not SecondChanceOffer.objects.exists()
@@ -136,7 +136,7 @@ def test_actions_without_permission_are_missing(product, unpaid, seller, action)
 def test_actions_follow_single_permissions(product):
     offers = {"close_now": "change_auction", "offer_second_chance": "add_secondchanceoffer"}
     for action, codename in offers.items():
-        text = told(admin_pages.clerk("view_auction", codename).get(page(Auction)))
+        text = messages(admin_pages.clerk("view_auction", codename).get(page(Auction)))
         assert [name for name in offers if f'value="{name}"' in text] == [action]
 
 
@@ -146,7 +146,7 @@ def own_bid(product, user):
 
 def test_action_void_asks_for_a_reason_first(clerk, product, rival):
     answer = act(clerk, Bid, "void", [own_bid(product, rival)], reason="Sent by the list, not by the page.")
-    text = told(answer)
+    text = messages(answer)
     assert 'name="reason"' in text
     assert "9.00 USD" in text
     assert ESCAPED in text
@@ -164,7 +164,7 @@ def test_action_void_asks_for_a_reason_first(clerk, product, rival):
     ],
 )
 def test_action_void_without_a_fit_reason_is_refused(clerk, product, rival, reason, problem):
-    text = told(act(clerk, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason=reason))
+    text = messages(act(clerk, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason=reason))
     assert problem in text
     assert 'name="reason"' in text
     assert not BidVoid.objects.exists()
@@ -173,7 +173,7 @@ def test_action_void_without_a_fit_reason_is_refused(clerk, product, rival, reas
 def test_action_void_leaves_the_price_of_the_other_bids(clerk, product, bidder, rival):
     bid = own_bid(product, rival)
     before = Bid.objects.values().get(pk=bid.pk)
-    text = told(act(clerk, Bid, "void", [bid], confirmed="yes", reason=f"A slip. {MARKUP}"))
+    text = messages(act(clerk, Bid, "void", [bid], confirmed="yes", reason=f"A slip. {MARKUP}"))
     assert f"Bid {bid.pk}: void. Product {product.pk} now stands at 5.00 USD." in text
     auction = auction_of(product)
     assert (auction.leader, auction.price, auction.bid_count) == (bidder, Decimal(5), 1)
@@ -195,7 +195,7 @@ def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidd
     auction_helpers.bid(ended, bidder, "3")
     closing.close_auction(product_id=ended.pk, actor=seller)
     late = own_bid(ended, bidder)
-    text = told(act(clerk, Bid, "void", [done, proxy, spoken, hidden, late], confirmed="yes", reason="A slip."))
+    text = messages(act(clerk, Bid, "void", [done, proxy, spoken, hidden, late], confirmed="yes", reason="A slip."))
     assert f"Bid {done.pk}: This bid is already void." in text
     assert f"Bid {proxy.pk}: A proxy made it. Void the bid that its bidder made." in text
     assert f"Bid {late.pk}: This auction is already closed." in text
@@ -207,17 +207,17 @@ def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidd
 def test_action_void_form_hides_the_maximum(clerk, seller, bidder):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="7654.32")
-    text = told(act(clerk, Bid, "void", [own_bid(product, bidder)]))
+    text = messages(act(clerk, Bid, "void", [own_bid(product, bidder)]))
     assert "1.00 USD" in text
     assert "7654.32" not in text
 
 
 def test_action_void_without_permission_is_refused(product, rival):
-    client = admin_pages.clerk(*NEARLY_ALL)
-    assert 'value="void"' not in told(client.get(page(Bid)))
+    client = admin_pages.clerk(*OTHER_PERMISSIONS)
+    assert 'value="void"' not in messages(client.get(page(Bid)))
     act(client, Bid, "void", [own_bid(product, rival)], confirmed="yes", reason="A slip.")
     assert not BidVoid.objects.exists()
-    assert 'value="void"' in told(admin_pages.clerk("view_bid", "add_bidvoid").get(page(Bid)))
+    assert 'value="void"' in messages(admin_pages.clerk("view_bid", "add_bidvoid").get(page(Bid)))
 
 
 def test_action_by_get_or_without_csrf_token_changes_nothing(clerk, product, rival):
@@ -237,10 +237,10 @@ def test_action_void_form_carries_a_csrf_token(clerk, product, rival):
     strict.force_login(admin_pages.user(clerk))
 
     def send(form_of, field, **fields):
-        """Send a form that the page shows, the one with this field, with its own token."""
+        """Submit the form of the page that has this field, with its own token."""
         form = form_of[: form_of.index(field)].rpartition("<form")[2]
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form).group(1)
-        return told(act(strict, Bid, "void", [bid], csrfmiddlewaretoken=token, **fields))
+        return messages(act(strict, Bid, "void", [bid], csrfmiddlewaretoken=token, **fields))
 
-    asking = send(told(strict.get(page(Bid))), 'name="_selected_action"')
+    asking = send(messages(strict.get(page(Bid))), 'name="_selected_action"')
     assert "now stands at 5.00 USD." in send(asking, 'name="reason"', confirmed="yes", reason="A slip.")

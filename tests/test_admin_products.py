@@ -1,4 +1,4 @@
-"""What staff may change about a product, and when they may delete it, in the admin."""
+"""Editing and deleting products in the admin."""
 
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from tests.admin_pages import page
 
 pytestmark = pytest.mark.django_db
 HAS_BIDS = "This product has bids. You can only add text to the end of its description."
-# What the page sends for its pictures: none.
+# The form data for no images.
 INLINE = {"images-TOTAL_FORMS": 0, "images-INITIAL_FORMS": 0}
 
 
@@ -36,7 +36,7 @@ def save(client, product, **fields):
     return answer.content.decode()
 
 
-def stands(product):
+def product_and_events(product):
     return (Product.objects.values().get(pk=product.pk), Auction.objects.values().get(pk=product.pk))
 
 
@@ -80,41 +80,41 @@ def test_admin_product_edit_with_bids_only_appends_to_description(operator, sell
     assert not AuctionEvent.objects.filter(kind="edited").exists()
     save(operator, product, description=" One.\r\nTwo.\r\nThree.")
     assert Product.objects.get().description == " One.\nTwo.\nThree."
-    before = stands(product)
+    before = product_and_events(product)
     assert HAS_BIDS in save(operator, product, description="Another.")
-    assert stands(product) == before
+    assert product_and_events(product) == before
 
 
 def test_admin_product_edit_overtaken_by_bid_is_refused(operator, product, bidder):
     auction_helpers.bid(product, bidder, "5")
-    before = stands(product)
+    before = product_and_events(product)
     form = {"name": "Another", "description": "One.\r\nTwo.", "category": factories.category("Other").pk}
     text = save(operator, product, **form)
     assert HAS_BIDS in text
     assert "was changed successfully" not in text
-    assert stands(product) == before
+    assert product_and_events(product) == before
 
 
 def test_admin_product_edit_overtaken_by_close_is_refused(operator, product, seller):
     closing.close_auction(product_id=product.pk, actor=seller)
-    before = stands(product)
+    before = product_and_events(product)
     text = save(operator, product, name="Another", description="", category=product.category_id)
     assert "This auction is already closed." in text
-    assert stands(product) == before
+    assert product_and_events(product) == before
     shown = operator.get(page(Product, "change", product.pk)).content.decode()
     assert 'name="description"' not in shown
     save(operator, product)
-    assert stands(product) == before
+    assert product_and_events(product) == before
 
 
 def test_admin_product_with_view_permission_cannot_be_changed(product):
     client = admin_pages.clerk("view_product")
-    before = stands(product)
+    before = product_and_events(product)
     address = page(Product, "change", product.pk)
     assert client.get(address).status_code == 200
     assert client.post(address, {**INLINE, "name": "A", "description": "", "category": 1}).status_code == 403
     assert client.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
-    assert stands(product) == before
+    assert product_and_events(product) == before
 
 
 def test_close_due_while_admin_edits_skips_the_auction(product, seller):
@@ -155,7 +155,7 @@ def test_admin_product_delete_after_sale_is_refused(operator, seller, bidder):
 
 def test_admin_product_delete_overtaken_by_bid_is_refused(operator, product, bidder, monkeypatch):
     auction_helpers.bid(product, bidder, "5")
-    # As it was asked just before the bid.
+    # The answer from just before the bid.
     monkeypatch.setattr(ProductAdmin, "has_delete_permission", lambda *_: True)
     answer = operator.post(page(Product, "delete", product.pk), {"post": "yes"}, follow=True)
     text = answer.content.decode()

@@ -1,4 +1,4 @@
-"""What staff do to accounts in the admin, and what they see of orders."""
+"""Accounts and orders in the admin."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

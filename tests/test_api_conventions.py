@@ -1,4 +1,4 @@
-"""The one error shape, the root, the schema and the docs."""
+"""The error shape, the API root, the schema and the docs page."""
 
 import json
 import re
@@ -24,7 +24,7 @@ NOT_FOUND = {"code": "not_found", "detail": "There is nothing here."}
     ["/api/nothing/", "/api/products", "/api/products/abc/bids/", "/api/products/1e30/", "/nothing", "/api/x\x00/"],
 )
 def test_unknown_route_answers_404_json(method, path):
-    # With the CSRF check that a real server makes.
+    # With the CSRF check of a real server.
     answer = getattr(APIClient(enforce_csrf_checks=True), method)(path, {})
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
     assert answer.json() == NOT_FOUND
@@ -166,7 +166,7 @@ def test_docs_page_loads_only_local_files():
     assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
     text = page.content.decode()
     links = re.findall(r"""(?:src|href)=["']([^"']+)""", text)
-    # What it starts with is a file of its own too: no script stands in the page.
+    # The page has no inline script; its start is a file too.
     script = links.pop(links.index("/api/docs/?script="))
     assert Client().get(script)["Content-Type"] == "application/javascript"
     assert not re.findall(r"<script>", text)

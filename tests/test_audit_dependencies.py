@@ -1,4 +1,4 @@
-"""The audit of dependencies: what each answer of pip-audit comes to. Nothing is asked of any network here."""
+"""The audit of dependencies, with answers of pip-audit made up here; nothing uses the network."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ DOWN = "Traceback (most recent call last):\nrequests.exceptions.ConnectionError:
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Say what pip-audit answers, by source: of the release known to be bad, and of what is installed."""
+    """Set what pip-audit answers, by source, for the vulnerable release and for the installed packages."""
 
     def say(**sources):
         def run(command, **_):

@@ -1,4 +1,4 @@
-"""`kill -9` of the worker between Stripe's charge of a winner's card and our commit: charged once, and known."""
+"""`kill -9` of the worker between the charge of a winner's card at Stripe and our commit."""
 
 import pytest
 from django.db import connection, transaction
@@ -9,12 +9,12 @@ from tests.payment_stack import PaymentStack
 
 pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
-SWEEP = ("django", "shell", "-c", "from payments.services.auto_charge import charge_winners; charge_winners()")
+JOB = ("django", "shell", "-c", "from payments.services.auto_charge import charge_winners; charge_winners()")
 
 
 @pytest.fixture
 def payment_stack(stack, settings):
-    """Every POST takes Stripe half a second: time to lock what the answer is to be written to."""
+    """Each POST to Stripe takes half a second: time to lock the row of the answer."""
     settings.AUTO_CHARGE = True
     stack.environment["AUTO_CHARGE"] = "on"
     return PaymentStack(stack, STRIPE_DOUBLE_LATENCY="0.5")
@@ -33,19 +33,19 @@ def order(payment_stack):
 
 def test_auto_charge_killed_after_the_charge_charges_once(payment_stack, order):
     assert order.auto_charge == "due"
-    sweep = payment_stack.stack.start("sweep", *SWEEP)
-    # Its intent is written down; the charge is under way, or about to be.
-    servers.wait_until(order.payments.filter(status="open").exists, every=0.005, says=payment_stack.stack.log("sweep"))
+    job = payment_stack.stack.start("job", *JOB)
+    # The intent is stored; the charge is pending.
+    servers.wait_until(order.payments.filter(status="open").exists, every=0.005, says=payment_stack.stack.log("job"))
     connection.close()
     with transaction.atomic():
         Order.objects.locked(order.pk)
         servers.wait_until(lambda: payment_stack.list("charges"), says="Stripe was not asked to charge")
-        servers.kill(sweep)
+        servers.kill(job)
     order.refresh_from_db()
     assert (order.status, order.auto_charge) == ("awaiting_payment", "due")
 
-    again = payment_stack.stack.start("sweep", *SWEEP)
-    assert again.wait(servers.READY_TIMEOUT) == 0, payment_stack.stack.log("sweep")
+    again = payment_stack.stack.start("job", *JOB)
+    assert again.wait(servers.READY_TIMEOUT) == 0, payment_stack.stack.log("job")
     order.refresh_from_db()
     [charge] = payment_stack.list("charges")
     assert (order.status, order.auto_charge, charge["amount"]) == ("paid", "done", 1999)

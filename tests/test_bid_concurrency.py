@@ -1,4 +1,4 @@
-"""Fifty clients at once, over HTTP, against the running server."""
+"""Many clients that bid at once over HTTP on a running server."""
 
 import random
 from collections import Counter
@@ -33,8 +33,8 @@ def make_callers(stack, port, count=CLIENTS):
     return [stack.caller(port, factories.user(f"bidder{n}@example.com")) for n in range(count)]
 
 
-def storm(callers, products):
-    """Let everybody bid at once, mostly just the minimum, sometimes a proxy; return each bidder's accepted offers."""
+def bid_at_once(callers, products):
+    """Let all clients bid at once, mostly the minimum, sometimes a maximum; return all answers."""
 
     def bids_of(number, caller):
         chance, minimum, answers = random.Random(number), dict.fromkeys(products, Decimal(1)), []
@@ -47,8 +47,8 @@ def storm(callers, products):
                 offer["max_amount"] = str(amount + chance.choice((0, 3, 20)))
             status, answer = caller.bid(product, **offer)
             answers.append((status, answer, product, offer))
-            if told := answer.get("minimum_bid") or answer.get("product", {}).get("minimum_bid"):
-                minimum[product] = Decimal(told)
+            if next_minimum := answer.get("minimum_bid") or answer.get("product", {}).get("minimum_bid"):
+                minimum[product] = Decimal(next_minimum)
             accepted += status == 201
             if accepted == ACCEPTED_EACH:
                 break
@@ -76,7 +76,7 @@ def assert_every_201_is_one_bid(answers):
 
 
 def assert_the_highest_leads(answers, product):
-    """Without asking the engine: nobody offered more than the leader, who pays no more than they said."""
+    """Assert, without the engine, that nobody offered more than the leader, who pays at most their limit."""
     most = {}
     for user, status, _, bid_on, offer in answers:
         if status == 201 and bid_on == product:
@@ -91,7 +91,7 @@ def assert_the_highest_leads(answers, product):
 @pytest.mark.parametrize("count", [1, 20], ids=["one product", "20 products"])
 def test_bids_of_fifty_clients_at_once_are_each_stored_once(stack, port, seller, count):
     products = [factories.product(seller, name=f"Thing {n}") for n in range(count)]
-    answers = storm(make_callers(stack, port), products)
+    answers = bid_at_once(make_callers(stack, port), products)
 
     assert_every_201_is_one_bid(answers)
     bid_on = [product for product in products if Bid.objects.filter(product=product).exists()]

@@ -1,7 +1,7 @@
-"""A thousand guesses at one address, from many connections at once, against the running server.
+"""A thousand guesses at one address from many connections at once, on a running server.
 
-The rule (accounts/services/lockout.py): 5 wrong guesses in a row within 10 minutes, or 10 within the hour, and nothing
-more is compared. What was compared is counted twice: by the answers, and by what the server wrote down (compared.py).
+The rule (accounts/services/lockout.py): after 5 wrong guesses within 10 minutes, or 10 within an hour, nothing more is
+compared. Comparisons are counted twice: by the answers, and by what the server recorded (guess_recorder.py).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.servers
 
 CONNECTIONS, GUESSES, IN_A_ROW = 20, 1000, 5
 EMAIL, NOBODY, PASSWORD = "rose@example.com", "nobody@example.com", "correct horse battery"
-# One address, however it is written.
+# Spellings of one address.
 SPELLINGS = (EMAIL, "Rose@Example.COM", " rose@example.com ", "\uff52ose@example.com")
 VERIFY, RESET, TOKEN = "/api/auth/otp/verify/", "/api/auth/password/reset/confirm/", "/api/auth/token/"
 REFUSED = (429, "throttled")
 
 
 class Attack:
-    """Callers of one server, and the list of what it compared."""
+    """Clients of one server, and the guesses that it compared."""
 
     def __init__(self, stack):
         self.file = stack.folder / "compared"
@@ -43,7 +43,7 @@ class Attack:
         return status, answer.get("code")
 
     def all_at_once(self, tries):
-        """Send (path, body) pairs over every connection; return how often each answer came."""
+        """Send (path, body) pairs over all connections; count the answers."""
 
         def send(caller, mine):
             answers = [caller.post(path, body) for path, body in mine]
@@ -54,7 +54,7 @@ class Attack:
         return sum(servers.run_concurrently([lambda c=c, s=s: send(c, s) for c, s in pairs]), Counter())
 
     def compared(self):
-        """Return the guesses that were compared until now."""
+        """Return the guesses compared so far."""
         return set(self.file.read_text().split()) if self.file.exists() else set()
 
 
@@ -63,31 +63,31 @@ def attack(stack):
     return Attack(stack)
 
 
-def let_pass(seconds):
-    """Move what is recorded into the past: PostgreSQL's clock cannot be moved."""
+def advance_time(seconds):
+    """Move the recorded times into the past."""
     by = timedelta(seconds=seconds)
     OneTimeCode.objects.update(created_at=F("created_at") - by, expires_at=F("expires_at") - by)
-    for guard in FailedAttempts.objects.all():
-        guard.failures = [moment - seconds for moment in guard.failures]
-        guard.last_failed_at = guard.last_failed_at and guard.last_failed_at - by
-        guard.save()
+    for attempts in FailedAttempts.objects.all():
+        attempts.failures = [moment - seconds for moment in attempts.failures]
+        attempts.last_failed_at = attempts.last_failed_at and attempts.last_failed_at - by
+        attempts.save()
 
 
-def rose():
-    """Make the account, its password hashed as the server does: the test suite's own is a fast one."""
-    user = factories.user(EMAIL, email_verified_at=clock.now())  # else the first code would drop the password
+def create_account():
+    """Create the account, with the password hash of the server, not the fast one of the tests."""
+    user = factories.user(EMAIL, email_verified_at=clock.now())  # otherwise the first code would remove the password
     user.password = Argon2PasswordHasher().encode(PASSWORD, "only a salt")
     user.save()
 
 
 def new_code(attack, path="/api/auth/otp/request/"):
-    """Have one sent; return its digits."""
+    """Request a code; return its digits."""
     assert attack.post(path, email=EMAIL) == (200, None)
     return otp.derive_code(OneTimeCode.objects.get(consumed_at__isnull=True))
 
 
 def wrong_codes(count, start, path=VERIFY, **more):
-    """Return guesses that are all different, and none that was ever sent."""
+    """Return different guesses, none of which is a sent code."""
     sent = {otp.derive_code(code) for code in OneTimeCode.objects.all()}
     digits = (f"{number % 10**6:06d}" for number in range(start, start + count + len(sent)))
     fresh = [code for code in digits if code not in sent][:count]
@@ -100,7 +100,7 @@ def wrong_passwords(count, start, spellings=SPELLINGS):
 
 
 def test_wrong_codes_a_thousand_at_once_compare_five_and_ten_an_hour(stack, attack):
-    rose()
+    create_account()
     right = new_code(attack)
 
     answers = attack.all_at_once(wrong_codes(GUESSES, 0))
@@ -110,33 +110,33 @@ def test_wrong_codes_a_thousand_at_once_compare_five_and_ten_an_hour(stack, atta
     assert attack.post(VERIFY, email=EMAIL, code=right) == REFUSED
     assert right not in attack.compared()
 
-    # Another code does not set the count back, ...
-    let_pass(61)
+    # Another code does not reset the count.
+    advance_time(61)
     new_code(attack)
     assert attack.all_at_once(wrong_codes(40, 100_000)) == {REFUSED: 40}
     assert len(attack.compared()) == IN_A_ROW
 
-    # ... ten minutes give five more, whatever the codes are for, ...
-    let_pass(600)
+    # After ten minutes there are five more, for codes of all purposes together.
+    advance_time(600)
     new_code(attack, "/api/auth/password/reset/")
     mixed = wrong_codes(60, 200_000) + wrong_codes(20, 300_000, RESET, password=PASSWORD)
     assert attack.all_at_once(mixed) == {(400, "invalid_code"): IN_A_ROW, REFUSED: 80 - IN_A_ROW}
     assert len(attack.compared() & {body["code"] for _, body in mixed}) == IN_A_ROW
 
-    # ... and the ten of the hour are all that there are.
-    let_pass(600)
+    # Then the ten of the hour are used up.
+    advance_time(600)
     new_code(attack)
     last = wrong_codes(40, 400_000)
     assert attack.all_at_once(last) == {REFUSED: 40}
     assert not attack.compared() & {body["code"] for _, body in last}
     assert not Session.objects.exists()
 
-    let_pass(3600)
+    advance_time(3600)
     assert attack.post(VERIFY, email=EMAIL, code=new_code(attack)) == (200, None)
 
 
 def test_wrong_passwords_a_thousand_at_once_hash_five_and_ten_an_hour(stack, attack):
-    rose()
+    create_account()
     code = new_code(attack)
 
     answers = attack.all_at_once(wrong_passwords(GUESSES, 0))
@@ -145,17 +145,17 @@ def test_wrong_passwords_a_thousand_at_once_hash_five_and_ten_an_hour(stack, att
     assert answers == {wrong: IN_A_ROW, REFUSED: GUESSES - IN_A_ROW}
     assert len(attack.compared()) == IN_A_ROW
     assert attack.post(TOKEN, username=EMAIL, password=PASSWORD) == REFUSED
-    # An address without an account is guarded alike.
+    # An address without an account has the same limit.
     assert attack.all_at_once(wrong_passwords(40, 1000, [NOBODY])) == {wrong: IN_A_ROW, REFUSED: 40 - IN_A_ROW}
     assert len(attack.compared()) == 2 * IN_A_ROW
-    # Codes are counted apart: who guesses passwords locks nobody out.
+    # Codes have their own count: wrong passwords lock nobody out.
     assert attack.post(VERIFY, email=EMAIL, code=code) == (200, None)
 
-    let_pass(600)
+    advance_time(600)
     assert attack.all_at_once(wrong_passwords(40, 2000)) == {wrong: IN_A_ROW, REFUSED: 40 - IN_A_ROW}
-    let_pass(600)
+    advance_time(600)
     before = attack.compared()
     assert attack.all_at_once(wrong_passwords(40, 3000)) == {REFUSED: 40}
     assert attack.compared() == before
-    let_pass(3600)
+    advance_time(3600)
     assert attack.post(TOKEN, username=EMAIL, password=PASSWORD) == (200, None)

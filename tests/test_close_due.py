@@ -99,14 +99,14 @@ def test_close_due_overtaken_by_a_close_leaves_the_auction(seller, monkeypatch):
 
 
 def together(*jobs):
-    """Run each job in a thread of its own, all from the same moment; return what they raised."""
+    """Run each job in a thread, all starting together; return what they raised."""
     start, raised = threading.Barrier(len(jobs)), []
 
     def run(job):
         try:
             start.wait(10)
             job()
-        except Exception as error:  # noqa: BLE001 (handed to whoever asked)
+        except Exception as error:  # noqa: BLE001 (returned)
             raised.append(error)
         finally:
             connection.close()
@@ -130,7 +130,7 @@ def test_close_due_from_many_workers_gives_one_result(seller, bidder):
     people = [lambda pk=product.pk: closing.close_auction(product_id=pk, actor=seller) for product in products]
     raised = together(*workers, *people)
     assert {type(error).__name__ for error in raised} <= {"AuctionAlreadyClosed"}
-    closing.close_due()  # what a worker skipped because somebody else held it
+    closing.close_due()  # those that a worker skipped because they were locked
     assert sum(closed) + len(products) - len(raised) <= 5
     assert set(Auction.objects.values_list("status", "seq", "version")) == {("sold", 2, 2)}
     assert AuctionEvent.objects.filter(kind="closed").count() == 5

@@ -1,4 +1,4 @@
-"""Two projects on one machine: each has its own ports, or says that it cannot."""
+"""Two projects on one machine: each has its own ports or reports which one is in use."""
 
 import socket
 import sys

@@ -1,7 +1,7 @@
-"""Two worlds that differ only in what is hidden look the same from outside: to a stranger, a rival and the seller.
+"""A change of hidden data changes no answer: to the public, a rival or the seller.
 
-One sale, seen before and after something hidden moves in it: the maximum, then the reserve. Whatever the public
-can ask is compared byte for byte, with its ETag, the order of lists, the counts and the database's work for it.
+One sale is read before and after a hidden value changes: the maximum, then the reserve. Every public answer is
+compared byte for byte, with its ETag, the order of lists, the counts and the database queries.
 """
 
 import re
@@ -17,7 +17,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-# What moves by itself: the answer's time.
+# Changes with every answer: its time.
 CLOCK = re.compile(r'"(server_time|at)":\s*"[^"]*"')
 LISTS = (
     "/api/products/",
@@ -33,7 +33,7 @@ OFFERS = ("1", "9.99", "10", "10.49", "10.50", "50", "99999")
 
 @pytest.fixture
 def sale(seller, bidder, rival):
-    """A product that the bidder leads at 10, and two others for the lists to order."""
+    """A product that the bidder leads at 10, and two others to sort."""
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "9")
     auction_helpers.bid(product, bidder, "10", "20")
@@ -43,7 +43,7 @@ def sale(seller, bidder, rival):
 
 
 def seen(product, callers):
-    """Return everything that can be learned without placing a bid that is taken."""
+    """Return all answers that a user can get without an accepted bid."""
     here = f"/api/products/{product.pk}/"
     paths = (*LISTS, here, here + "bids/", here + "events/", here + "events/?after=1", here + "images/")
     found = {}
@@ -92,7 +92,7 @@ def test_raised_maximum_changes_no_public_answer(sale, bidder, callers):
 
 
 def test_visible_bid_changes_public_answers(sale, rival, callers):
-    """Whether the comparison above can fail."""
+    """The comparison above can fail."""
     before = seen(sale, callers)
     auction_helpers.bid(sale, rival, "10.50")  # answered by the proxy at 11.00
     moved = {what[1] for what in differences(before, seen(sale, callers))}

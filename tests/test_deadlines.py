@@ -1,4 +1,4 @@
-"""Deadlines to the microsecond, and times in other zones, by the clock that decides."""
+"""Deadlines to the microsecond, and times in other time zones."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,7 +84,7 @@ def test_soft_close_extends_within_its_window_up_to_hard_end(clock, seller, bidd
 
 
 def test_hidden_raise_and_extending_bid_at_one_moment_are_valid(clock, product, bidder, rival):
-    """Found by the state machine: check_invariants took the bid's extension for one before the raise."""
+    """check_invariants once took the extension by the bid for one before the raise."""
     Product.objects.update(soft_close_window=120, soft_close_extension=120)
     clock.move_to(START + DAY - timedelta(seconds=90))
     auction_helpers.bid(product, bidder, "5")
@@ -145,10 +145,10 @@ def test_second_chance_after_24_hours_lapses_without_a_worker(clock, product, se
 @pytest.mark.parametrize(
     ("sent", "meant"),
     [
-        # The clocks go back on 25 October 2026 at 3:00 in Berlin: half past two comes twice.
+        # In Berlin 2:30 occurs twice on 25 October 2026.
         ("2026-10-25T02:30:00+02:00", "2026-10-25T00:30:00Z"),
         ("2026-10-25T02:30:00+01:00", "2026-10-25T01:30:00Z"),
-        # They go forward on 29 March: half past two is not there, but its offset says what is meant.
+        # 2:30 does not occur on 29 March, but its offset says which moment is meant.
         ("2026-03-29T02:30:00+01:00", "2026-03-29T01:30:00Z"),
         ("2026-10-25T23:59:59.999999-12:00", "2026-10-26T11:59:59.999999Z"),
         ("2026-10-25T14:00:00+14:00", "2026-10-25T00:00:00Z"),

@@ -1,4 +1,4 @@
-"""One product from its listing to its second owner, and everything that must be true on the way."""
+"""One product from its listing to its second sale, with all invariants at each step."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ def kinds(product):
 
 @pytest.fixture
 def clock():
-    """A clock that stands until it is moved."""
+    """A clock that stops until it is moved."""
     with SimulatedClock(timezone.now()) as simulated:
         yield simulated
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of auctions breaks no invariant; and each check speaks when a row of it is forged."""
+"""Auctions that end in every way break no invariant, and each check finds a corrupted row."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -29,8 +29,8 @@ SECOND = timedelta(seconds=1)
 
 
 class Scene:
-    """A lamp that was edited, voided on, extended by staff and by bids, sold, not paid, taken as a second chance, not
-    paid again and relisted; and others that ended otherwise."""
+    """A lamp that was edited, had a bid voided, was extended by staff and bids, sold, not paid, sold as a second
+    chance, not paid again and relisted; and other products that ended in other ways."""
 
     def __init__(self, clock, seller, bidder, rival, staff):
         third = factories.user("third@example.com")
@@ -114,7 +114,7 @@ WAIVED = "8 reserves were waived in time"
 LOGGED = "8 second chances are in the log"
 FOLLOWS = "8 second chances follow a sale that fell through"
 UNSOLD = "8 only the unsold is listed again"
-FORGED = [
+CORRUPTED = [
     ("1 its bids, decided again, give each auction", lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(voided_at=F("voided_at") + SECOND)),
     (VOIDS, lambda s: BidVoid.objects.all().delete()),
@@ -212,39 +212,39 @@ FORGED = [
         "13, 15 received money pays its order or is surplus",
         lambda s: Payment.objects.update(status="canceled", received=None),
     ),
-    ("16 winners and sellers are notified of sales", lambda s: told(s.vase, "auction_won")),
-    ("16 losing bidders are notified", lambda s: told(s.jug, "auction_lost")),
+    ("16 winners and sellers are notified of sales", lambda s: delete_notifications(s.vase, "auction_won")),
+    ("16 losing bidders are notified", lambda s: delete_notifications(s.jug, "auction_lost")),
     (
         "16 users are notified of cancelled auctions",
-        lambda s: told(s.cup, "auction_cancelled"),
+        lambda s: delete_notifications(s.cup, "auction_cancelled"),
     ),
     (
         "16 users are notified of voided bids",
-        lambda s: told(s.lamp, "bid_voided"),
+        lambda s: delete_notifications(s.lamp, "bid_voided"),
     ),
     (
         "16 users are notified of second chances",
-        lambda s: told(s.jug, "second_chance_offer"),
+        lambda s: delete_notifications(s.jug, "second_chance_offer"),
     ),
     (
         "16 users are notified of second chances",
-        lambda s: told(s.lamp, "second_chance_ended"),
+        lambda s: delete_notifications(s.lamp, "second_chance_ended"),
     ),
     (
         "16 users are notified of their orders",
-        lambda s: told(s.lamp, "payment_expired"),
+        lambda s: delete_notifications(s.lamp, "payment_expired"),
     ),
 ]
 
 
 def test_every_auction_invariant_has_a_failing_example():
-    assert {check for check, _ in FORGED} | {check for check, _ in CORRUPTIONS.values()} >= {
+    assert {check for check, _ in CORRUPTED} | {check for check, _ in CORRUPTIONS.values()} >= {
         found.name for found in all_invariants("auctions")
     }
 
 
-def told(product, kind):
-    """Take away who was told."""
+def delete_notifications(product, kind):
+    """Delete the notifications of a kind."""
     gone, _ = Notification.objects.filter(product=product, kind=kind).delete()
     assert gone
 
@@ -258,9 +258,9 @@ def test_invariants_find_each_corrupted_row_and_nothing_else(seller, bidder, riv
         scene = Scene(clock, seller, bidder, rival, staff)
         assert findings() == {}
         silent = []
-        for number, (check, forge) in enumerate(FORGED):
+        for number, (check, corrupt) in enumerate(CORRUPTED):
             with transaction.atomic():
-                forge(scene)
+                corrupt(scene)
                 if check not in findings():
                     silent.append(f"{number}: {check}")
                 transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""A line: its fields, in two forms, with the request or task that it is of, and never without a line at all."""
+"""Log lines: their two formats, their request or task, and the redaction of secrets."""
 
 import io
 import json
@@ -20,7 +20,7 @@ MOMENT = datetime(2026, 11, 23, 22, 4, 5, 678_901, UTC)
 
 
 def record(message="delivery %s failed", *args, **more):
-    # Not given to a logger: the watch over the whole suite would see the secrets that are tried here.
+    # Not given to a logger: the secret watch of the suite would find the secrets used here.
     made = {"name": "notifications", "levelname": "WARNING", "levelno": 30, "msg": message, "args": args or ()}
     return logging.makeLogRecord(made | {"created": MOMENT.timestamp()} | more)
 
@@ -35,7 +35,7 @@ def as_text(made):
 
 @pytest.fixture
 def call():
-    """A request that is being answered."""
+    """A current request."""
     request = RequestFactory().get("/api/")
     token = logs.current_request.set(logs.RequestContext("request-1", request))
     yield request
@@ -73,19 +73,19 @@ def test_log_line_names_request_and_user(call):
 
 
 def test_log_line_of_a_task_names_it(monkeypatch):
-    """Its own, and Celery's about its failure; nothing that comes after it."""
+    """Those of the task, Celery's about its failure, and none after it."""
     lines = []
 
     class Keep(logging.Handler):
         def emit(self, made):
             lines.append(as_json(made))
 
-    def sweep():
+    def failing_job():
         logging.getLogger("auctions").info("at work")
         raise ValueError("odd")
 
     assert celery.app.tasks["auctions.close_due"]
-    monkeypatch.setattr("auctions.tasks.closing.close_due", sweep)
+    monkeypatch.setattr("auctions.tasks.closing.close_due", failing_job)
     keep = Keep()
     logging.root.addHandler(keep)
     try:
@@ -106,7 +106,7 @@ def test_log_line_with_a_secret_is_redacted():
     for line in (logs.formatter(log_format="json").format(made), as_text(made)):
         assert not [secret for secret in ("042137", "hunter-two", "abc.def") if secret in line]
         assert line.count(REDACTED) == 3
-    assert made.args == ("042137", {"password": "hunter-two"})  # other handlers get it as it was
+    assert made.args == ("042137", {"password": "hunter-two"})  # other handlers get the original
 
 
 def test_log_traceback_is_one_json_field():
@@ -144,9 +144,9 @@ def test_log_format_unknown_is_refused():
 
 
 def test_every_logger_uses_the_one_handler():
-    """Django's, Celery's and the web server's come with handlers of their own, which would write as they like."""
+    """Django, Celery and the web server bring their own handlers, with other formats."""
     assert list(settings.LOGGING["handlers"]) == ["stderr"]
-    # Uvicorn's are the Stripe double's, when a test of this process has run it.
+    # Uvicorn's belong to the Stripe double, if a test of this process has run it.
     names = (name for name in logging.root.manager.loggerDict if not name.startswith("uvicorn"))
     loggers = [logging.getLogger(name) for name in names]
     past_it = [logger.name for logger in loggers if not logger.propagate or set(map(type, logger.handlers)) - HARMLESS]

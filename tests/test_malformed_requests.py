@@ -1,4 +1,4 @@
-"""What only an odd client sends, and what must not be mistaken for something else."""
+"""Malformed requests that must not be mistaken for valid ones."""
 
 import json
 from io import BytesIO
@@ -62,7 +62,7 @@ def test_answer_to_a_token_is_not_cached(as_user, client, seller):
     "content_type", ["x; a*=nonsense'en'x", "x; a*=utf-8'en", "application/json; a=" + "b" * 20_000]
 )
 def test_content_type_malformed_answers_415(content_type):
-    """As the server sees it: Django fails on it before there is a request."""
+    """Call the WSGI application directly: Django refuses this before there is a request."""
     answers = []
     environ = RequestFactory()._base_environ(
         PATH_INFO="/api/auth/otp/request/", REQUEST_METHOD="POST", CONTENT_TYPE=content_type, CONTENT_LENGTH="2"

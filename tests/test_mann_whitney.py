@@ -1,4 +1,4 @@
-"""The rank test behind the enumeration benchmark (benchmarks/ranks.py)."""
+"""The rank test of the enumeration benchmark (benchmarks/mann_whitney.py)."""
 
 import random
 
@@ -46,7 +46,7 @@ def test_mann_whitney_false_alarms_are_rare_and_a_delay_is_found():
         return [chance.lognormvariate(0, 0.5) + delay for _ in range(200)]
 
     alarms = sum(mann_whitney.compare(sample(), sample()).p < 0.05 for _ in range(400))
-    assert 8 <= alarms <= 36  # 20 are due
+    assert 8 <= alarms <= 36  # 20 are expected
     assert mann_whitney.compare(sample(0.3), sample()).p < 0.001
 
 

@@ -1,7 +1,7 @@
-"""What a body says beside what its endpoint asks for changes nothing: the same rows are written as without it.
+"""Unknown fields in a body change nothing: the same rows are written as without them.
 
-Each request of role_table.py that is taken is made three times in the same world: twice as it is, which shows what
-differs by itself (times, random texts), and once with everything in it that a client might wish to set.
+Each accepted request of role_table.py is made three times in the same scenario: twice unchanged, which shows what
+always differs (times, random texts), and once with all fields that a client might want to set.
 """
 
 import pytest
@@ -33,9 +33,9 @@ WISHES = {
     "__class__": "User",
     "auction": {"status": "sold", "winner": 2},
 }
-# What of it would be seen anywhere.
+# Values that would be visible in any column.
 MARKS = ("987654321", "987654.32", "2001-02-03", "datetime(2001, 2, 3", "Wished For")
-# Taken, of those that write.
+# Accepted requests that write.
 TAKEN = [
     (row, role)
     for row in ROWS
@@ -45,7 +45,7 @@ TAKEN = [
 
 
 def columns():
-    """Return every row of every table of ours."""
+    """Return every row of every table."""
     rows = {}
     for app in APPS:
         for model in apps.get_app_config(app).get_models():
@@ -57,7 +57,7 @@ def columns():
 
 
 def differences(one, other):
-    """Return which column of which row is not the same."""
+    """Return the columns and rows that differ."""
     found = set()
     for table, rows in one.items():
         if len(rows) != len(other[table]):
@@ -69,7 +69,7 @@ def differences(one, other):
 
 @pytest.fixture(scope="module")
 def asked_for():
-    """What each endpoint asks for, by the schema: method and path with holes to names."""
+    """Return the field names of each endpoint from the schema."""
     schema = SchemaGenerator().get_schema(public=True)
     names = {}
     for path, methods in schema["paths"].items():
@@ -103,7 +103,7 @@ def test_body_with_unknown_fields_changes_no_row(scenario, asked_for, row, role)
 
 
 def test_changed_row_is_detected(scenario):
-    """Whether the comparison above can fail."""
+    """The comparison above can fail."""
     before = columns()
     Category.objects.filter(pk=scenario.ids["category"]).update(name="Wished For")
     assert [(table, name) for table, _, name in differences(before, columns())] == [("Category", "name")]

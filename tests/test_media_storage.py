@@ -1,4 +1,4 @@
-"""Where pictures are kept is the environment's to say."""
+"""The environment chooses where images are stored."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""GET /metrics: who may read it, and that it is what Prometheus reads."""
+"""GET /metrics: who may read it, and its format."""
 
 import pytest
 from django.db import OperationalError

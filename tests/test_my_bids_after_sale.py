@@ -1,4 +1,4 @@
-"""GET /api/bids/: how one stands once more has become of an auction than a hammer."""
+"""GET /api/bids/: the state of a bidder after an auction has ended, in every way."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ URL = "/api/bids/"
 
 @pytest.fixture
 def states(as_user, bidder, rival):
-    """What each of the two reads of the one product."""
+    """Return what each of the two bidders reads about the product."""
     callers = as_user(bidder), as_user(rival)
 
     def read():

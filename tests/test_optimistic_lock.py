@@ -1,6 +1,6 @@
-"""The guards taken out: each race is seen without its guard, and its absence with it.
+"""Each race of bids and closes with its check or lock, and without it.
 
-Nothing is left to chance: a barrier holds everybody between looking and writing until all have looked.
+Nothing depends on timing: a barrier lets nobody write until all have read.
 """
 
 import threading
@@ -34,7 +34,7 @@ def findings():
 
 
 def at_once(*work):
-    """Run all of it in threads; return each one's result, or the exception it ended with."""
+    """Run in threads; return the result or exception of each."""
     results = [None] * len(work)
 
     def run(place):
@@ -54,7 +54,7 @@ def at_once(*work):
 
 
 def all_look_before_one_writes(monkeypatch, parties):
-    """Hold the first look of each thread until all of them have looked."""
+    """Make each thread wait after its first read until all have read."""
     barrier, mine, look = threading.Barrier(parties, timeout=20), threading.local(), store().read_snapshot
 
     def look_and_wait(**asked):
@@ -79,7 +79,7 @@ def two_rivals(seller, bidder, rival):
 
 
 def two_maxima_of_the_leader(product, bidder):
-    """Both are good when looked at; written in the wrong order, the higher one is lost."""
+    """Both are valid when read; written in the wrong order, the higher one is lost."""
     return at_once(bid(product, bidder, max_amount="200"), bid(product, bidder, max_amount="100"))
 
 
@@ -97,7 +97,7 @@ def test_bids_two_read_at_once_evaluate_the_second_again(seller, bidder, rival, 
     auction = Auction.objects.get()
     assert (auction.leader, auction.price) == (rival, 30)
     assert second["outcome"] == "leading"
-    # Either 10 came before 30, or it was refused.
+    # 10 came before 30, or was refused.
     assert auction.bid_count == 2 if isinstance(first, dict) else (auction.bid_count, first.code) == (1, "bid_too_low")
     assert findings() == set()
 
@@ -107,7 +107,7 @@ def test_bids_two_without_version_check_break_the_log_constraint(seller, bidder,
     all_look_before_one_writes(monkeypatch, 2)
     results = two_rivals(seller, bidder, rival)
 
-    # (product, seq) is unique: the net below the guard. The caller would get a 500 instead of an answer.
+    # (product, seq) is unique. The client would get a 500.
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "dict"]
     assert Bid.objects.count() == 1
 
@@ -142,7 +142,7 @@ def test_maximums_two_without_version_check_lose_one(led, bidder, monkeypatch):
 
     assert high["outcome"] == "maximum_raised"
     if connection.vendor == "postgresql":
-        # Nothing public moved, so no constraint stands in the way: 200 was accepted and is gone.
+        # Nothing public changed, so no constraint prevents it: 200 was accepted and is lost.
         assert low["outcome"] == "maximum_raised"
         assert Auction.objects.get().leader_max == 100
         assert REPLAY in findings()
@@ -153,7 +153,7 @@ def test_maximums_two_without_version_check_lose_one(led, bidder, monkeypatch):
 
 
 def test_bids_many_at_once_all_get_an_answer(seller, monkeypatch):
-    """More than there are tries without the lock: the last ones decide under it."""
+    """More bids than tries without the lock: the last ones run under the lock."""
     product, count = factories.product(seller), bidding.TRIES + 3
     bidders = [factories.user(f"bidder{n}@example.com") for n in range(count)]
     all_look_before_one_writes(monkeypatch, count)
@@ -201,7 +201,7 @@ def test_bid_read_before_the_end_and_written_after_is_refused(seller, bidder, mo
 
 
 def both_look_before_one_closes(monkeypatch, *, locked):
-    """Hold each closer between its look and its writing until the other has looked too, or a second has gone by."""
+    """Make each closer wait between read and write until both have read, or for a second."""
     barrier, lock = threading.Barrier(2, timeout=1), locking.lock_auction
 
     def look_and_wait(product_id, *, skip_locked=False):
@@ -232,7 +232,7 @@ def test_closers_two_at_once_close_once(led, seller, staff, monkeypatch):
 def test_closers_two_without_lock_break_the_log_constraint(led, seller, staff, monkeypatch):
     both_look_before_one_closes(monkeypatch, locked=False)
     if connection.vendor == "sqlite":
-        # There the transaction is the lock, BEGIN IMMEDIATE: taking out the row lock changes nothing.
+        # On SQLite the transaction is the lock (BEGIN IMMEDIATE); removing the row lock changes nothing.
         results = two_closers(led, seller, staff)
         assert sorted(type(result).__name__ for result in results) == ["Auction", "AuctionAlreadyClosed"]
         return
@@ -250,13 +250,13 @@ def test_closers_two_on_sqlite_without_transaction_break_the_constraint(led, sel
 
 
 def test_close_without_lock_loses_a_bid(led, seller, rival, monkeypatch):
-    """The close looked, a bid was accepted, and the close writes the price of before over it."""
+    """A bid is accepted between the read and the write of the close, which overwrites its price."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer: while a close is under way no bid is written")
 
     def look_and_be_overtaken(product_id, *, skip_locked=False):
         auction = Auction.objects.select_related("product").filter(pk=product_id).first()
-        # A raised maximum has no event that would stand in the way of the close's.
+        # A raised maximum writes no event that would conflict with that of the close.
         (answer,) = at_once(bid(led, auction.leader, max_amount="50"))
         assert answer["outcome"] == "maximum_raised"
         return auction

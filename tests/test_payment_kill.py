@@ -1,6 +1,6 @@
-"""`kill -9` of the web server between Stripe's answer and our commit: nothing is lost, nothing is done twice.
+"""`kill -9` of the web server between Stripe's answer and our commit: nothing is lost or done twice.
 
-The moment is held open: the test locks the order, so the server has Stripe's answer and cannot write it down.
+The test locks the order, so that the server has Stripe's answer and cannot store it.
 """
 
 import threading
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
 @pytest.fixture
 def payment_stack(stack):
-    """Every POST takes Stripe half a second: time to lock what the answer is to be written to."""
+    """Each POST to Stripe takes half a second: time to lock the row of the answer."""
     return PaymentStack(stack, STRIPE_DOUBLE_LATENCY="0.5")
 
 
@@ -30,7 +30,7 @@ def order(payment_stack):
 
 
 def killed_after_stripes_answer(payment_stack, web, call, *, asked, answered, order):
-    """Make a call; kill the server once Stripe has answered what was asked, while the answer waits for the order."""
+    """Make a call; kill the server after Stripe has answered, while the server waits for the locked order."""
     caller = threading.Thread(target=quietly, args=(call,), daemon=True)
     caller.start()
     servers.wait_until(asked, every=0.005, says="our side wrote nothing before it asked")
@@ -78,7 +78,7 @@ def test_server_killed_while_storing_an_intent_reconciliation_finds_it(payment_s
         answered=lambda: payment_stack.list("payment_intents"),
         order=order,
     )
-    # As old as what nobody is working on any more.
+    # Older than any call that is still running.
     Payment.objects.update(created_at=clock.now() - timedelta(minutes=10))
 
     done = payment_stack.stack.manage("reconcile")
@@ -95,7 +95,7 @@ def test_server_killed_while_storing_a_refund_makes_it_once(payment_stack, order
     payment_stack.pay(opened["payment_intent_id"])
     servers.wait_until(Order.objects.filter(status="paid").exists, says="the webhook did not come")
 
-    # Stripe tells of the refund as well: that it was made must not be learnt twice.
+    # Stripe sends an event about the refund too; it must not count twice.
     path = f"/api/payments/orders/{order.pk}/refund/"
     killed_after_stripes_answer(
         payment_stack,

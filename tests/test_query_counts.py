@@ -1,4 +1,4 @@
-"""How many queries each call costs: lists and details the same for one row and for a hundred, and none over eight."""
+"""Query counts: the same for one row and for a hundred, and at most eight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests import factories
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 MOST = 8
-# Every address that is read, as somebody who has one of everything.
+# Every endpoint that is read, for a user with one row of everything.
 READ = [
     "/api/auth/notifications/",
     "/api/auth/sessions/",
@@ -45,12 +45,12 @@ READ = [
     "/api/users/me/",
     "/api/users/me/export/",
 ]
-# All there is about somebody: a query or two a section.
+# One or two queries per section.
 DEARER = {"/api/users/me/export/": 20}
 
 
 def routes(patterns=None, prefix="/"):
-    """Yield every address of the API that can be read, its ids in braces."""
+    """Yield every readable path of the API, with ids in braces."""
     for pattern in patterns or get_resolver().url_patterns:
         path = prefix + str(pattern.pattern).removeprefix("^").removesuffix("$")
         if hasattr(pattern, "url_patterns"):
@@ -65,12 +65,12 @@ def test_every_readable_endpoint_is_listed_here():
 
 
 def queries(made):
-    """Count the queries; where a transaction begins and ends is none."""
+    """Count the queries without BEGIN and COMMIT."""
     return sum(not query["sql"].startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) for query in made)
 
 
 class Rows:
-    """One of everything, or as many as are asked for, that concern `me`."""
+    """Create rows of everything that belongs to `me`."""
 
     def __init__(self, seller, me, rival):
         self.seller, self.me, self.rival = seller, me, rival
@@ -138,7 +138,7 @@ def test_endpoints_with_a_hundred_rows_need_the_queries_of_one(as_user, client, 
     rows.add(100)
     many = {(who, path): costs(callers[who], path, rows) for who, path in paths}
 
-    # With more than a page there is one more, which counts.
+    # More than a page needs one more query, for the count.
     dearer = {at: (few[at], cost) for at, cost in many.items() if cost > few[at] + 1}
     assert dearer == {}
     assert {at: cost for at, cost in many.items() if cost > DEARER.get(at[1], MOST)} == {}

@@ -1,4 +1,4 @@
-"""The tours of README.md and docs/money.md, as written, against what `make run` starts, on free ports."""
+"""The commands of README.md and docs/money.md as written, on what `make run` starts, with free ports."""
 
 import os
 import re
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 
 
 def two_free_ports():
-    """A port whose next one is free too, as `make run` wants them."""
+    """Return a free port whose next one is free too."""
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -58,7 +58,7 @@ def environment(var, port):
 
 @pytest.fixture
 def running(tmp_path, request):
-    """What `make run` starts, with its parameter in the environment; yields the port and the folder it writes to."""
+    """Start what `make run` starts, with the parameter as environment; yield port, folder and process."""
     var, port = tmp_path / "var", two_free_ports()
     log = (tmp_path / "log").open("w")
     start = [sys.executable, "manage.py", "start"]
@@ -87,7 +87,7 @@ def await_answer(url, process, log, seconds=90):
 
 
 def follow(blocks, port, var):
-    """Run the blocks as one script; return what they said."""
+    """Run the blocks as one script; return the finished process."""
     script = "\n".join(["set -euo pipefail", *blocks])
     here = script.replace(":8000", f":{port}").replace(":8001", f":{port + 1}").replace("var/mail", f"{var}/mail")
     tour = subprocess.run(["bash", "-c", here], check=False, capture_output=True, text=True, timeout=120, cwd=var)
@@ -97,7 +97,7 @@ def follow(blocks, port, var):
 
 def test_readme_commands_work_as_written(running):
     port, var, process = running
-    # What the README leaves to the eye is asserted here.
+    # The README shows this output; here it is asserted.
     tour = follow([*BLOCKS, 'echo; echo "$PRODUCT $WON"\n'], port, var)
     *_, status, title, _empty, _ids = tour.stdout.splitlines()
     assert status == "paid"

@@ -1,4 +1,4 @@
-"""What is a secret is told by its shape, by the name before it, or by being one of our settings."""
+"""Redaction finds secrets by their shape, by the name before them, and by the values of settings."""
 
 import json
 
@@ -90,5 +90,5 @@ def test_redact_value_with_a_secret_name_hides_it_at_any_depth():
 
 @pytest.mark.parametrize("part", ["a", "a_b_", "eyJ", 'code "', '\\"', "://a:", "password='", "12345 ", "access"])
 def test_redact_long_text_takes_linear_time(part):
-    """Twenty thousand times the same: quadratic work would take minutes."""
+    """Quadratic work on this text would take minutes."""
     redact(part * 20_000)

@@ -29,7 +29,7 @@ def refusal(answer):
 
 @pytest.fixture
 def old(seller, bidder):
-    """A product that did not reach its reserve."""
+    """A product whose reserve was not met."""
     product = factories.product(
         seller,
         description="Old.",
@@ -48,7 +48,7 @@ def old(seller, bidder):
 
 
 def fallen_through(product, seller, bidder):
-    """Sell it, and let the buyer not pay."""
+    """Sell it to a buyer who does not pay."""
     auction_helpers.bid(product, bidder, "60")
     let_order_expire(product, seller)
 
@@ -104,7 +104,7 @@ def test_relist_of_unsold_product_creates_a_new_one(as_user, client, seller, old
     assert (event.kind, event.data, event.private) == ("relisted", {"product": new.pk}, {})
     assert EventOutbox.objects.filter(product_id=old.pk, seq=3).exists()
     assert not AuctionEvent.objects.filter(product=new).exists()
-    # Bids never move, followers follow what they followed, and the old result stands.
+    # Bids, watches and result stay with the old product.
     assert (Bid.objects.get().product, Watch.objects.get().product) == (old, old)
     assert Auction.objects.values().get(pk=old.pk) == {**before, "seq": 3, "version": before["version"] + 1}
     assert client.get(f"/api/products/{new.pk}/").json()["relisted_from"] == old.pk

@@ -12,7 +12,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-# Each takes a JSON body and needs something in it.
+# Endpoints whose JSON body has required fields.
 NEEDING = [
     "POST /api/auth/otp/request/",
     "POST /api/auth/otp/verify/",
@@ -34,7 +34,7 @@ NEEDING = [
     "POST /api/payments/cards/",
     "PATCH /api/payments/cards/{card}/",
 ]
-# These do without, but read what comes.
+# Endpoints whose body is optional.
 OPTIONAL = [
     "POST /api/products/{product}/close_auction/",
     "POST /api/products/{product}/cancel/",
@@ -62,12 +62,12 @@ OPTIONAL = [
 ]
 ADDRESSES = [*NEEDING, *OPTIONAL]
 UPLOAD = "POST /api/products/{product}/images/"
-# These read no body, or (Stripe's) have tests of their own.
+# Endpoints without a body, or (Stripe's) with their own tests.
 ELSEWHERE = [
     "DELETE /api/products/{product}/images/{image}/",
     "POST /api/stripe/webhook/",
 ]
-# All endpoints parse alike: each is tried with one bad body, this one with all of them.
+# All endpoints share the parser: each gets one bad body, this one gets all of them.
 ONE = "POST /api/products/"
 TOO_LARGE = b'{"name": "' + b"a" * 2_621_440 + b'"}'
 BAD = {
@@ -103,7 +103,7 @@ BAD = {
 
 @pytest.fixture
 def send(as_user, staff, seller):
-    """Send a body to an address as staff, who may do all of it."""
+    """Send a body to an endpoint as staff, who may call all of them."""
     product = factories.product(seller)
     caller = as_user(staff)
     notify(recipient=staff, kind="new_login", source="test", context={})
@@ -142,7 +142,7 @@ def test_every_endpoint_with_a_body_is_listed_here():
         if path.split(" ")[1].startswith("/api/")
     }
     known = {re.sub(r"\{\w+\}", "…", address) for address in [*ADDRESSES, UPLOAD, *ELSEWHERE]}
-    # A lookup's pattern may have groups of its own, but no slash.
+    # The pattern of a lookup may have groups, but no slash.
     assert {re.sub(r"\(\?P<[^/]+\)(?=/)", "…", path) for path in found} == known
 
 
@@ -182,10 +182,10 @@ def test_endpoint_without_a_required_body_names_the_missing_fields(send, address
     ids=["nothing", "nothing, called text", "an empty object", "what nobody asked for"],
 )
 def test_endpoint_with_an_optional_body_accepts_none(send, address, body, content_type):
-    # 503: there is no Stripe here to begin to save a card with.
+    # 503: there is no Stripe here to save a card with.
     fine = {200, 204, 403, 404, 409, 503}
     if "refund" in address and b"more" in body:
-        fine = {400}  # it could be an amount misspelt, and without one all would go back
+        fine = {400}  # it could be a misspelt amount, without which everything would be refunded
     assert send(address, body, content_type).status_code in fine
 
 

@@ -1,4 +1,4 @@
-"""Each request: its id, answered and logged, and one line about it that holds nothing a caller made up."""
+"""Request ids, and the one log line per request."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ MADE = re.compile(r"[0-9a-f]{32}")
 
 @pytest.fixture
 def lines(caplog):
-    """The fields of the access lines since the last time it was asked."""
+    """Return the fields of the request lines since the last call."""
 
     def taken():
         found = [item for item in caplog.records if item.name == "auctioncraft.request_logging"]
@@ -75,7 +75,7 @@ def test_request_with_valid_id_keeps_it(client, path):
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 65, "two words", "a\nlevel=info", "ünïcode-id", "-dash-first"])
 def test_request_with_invalid_id_gets_another(client, given):
-    # As the server hands it on; the test client would not send some of these.
+    # As the web server passes it on; the test client would refuse some of these.
     assert MADE.fullmatch(client.get("/api/categories/", HTTP_X_REQUEST_ID=given).headers["X-Request-ID"])
 
 
@@ -98,7 +98,7 @@ def test_request_id_header_is_allowed_by_cors(client):
 
 @pytest.fixture
 def formatted():
-    """What a process would write of the access line, as fields."""
+    """Return the fields of the request line as a process writes it."""
     written = []
     form = logs.formatter(log_format="json")
 
@@ -135,7 +135,7 @@ def test_log_line_without_session_names_no_user(client, formatted):
 
 
 def test_log_line_of_a_bid_names_the_bidder_without_a_query(as_user, seller, bidder, formatted):
-    """The bidder is not looked up there: the token says whose it is."""
+    """The token names the bidder, without a query."""
     product = factories.product(seller)
     answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/", {"amount": "100.00"})
     assert answer.status_code == 201, answer.data
@@ -147,7 +147,7 @@ def test_log_line_of_the_admin_names_staff_without_a_query(staff, formatted, dja
     caller.force_login(staff)
     caller.get("/admin/")
     assert formatted[-1]["user"] == staff.pk
-    with django_assert_num_queries(0):  # an address that needs no user is no reason to look one up
+    with django_assert_num_queries(0):  # an endpoint that needs no user does not look one up
         caller.get("/api/nothing/")
     assert "user" not in formatted[-1]
 

@@ -1,6 +1,6 @@
-"""Every endpoint, every method, every role: the table of role_table.py, held against the URL configuration.
+"""Every endpoint, method and role: role_table.py, compared with the URL configuration.
 
-A new route or method fails here until its row is written.
+A new route or method fails here until it has a row.
 """
 
 import re
@@ -12,7 +12,7 @@ from django.urls import get_resolver, resolve
 from tests.role_table import BODIES, ROWS
 from tests.scenario import ROLES, rolled_back
 
-# Each test is a savepoint in the transaction that holds the world.
+# Each test is a savepoint in the transaction of the scenario.
 pytestmark = pytest.mark.django_db
 
 METHODS = [method for method in HTTPMethod if method not in {"CONNECT", "OPTIONS", "HEAD"}]
@@ -20,7 +20,7 @@ CODES = {400: "invalid", 401: "token_not_valid", 403: "permission_denied", 404: 
 
 
 def routes(patterns=None, before=""):
-    """Yield every address of the URL configuration as a regular expression, with its view."""
+    """Yield every route as a regular expression, with its view."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         path = before + str(pattern.pattern).removeprefix("^").replace("$", "")
         if hasattr(pattern, "url_patterns"):
@@ -36,14 +36,14 @@ def served(callback):
     return {name.upper() for name in names & ({*actions} if actions else {*dir(callback.cls)})} & {*METHODS}
 
 
-# The admin has its own ways in (below); the last route answers what is not there; media is development's.
+# The admin is tested below; the last route is the 404; media is served in development only.
 API = {path: callback for path, callback in routes() if path.startswith("api/") and path != "api/"} | {
     "api/": resolve("/api/").func
 }
 
 
 def example(row):
-    """Return a path that the row's resolves as, whatever the ids."""
+    """Return the path of a row with example ids."""
     return re.sub(r"\{(\w+)\}", lambda name: UUID if name[1] in {"bid", "session"} else "1", row.path)
 
 
@@ -87,7 +87,7 @@ def test_endpoint_with_another_method_answers_405(scenario, path):
     for method in {*METHODS} - served(view):
         for role in ROLES:
             answer = scenario.caller(role).generic(method, path.format(**scenario.ids), b"{}", "application/json")
-            # Who one is comes first.
+            # Authentication comes first.
             allowed = {405} if role == "staff" else {405, 401, 403}
             assert answer.status_code in allowed, (method, role)
             assert answer["Content-Type"] == "application/json"

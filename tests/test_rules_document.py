@@ -1,4 +1,4 @@
-"""docs/rules.md is true: its worked examples are run as they stand there."""
+"""The worked examples of docs/rules.md, run as written."""
 
 import re
 from datetime import timedelta
@@ -35,11 +35,11 @@ def test_example_of_the_rules_page_gives_its_results(terms, rows, seller):
     play = Play(terms, seller)
     for row in rows:
         what, *expected = (cell.strip() for cell in row.strip("|").split("|"))
-        assert [play.do(what), *play.stands()] == expected, what
+        assert [play.do(what), *play.state()] == expected, what
 
 
 class Play:
-    """One product, its seller, and people who go by a letter."""
+    """One product, its seller, and users named by a letter."""
 
     def __init__(self, terms, seller):
         def given(pattern):
@@ -70,7 +70,7 @@ class Play:
     def letter(self, user_id):
         return next(letter for letter, user in self.people.items() if user.pk == user_id)
 
-    def stands(self):
+    def state(self):
         auction = Auction.objects.select_related("product").get()
         terms = auction.product.terms()
         minimum = ascending.minimum_bid(terms, auction.price)

@@ -35,13 +35,13 @@ def refusal(answer):
 
 @pytest.fixture
 def third(db):
-    """Somebody else again who bids."""
+    """A third bidder."""
     return factories.user("third@example.com")
 
 
 @pytest.fixture
 def product(seller, bidder, rival, third):
-    """Won by `bidder` for 50, who did not pay; then come `rival` with 49.50 and `third` with 20."""
+    """A product won by `bidder` for 50 and not paid; `rival` offered 49.50, `third` 20."""
     product = factories.product(seller, shipping=Decimal(5))
     auction_helpers.bid(product, third, "20")
     auction_helpers.bid(product, rival, max_amount="49.50")

@@ -1,4 +1,4 @@
-"""To whom a product is offered once its winner has not paid."""
+"""Who gets the second chance after a winner did not pay."""
 
 from decimal import Decimal
 
@@ -28,13 +28,13 @@ def url(product):
 
 @pytest.fixture
 def third(db):
-    """Somebody else again who bids."""
+    """A third bidder."""
     return factories.user("third@example.com")
 
 
 @pytest.fixture
 def product(seller, bidder, rival, third):
-    """Won by `bidder` for 50, who did not pay; then come `rival` with 49.50 and `third` with 20."""
+    """A product won by `bidder` for 50 and not paid; `rival` offered 49.50, `third` 20."""
     product = factories.product(seller, shipping=Decimal(5))
     auction_helpers.bid(product, third, "20")
     auction_helpers.bid(product, rival, max_amount="49.50")

@@ -1,4 +1,4 @@
-"""The watch over the whole suite's logs (conftest.py::log_watch) is there, and would fail the suite."""
+"""The search of the suite's logs for secrets (conftest.py::log_watch) runs, and would fail the suite."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from accounts.services import otp, tokens
 from tests import factories
 from tests.secret_log_watch import SecretLogWatch
 
-# What a careless line of code would do. A suite in which it does must fail.
+# A careless log call. A suite that makes it must fail.
 SUITE = """
 import logging
 import pytest
@@ -58,7 +58,7 @@ def run(folder, line):
 
 @pytest.mark.servers
 def test_suite_that_logs_a_secret_fails(tmp_path):
-    """All three at once: starting a suite takes seconds. That one that logs none passes, every run of ours shows."""
+    """All three in one suite, as starting one takes seconds."""
     done = run(tmp_path, "; logger.".join(CARELESS.values()))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Secrets were logged:" in done.stdout
@@ -68,7 +68,7 @@ def test_suite_that_logs_a_secret_fails(tmp_path):
 
 @pytest.fixture
 def other(log_watch):
-    """A watch of this test's own, which knows what the suite's knows; what it finds does not fail the suite."""
+    """A second watch with the same knowledge; its findings do not fail the suite."""
     made = SecretLogWatch()
     made.codes, made.words = log_watch.codes, log_watch.words
     return made
@@ -115,4 +115,4 @@ def test_watch_reads_every_logger_at_debug(log_watch):
     before = log_watch.read
     logging.getLogger("a.library").debug("something")
     logging.getLogger("django.server").error("something")
-    assert log_watch.read == before + 6  # the record, and the line in both forms
+    assert log_watch.read == before + 6  # the record, and the line in both formats

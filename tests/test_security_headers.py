@@ -1,4 +1,4 @@
-"""What every answer tells a browser, and that the pages keep to it."""
+"""Security headers of every answer, and that the pages comply with them."""
 
 import re
 
@@ -16,7 +16,7 @@ NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
 
 
 def policy(answer):
-    """The policy, part by part."""
+    """Return the parts of the policy."""
     parts = (part.split() for part in answer["Content-Security-Policy"].split(";"))
     return {part[0]: part[1:] for part in parts}
 
@@ -134,5 +134,5 @@ def test_content_type_without_type_answers_415(as_user, seller, sent):
     assert not Product.objects.exists()
     answer = as_user(seller).generic("POST", "/api/products/", body, content_type='application/json; a="*"')
     assert answer.status_code == 201
-    # Stripe's body is verified as bytes, whatever it says it is.
+    # Stripe's body is verified as bytes, whatever its content type.
     assert as_user(seller).generic("POST", "/api/stripe/webhook/", "{}", content_type=sent).status_code == 400

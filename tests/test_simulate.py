@@ -1,4 +1,4 @@
-"""`manage.py simulate`: the same seed is the same market, and what breaks a rule is found and can be replayed."""
+"""`manage.py simulate`: a seed repeats a run, and a broken rule is found and can be replayed."""
 
 from io import StringIO
 
@@ -15,7 +15,7 @@ from simulation.scratch_database import scratch_database
 
 @pytest.fixture
 def unblocked(django_db_blocker):
-    """For runs in a database of their own."""
+    """Allow runs in a database of their own."""
     with django_db_blocker.unblock():
         yield
         connection.close()
@@ -28,7 +28,7 @@ def run(*arguments):
 
 
 def problem(auctions=12, seed=5):
-    """What a run in the test's database ends with."""
+    """Return the problem that a run in the test database finds."""
     with pytest.raises(SimulationFailed) as failure:
         simulate(Plan(auctions, seed, check_every=3))
     return failure.value.problem
@@ -53,9 +53,9 @@ def test_simulate_with_a_failure_prints_how_to_replay(unblocked, monkeypatch):
     before = connection.settings_dict["NAME"]
     with pytest.raises(CommandError) as failure:
         run("--auctions=6", "--seed=5", "--check-every=3")
-    told, replay = str(failure.value).splitlines()
-    assert told.startswith("seed 5, step ")
-    assert told.endswith(": IntegrityError: two of them")
+    failed, replay = str(failure.value).splitlines()
+    assert failed.startswith("seed 5, step ")
+    assert failed.endswith(": IntegrityError: two of them")
     assert replay == "replay: python manage.py simulate --auctions 6 --seed 5 --check-every 3"
     assert connection.settings_dict["NAME"] == before
 

@@ -1,4 +1,4 @@
-"""The simulated clock: production's SQL, unchanged, tells the time that it is told."""
+"""The simulated clock: the unchanged SQL of production uses its time."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

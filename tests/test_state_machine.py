@@ -45,14 +45,14 @@ REFUSALS = {
 
 
 def unseen(outcomes):
-    """Return what has not come up yet: acts that were done, what came of them, refusals."""
+    """Return the acts, results and refusals that have not occurred yet."""
     refused = {code for (_, code), times in outcomes.items() if times}
     return {(what, "ok") for what in DONE} - outcomes.keys() | CAME_OF_IT - outcomes.keys() | REFUSALS - refused
 
 
 @pytest.fixture
 def counters(monkeypatch):
-    """Fresh ones."""
+    """Reset the counters of the machine."""
     for name in ("steps", "outcomes"):
         monkeypatch.setattr(MarketMachine, name, Counter())
     return MarketMachine
@@ -65,13 +65,13 @@ def test_market_after_random_steps_equals_the_model(counters):
 @pytest.mark.nightly
 def test_market_after_every_act_and_refusal_equals_the_model(counters):
     done = run(NIGHTLY_STEPS)
-    # The steps are random: go on until everything has come up.
+    # The steps are random: go on until everything has occurred.
     while (missing := unseen(counters.outcomes)) and done < MAX_STEPS:
         done += run(1, first_seed=done)
     assert not missing
 
 
-# What the machine must notice: (what is wrong, where, what stands there, what stands there instead).
+# Changes that the machine must notice: (description, function, old text, new text).
 MUTATIONS = [
     ("a tie goes to the later", ascending._accept, "limit <= leader_max", "limit < leader_max"),
     ("the reserve hides the maximum no more", ascending._accept, "price < terms.reserve_price", "False"),
@@ -106,7 +106,7 @@ MUTATIONS = [
 
 
 def mutate(monkeypatch, function, old, new):
-    """Replace a piece of a function's text, in its module."""
+    """Replace a part of a function's source in its module."""
     source, module = inspect.getsource(function), inspect.getmodule(function)
     assert source.count(old) == 1, f"{function.__name__} has changed: choose another piece of it"
     code = compile(source.replace(old, new), module.__file__, "exec", __future__.annotations.compiler_flag)
@@ -121,7 +121,7 @@ def test_market_with_a_changed_rule_differs_from_the_model(monkeypatch, counters
     if connection.vendor == "postgresql":
         pytest.skip("the same on both databases, and four times as fast on SQLite")
     mutate(monkeypatch, function, old, new)
-    # Its own words, the database's constraints, or a guard further down.
+    # A difference from the model, a constraint of the database, or a later check.
     with pytest.raises((AssertionError, IntegrityError, ValueError)):
         run(MAX_STEPS, shrink=False)
     print(f"{counters.steps.total()} steps")

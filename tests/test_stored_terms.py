@@ -1,4 +1,4 @@
-"""What a product was listed under stays with it, whatever the settings become; a relisting is under its own day's."""
+"""A product keeps the terms of its listing when settings change; a relisting takes the current ones."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ COARSE = ((Decimal(0), Decimal(10)),)
 
 @pytest.fixture
 def new_rules(monkeypatch, settings):
-    """Make every rule another one."""
+    """Change every setting of the rules."""
 
     def change():
         monkeypatch.setattr(ascending, "_USD", COARSE)

@@ -1,4 +1,4 @@
-"""Limits of requests: exact under concurrency, in the one shape, and open when the cache is away."""
+"""Request limits: exact under concurrency, and off while the cache is down."""
 
 import socket
 import sys
@@ -26,7 +26,7 @@ OUTSIDE = {"REMOTE_ADDR": "203.0.113.7"}
 
 @pytest.fixture
 def limits(settings):
-    """Set limits: `limits(reads=2)`. It is 20 seconds into a minute, for as long as the test lasts."""
+    """Set limits, as `limits(reads=2)`. The clock stops 20 seconds into a minute."""
     cache.clear()
     with time_machine.travel("2026-11-23T10:00:20Z", tick=False):
         yield lambda **chosen: settings.__setattr__("THROTTLES", dict.fromkeys(settings.THROTTLES, 0) | chosen)
@@ -34,7 +34,7 @@ def limits(settings):
 
 
 def caches():
-    """Both kinds, the second if there is a Redis."""
+    """Both kinds of cache; Redis only if a server is running."""
     yield pytest.param(lambda: LocMemCache(token_hex(8), {}), id="locmem")
 
     def redis():
@@ -83,12 +83,12 @@ def is_let_in(who):
 
 def test_count_is_one_cache_call_and_its_key_expires(some_cache, limits, monkeypatch):
     limits(reads=5)
-    throttling.count_request("reads", "somebody")
+    throttling.count_request("reads", "user")
     calls = []
     for name in ("add", "get", "set", "touch", "incr"):
         whole = getattr(some_cache, name)
         monkeypatch.setattr(some_cache, name, lambda *a, _f=whole, _n=name: calls.append(_n) or _f(*a))
-    throttling.count_request("reads", "somebody")
+    throttling.count_request("reads", "user")
     assert calls == ["incr"]
 
 
@@ -203,7 +203,7 @@ def test_cache_down_limits_nobody_and_logs_once_a_minute(client, limits, monkeyp
     for _ in range(20):
         assert client.get("/api/categories/", **OUTSIDE).status_code == 200
     assert (gone.asked, caplog.text.count("requests are not limited")) == (1, 1)
-    for _ in range(13):  # each 5 s it is asked again
+    for _ in range(13):  # it is tried again every 5 s
         seconds[0] += throttling.CACHE_RETRY_DELAY
         assert client.get("/api/categories/", **OUTSIDE).status_code == 200
     assert (gone.asked, caplog.text.count("requests are not limited")) == (14, 2)

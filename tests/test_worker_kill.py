@@ -1,4 +1,4 @@
-"""`kill -9` of real processes, a worker between closing and mailing, the web server amid a storm, and what is left."""
+"""`kill -9` of a worker between closing and mailing, and of the web server during many bids."""
 
 import re
 import threading
@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.nightly, pytest.mark.servers]
 
 
 AUCTIONS = 8
-# Of each sale two were outbid; its winner, its seller and the two losers are told. The last has no bid.
-TOLD = {
+# Per sale: two outbid, one winner, one seller, two losers. The last auction has no bid.
+EXPECTED = {
     "auction_lost": 2 * AUCTIONS,
     "auction_sold": AUCTIONS,
     "auction_unsold": 1,
@@ -34,7 +34,7 @@ TOLD = {
 
 @pytest.fixture
 def ended(stack):
-    """Auctions whose time is up, each but the last with three bidders."""
+    """Auctions past their end, each but the last with three bidders."""
     seller = factories.user("seller@example.com")
     bidders = [factories.user(f"bidder{n}@example.com") for n in range(3)]
     products = [factories.product(seller, name=f"Thing {n}", soft_close_window=0) for n in range(AUCTIONS + 1)]
@@ -44,9 +44,9 @@ def ended(stack):
     Auction.objects.update(ends_at=clock.now())
 
 
-def told():
-    """Return how often each kind was told, as far as this test knows the kinds."""
-    kinds = Notification.objects.filter(kind__in=TOLD).values_list("kind", flat=True)
+def count_notifications():
+    """Count the notifications of the kinds in this test."""
+    kinds = Notification.objects.filter(kind__in=EXPECTED).values_list("kind", flat=True)
     return dict(sorted(Counter(kinds).items()))
 
 
@@ -67,7 +67,7 @@ def partly_mailed():
     return closed() and not EventOutbox.objects.exists() and sent()
 
 
-def dealt_with():
+def all_done():
     return closed() and not EventOutbox.objects.exists() and not EmailDelivery.objects.waiting().exists()
 
 
@@ -77,19 +77,19 @@ def test_worker_killed_between_close_and_mail_is_resumed_by_the_next(stack, ende
     servers.wait_until(moment, every=0.005, says="the worker did not get there")
     servers.kill(first)
 
-    assert not dealt_with(), "killed too late to prove anything"
+    assert not all_done(), "killed too late to prove anything"
     sent_before = sent()
-    # A claim of the dead lasts 60 s; the test does not wait.
+    # The lease of the killed worker lasts 60 s; the test does not wait.
     EmailDelivery.objects.waiting().update(due_at=clock.now() - timedelta(seconds=1))
     stack.work()
-    servers.wait_until(dealt_with, every=0.1, says="the next worker did not finish")
+    servers.wait_until(all_done, every=0.1, says="the next worker did not finish")
 
-    assert told() == TOLD
+    assert count_notifications() == EXPECTED
     assert Order.objects.count() == AUCTIONS
     assert EmailDelivery.objects.filter(given_up_at__isnull=False).count() == 0
     mails = mailed(stack)
     assert len(set(mails)) == EmailDelivery.objects.count()
-    # The one mail that was sent and not yet marked may go out twice, with the same Message-ID.
+    # A mail that was sent but not marked may go out twice, with the same Message-ID.
     assert len(mails) - len(set(mails)) <= 1
     assert sent_before <= sent()
     stack.assert_invariants()

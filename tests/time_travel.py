@@ -1,4 +1,4 @@
-"""Time that passes, on both databases: what is stored of a product moves back, the clock goes on."""
+"""Let time pass for a product, on both databases: its stored times move back, the clock does not move."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ TIME_FIELDS = {
 
 
 def advance_time(product, **time):
-    """Let `time` (as timedelta has it) pass for a product, with no worker about."""
+    """Let time (the arguments of timedelta) pass for a product, with no worker running."""
     for model, fields in TIME_FIELDS.items():
         rows = model.objects.filter(product_id=product.pk)
         rows.update(**{field: F(field) - timedelta(**time) for field in fields})
@@ -29,7 +29,7 @@ def advance_time(product, **time):
 
 
 def let_order_expire(product, seller):
-    """Sell a product, unless it is sold, and let its buyer not pay."""
+    """Close a product unless it is closed, and let its order expire unpaid."""
     if Auction.objects.get(pk=product.pk).status == "open":
         closing.close_auction(product_id=product.pk, actor=seller)
     advance_time(product, hours=96)

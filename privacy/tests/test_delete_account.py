@@ -1,4 +1,4 @@
-"""DELETE /api/users/me/: the person is forgotten, the record of what was traded stays true."""
+"""DELETE /api/users/me/: personal data goes, the record of sales stays."""
 
 import json
 from decimal import Decimal
@@ -43,8 +43,8 @@ def erase(me, as_user):
     return lambda body=PROVED: caller.delete(URL, body)
 
 
-def holding(*texts):
-    """Return the tables, of every app, that hold any of the texts."""
+def tables_with(*texts):
+    """Return the tables that contain any of the texts."""
     return {
         model._meta.label
         for model in apps.get_models()
@@ -53,11 +53,11 @@ def holding(*texts):
     }
 
 
-# -- what is left ------------------------------------------------------------------------------------------------------
+# -- personal data -----------------------------------------------------------------------------------------------------
 
 
 def test_erasure_removes_all_personal_data(me, erase, as_user, client, seller):
-    """Every column of every table is searched."""
+    """Search every column of every table."""
     product = factories.product(seller)
     as_user(me).post(HISTORY.format(product.pk), {"amount": "10"}, HTTP_IDEMPOTENCY_KEY="key of mike@example.com")
     auction_helpers.bid(product, factories.user("rival@example.com"), "20")
@@ -73,12 +73,17 @@ def test_erasure_removes_all_personal_data(me, erase, as_user, client, seller):
     write_notifications()
     send_due_emails()
     traces = ("mike", "Mike", "203.0.113.77")
-    assert holding(*traces) >= {"accounts.User", "accounts.Session", "accounts.OneTimeCode", "accounts.FailedAttempts"}
+    assert tables_with(*traces) >= {
+        "accounts.User",
+        "accounts.Session",
+        "accounts.OneTimeCode",
+        "accounts.FailedAttempts",
+    }
     assert Notification.objects.filter(recipient=me).exists()
 
     assert erase().status_code == 204
-    # What a network asked for is counted against it, whoever it was.
-    assert holding(*traces) <= {"accounts.FailedAttempts"}
+    # Requests of a network stay counted.
+    assert tables_with(*traces) <= {"accounts.FailedAttempts"}
     assert list(FailedAttempts.objects.values_list("pk", flat=True)) == ["network:203.0.113.77"]
     for model in (Session, PreviousEmail):
         assert not model.objects.filter(user=me).exists()
@@ -129,7 +134,7 @@ def test_erased_address_can_register_a_new_account(me, erase, as_user, client, s
     again = as_user(User.objects.get(email="mike@example.com"))
     assert again.get("/api/bids/").json()["count"] == 0
     assert again.get("/api/products/?mine=true").json()["count"] == 0
-    # Of this sign-in, perhaps, and of nothing before.
+    # Perhaps of this session, and of nothing before.
     assert {row["kind"] for row in again.get("/api/auth/notifications/").json()["results"]} <= {"new_login"}
     assert again.delete(f"/api/products/{mine.pk}/").status_code == 403
     assert [again.get("/api/users/me/export/").json()[part] for part in ("bids", "products")] == [[], []]
@@ -254,7 +259,7 @@ def test_erasure_cancels_waiting_emails(me, erase, seller, rival):
 
 
 def test_void_that_makes_an_erased_user_lead_leaves_the_auction_usable(me, erase, seller, rival, staff, as_user):
-    """Bids stand in their order, also those of whoever has left. Nobody will pay: that is found out at once."""
+    """An erased bidder's bids count. Nobody will pay, so the order fails at once."""
     product = factories.product(seller)
     third = factories.user("third@example.com")
     auction_helpers.bid(product, third, "10")

@@ -1,4 +1,4 @@
-"""DELETE /api/users/me/: whoever has something under way is told what, and stays."""
+"""DELETE /api/users/me/: refused, with reasons, while something is open."""
 
 from decimal import Decimal
 
@@ -67,7 +67,7 @@ def test_erasure_while_reserve_can_be_waived_is_refused(me, erase, seller):
     closing.close_auction(product_id=product.pk, actor=seller)
     assert_refused(erase(), about("leading", product))
     advance_time(product, hours=48)
-    # The seller may have accepted a moment ago.
+    # The seller may just have accepted.
     assert_refused(erase(), about("leading", product))
     advance_time(product, minutes=1)
     assert erase().status_code == 204

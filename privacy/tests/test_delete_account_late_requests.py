@@ -1,4 +1,4 @@
-"""Whoever was let in before their account was erased does nothing any more; what they had begun goes with it."""
+"""Requests that were authenticated before the erasure of their account do nothing afterwards."""
 
 from decimal import Decimal
 
@@ -61,7 +61,7 @@ def _accept_below_the_reserve(me, _, rival):
     return lambda: closing.accept_below_reserve(product_id=product.pk, actor=me)
 
 
-# Each takes (me, seller, rival), prepares, and returns what is done by somebody who was let in before.
+# Each takes (me, seller, rival), prepares, and returns the call of a request authenticated before.
 ACTS = {
     "buys": _buy,
     "lists": _list,

@@ -1,6 +1,6 @@
-"""Going while something is under way: what had begun is seen, what begins afterwards is refused.
+"""Erasure during other actions: what has begun is seen, what begins afterwards is refused.
 
-Nothing is left to chance: one of the two is stopped within its transaction, until the other waits for it or is done.
+Nothing depends on timing: one side stops within its transaction until the other waits for it or has ended.
 """
 
 from decimal import Decimal
@@ -53,7 +53,7 @@ def reasons(result):
 
 
 def erased_while(monkeypatch, user):
-    """Have the account erased between the look of a bid and its writing."""
+    """Erase the account between the read and the write of a bid."""
     look = store().read_snapshot
 
     def look_and_erase(**asked):
@@ -142,7 +142,7 @@ def test_erasure_during_a_close_won_is_refused(me, seller, reserve):
     product = factories.product(seller, reserve_price=reserve)
     auction_helpers.bid(product, me, "10")
     _, erased = interleave(lambda: closing.close_auction(product_id=product.pk, actor=seller), lambda: erase(me))
-    # Below the reserve nobody waits: it still looks open, or it waits for the seller's word.
+    # Below the reserve: still open, or the seller may still accept.
     assert reasons(erased) == (["leading"] if reserve else ["unpaid_order"])
     assert Order.objects.count() == (0 if reserve else 1)
     assert broken_invariants() == []
@@ -193,13 +193,13 @@ def test_erasure_during_second_chance_accept_is_refused(me, bidder, rival):
     product = on_offer(me, bidder, rival)
     second_chance.offer(product_id=product.pk, actor=me)
     _, erased = interleave(lambda: second_chance.accept(product_id=product.pk, bidder=bidder), lambda: erase(me))
-    # Before the acceptance is written there is the offer.
+    # Until the acceptance is written the offer is open.
     assert reasons(erased) in (["second_chance"], ["unpaid_order"])
     assert broken_invariants() == []
 
 
 def test_second_chance_offered_to_erased_user_lapses(me, seller, rival):
-    """Nobody is hurt by it, so nothing waits for it."""
+    """An open offer to the erased user does not block the erasure."""
     product = on_offer(seller, me, rival)
     _, erased = interleave(lambda: second_chance.offer(product_id=product.pk, actor=seller), lambda: erase(me))
     assert erased is None or reasons(erased) == ["second_chance"]
@@ -208,11 +208,11 @@ def test_second_chance_offered_to_erased_user_lapses(me, seller, rival):
         assert second_chance.lapse_due() == 1
 
 
-# -- notices, and the erasure itself -----------------------------------------------------------------------------------
+# -- notifications, and the erasure itself -----------------------------------------------------------------------------
 
 
 def written_while_erased(monkeypatch, me, seller, rival):
-    """Have a notice to `me` written in a transaction that stops before its end; return what the erasure came to."""
+    """Write a notification to `me` in a transaction that stops before its end; return the result of the erasure."""
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, rival, "20")

@@ -1,4 +1,4 @@
-"""GET /api/users/me/export/: all that is kept about oneself, and nothing of others or that opens anything."""
+"""GET /api/users/me/export/: all data of the user, none of others, and no secrets."""
 
 import hashlib
 import json
@@ -41,8 +41,8 @@ def without(row, *names):
 
 def test_export_of_new_account_holds_profile_and_session(me, exported):
     answer = exported()
-    sign_in = Session.objects.get()
-    profile, sign_ins = answer.pop("profile"), answer.pop("sign_ins")
+    session = Session.objects.get()
+    profile, sessions = answer.pop("profile"), answer.pop("sign_ins")
     assert profile == {
         "id": me.pk,
         "email": "mike@example.com",
@@ -56,9 +56,9 @@ def test_export_of_new_account_holds_profile_and_session(me, exported):
         "has_card": False,
     }
     moments = ("created_at", "last_used_at", "expires_at")
-    assert sign_ins == [
-        {"id": str(sign_in.pk), "user_agent": "tests", "ip": None, "ended_at": None}
-        | {name: isoformat_utc(getattr(sign_in, name)) for name in moments}
+    assert sessions == [
+        {"id": str(session.pk), "user_agent": "tests", "ip": None, "ended_at": None}
+        | {name: isoformat_utc(getattr(session, name)) for name in moments}
     ]
     assert answer.pop("exported_at").endswith("Z")
     assert set(map(str, answer.values())) == {"[]"}
@@ -136,7 +136,7 @@ def test_export_lists_own_bids_and_maximums_only(me, exported, seller, rival):
     about = {"product": product.pk, "name": "A thing", "currency": "USD", "voided_at": None, "void_reason": None}
     assert rows[0] == {**about, "price": "10.00", "amount": "10.00", "max_amount": "20.00", "outcome": "leading"}
     assert all(row["amount"] is row["max_amount"] is None for row in rows[1:])
-    # The price that the rival's proxy came to is public; what it may go to is not.
+    # The price reached by the rival's proxy bid is public; its maximum is not.
     assert "54321" not in json.dumps(answer)
     assert "65432" not in json.dumps(answer)
 
@@ -204,13 +204,13 @@ def test_export_lists_second_chances_notifications_and_keys(me, exported, as_use
     answer = exported()
     (offer,) = answer["second_chances"]
     assert (offer["product"], offer["amount"], offer["status"]) == (product.pk, "20.00", "offered")
-    told = Notification.objects.filter(recipient=me).order_by("pk")
-    assert [row["kind"] for row in answer["notifications"]] == [notice.kind for notice in told]
+    notifications = Notification.objects.filter(recipient=me).order_by("pk")
+    assert [row["kind"] for row in answer["notifications"]] == [notification.kind for notification in notifications]
     assert {row["kind"] for row in answer["notifications"]} >= {"outbid", "auction_lost", "second_chance_offer"}
     assert answer["notifications"][0].keys() == {
         *("id", "kind", "title", "message", "product", "in_app", "mailed", "created_at", "read_at")
     }
-    assert {row["notification"] for row in answer["mails"]} == {notice.pk for notice in told}
+    assert {row["notification"] for row in answer["mails"]} == {notification.pk for notification in notifications}
     assert [row["key"] for row in answer["idempotency_keys"]] == ["mine"]
 
 
