@@ -120,7 +120,9 @@ def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, clo
     assert MARKUP not in text
     made = SecondChanceOffer.objects.get()
     assert (made.product, made.bidder, made.amount, made.status) == (unpaid, bidder, Decimal(5), "offered")
-    assert "offered now." in messages(act(clerk, Auction, "offer_second_chance", [unpaid]))
+    assert f"Product {unpaid.pk}: There is no bidder to offer this product to." in messages(
+        act(clerk, Auction, "offer_second_chance", [unpaid])
+    )
 
 
 @pytest.mark.parametrize("action", AUCTION_ACTIONS)
