@@ -1,12 +1,15 @@
-"""A marketplace in process: people list, bid, close, pay or don't, on a simulated clock, against the real services.
+"""A simulated marketplace: random users list, bid, close and pay against the real services, on a simulated clock.
 
-stage     the clock, the dice, what happens next, and what counts as a failure
-people    who there is, and how each kind of bidder decides
-wares     what sellers list
-lots      one auction from its listing to its result: visits, bids, what sellers and staff do meanwhile
-sales     what becomes of a result: payment, expiry, second chance, relisting
-till      Stripe, without the network
-market    a whole run, with the invariants checked as it goes
-report    what a run came to, and its digest
-scratch   the database that is thrown away
+runner            a whole run, which checks the invariants as it goes
+scheduler         the clock, the random choices, the queue of actions, and what counts as a failure
+users             the users, and how each kind of bidder decides
+products          what sellers list
+listings          what sellers and staff do about an open auction
+bidders           visits, bids, buy-now and watching
+sales             what follows a close: acceptance below the reserve, second chances, relistings
+orders            payments, reminders and expiry
+fake_stripe       Stripe without the network
+report            the figures of a run, and its digest
+scratch_database  the database of a run
+simulated_clock   the clock, also used by tests
 """

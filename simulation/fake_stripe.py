@@ -1,4 +1,4 @@
-"""Stripe without the network: what our gateway asks is answered from memory, as the real one would."""
+"""Stripe without the network: answers the gateway from memory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from payments.stripe_gateway import Intent
 
 
-class Till:
-    """All PaymentIntents. Money comes in by `pay`; our side hears of it by `tell`, or by asking again."""
+class FakeStripe:
+    """All PaymentIntents. `pay` pays one; `deliver_event` sends the webhook, without which the gateway must ask."""
 
     def __init__(self) -> None:
         self._intents: dict[str, Intent] = {}
@@ -27,42 +27,38 @@ class Till:
         self._events = 0
 
     @contextmanager
-    def in_place_of_stripe(self) -> Iterator[None]:
-        """Have the gateway call this till; nothing else of the payments is replaced."""
+    def patch_gateway(self) -> Iterator[None]:
+        """Replace three functions of the gateway; everything else of payments is real."""
         with mock.patch.multiple(
             stripe_gateway, create_intent=self._create, retrieve_intent=self._retrieve, cancel_intent=self._cancel
         ):
             yield
 
     def pay(self, intent_id: str) -> bool:
-        """Let the buyer pay; False if the intent was canceled before."""
+        """Pay an intent; return False if it was canceled."""
         intent = self._intents[intent_id]
         if intent.status == "canceled":
             return False
         self._intents[intent_id] = replace(intent, status="succeeded", received_minor=intent.amount_minor)
         return True
 
-    def debit(self, intent_id: str) -> None:
-        """Let the buyer pay from a bank account, which takes days."""
+    def start_debit(self, intent_id: str) -> None:
+        """Start a bank debit, which takes days."""
         self._intents[intent_id] = replace(self._intents[intent_id], status="processing")
 
-    def bounce(self, intent_id: str) -> None:
-        """Let the buyer's bank not pay after all."""
+    def fail_debit(self, intent_id: str) -> None:
+        """Let a bank debit fail."""
         self._intents[intent_id] = replace(
             self._intents[intent_id], status="requires_payment_method", last_error_code="insufficient_funds"
         )
 
-    def is_under_way(self, intent_id: str | None) -> bool:
-        """Whether a bank is about to pay, or not."""
-        return intent_id is not None and self._intents[intent_id].status == "processing"
-
     def decline(self, intent_id: str) -> None:
-        """Let the bank refuse the buyer's card."""
+        """Decline the card."""
         intent = self._intents[intent_id]
         self._intents[intent_id] = replace(intent, last_error_code="insufficient_funds")
 
-    def tell(self, intent_id: str, change: str) -> StripeEvent:
-        """Deliver an event, verified and kept as webhooks.receive does, and have it acted on; return it."""
+    def deliver_event(self, intent_id: str, change: str) -> StripeEvent:
+        """Store an event as webhooks.receive does, process it, and return it."""
         self._events += 1
         intent = self._intents[intent_id]
         subject = {
@@ -74,11 +70,11 @@ class Till:
         }
         payload = {"livemode": intent.livemode, "data": {"object": subject}}
         event = StripeEvent.objects.create(id=f"evt_{self._events}", type=f"payment_intent.{change}", payload=payload)
-        return self.again(event)
+        return self.redeliver(event)
 
     @staticmethod
-    def again(event: StripeEvent) -> StripeEvent:
-        """Deliver an event (again)."""
+    def redeliver(event: StripeEvent) -> StripeEvent:
+        """Process an event, or process it again."""
         webhooks.process(event_id=event.pk)
         event.refresh_from_db()
         return event
@@ -94,7 +90,7 @@ class Till:
         destination: str = "",
         fee: Decimal = Decimal(0),
     ) -> Intent:
-        del customer_id, destination, fee  # nobody here has saved a card, or an account
+        del customer_id, destination, fee  # no saved cards and no Connect accounts here
         if idempotency_key not in self._by_key:
             intent_id = f"pi_{len(self._intents) + 1}"
             self._by_key[idempotency_key] = intent_id

@@ -1,4 +1,4 @@
-"""How buyers pay, or don't: through the checkout and webhooks of production, at the simulation's till."""
+"""How buyers pay, or do not: through the real checkout and webhooks, with FakeStripe."""
 
 from __future__ import annotations
 
@@ -8,137 +8,137 @@ from typing import TYPE_CHECKING
 from payments.errors import NotTheWinner, OrderNotPayable, OrderPaid
 from payments.models import Order, Payment
 from payments.services import checkout, expiry
-from simulation.scheduler import DAY, HOUR, MICROSECOND, SECOND, SWEPT_WITHIN
-from simulation.users import CARELESS, HONEST
+from simulation.scheduler import DAY, HOUR, JOB_DELAY, MICROSECOND, SECOND
+from simulation.users import RELIABLE, UNRELIABLE
 
 if TYPE_CHECKING:
     from simulation.bidders import Lot
-    from simulation.scheduler import Stage
-    from simulation.users import Person
+    from simulation.scheduler import Scheduler
+    from simulation.users import SimulatedUser
 
 
-def follow_order(stage: Stage, lot: Lot) -> None:
-    """Have the buyer of a product that was just sold pay its order, or not, and the worker remind and expire."""
+def schedule_payment(sim: Scheduler, lot: Lot) -> None:
+    """Schedule the payment of a new order, or none, and the jobs that send reminders and expire it."""
     order = Order.objects.filter(product_id=lot.pk).latest("pk")
-    # Another product's sweep may have closed this one just before.
-    stage.hold(stage.now - order.created_at <= SWEPT_WITHIN, f"{lot}: sold without an order")
-    buyer = stage.people[order.buyer_id]
-    how = stage.choose(HONEST if buyer.honest else CARELESS)
+    # The job scheduled for another product may have closed this one just before.
+    sim.check(sim.now - order.created_at <= JOB_DELAY, f"{lot}: sold without an order")
+    buyer = sim.users[order.buyer_id]
+    how = sim.choose(RELIABLE if buyer.is_reliable else UNRELIABLE)
     if how in {"soon", "declined first"}:
-        stage.within(10 * SECOND, 60 * HOUR, _pay, stage, lot, order, how == "declined first")
+        sim.within(10 * SECOND, 60 * HOUR, _pay, sim, lot, order, how == "declined first")
     elif how == "in the last hour":
-        stage.at(order.due_at - stage.between(MICROSECOND, HOUR), _pay, stage, lot, order, False)
+        sim.at(order.due_at - sim.between(MICROSECOND, HOUR), _pay, sim, lot, order, False)
     elif how == "after it is due":
-        stage.at(order.due_at, _pay, stage, lot, order, False)
+        sim.at(order.due_at, _pay, sim, lot, order, False)
     elif how == "by bank debit":
-        stage.within(HOUR, 90 * HOUR, _debit, stage, lot, order)
+        sim.within(HOUR, 90 * HOUR, _pay_by_debit, sim, lot, order)
     elif how != "never":
-        stage.within(HOUR, 90 * HOUR, _open, stage, lot, order, how == "too late")
+        sim.within(HOUR, 90 * HOUR, _open_checkout, sim, lot, order, how == "too late")
     for after in expiry.REMINDER_DELAYS:
-        stage.at(order.created_at + after + stage.between(timedelta(0), SECOND), _remind, stage, order)
-    stage.at(order.due_at + stage.between(MICROSECOND, SWEPT_WITHIN), _expire, stage, lot, order)
+        sim.at(order.created_at + after + sim.between(timedelta(0), SECOND), _run_reminders, sim, order)
+    sim.at(order.due_at + sim.between(MICROSECOND, JOB_DELAY), _run_expiry, sim, lot, order)
 
 
-def _intent(lot: Lot, buyer: Person, key: str | None = None) -> str:
-    """Open the checkout; return the intent's id."""
+def _intent(lot: Lot, buyer: SimulatedUser, key: str | None = None) -> str:
+    """Open the checkout; return the ID of the intent."""
     opened = checkout.create_payment_intent(product_id=lot.pk, user_id=buyer.pk, idempotency_key=key)
     return opened.payment_intent_id
 
 
-def _pay(stage: Stage, lot: Lot, order: Order, declined_first: bool) -> None:  # noqa: FBT001 (an act's arguments are plain)
-    buyer = stage.people[order.buyer_id]
-    if stage.chance(0.1):
-        with stage.refused(NotTheWinner):
+def _pay(sim: Scheduler, lot: Lot, order: Order, declined_first: bool) -> None:  # noqa: FBT001 (actions take positional arguments)
+    buyer = sim.users[order.buyer_id]
+    if sim.chance(0.1):
+        with sim.expect_refusal(NotTheWinner):
             _intent(lot, lot.seller)
     intent_id = _intent(lot, buyer)
-    if stage.chance(0.1):
-        stage.hold(_intent(lot, buyer) == intent_id, f"{order}: two intents")
+    if sim.chance(0.1):
+        sim.check(_intent(lot, buyer) == intent_id, f"{order}: two intents")
     if declined_first:
-        stage.till.decline(intent_id)
-        stage.till.tell(intent_id, "payment_failed")
-        stage.counts["declined"] += 1
-    stage.hold(stage.till.pay(intent_id), f"{order}: its live intent was canceled")
-    if stage.chance(0.8):
-        event = stage.till.tell(intent_id, "succeeded")
-        stage.hold(event.flag == "", f"{order}: paid in time, and flagged {event.flag}")
-        if stage.chance(0.2):
-            stage.till.again(event)
-            stage.till.tell(intent_id, "succeeded")
-    with stage.refused(OrderPaid):  # also where the event was lost: the checkout looks
+        sim.fake_stripe.decline(intent_id)
+        sim.fake_stripe.deliver_event(intent_id, "payment_failed")
+        sim.counts["declined"] += 1
+    sim.check(sim.fake_stripe.pay(intent_id), f"{order}: its live intent was canceled")
+    if sim.chance(0.8):
+        event = sim.fake_stripe.deliver_event(intent_id, "succeeded")
+        sim.check(event.flag == "", f"{order}: paid in time, and flagged {event.flag}")
+        if sim.chance(0.2):
+            sim.fake_stripe.redeliver(event)
+            sim.fake_stripe.deliver_event(intent_id, "succeeded")
+    with sim.expect_refusal(OrderPaid):  # also if the event was lost: the checkout asks Stripe
         _intent(lot, buyer)
     order.refresh_from_db()
-    stage.hold(order.status == Order.Status.PAID and order.paid_at == stage.now, f"{order} is {order.status}, and paid")
-    stage.counts["paid"] += 1
+    sim.check(order.status == Order.Status.PAID and order.paid_at == sim.now, f"{order} is {order.status}, and paid")
+    sim.counts["paid"] += 1
 
 
-def _open(stage: Stage, lot: Lot, order: Order, pay_too_late: bool) -> None:  # noqa: FBT001
-    """Open the checkout and leave it; perhaps to pay when the order has expired."""
-    intent_id = _intent(lot, stage.people[order.buyer_id], f"simulated-order-{order.pk}")
+def _open_checkout(sim: Scheduler, lot: Lot, order: Order, pay_too_late: bool) -> None:  # noqa: FBT001
+    """Open the checkout without paying; perhaps pay after the order has expired."""
+    intent_id = _intent(lot, sim.users[order.buyer_id], f"simulated-order-{order.pk}")
     if pay_too_late:
-        stage.at(order.due_at + stage.between(SWEPT_WITHIN, 3 * HOUR), _pay_too_late, stage, lot, order, intent_id)
+        sim.at(order.due_at + sim.between(JOB_DELAY, 3 * HOUR), _pay_too_late, sim, lot, order, intent_id)
 
 
-def _debit(stage: Stage, lot: Lot, order: Order) -> None:
-    """Pay from a bank account: the money comes within weeks, or not, and mostly one hears of it."""
-    intent_id = _intent(lot, stage.people[order.buyer_id])
-    stage.till.debit(intent_id)
-    stage.till.tell(intent_id, "processing")
-    stage.within(HOUR, 20 * DAY, _settle, stage, order, intent_id)
+def _pay_by_debit(sim: Scheduler, lot: Lot, order: Order) -> None:
+    """Pay by bank debit, which succeeds or fails within weeks."""
+    intent_id = _intent(lot, sim.users[order.buyer_id])
+    sim.fake_stripe.start_debit(intent_id)
+    sim.fake_stripe.deliver_event(intent_id, "processing")
+    sim.within(HOUR, 20 * DAY, _finish_debit, sim, order, intent_id)
 
 
-def _settle(stage: Stage, order: Order, intent_id: str) -> None:
-    """Let the bank pay or not: what the order cannot take any more is surplus."""
+def _finish_debit(sim: Scheduler, order: Order, intent_id: str) -> None:
+    """Let the debit succeed or fail; money for an expired order is surplus."""
     order.refresh_from_db()
-    stage.hold(order.status != Order.Status.PAID, f"{order} is paid before its money came")
-    if stage.chance(0.3):
-        stage.till.bounce(intent_id)
-        stage.till.tell(intent_id, "payment_failed")
+    sim.check(order.status != Order.Status.PAID, f"{order} is paid before the debit succeeded")
+    if sim.chance(0.3):
+        sim.fake_stripe.fail_debit(intent_id)
+        sim.fake_stripe.deliver_event(intent_id, "payment_failed")
         return
-    stage.till.pay(intent_id)
-    if order.status == Order.Status.AWAITING_PAYMENT and stage.chance(0.3):
-        return  # its event is lost: the sweep looks
-    stage.till.tell(intent_id, "succeeded")
+    sim.fake_stripe.pay(intent_id)
+    if order.status == Order.Status.AWAITING_PAYMENT and sim.chance(0.3):
+        return  # the event is lost: the job asks Stripe
+    sim.fake_stripe.deliver_event(intent_id, "succeeded")
     came, late = Payment.objects.get(stripe_intent_id=intent_id).status, order.status == Order.Status.EXPIRED
     due = Payment.Status.SURPLUS if late else Payment.Status.SUCCEEDED
-    stage.hold(came == due, f"the money of {order}, then {order.status}, is {came}")
-    stage.counts["money too late"] += late
+    sim.check(came == due, f"the payment of {order}, {order.status} at the time, is {came}")
+    sim.counts["money too late"] += late
 
 
-def _pay_too_late(stage: Stage, lot: Lot, order: Order, intent_id: str) -> None:
-    """Pay what has expired: where Stripe still takes it, the money is kept as surplus and flagged."""
-    with stage.refused(OrderNotPayable):
-        _intent(lot, stage.people[order.buyer_id])
-    if stage.till.pay(intent_id):
-        event = stage.till.tell(intent_id, "succeeded")
+def _pay_too_late(sim: Scheduler, lot: Lot, order: Order, intent_id: str) -> None:
+    """Pay an expired order: if Stripe accepts it, the money is surplus and flagged."""
+    with sim.expect_refusal(OrderNotPayable):
+        _intent(lot, sim.users[order.buyer_id])
+    if sim.fake_stripe.pay(intent_id):
+        event = sim.fake_stripe.deliver_event(intent_id, "succeeded")
         payment = Payment.objects.get(stripe_intent_id=intent_id)
-        stage.hold(event.flag and payment.status == Payment.Status.SURPLUS, f"{payment} of {order}: {payment.status}")
-        stage.counts["money too late"] += 1
+        sim.check(event.flag and payment.status == Payment.Status.SURPLUS, f"{payment} of {order}: {payment.status}")
+        sim.counts["money too late"] += 1
 
 
-def _remind(stage: Stage, order: Order) -> None:
-    stage.counts["reminders"] += expiry.remind_due()
+def _run_reminders(sim: Scheduler, order: Order) -> None:
+    sim.counts["reminders"] += expiry.remind_due()
     order.refresh_from_db()
-    whole = sum(stage.now >= order.created_at + after for after in expiry.REMINDER_DELAYS)
+    whole = sum(sim.now >= order.created_at + after for after in expiry.REMINDER_DELAYS)
     waits = order.status == Order.Status.AWAITING_PAYMENT
-    stage.hold(not waits or order.reminders_sent == whole, f"{order}: reminded {order.reminders_sent} times of {whole}")
+    sim.check(not waits or order.reminders_sent == whole, f"{order}: reminded {order.reminders_sent} times of {whole}")
 
 
-def _expire(stage: Stage, lot: Lot, order: Order) -> None:
-    """Sweep, a little after the order is due, and again while a bank is about to pay it."""
+def _run_expiry(sim: Scheduler, lot: Lot, order: Order) -> None:
+    """Run the job that expires orders; schedule it again while a debit is processing."""
     expiry.expire_due()
     order.refresh_from_db()
     if order.status == Order.Status.AWAITING_PAYMENT:
-        # One whose bank has just paid or not is asked about within the hour.
-        asked = order.payments.live().filter(cancel_tried_at__gt=stage.now - HOUR).first()
-        waits = asked is not None and stage.now < order.due_at + expiry.PROCESSING_GRACE
-        stage.hold(waits, f"{order} awaits payment past its time")
-        stage.at(stage.now + HOUR, _expire, stage, lot, order)
+        # A debit that has just ended is asked about within the hour.
+        asked = order.payments.live().filter(cancel_tried_at__gt=sim.now - HOUR).first()
+        waits = asked is not None and sim.now < order.due_at + expiry.PROCESSING_GRACE
+        sim.check(waits, f"{order} awaits payment after it was due")
+        sim.at(sim.now + HOUR, _run_expiry, sim, lot, order)
     if order.status == Order.Status.EXPIRED:
-        stage.counts["expired"] += 1
-        stage.tell("fell_through", lot)
-        if stage.chance(0.5):
-            stage.within(SECOND, HOUR, _cancel_leftovers)
+        sim.counts["expired"] += 1
+        sim.publish("defaulted", lot)
+        if sim.chance(0.5):
+            sim.within(SECOND, HOUR, _cancel_stale_intents)
 
 
-def _cancel_leftovers() -> None:
+def _cancel_stale_intents() -> None:
     expiry.cancel_stale_intents()

@@ -1,4 +1,4 @@
-"""A whole run: people are made, auctions are listed over the weeks, everybody acts, the invariants are checked."""
+"""A whole run: create users, list auctions over weeks, run all actions, check the invariants."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from auctions.models import Category
 from auctions.services import categories
 from notifications.services import outbox
 from simulation import listings, orders, sales
-from simulation.fake_stripe import Till
+from simulation.fake_stripe import FakeStripe
 from simulation.report import Report, report
-from simulation.scheduler import RuleBroken, Stage
+from simulation.scheduler import RuleViolated, Scheduler
 from simulation.simulated_clock import SimulatedClock
-from simulation.users import People
+from simulation.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Never the real time: a run is the same on any day.
+# Not the real time: a run is the same on any day.
 START: Final = datetime(2030, 3, 1, 12, tzinfo=UTC)
-# Between two listings, on the average.
-_PACE: Final = timedelta(minutes=40)
-_NOTICES_EVERY: Final = timedelta(hours=4)
-_SHOWN: Final = 10  # violations of a check
+# Between two listings.
+_MEAN_INTERVAL: Final = timedelta(minutes=40)
+_NOTIFICATION_INTERVAL: Final = timedelta(hours=4)
+_MAX_SHOWN: Final = 10  # violations of an invariant
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to simulate; the same plan is the same run."""
+    """What to simulate; the same plan gives the same run."""
 
     auctions: int
     seed: int
@@ -44,59 +44,62 @@ class Plan:
 
 
 def simulate(plan: Plan, *, progress: Callable[[str], None] = lambda _: None) -> Report:
-    """Run a market on the default connection's database, which must be a scratch one and empty.
+    """Run a simulation in the default connection's database, which must be empty and a scratch one.
 
-    `progress` is told of every check. Raises SimulationFailed at the first step that breaks a rule or an invariant.
+    `progress` is called after each check. Raises SimulationFailed at the first step that violates a rule or invariant.
     """
-    rng = Random(plan.seed)  # noqa: S311 (the same market every time)  # nosec B311
-    with SimulatedClock(START) as clock, _quiet():
-        people = People(auctions=plan.auctions, rng=rng, since=START)
-        stage = Stage(clock=clock, rng=rng, people=people, till=Till())
-        stage.hear(
-            listed=listings.begin, closed=sales.follow_result, sold=orders.follow_order, fell_through=sales.fell_through
+    rng = Random(plan.seed)  # noqa: S311 (repeatable, not secret)  # nosec B311
+    with SimulatedClock(START) as clock, _mute_warnings():
+        users = Users(auctions=plan.auctions, rng=rng, since=START)
+        sim = Scheduler(clock=clock, rng=rng, users=users, fake_stripe=FakeStripe())
+        sim.subscribe(
+            listed=listings.schedule_auction,
+            closed=sales.react_to_result,
+            sold=orders.schedule_payment,
+            defaulted=sales.react_to_default,
         )
-        _plan_listings(stage, plan, progress)
-        with stage.till.in_place_of_stripe():
-            stage.run()
-            stage.at(stage.now, _write_notices, stage, False)
-            stage.at(stage.now, _check, stage, progress)
-            stage.run()
-        return report(acts=stage.counts, steps=stage.step)
+        _schedule_listings(sim, plan, progress)
+        with sim.fake_stripe.patch_gateway():
+            sim.run()
+            sim.at(sim.now, _write_notifications, sim, False)
+            sim.at(sim.now, _check, sim, progress)
+            sim.run()
+        return report(counts=sim.counts, steps=sim.step)
 
 
-def _plan_listings(stage: Stage, plan: Plan, progress: Callable[[str], None]) -> None:
+def _schedule_listings(sim: Scheduler, plan: Plan, progress: Callable[[str], None]) -> None:
     category = categories.save_category(category=Category(), name="Things")
     moment = START
     for number in range(1, plan.auctions + 1):
-        moment += stage.between(timedelta(0), _PACE * 2)
-        stage.at(moment, listings.list_product, stage, category.pk)
+        moment += sim.between(timedelta(0), _MEAN_INTERVAL * 2)
+        sim.at(moment, listings.list_product, sim, category.pk)
         if number % plan.check_every == 0:
-            stage.at(moment, _check, stage, progress)
-    stage.at(START, _write_notices, stage, True)
+            sim.at(moment, _check, sim, progress)
+    sim.at(START, _write_notifications, sim, True)
 
 
-def _write_notices(stage: Stage, again: bool) -> None:  # noqa: FBT001 (an act's arguments are plain)
-    """Sweep; and again while there is anything to come."""
+def _write_notifications(sim: Scheduler, repeat: bool) -> None:  # noqa: FBT001 (actions take positional arguments)
+    """Run the job that writes notifications, and schedule it again while any action is left."""
     outbox.write_notifications()
-    if again and stage.busy:
-        stage.at(stage.now + _NOTICES_EVERY, _write_notices, stage, again)
+    if repeat and sim.has_actions:
+        sim.at(sim.now + _NOTIFICATION_INTERVAL, _write_notifications, sim, repeat)
 
 
-def _check(stage: Stage, progress: Callable[[str], None]) -> None:
-    """Hold everything against every invariant, as the command that operators run does."""
+def _check(sim: Scheduler, progress: Callable[[str], None]) -> None:
+    """Check all invariants with the command that operators run."""
     out = StringIO()
     try:
         call_command("check_invariants", "--json", stdout=out)
     except CommandError:
         found = json.loads(out.getvalue())["checks"]
-        lines = [f"{row['name']}: {line}" for row in found for line in row["findings"][:_SHOWN]]
-        raise RuleBroken("invariants are broken:\n  " + "\n  ".join(lines)) from None
-    progress(f"{stage.now:%Y-%m-%d %H:%M}  step {stage.step}, {stage.counts['listed']} listed: all invariants hold")
+        lines = [f"{row['name']}: {line}" for row in found for line in row["findings"][:_MAX_SHOWN]]
+        raise RuleViolated("invariants are violated:\n  " + "\n  ".join(lines)) from None
+    progress(f"{sim.now:%Y-%m-%d %H:%M}  step {sim.step}, {sim.counts['listed']} listed: all invariants hold")
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Let warnings of the services go unsaid: money that comes too late is no news here. Errors end the run anyway."""
+def _mute_warnings() -> Iterator[None]:
+    """Mute warnings of the services, which late payments cause. Errors end the run anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""What a simulation plays on: one clock, one source of chance, one list of what happens next."""
+"""The scheduler of a simulation: its clock, its random choices, its queue of actions."""
 
 from __future__ import annotations
 
@@ -16,137 +16,137 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from simulation.fake_stripe import Till
+    from simulation.fake_stripe import FakeStripe
     from simulation.simulated_clock import SimulatedClock
-    from simulation.users import People
+    from simulation.users import Users
 
 _T = TypeVar("_T")
 
 
-class RuleBroken(AssertionError):
-    """Something that docs/rules.md does not allow."""
+class RuleViolated(AssertionError):
+    """Something happened that docs/rules.md does not allow."""
 
 
 class SimulationFailed(Exception):
-    """A run that ended at a step that must not happen; says where and why."""
+    """A run that failed, with the step and the reason."""
 
-    def __init__(self, *, step: int, at: datetime, act: str, problem: str) -> None:
-        """`act` is what was being done."""
-        self.step, self.at, self.act, self.problem = step, at, act, problem
-        super().__init__(f"step {step}, {at:%Y-%m-%d %H:%M:%S.%f}, {act}: {problem}")
+    def __init__(self, *, step: int, at: datetime, action: str, problem: str) -> None:
+        """Take the failed step, its time, its action with arguments, and the problem."""
+        self.step, self.at, self.action, self.problem = step, at, action, problem
+        super().__init__(f"step {step}, {at:%Y-%m-%d %H:%M:%S.%f}, {action}: {problem}")
 
 
-class _Alarm(logging.Handler):
-    """Keeps what is logged as an error: sweeps log a failure and go on."""
+class _ErrorLog(logging.Handler):
+    """Collects logged errors, since jobs log a failure and go on."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.rung: list[str] = []
+        self.errors: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         cause = f" ({record.exc_info[1]!r})" if record.exc_info else ""
-        self.rung.append(record.getMessage() + cause)
+        self.errors.append(record.getMessage() + cause)
 
 
-class Stage:
-    """Runs acts in the order of their time. The same seed runs the same acts: chance comes from `rng` alone."""
+class Scheduler:
+    """Runs actions in the order of their time. All randomness comes from `rng`, so a seed repeats a run."""
 
-    def __init__(self, *, clock: SimulatedClock, rng: Random, people: People, till: Till) -> None:
-        """`people` are in the database already."""
-        self.clock, self.rng, self.people, self.till = clock, rng, people, till
+    def __init__(self, *, clock: SimulatedClock, rng: Random, users: Users, fake_stripe: FakeStripe) -> None:
+        """Take the parts of a run; the users are in the database already."""
+        self.clock, self.rng, self.users, self.fake_stripe = clock, rng, users, fake_stripe
         self.counts: Counter[str] = Counter()
         self.step = 0
-        self._agenda: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._planned = 0
-        self._hearers: dict[str, Callable[..., None]] = {}
-        self._alarm = _Alarm()
+        self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._queued = 0
+        self._subscribers: dict[str, Callable[..., None]] = {}
+        self._error_log = _ErrorLog()
 
     @property
     def now(self) -> datetime:
-        """What every clock says."""
+        """The simulated time."""
         return self.clock.now
 
     @property
-    def busy(self) -> bool:
-        """Whether there is anything left to do."""
-        return bool(self._agenda)
+    def has_actions(self) -> bool:
+        """Whether any action is left."""
+        return bool(self._queue)
 
-    def at(self, moment: datetime, act: Callable[..., None], *arguments: Any) -> None:
-        """Have `act` done at a moment; at once if that is past."""
-        self._planned += 1
-        heappush(self._agenda, (max(moment, self.now), self._planned, act, arguments))
+    def at(self, moment: datetime, action: Callable[..., None], *arguments: Any) -> None:
+        """Schedule an action; at once if the time has passed."""
+        self._queued += 1
+        heappush(self._queue, (max(moment, self.now), self._queued, action, arguments))
 
-    def hear(self, **hearers: Callable[..., None]) -> None:
-        """Have what is told by `tell` done by these, named by the news."""
-        self._hearers |= hearers
+    def subscribe(self, **subscribers: Callable[..., None]) -> None:
+        """Register the function to call for each event."""
+        self._subscribers |= subscribers
 
-    def tell(self, news: str, *about: Any) -> None:
-        """Say what has happened, to whoever goes on from there: acts of the auction know nothing of those after it."""
-        self._hearers[news](self, *about)
+    def publish(self, event: str, *arguments: Any) -> None:
+        """Call the subscriber of an event: the modules before a sale import none of those after it."""
+        self._subscribers[event](self, *arguments)
 
-    def within(self, least: timedelta, most: timedelta, act: Callable[..., None], *arguments: Any) -> None:
-        """Have it done at some moment between `least` and `most` from now."""
-        self.at(self.now + self.between(least, most), act, *arguments)
+    def within(self, low: timedelta, high: timedelta, action: Callable[..., None], *arguments: Any) -> None:
+        """Schedule an action at a random time between `low` and `high` from now."""
+        self.at(self.now + self.between(low, high), action, *arguments)
 
-    def between(self, least: timedelta, most: timedelta) -> timedelta:
-        """Return a length of time by chance."""
-        return least + timedelta(microseconds=self.rng.randrange(max(1, (most - least) // timedelta(microseconds=1))))
+    def between(self, low: timedelta, high: timedelta) -> timedelta:
+        """Return a random duration."""
+        return low + timedelta(microseconds=self.rng.randrange(max(1, (high - low) // timedelta(microseconds=1))))
 
     def chance(self, probability: float) -> bool:
-        """Throw the dice."""
+        """Return True with this probability."""
         return self.rng.random() < probability
 
     def choose(self, weights: Mapping[_T, int]) -> _T:
-        """Return one of the keys, by their weights."""
+        """Return a random key, by the weights."""
         return self.rng.choices(list(weights), list(weights.values()))[0]
 
     def run(self) -> None:
-        """Do everything on the list and what it leads to. Raises SimulationFailed at the first thing that is wrong."""
-        logging.getLogger().addHandler(self._alarm)
+        """Run all actions and what they schedule. Raises SimulationFailed at the first failure."""
+        logging.getLogger().addHandler(self._error_log)
         try:
-            while self._agenda:
-                moment, _, act, arguments = heappop(self._agenda)
+            while self._queue:
+                moment, _, action, arguments = heappop(self._queue)
                 self.step += 1
                 self.clock.move_to(moment)
-                self._do(act, arguments)
+                self._run_action(action, arguments)
         finally:
-            logging.getLogger().removeHandler(self._alarm)
+            logging.getLogger().removeHandler(self._error_log)
 
-    def _do(self, act: Callable[..., None], arguments: Sequence[Any]) -> None:
+    def _run_action(self, action: Callable[..., None], arguments: Sequence[Any]) -> None:
         failure: Exception | None = None
         try:
-            act(*arguments)
-        except Exception as error:  # noqa: BLE001 (whatever it is, it ends the run)
+            action(*arguments)
+        except Exception as error:  # noqa: BLE001 (any error ends the run)
             failure = error
-        if failure or self._alarm.rung:
+        if failure or self._error_log.errors:
             said = ", ".join(str(told) for told in arguments if told is not self and not callable(told))
-            problem = "; ".join((*self._alarm.rung, *([_in_words(failure)] if failure else ())))
+            problem = "; ".join((*self._error_log.errors, *([_describe(failure)] if failure else ())))
             raise SimulationFailed(
-                step=self.step, at=self.now, act=f"{act.__name__}({said})", problem=problem
+                step=self.step, at=self.now, action=f"{action.__name__}({said})", problem=problem
             ) from failure
 
     @contextmanager
-    def refused(self, *refusals: type[DomainError]) -> Iterator[None]:
-        """Expect what is done inside to be refused with one of these; anything else breaks a rule."""
+    def expect_refusal(self, *refusals: type[DomainError]) -> Iterator[None]:
+        """Expect the block to be refused with one of these errors."""
         try:
             yield
         except refusals:
-            self.counts["refused as it should be"] += 1
+            self.counts["expected refusals"] += 1
         else:
-            raise RuleBroken(f"not refused with {' or '.join(refusal.code for refusal in refusals)}")
+            raise RuleViolated(f"not refused with {' or '.join(refusal.code for refusal in refusals)}")
 
     @staticmethod
-    def hold(that: object, otherwise: str) -> None:
-        """Break off unless `that` is so."""
-        if not that:
-            raise RuleBroken(otherwise)
+    def check(condition: object, message: str) -> None:
+        """Raise RuleViolated with the message unless the condition holds."""
+        if not condition:
+            raise RuleViolated(message)
 
 
-def _in_words(failure: Exception) -> str:
-    if isinstance(failure, RuleBroken):
+def _describe(failure: Exception) -> str:
+    if isinstance(failure, RuleViolated):
         return str(failure)
     if isinstance(failure, DomainError):
-        return f"refused with {failure.code}, which nothing here explains"
+        return f"unexpectedly refused with {failure.code}"
     return f"{type(failure).__name__}: {failure}"
 
 
@@ -154,5 +154,5 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)
-# A worker that is up has done within a minute what is due (invariant 9).
-SWEPT_WITHIN = 45 * SECOND
+# A running worker does what is due within a minute (invariant 9).
+JOB_DELAY = 45 * SECOND

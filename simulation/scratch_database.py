@@ -1,4 +1,4 @@
-"""A database that is made for one run and thrown away: no row that anybody cares for comes near a simulation."""
+"""A database for one run: a simulation never touches real data."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scratch_database(*, keep: bool = False) -> Iterator[str]:
-    """Point the default connection at a new, migrated database on the same engine; yield its name.
+    """Point the default connection to a new, migrated database on the same engine; yield its name.
 
-    Dropped at the end unless it is to be kept. Queries are not logged, as they would be with DEBUG.
+    It is dropped at the end unless `keep`. DEBUG is off meanwhile, so that Django does not collect the queries.
     """
     creation, test = connection.creation, connection.settings_dict["TEST"]
     before = connection.settings_dict["NAME"]
@@ -38,7 +38,7 @@ def scratch_database(*, keep: bool = False) -> Iterator[str]:
 
 
 def _make_fast(name: str) -> None:
-    """Have PostgreSQL not wait for the disk at each commit: nothing here need outlive the machine."""
+    """Commit without waiting for the disk: the data need not survive a crash."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER DATABASE {connection.ops.quote_name(name)} SET synchronous_commit = off")

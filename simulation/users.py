@@ -1,4 +1,4 @@
-"""Who is on the market, and how they decide: on what the API shows them, and what they know of themselves."""
+"""The users, and how they decide from what the API shows them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-# How an order is paid, and how likely each is for whoever means to pay and whoever does not.
-HONEST: Final = {"soon": 75, "in the last hour": 10, "after it is due": 3, "declined first": 10, "never": 2}
-CARELESS: Final = {"soon": 30, "never": 45, "opened, never paid": 10, "too late": 5, "by bank debit": 10}
+# How reliable and unreliable buyers pay their orders, by weight.
+RELIABLE: Final = {"soon": 75, "in the last hour": 10, "after it is due": 3, "declined first": 10, "never": 2}
+UNRELIABLE: Final = {"soon": 30, "never": 45, "opened, never paid": 10, "too late": 5, "by bank debit": 10}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A product as its page shows it; money in `currency`. `buy_now` is there while it can be bought."""
+class ProductPage:
+    """A product as its page shows it; amounts in `currency`. `buy_now` is None when it is not available."""
 
     status: str
     currency: str
@@ -30,102 +30,106 @@ class Seen:
     buy_now: Decimal | None
     starts_at: datetime
     ends_at: datetime
-    leading: bool
+    is_leader: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What somebody bids: place_bid's arguments."""
+class BidRequest:
+    """The amounts of a bid, as place_bid takes them."""
 
     amount: Decimal | None = None
     max_amount: Decimal | None = None
 
     @property
-    def most(self) -> Decimal:
-        """What it may cost."""
-        most = self.max_amount or self.amount
-        assert most is not None  # noqa: S101 (one of them is given)  # nosec B101
-        return most
+    def limit(self) -> Decimal:
+        """The most that the bidder may pay."""
+        limit = self.max_amount or self.amount
+        assert limit is not None  # noqa: S101 (one of them is given)  # nosec B101
+        return limit
 
 
 @dataclass(eq=False, slots=True)
-class Person:
-    """An account with a character."""
+class SimulatedUser:
+    """A user with a bidding strategy."""
 
-    user: User
+    account: User
     strategy: str
-    honest: bool
-    awaits_review: bool = False
-    # By product: the highest they have offered.
-    offered: dict[int, Decimal] = field(default_factory=dict)
+    is_reliable: bool
+    is_under_review: bool = False
+    # By product: the highest limit bid so far.
+    limits: dict[int, Decimal] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.user.display_name
+        return self.account.display_name
 
     @property
     def pk(self) -> int:
-        """The account's."""
-        return self.user.pk
+        """The user's ID."""
+        return self.account.pk
 
 
-class People:
-    """Everybody, made through the accounts' own manager."""
+class Users:
+    """All users of a run: sellers, bidders and one member of staff."""
 
     def __init__(self, *, auctions: int, rng: Random, since: datetime) -> None:
-        """Make as many as so many auctions need."""
+        """Create enough users for the number of auctions."""
         self._since = since
-        self.sellers = [self._person("seller", number, rng) for number in range(max(3, min(60, auctions // 20)))]
-        self.bidders = [self._person("bidder", number, rng) for number in range(max(12, min(300, auctions // 6)))]
-        self.staff = self._person("staff", 0, rng)
-        self._by_id = {person.pk: person for person in (*self.sellers, *self.bidders, self.staff)}
+        self.sellers = [self._create("seller", number, rng) for number in range(max(3, min(60, auctions // 20)))]
+        self.bidders = [self._create("bidder", number, rng) for number in range(max(12, min(300, auctions // 6)))]
+        self.staff = self._create("staff", 0, rng)
+        self._by_id = {user.pk: user for user in (*self.sellers, *self.bidders, self.staff)}
 
-    def __getitem__(self, user_id: int) -> Person:
-        """Return who has this account."""
+    def __getitem__(self, user_id: int) -> SimulatedUser:
+        """Return a user by ID."""
         return self._by_id[user_id]
 
-    def crowd(self, rng: Random, size: int) -> list[Person]:
-        """Return so many who are interested in one product: some of them sell as well, perhaps this very product."""
+    def pick_visitors(self, rng: Random, size: int) -> list[SimulatedUser]:
+        """Return random visitors of a product; a few are sellers, perhaps of this product."""
         found = rng.sample(self.bidders, min(size, len(self.bidders)))
-        return [rng.choice(self.sellers) if rng.random() < 0.04 else person for person in found]
+        return [rng.choice(self.sellers) if rng.random() < 0.04 else user for user in found]
 
-    def _person(self, part: str, number: int, rng: Random) -> Person:
+    def _create(self, role: str, number: int, rng: Random) -> SimulatedUser:
         user = User.objects.create_user(
-            f"{part}{number}@example.com",
-            display_name=f"{part} {number}",
-            is_staff=part == "staff",
+            f"{role}{number}@example.com",
+            display_name=f"{role} {number}",
+            is_staff=role == "staff",
             created_at=self._since,
         )
-        return Person(user, strategy=rng.choice(tuple(STRATEGIES)), honest=rng.random() < 0.8)
+        return SimulatedUser(user, strategy=rng.choice(tuple(STRATEGIES)), is_reliable=rng.random() < 0.8)
 
 
-def _incremental(seen: Seen, worth: Decimal, rng: Random) -> Offer | None:
-    """Say the minimum, or a little more, again and again."""
-    if seen.leading or seen.minimum > worth:
+def _incremental(page: ProductPage, valuation: Decimal, rng: Random) -> BidRequest | None:
+    """Bid the minimum, or a little more, again and again."""
+    if page.is_leader or page.minimum > valuation:
         return None
-    more = seen.minimum * Decimal(rng.choice(("1", "1", "1.02", "1.05")))
-    return Offer(amount=min(worth, max(seen.minimum, money.round_half_up(more, seen.currency))))
+    more = page.minimum * Decimal(rng.choice(("1", "1", "1.02", "1.05")))
+    return BidRequest(amount=min(valuation, max(page.minimum, money.round_half_up(more, page.currency))))
 
 
-def _proxy(seen: Seen, worth: Decimal, rng: Random) -> Offer | None:
-    """Say once what it is worth and let the proxy bid; sometimes think better of it and raise."""
-    if seen.leading:
-        return Offer(max_amount=money.round_half_up(worth * Decimal("1.1"), seen.currency))
-    if seen.minimum > worth:
+def _proxy(page: ProductPage, valuation: Decimal, rng: Random) -> BidRequest | None:
+    """Bid the valuation as a maximum once; perhaps raise it later."""
+    if page.is_leader:
+        return BidRequest(max_amount=money.round_half_up(valuation * Decimal("1.1"), page.currency))
+    if page.minimum > valuation:
         return None
-    return Offer(amount=seen.minimum, max_amount=worth) if rng.random() < 0.2 else Offer(max_amount=worth)
+    return (
+        BidRequest(amount=page.minimum, max_amount=valuation)
+        if rng.random() < 0.2
+        else BidRequest(max_amount=valuation)
+    )
 
 
-def _jump(seen: Seen, worth: Decimal, rng: Random) -> Offer | None:
-    """Frighten the others off with a high open bid."""
-    if seen.leading or seen.minimum > worth:
+def _jump(page: ProductPage, valuation: Decimal, rng: Random) -> BidRequest | None:
+    """Deter others with a high bid."""
+    if page.is_leader or page.minimum > valuation:
         return None
     part = Decimal(rng.randrange(1, 8)) / 10
-    amount = max(seen.minimum, money.round_half_up(seen.minimum + (worth - seen.minimum) * part, seen.currency))
-    return Offer(amount=amount, max_amount=max(worth, amount) if rng.random() < 0.4 else None)
+    amount = max(page.minimum, money.round_half_up(page.minimum + (valuation - page.minimum) * part, page.currency))
+    return BidRequest(amount=amount, max_amount=max(valuation, amount) if rng.random() < 0.4 else None)
 
 
-# A sniper bids by proxy, at the last moment.
-STRATEGIES: Final[dict[str, Callable[[Seen, Decimal, Random], Offer | None]]] = {
+# A sniper bids a maximum, just before the end.
+STRATEGIES: Final[dict[str, Callable[[ProductPage, Decimal, Random], BidRequest | None]]] = {
     "incremental": _incremental,
     "proxy": _proxy,
     "jump": _jump,

@@ -1,4 +1,4 @@
-"""`manage.py simulate`: a marketplace of seeded chance against the real services, in a database that is thrown away."""
+"""`manage.py simulate`: run a simulated marketplace in a scratch database."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from simulation.scratch_database import scratch_database
 
 
 class Command(BaseCommand):
-    """The same seed is the same run; the digest says so."""
+    """The same seed repeats the run: the digest is the same."""
 
     help = (
-        "Simulate a marketplace on a simulated clock, in a throw-away database on the configured engine, and check the "
-        "invariants as it goes; exit 1 with the command that replays a failure."
+        "Simulate a marketplace on a simulated clock, in a scratch database on the configured engine, and check the "
+        "invariants as it goes; exit with 1 and print the command that replays a failure."
     )
     requires_system_checks: list[str] = []  # noqa: RUF012 (Django's own declaration)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--auctions", type=int, default=1000, help="How many are listed (default 1000).")
-        parser.add_argument("--seed", type=int, default=1, help="What decides everything (default 1).")
+        parser.add_argument("--auctions", type=int, default=1000, help="The number of auctions to list (default 1000).")
+        parser.add_argument("--seed", type=int, default=1, help="The seed of all randomness (default 1).")
         parser.add_argument(
             "--check-every",
             type=int,
             metavar="K",
             help="Check all invariants after each K listings (default: ten times).",
         )
-        parser.add_argument("--keep", action="store_true", help="Keep the database and say its name.")
+        parser.add_argument("--keep", action="store_true", help="Keep the database and print its name.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         auctions = options["auctions"]
