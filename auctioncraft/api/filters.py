@@ -43,7 +43,7 @@ class _ParsedFormField(forms.CharField):
 
 class _ParsedFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = _ParsedFormField
-    parse: ClassVar[Callable[[str], Any]]
+    parse: ClassVar[Any]  # a function of the text
     schema: ClassVar[dict[str, Any]]
 
     def __init__(self, *, label: str, **kwargs: Any) -> None:
