@@ -105,24 +105,24 @@ def orders(product):
     return Order.objects.filter(product=product)
 
 
-ENDS = "4, 7 ends moved as they should, and every bid was in time"
+ENDS = "4, 7 end times move by the rules and every bid was in time"
 VOIDS = "2 every void has its bid and its event"
-FITS = "8 results fit how the auctions stood"
+FITS = "8 results match the state of the auction"
 CLOSED = "8 every closed auction was closed once"
-AFTER = "8 nothing came after the close, no sequel before it"
-WAIVED = "8 reserves were waived in time"
+AFTER = "8 nothing happens after the close, nothing post-sale before it"
+WAIVED = "8 reserves are waived in time"
 LOGGED = "8 second chances are in the log"
-FOLLOWS = "8 second chances follow a sale that fell through"
-UNSOLD = "8 only the unsold is listed again"
+FOLLOWS = "8 second chances follow an unpaid sale"
+UNSOLD = "8 only unsold products are relisted"
 CORRUPTED = [
-    ("1 its bids, decided again, give each auction", lambda s: BidVoid.objects.all().delete()),
+    ("1 each auction's state follows from its bids", lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(voided_at=F("voided_at") + SECOND)),
     (VOIDS, lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(product=s.cup)),
     (VOIDS, lambda s: BidVoid.objects.update(bid=Bid.objects.filter(outcome="automatic").first())),
-    ("2 no bid is ahead of its auction", lambda s: BidVoid.objects.update(version=900)),
+    ("2 no bid has a later version than its auction", lambda s: BidVoid.objects.update(version=900)),
     (
-        "3 amounts are above zero, under the cap and fit their currency",
+        "3 amounts are above zero, at most the cap and fit their currency",
         lambda s: SecondChanceOffer.objects.update(amount=0),
     ),
     (ENDS, lambda s: events(s.lamp, data__by="staff").delete()),
@@ -138,7 +138,7 @@ CORRUPTED = [
     (ENDS, lambda s: Bid.objects.filter(product=s.lamp).update(placed_at=F("placed_at") + HOUR)),
     (ENDS, lambda s: Bid.objects.filter(product=s.cup).update(placed_at=F("placed_at") + 30 * DAY)),
     (
-        "7 terms stand once somebody has bid",
+        "7 terms stay fixed once there is a bid",
         lambda s: events(s.lamp, data__fields=["description"]).update(data={"fields": ["name"]}),
     ),
     (FITS, lambda s: auctions(s.vase).update(sale_type="hammer")),

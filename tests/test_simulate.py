@@ -73,7 +73,7 @@ def test_simulate_with_same_seed_repeats_the_run():
 @pytest.mark.django_db(transaction=True)
 def test_simulate_with_a_broken_rule_finds_it(monkeypatch):
     monkeypatch.setattr(closing, "reserve_met", lambda reserve, price: price is not None)
-    assert "results fit how the auctions stood" in problem(seed=7)
+    assert "results match the state of the auction" in problem(seed=7)
 
 
 @pytest.mark.django_db(transaction=True)

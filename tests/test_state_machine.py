@@ -76,7 +76,7 @@ MUTATIONS = [
     ("a tie goes to the later", ascending._accept, "limit <= leader_max", "limit < leader_max"),
     ("the reserve hides the maximum no more", ascending._accept, "price < terms.reserve_price", "False"),
     ("a bid at the end counts", ascending.evaluate_bid, "placed_at < state.ends_at", "placed_at <= state.ends_at"),
-    ("an extension passes the hard end", ascending.soft_close, ", state.hard_ends_at)", ", extended)"),
+    ("an extension passes the hard end", ascending.soft_close, ", hard_ends_at)", ", extended)"),
     ("a bid extends whenever it comes", ascending.soft_close, ">= timedelta", "< 0 * timedelta"),
     ("an invisible raise is counted", ascending._accept, "state.bid_count + public", "state.bid_count + 1"),
     ("a voided bid stays in", voiding._recompute_without, ".valid()", ""),

@@ -14,7 +14,7 @@ from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised, SellerC
 from auctions.formats.base import NO_CAP, BidRequest, Decision, HistoryEntry, Outcome, State, Terms, check_amounts
 
 if TYPE_CHECKING:
-    from auctions.formats.base import PlacedBids
+    from auctions.formats.base import PlacedBids, SoftCloseTerms
 
 Increments = tuple[tuple[Decimal, Decimal], ...]
 
@@ -89,12 +89,12 @@ def close(terms: Terms, state: State, bids: PlacedBids) -> State:  # noqa: ARG00
     return state
 
 
-def soft_close(terms: Terms, state: State, placed_at: datetime) -> datetime:
+def soft_close(terms: SoftCloseTerms, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime) -> datetime:
     """Return the end after a public bid: a late one moves it, never past the hard end."""
-    if state.ends_at - placed_at >= timedelta(seconds=terms.soft_close_window):
-        return state.ends_at
+    if ends_at - placed_at >= timedelta(seconds=terms.soft_close_window):
+        return ends_at
     extended = placed_at + timedelta(seconds=terms.soft_close_extension)
-    return min(max(state.ends_at, extended), state.hard_ends_at)
+    return max(ends_at, min(extended, hard_ends_at))
 
 
 def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) -> Decision:
@@ -125,7 +125,7 @@ def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) ->
     else:
         rows = (own, proxy_entry) if outcome is Outcome.OUTBID else (proxy_entry, own)
     public = (leader, price) != (state.leader, state.price)
-    ends_at = soft_close(terms, state, placed_at) if public else state.ends_at
+    ends_at = soft_close(terms, state.ends_at, state.hard_ends_at, placed_at) if public else state.ends_at
     return Decision(
         outcome=outcome,
         state=replace(

@@ -1,7 +1,7 @@
-"""The end of an auction as it stood at each moment: every move of it is on record, every bid was in time (4 and 7).
+"""The end of an auction over time: every move of it is in the event log, every bid was in time (invariants 4 and 7).
 
-An end moves by a soft close, by staff, and by an edit while nobody has bid. In between it stands still, so only where
-it moved, or a bid was late for the one end there is, can anything be wrong: those auctions are walked through.
+A soft close, staff, and an edit while there is no bid move an end. Only where an end moved, or a bid was late for the
+one end there is, can anything be wrong: only those auctions are followed through.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.db.models import DurationField, F, Func, Q
 from django.db.models.fields.json import KT
 
-from auctions.models import AuctionEvent, Bid
+from auctioncraft.core.invariants import invariant
+from auctions.formats import get_format
+from auctions.models import AuctionEvent, Bid, Product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from auctioncraft.core.invariants import Batch
 
 CHUNK: Final = 2000
 _BOUNDS: Final = (
     *("product__auction__starts_at", "product__auction__ends_at", "product__auction__hard_ends_at"),
-    *("product__soft_close_window", "product__soft_close_extension"),
+    *("product__format", "product__soft_close_window", "product__soft_close_extension"),
 )
 
 
 class _Bounds(NamedTuple):
-    """What an auction's row and its product say; the soft close in seconds."""
+    """The times and the soft close, in seconds, of an auction as they are now."""
 
     starts_at: datetime
     ends_at: datetime
     hard_ends_at: datetime
-    window: int
-    extension: int
+    format: str
+    soft_close_window: int
+    soft_close_extension: int
 
 
 class _Move(NamedTuple):
@@ -71,42 +76,51 @@ class _Seconds(Func):
         return self.as_sql(compiler, connection, template="(%(expressions)s * 1000000)", **context)
 
 
-def ends_add_up() -> list[str]:
-    """4, 7: each move of an end begins at the end before it, is due, and the last one gives the auction's end.
+@invariant((4, 7), "end times move by the rules and every bid was in time", over=Product)
+def check_end_times(batch: Batch) -> Iterable[str]:
+    """Check that each move begins at the end before it and has a reason, and that the last one gives the auction's end.
 
-    No bid came before the start, or at or after the end as it stood; each that was late enough moved it, no other did.
+    No bid came before the start, or at or after the end at that time; each that was late enough moved it, no other did.
     """
-    lines: list[str] = []
-    both: Iterator[_Move | _Bid] = merge(_moves(lines), _late_bids(), key=attrgetter("product"))
-    for product, rows in groupby(both, attrgetter("product")):
-        its = list(rows)
+    unreadable: list[str] = []
+    rows: Iterator[_Move | _Bid] = merge(_moves(batch, unreadable), _late_bids(batch), key=attrgetter("product"))
+    for product, group in groupby(rows, attrgetter("product")):
+        its = list(group)
         moves, bids = [row for row in its if isinstance(row, _Move)], [row for row in its if isinstance(row, _Bid)]
-        lines += [f"product {product}: {line}" for line in _walk(its[0].bounds, deque(moves), bids)]
-    return lines
+        yield from (f"product {product}: {line}" for line in _follow(its[0].bounds, deque(moves), bids))
+    yield from unreadable
 
 
-def _moves(lines: list[str]) -> Iterator[_Move]:
-    """Yield the moves; of those that are none, say so in `lines`: a check must not fail on what it finds."""
+def _moves(batch: Batch, unreadable: list[str]) -> Iterator[_Move]:
+    """Yield the moves; add a line to `unreadable` for an event without two times."""
     told = (KT("data__from"), KT("data__ends_at"), KT("data__by"))
     rows = (
-        _movers().order_by("product_id", "seq").values_list(*_BOUNDS, "product_id", "seq", "kind", "created_at", *told)
+        _end_events(batch)
+        .order_by("product_id", "seq")
+        .values_list(*_BOUNDS, "product_id", "seq", "kind", "created_at", *told)
     )
     for *bounds, product, seq, kind, made_at, old, new, by in rows.iterator(CHUNK):
-        before, after = moment(old), moment(new)
+        before, after = parse_time(old), parse_time(new)
         if before is None or after is None:
-            lines.append(f"product {product}: event {seq} moves the end from {old} to {new}")
+            unreadable.append(f"product {product}: event {seq} moves the end from {old} to {new}")
         else:
             mover = "edit" if kind == AuctionEvent.Kind.EDITED else by or "bid"
             yield _Move(product, _Bounds(*bounds), seq, made_at, before, after, mover)
 
 
-def _late_bids() -> Iterator[_Bid]:
-    """Yield the bids, by people, that may have been too early, too late or late enough to move the end."""
+def _late_bids(batch: Batch) -> Iterator[_Bid]:
+    """Yield the bids by people that may have been too early, too late, or late enough to move the end."""
     window = _Seconds(F("product__soft_close_window"))
-    late = Q(placed_at__gt=F("product__auction__ends_at") - window) | Q(product__in=_movers().values("product_id"))
+    late = Q(placed_at__gt=F("product__auction__ends_at") - window) | Q(
+        product__in=_end_events(batch).values("product_id")
+    )
     rows = (
         Bid.objects.made_by_people()
-        .filter(late | Q(placed_at__lt=F("product__auction__starts_at")), product__auction__isnull=False)
+        .filter(
+            late | Q(placed_at__lt=F("product__auction__starts_at")),
+            batch.within("product"),
+            product__auction__isnull=False,
+        )
         .order_by("product_id", "version")
         .values_list(*_BOUNDS, "product_id", "seq", "version", "placed_at")
     )
@@ -114,15 +128,16 @@ def _late_bids() -> Iterator[_Bid]:
         yield _Bid(product, _Bounds(*bounds), seq, version, placed_at)
 
 
-def _movers() -> Any:
+def _end_events(batch: Batch) -> Any:
     edited = Q(kind=AuctionEvent.Kind.EDITED, data__has_key="ends_at")
     return AuctionEvent.objects.order_by().filter(
-        Q(kind=AuctionEvent.Kind.EXTENDED) | edited, product__auction__isnull=False
+        Q(kind=AuctionEvent.Kind.EXTENDED) | edited, batch.within("product"), product__auction__isnull=False
     )
 
 
-def _walk(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[str]:
+def _follow(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[str]:
     """Yield what is wrong with the moves of an auction and its bids, both in their order."""
+    rules = get_format(bounds.format)
     end = waiting[0].old if waiting else bounds.ends_at
     hard_end = bounds.hard_ends_at - sum((move.new - move.old for move in waiting if move.by != "bid"), timedelta())
     owed: _Move | None = None
@@ -137,7 +152,8 @@ def _walk(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[
             break
         if not bounds.starts_at <= bid.placed_at < end:
             yield f"the bid of version {bid.version} came at {bid.placed_at}, not from {bounds.starts_at} to {end}"
-        new = _soft_close(bounds, bid, end, hard_end)
+        # Only what the public saw moves the end.
+        new = end if bid.seq is None else rules.soft_close(bounds, end, hard_end, bid.placed_at)
         if new > end:
             owed = _Move(bid.product, bounds, (bid.seq or 0) + 1, bid.placed_at, end, new, by="bid")
             if not waiting or waiting[0] != owed:
@@ -149,8 +165,8 @@ def _walk(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[
 def _is_before(move: _Move, bid: _Bid, owed: _Move | None) -> bool:
     if bid.seq is not None:
         return move.seq < bid.seq
-    # What nobody saw has no place in the log: of when it was only its moment tells. A bid of the same moment may have
-    # moved the end after it; one before it has owed its move.
+    # A raised maximum is not in the log, only its time is known. A bid of the same time may have moved the end after
+    # it; one before it owed its move.
     return move == owed or (move.by != "bid" and move.made_at <= bid.placed_at)
 
 
@@ -164,15 +180,8 @@ def _wrong(move: _Move, end: datetime) -> Iterator[str]:
         yield f"event {move.seq}, made at {move.made_at}, moves the end from {move.old} to {move.new}"
 
 
-def _soft_close(bounds: _Bounds, bid: _Bid, end: datetime, hard_end: datetime) -> datetime:
-    """Return the end after a bid (docs/rules.md, Soft close); only what everybody saw moves it."""
-    if bid.seq is None or end - bid.placed_at >= timedelta(seconds=bounds.window):
-        return end
-    return max(end, min(bid.placed_at + timedelta(seconds=bounds.extension), hard_end))
-
-
-def moment(text: str | None) -> datetime | None:
-    """Read a moment from an event; None if it is none: a check must not fail on what it finds."""
+def parse_time(text: str | None) -> datetime | None:
+    """Return the time in an event, or None if it is not one."""
     try:
         found = datetime.fromisoformat(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What must be true of what becomes of a sale: second chances, and what was listed again (8, and 9 for its sweep)."""
+"""After the sale: second chances and relistings (invariant 8, and 9 for the periodic job)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import invariant
 from auctions.invariants.results import OVERDUE
 from auctions.models import Auction, AuctionEvent, Bid, Product, SecondChanceOffer
 from auctions.services.second_chance import OFFER_LIFETIME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import QuerySet
+
+    from auctioncraft.core.invariants import Batch
 
 Kind = AuctionEvent.Kind
 Status = SecondChanceOffer.Status
@@ -25,8 +30,9 @@ _ANSWERS: Final = {
 }
 
 
-def offers_are_at_the_bidders_own_price() -> list[str]:
-    """8 and docs/rules.md, After the sale: offered is the bidder's own highest amount, never to the seller."""
+@invariant(8, "second chances are at the bidder's own price", over=Product)
+def check_offer_amounts(batch: Batch) -> Iterable[str]:
+    """Check that the amount is the bidder's own highest, and that the bidder is not the seller."""
     own = (
         Bid.objects.valid()
         .made_by_people()
@@ -35,78 +41,94 @@ def offers_are_at_the_bidders_own_price() -> list[str]:
         .values("product")
         .values(highest=Max(Coalesce("max_amount", "amount")))
     )
-    wrong = SecondChanceOffer.objects.annotate(highest=Subquery(own)).exclude(
-        ~Q(bidder=F("product__seller")), amount=F("highest")
+    wrong = (
+        _offers(batch)
+        .annotate(highest=Subquery(own))
+        .exclude(~Q(bidder=F("product__seller")), amount=F("highest"))
+        .order_by("pk")
     )
-    return [
-        f"second chance {pk} of product {product}: {amount} to a bidder who went to {highest}"
-        for pk, product, amount, highest in wrong.order_by("pk").values_list("pk", "product", "amount", "highest")
-    ]
+    for pk, product, amount, highest in wrong.values_list("pk", "product", "amount", "highest").iterator():
+        yield f"second chance {pk} of product {product}: {amount} to a bidder who went to {highest}"
 
 
-def offers_last_a_day() -> list[str]:
-    """8: an offer lasts 24 hours; taken or declined is it within them, and it lapses after."""
+@invariant(8, "second chances last a day", over=Product)
+def check_offer_times(batch: Batch) -> Iterable[str]:
+    """Check that an offer lasts 24 hours, is answered within them, and lapses after."""
     within = Q(status__in=(Status.ACCEPTED, Status.DECLINED), answered_at__lt=F("expires_at"))
     good = Q(status=Status.OFFERED) | within | Q(status=Status.LAPSED, answered_at__gte=F("expires_at"))
-    timed = SecondChanceOffer.objects.filter(good, expires_at=F("offered_at") + OFFER_LIFETIME)
-    wrong = SecondChanceOffer.objects.exclude(pk__in=timed.values("pk")).order_by("pk")
-    return [f"second chance {pk} of product {p}: not its time" for pk, p in wrong.values_list("pk", "product")]
+    in_time = _offers(batch).filter(good, expires_at=F("offered_at") + OFFER_LIFETIME)
+    wrong = _offers(batch).exclude(pk__in=in_time.order_by().values("pk")).order_by("pk")
+    for pk, product in wrong.values_list("pk", "product").iterator():
+        yield f"second chance {pk} of product {product}: not its time"
 
 
-def offers_are_in_the_log() -> list[str]:
-    """8: each offer and each answer is one event of that moment, and each such event one of them."""
+@invariant(8, "second chances are in the log", over=Product)
+def check_offers_and_log_agree(batch: Batch) -> Iterable[str]:
+    """Check that each offer and each answer is one event of that time, and each such event one of them."""
     kinds = (Kind.SECOND_CHANCE_OFFERED, *_ANSWERS.values())
-    # Few: each is of a sale that fell through.
-    events = AuctionEvent.objects.filter(kind__in=kinds).values_list("product_id", "kind", "created_at")
-    made, told = set(), set(events.order_by())
-    offers = SecondChanceOffer.objects.values_list("product_id", "status", "offered_at", "answered_at")
-    for product, status, offered_at, answered_at in offers.order_by():
+    events = AuctionEvent.objects.filter(batch.within("product"), kind__in=kinds).order_by()
+    made, recorded = set(), set(events.values_list("product_id", "kind", "created_at").iterator())
+    offers = _offers(batch).order_by().values_list("product_id", "status", "offered_at", "answered_at")
+    for product, status, offered_at, answered_at in offers.iterator():
         made.add((product, str(Kind.SECOND_CHANCE_OFFERED), offered_at))
         if answered_at is not None:
             made.add((product, str(_ANSWERS[Status(status)]), answered_at))
-    return [f"product {product}: no {kind} at {at}" for product, kind, at in sorted(made - told)] + [
-        f"product {product}: {kind} at {at} of no second chance" for product, kind, at in sorted(told - made)
-    ]
+    yield from (f"product {product}: no {kind} at {at}" for product, kind, at in sorted(made - recorded))
+    yield from (
+        f"product {product}: {kind} at {at} of no second chance" for product, kind, at in sorted(recorded - made)
+    )
 
 
-def offers_follow_a_sale_that_fell_through() -> list[str]:
-    """8: what is on offer has fallen through and is not listed again; what was taken is sold by it, until the next."""
-    offers = SecondChanceOffer.objects.all()
+@invariant(8, "second chances follow an unpaid sale", over=Product)
+def check_offers_follow_an_unpaid_sale(batch: Batch) -> Iterable[str]:
+    """Check that an open offer is of an unpaid product that is not relisted, and that the last accepted one sold it."""
+    offers = _offers(batch)
     gone = Q(product__auction__payment_defaulted_at__isnull=True) | Q(product__relisting__isnull=False)
-    later = offers.filter(product=OuterRef("product"), status=Status.ACCEPTED, answered_at__gt=OuterRef("answered_at"))
+    later = SecondChanceOffer.objects.filter(
+        product=OuterRef("product"), status=Status.ACCEPTED, answered_at__gt=OuterRef("answered_at")
+    )
     sold = Q(
         product__auction__sale_type="second_chance",
         product__auction__winner=F("bidder"),
         product__auction__hammer_price=F("amount"),
     )
-    idle = offers.open().filter(gone)
-    untaken = offers.filter(~sold, ~Exists(later), status=Status.ACCEPTED)
-    return [f"second chance {pk}: open, and there is nothing to have" for pk in _keys(idle)] + [
-        f"second chance {pk}: accepted, and the product is not sold by it" for pk in _keys(untaken)
-    ]
+    for pk in _keys(offers.filter(gone, status=Status.OFFERED)):
+        yield f"second chance {pk}: open, and the product is not available"
+    for pk in _keys(offers.filter(~sold, ~Exists(later), status=Status.ACCEPTED)):
+        yield f"second chance {pk}: accepted, and the product is not sold by it"
 
 
-def relistings_are_of_the_unsold() -> list[str]:
-    """8 and docs/rules.md, After the sale: what was listed again is unsold, its seller's, and its log names the new."""
+@invariant(8, "only unsold products are relisted", over=Product)
+def check_relistings(batch: Batch) -> Iterable[str]:
+    """Check that the old product is unsold, of the same seller, and names the new one in its log."""
     unsold = Q(relisted_from__auction__status=Auction.Status.UNSOLD) | Q(
         relisted_from__auction__payment_defaulted_at__isnull=False
     )
-    told = AuctionEvent.objects.annotate(new=Cast(KT("data__product"), TextField())).filter(
+    recorded = AuctionEvent.objects.annotate(new=Cast(KT("data__product"), TextField())).filter(
         product=OuterRef("relisted_from"), kind=Kind.RELISTED, new=OuterRef("text")
     )
-    again = Product.objects.filter(relisted_from__isnull=False).annotate(text=Cast("pk", TextField()))
-    wrong = again.filter(~Q(unsold, relisted_from__seller=F("seller")) | ~Exists(told))
-    return [
-        f"product {pk} is product {old} listed again, which is not unsold or does not say so"
-        for pk, old in wrong.order_by("pk").values_list("pk", "relisted_from")
-    ]
+    relisted = Product.objects.filter(batch.within("pk"), relisted_from__isnull=False)
+    wrong = (
+        relisted.annotate(text=Cast("pk", TextField()))
+        .filter(~Q(unsold, relisted_from__seller=F("seller")) | ~Exists(recorded))
+        .order_by("pk")
+    )
+    for pk, old in wrong.values_list("pk", "relisted_from").iterator():
+        yield f"product {pk} relists product {old}, which is not unsold or does not name it"
 
 
-def none_waits_beyond_its_time() -> list[str]:
-    """9: no second chance is open 60 s after its time (while a worker is up)."""
-    waiting = SecondChanceOffer.objects.due_to_expire(clock.now() - OVERDUE).values_list("pk", "expires_at")
-    return [f"second chance {pk}: still open, it lapsed at {expires_at}" for pk, expires_at in waiting]
+@invariant(9, "no second chance is overdue")
+def check_no_offer_is_overdue() -> Iterable[str]:
+    """Find offers that are open 60 s after their end, while a worker is up."""
+    due = SecondChanceOffer.objects.due_to_expire(clock.now() - OVERDUE)
+    for pk, expires_at in due.values_list("pk", "expires_at").iterator():
+        yield f"second chance {pk}: still open, it lapsed at {expires_at}"
+
+
+def _offers(batch: Batch) -> QuerySet[SecondChanceOffer]:
+    found: QuerySet[SecondChanceOffer] = SecondChanceOffer.objects.filter(batch.within("product"))
+    return found
 
 
 def _keys(offers: QuerySet[SecondChanceOffer]) -> Any:
-    return offers.order_by("pk").values_list("pk", flat=True)
+    return offers.order_by("pk").values_list("pk", flat=True).iterator()

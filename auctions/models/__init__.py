@@ -7,7 +7,16 @@
 from auctions.models.auction import Auction
 from auctions.models.bids import AuctionEvent, Bid, BidVoid, EventOutbox
 from auctions.models.image import ProductImage
-from auctions.models.product import PUBLIC_STATUSES, Category, Product, Watch, alias, minimum_bid_of, public_status
+from auctions.models.product import (
+    PUBLIC_STATUSES,
+    Category,
+    Product,
+    Watch,
+    alias,
+    minimum_bid_of,
+    public_status,
+    terms_of,
+)
 from auctions.models.second_chance import SecondChanceOffer
 
 __all__ = [
@@ -25,4 +34,5 @@ __all__ = [
     "alias",
     "minimum_bid_of",
     "public_status",
+    "terms_of",
 ]

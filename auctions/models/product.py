@@ -104,16 +104,20 @@ def public_status(stored: str, starts_at: datetime, ends_at: datetime, now: date
     return "open" if now < ends_at else "ended"
 
 
-def minimum_bid_of(row: dict[str, Any]) -> Decimal:
-    """Return the minimum bid, from a row of ProductQuerySet.rows()."""
-    terms = Terms(
+def terms_of(row: dict[str, Any]) -> Terms:
+    """Return the terms of a product from a row of `values()`, without the soft close and the cap."""
+    return Terms(
         seller=row["seller_id"],
         currency=row["currency"],
         starting_bid=row["starting_bid"],
         reserve_price=row["reserve_price"],
         increments=row["increments"],
     )
-    return get_format(row["format"]).minimum_bid(terms, row["auction__price"])
+
+
+def minimum_bid_of(row: dict[str, Any]) -> Decimal:
+    """Return the minimum bid from a row of ProductQuerySet.rows()."""
+    return get_format(row["format"]).minimum_bid(terms_of(row), row["auction__price"])
 
 
 def _new_salt() -> str:

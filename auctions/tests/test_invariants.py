@@ -94,9 +94,9 @@ def events(product, **where):
     return AuctionEvent.objects.filter(product=product, **where)
 
 
-REPLAY = "1 its bids, decided again, give each auction"
-ENDS = "4, 7 ends moved as they should, and every bid was in time"
-AFTER = "8 nothing came after the close, no sequel before it"
+REPLAY = "1 each auction's state follows from its bids"
+ENDS = "4, 7 end times move by the rules and every bid was in time"
+AFTER = "8 nothing happens after the close, nothing post-sale before it"
 HOUR = timedelta(hours=1)
 CORRUPTIONS = {
     "a lost update": (REPLAY, lambda lamp, vase: auction(lamp, price=Decimal(30), leader_max=Decimal(30))),
@@ -113,51 +113,54 @@ CORRUPTIONS = {
         lambda lamp, vase: bids(lamp, version=2, outcome="automatic").update(outcome="leading"),
     ),
     "a bid that is gone": (REPLAY, lambda lamp, vase: bids(lamp, version=3).delete()),
-    "a count": ("1 bid_count counts what people bid in public", lambda lamp, vase: auction(lamp, bid_count=9)),
+    "a count": ("1 bid_count counts the public bids", lambda lamp, vase: auction(lamp, bid_count=9)),
     "an event that is gone": (
-        "2 the log of each product is gap-free",
+        "2 each product's event log has no gaps",
         lambda lamp, vase: events(lamp, seq=3).delete(),
     ),
     "a log that begins at 0": (
-        "2 the log of each product is gap-free",
+        "2 each product's event log has no gaps",
         lambda lamp, vase: events(lamp, seq=1).update(seq=0),
     ),
-    "a seq ahead of the log": ("2 the log of each product is gap-free", lambda lamp, vase: auction(lamp, seq=9)),
+    "a seq ahead of the log": ("2 each product's event log has no gaps", lambda lamp, vase: auction(lamp, seq=9)),
     "a bid without its event": (
-        "2 every public bid has its event, every such event its bid",
+        "2 every public bid has its event and every such event its bid",
         lambda lamp, vase: events(vase, seq=1).update(kind="edited"),
     ),
     "an event without its bid": (
-        "2 every public bid has its event, every such event its bid",
+        "2 every public bid has its event and every such event its bid",
         lambda lamp, vase: bids(vase).delete(),
     ),
     "an event of another moment": (
-        "2 every public bid has its event, every such event its bid",
+        "2 every public bid has its event and every such event its bid",
         lambda lamp, vase: events(vase, seq=1).update(created_at=F("created_at") - HOUR),
     ),
-    "a bid ahead of its auction": ("2 no bid is ahead of its auction", lambda lamp, vase: auction(lamp, version=3)),
+    "a bid ahead of its auction": (
+        "2 no bid has a later version than its auction",
+        lambda lamp, vase: auction(lamp, version=3),
+    ),
     "an auction that is gone": (
-        "2 no bid is ahead of its auction",
+        "2 no bid has a later version than its auction",
         lambda lamp, vase: Auction.objects.filter(pk=lamp.pk).delete(),
     ),
     "a price that falls": (
-        "2, 4 neither prices nor moments of bids fall",
+        "2, 4 bid amounts and times never fall",
         lambda lamp, vase: bids(lamp, version=4, outcome="leading").update(displayed_amount=Decimal(29)),
     ),
     "a fraction of a cent": (
-        "3 amounts are above zero, under the cap and fit their currency",
+        "3 amounts are above zero, at most the cap and fit their currency",
         lambda lamp, vase: bids(vase).update(amount=Decimal("12.005")),
     ),
     "nothing": (
-        "3 amounts are above zero, under the cap and fit their currency",
+        "3 amounts are above zero, at most the cap and fit their currency",
         lambda lamp, vase: bids(vase).update(amount=Decimal(0)),
     ),
     "more than the cap": (
-        "3 amounts are above zero, under the cap and fit their currency",
+        "3 amounts are above zero, at most the cap and fit their currency",
         lambda lamp, vase: auction(lamp, leader_max=Decimal(100_000_000)),
     ),
     "a seller's bid": (
-        "4 no seller bid on their own product",
+        "4 no seller bids on their own product",
         lambda lamp, vase: bids(vase).update(bidder=lamp.seller),
     ),
     "a bid before the start": (
@@ -169,17 +172,17 @@ CORRUPTIONS = {
         lambda lamp, vase: auction(vase, ends_at=bids(vase).get().placed_at),
     ),
     "a moment that falls": (
-        "2, 4 neither prices nor moments of bids fall",
+        "2, 4 bid amounts and times never fall",
         lambda lamp, vase: bids(lamp, version=1).update(placed_at=clock.now() + timedelta(seconds=5)),
     ),
     "an answer to no bid": (
-        "5 every kept answer has its bid",
+        "5 every stored response has its bid",
         lambda lamp, vase: IdempotencyKey.objects.update(
             response={"bid": {"id": "0190a000-0000-7000-8000-000000000000"}}
         ),
     ),
     "an answer that is nonsense": (
-        "5 every kept answer has its bid",
+        "5 every stored response has its bid",
         lambda lamp, vase: IdempotencyKey.objects.update(response={"bid": {"id": "x'"}}),
     ),
     "an end beyond the extensions": (
@@ -198,13 +201,16 @@ CORRUPTIONS = {
         ENDS,
         lambda lamp, vase: events(lamp, seq=2).update(created_at=F("created_at") + timedelta(seconds=90)),
     ),
-    "a sale to another": ("8 results fit how the auctions stood", lambda lamp, vase: auction(vase, winner=lamp.seller)),
+    "a sale to another": (
+        "8 results match the state of the auction",
+        lambda lamp, vase: auction(vase, winner=lamp.seller),
+    ),
     "a sale at another price": (
-        "8 results fit how the auctions stood",
+        "8 results match the state of the auction",
         lambda lamp, vase: auction(vase, hammer_price=Decimal(11)),
     ),
     "a status without its result": (
-        "8 results fit how the auctions stood",
+        "8 results match the state of the auction",
         lambda lamp, vase: auction(vase, status="unsold", winner=None, hammer_price=None, sale_type=""),
     ),
     "a close without its event": (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Any]  # takes headers, returns an Answer or what a sweep returns
 
 # The check of check_invariants that finds an accepted bid that was written over.
-REPLAY = "1 its bids, decided again, give each auction"
+REPLAY = "1 each auction's state follows from its bids"
 # Where a request is between its look and its write.
 WRITES = "INSERT|UPDATE|DELETE"
 # A bid looks and decides before it begins to write.
