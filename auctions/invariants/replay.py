@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -18,7 +19,6 @@ from auctions.models import Auction, Bid, BidVoid, Product, terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from decimal import Decimal
 
     from auctioncraft.core.invariants import Batch
     from auctions.formats.base import Format
@@ -115,7 +115,8 @@ class _Replay:
     def __init__(self, rules: Format, terms: Terms) -> None:
         self.rules = rules
         # Today's cap says nothing about older bids, and end_times checks the times.
-        self.terms = replace(terms, cap=NO_CAP)
+        increments = [(Decimal(start), Decimal(step)) for start, step in terms.increments]
+        self.terms = replace(terms, cap=NO_CAP, increments=increments)
         self.state = State(_START, _END, _END)
         self.valid: dict[int, tuple[BidRequest, datetime]] = {}
 
