@@ -116,7 +116,7 @@ def check_versions(batch: Batch) -> Iterable[str]:
 
 @invariant((2, 4), "bid amounts and times never fall", over=Product)
 def check_bids_never_fall(batch: Batch) -> Iterable[str]:
-    """Compare each bid with the one before it. After a void the amounts may start lower."""
+    """Compare each bid with the one before it, public ones by amount too. After a void amounts may start lower."""
 
     def before(field: str) -> Window:
         return Window(Lag(field), partition_by=F("product_id"), order_by=_ORDER)
@@ -124,7 +124,7 @@ def check_bids_never_fall(batch: Batch) -> Iterable[str]:
     voids: defaultdict[int, list[int]] = defaultdict(list)
     for product, version in BidVoid.objects.filter(batch.within("product")).values_list("product_id", "version"):
         voids[product].append(version)
-    falls = Q(displayed_amount__lt=F("amount_before")) | Q(placed_at__lt=F("placed_before"))
+    lower = Q(seq__isnull=False, displayed_amount__lt=F("amount_before"))
     rows = (
         Bid.objects.order_by()
         .filter(batch.within("product"))
@@ -133,12 +133,12 @@ def check_bids_never_fall(batch: Batch) -> Iterable[str]:
             placed_before=before("placed_at"),
             version_before=before("version"),
         )
-        .filter(falls)
-        .values_list("product_id", "pk", "version", "version_before", "displayed_amount", "amount_before")
+        .filter(lower | Q(placed_at__lt=F("placed_before")))
+        .values_list("product_id", "pk", "version", "version_before", "seq", "displayed_amount", "amount_before")
         .annotate(placed=F("placed_at"), before=F("placed_before"))
     )
-    for product, pk, version, earlier, amount, amount_before, placed, placed_before in rows.iterator():
-        if amount < amount_before and not any(earlier < void < version for void in voids[product]):
+    for product, pk, version, earlier, seq, amount, amount_before, placed, placed_before in rows.iterator():
+        if seq is not None and amount < amount_before and not any(earlier < void < version for void in voids[product]):
             yield f"bid {pk} of product {product}: {amount} after {amount_before}"
         if placed < placed_before:
             yield f"bid {pk} of product {product}: at {placed}, after {placed_before}"
