@@ -9,9 +9,9 @@ from auctions import formats
 from auctions.formats import ascending
 from auctions.models import Auction, Bid, Product
 from auctions.services import closing
-from auctions.tests import auction_helpers, sealed_first_price
+from auctions.tests import auction_helpers
 from payments.models import Order
-from tests import factories
+from tests import factories, sealed_first_price
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
