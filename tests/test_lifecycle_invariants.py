@@ -238,9 +238,9 @@ CORRUPTED = [
 
 
 def test_every_auction_invariant_has_a_failing_example():
-    assert {check for check, _ in CORRUPTED} | {check for check, _ in CORRUPTIONS.values()} >= {
-        found.name for found in all_invariants("auctions")
-    }
+    elsewhere = {"8 categories count their open products"}  # auctions/tests/test_categories.py
+    corrupted = {check for check, _ in CORRUPTED} | {check for check, _ in CORRUPTIONS.values()} | elsewhere
+    assert corrupted >= {found.name for found in all_invariants("auctions")}
 
 
 def delete_notifications(product, kind):
