@@ -18,6 +18,7 @@ import time
 from collections import deque
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection, transaction
@@ -108,11 +109,19 @@ class Result:
         try:
             # A savepoint, so that the other checks can go on in this transaction.
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
-                self.findings += self.invariant.check(*batch)
+                self._extend(batch)
         except Exception as error:  # noqa: BLE001 (see above)
             self.failed = True
             self.findings.append(f"cannot be checked: {type(error).__name__}: {error}".strip())
         self.seconds += time.monotonic() - start
+
+    def _extend(self, batch: tuple[Batch, ...]) -> None:
+        try:
+            self.findings += self.invariant.check(*batch)
+        except Exception as error:
+            # Closes server-side cursors that the check left open, before the savepoint is rolled back.
+            clear_frames(error.__traceback__)
+            raise
 
 
 _registry: dict[str, Invariant] = {}
