@@ -1,0 +1,46 @@
+"""docs/proofs.md names a test for every promise of docs/invariants.md and docs/abuse.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from django.conf import settings
+
+DOCS = settings.BASE_DIR / "docs"
+ROW = re.compile(r"^\| ([A-Z]?\d+) \| (.+) \|$", re.MULTILINE)
+TEST = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+PROOFS = dict(ROW.findall((DOCS / "proofs.md").read_text()))
+
+
+def read_tests(path):
+    """Return the names of the tests in a file, each with whether all of it runs at night only."""
+    tree = ast.parse((settings.BASE_DIR / path).read_text())
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    of_file = any("pytestmark" in ast.unparse(node) and "mark.nightly" in ast.unparse(node) for node in assigned)
+    return {
+        node.name: of_file or "pytest.mark.nightly" in map(ast.unparse, node.decorator_list)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def test_proofs_have_a_row_for_every_promise():
+    promises = [
+        number for page in ("invariants.md", "abuse.md") for number, _ in ROW.findall((DOCS / page).read_text())
+    ]
+    assert sorted(PROOFS) == sorted(promises)
+
+
+@pytest.mark.parametrize("promise", PROOFS)
+def test_proofs_of_a_promise_name_tests_that_run_as_stated(promise):
+    if PROOFS[promise] == "not yet |":
+        return
+    named, _, runs = PROOFS[promise].rpartition(" | ")
+    assert TEST.findall(named)
+    for path, name in TEST.findall(named):
+        tests = read_tests(path)
+        assert not name or name in tests, f"{path} has no {name}"
+        nightly = runs == "nightly" or f"`{path.rpartition('/')[2]}` nightly" in runs
+        assert (tests[name] if name else bool(tests) and all(tests.values())) == nightly, path
