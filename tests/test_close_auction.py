@@ -209,3 +209,9 @@ def test_close_with_failing_receiver_is_rolled_back(as_user, seller, bidder):
     assert (AuctionEvent.objects.count(), EventOutbox.objects.count(), Order.objects.count()) == (1, 1, 0)
     assert caller.post(url(product)).status_code == 200
     assert Order.objects.count() == 1
+
+
+def test_close_auction_with_accept_below_reserve_not_boolean_is_refused(as_user, seller):
+    product = factories.product(seller)
+    answer = as_user(seller).post(f"/api/products/{product.pk}/close_auction/", {"accept_below_reserve": "yes"})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["accept_below_reserve"])

@@ -1,4 +1,4 @@
-"""What happens to an auction, in one line each."""
+"""Shortcuts for bids and times of an auction."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from auctions.services import bidding
 
 
 def bid(product, user, amount=None, max_amount=None):
-    """Bid: `amount` aloud, `max_amount` by proxy."""
+    """Place a bid; amounts can be strings."""
     return bidding.place_bid(
         product_id=product.pk,
         bidder_id=user.pk,
@@ -20,7 +20,7 @@ def bid(product, user, amount=None, max_amount=None):
 
 
 def move_end_to_past(product, ago=timedelta(seconds=1)):
-    """Let its time be up, with no worker about."""
+    """Let the auction end `ago`, without closing it."""
     at = timezone.now() - ago
     Auction.objects.filter(pk=product.pk).update(
         starts_at=at - timedelta(days=7), ends_at=at, hard_ends_at=at + timedelta(days=1)
@@ -28,7 +28,7 @@ def move_end_to_past(product, ago=timedelta(seconds=1)):
 
 
 def move_start_to_tomorrow(product):
-    """Let it start tomorrow."""
+    """Let the auction start tomorrow."""
     at = timezone.now() + timedelta(days=1)
     Auction.objects.filter(pk=product.pk).update(
         starts_at=at, ends_at=at + timedelta(days=7), hard_ends_at=at + timedelta(days=8)
@@ -36,5 +36,5 @@ def move_start_to_tomorrow(product):
 
 
 def set_end(product, ends_at):
-    """Move its move_end_to_past, as it was listed."""
+    """Let the auction end at `ends_at`, and a day later at the latest."""
     Auction.objects.filter(pk=product.pk).update(ends_at=ends_at, hard_ends_at=ends_at + timedelta(days=1))

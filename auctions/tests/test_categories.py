@@ -15,7 +15,7 @@ URL = "/api/categories/"
 
 @pytest.fixture
 def tree(seller):
-    """Art > Prints > Posters, and Tools; two open products, one that ended."""
+    """Return Art of Art > Prints > Posters and Tools, with two open products and an ended one."""
     art = factories.category("Art")
     prints = factories.category("Prints", parent=art)
     posters = factories.category("Posters", parent=prints)
@@ -154,3 +154,10 @@ def test_category_count_below_the_open_products_breaks_the_invariant(tree):
 def test_category_count_from_before_a_listing_keeps_the_invariant(tree, seller):
     factories.product(seller, category_id=tree.pk)
     assert list(check_category_counts()) == []
+
+
+def test_category_create_repeated_with_the_same_key_creates_one(as_user, staff):
+    caller = as_user(staff)
+    first, again = (caller.post(URL, {"name": "Lamps"}, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2))
+    assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
+    assert caller.post(URL, {"name": "Chairs"}, HTTP_IDEMPOTENCY_KEY="k").status_code == 422

@@ -265,11 +265,11 @@ def test_edit_product_keeps_a_concurrent_watch_count(monkeypatch, seller, bidder
     product = factories.product(seller)
     record = event_log.record
 
-    def followed_first(**fields):
+    def watch_then_record(**fields):
         watching.watch(product_id=product.pk, user=bidder)
         record(**fields)
 
-    monkeypatch.setattr(event_log, "record", followed_first)
+    monkeypatch.setattr(event_log, "record", watch_then_record)
     editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})
     product.refresh_from_db()
     assert (product.name, product.watch_count) == ("A lamp", 1)

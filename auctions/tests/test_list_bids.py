@@ -104,3 +104,14 @@ def test_bids_list_of_a_hundred_needs_the_queries_of_one(client, seller, bidder,
         auction_helpers.bid(product, (rival, bidder)[number % 2], str(10 + number * 100))
     with django_assert_num_queries(2):
         assert len(client.get(url(product) + "?page_size=100").json()["results"]) == 100
+
+
+def test_bid_id_is_listed_for_staff_only(as_user, client, seller, bidder, staff):
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, "5")
+    path = url(product)
+    pk = as_user(staff).get(path).json()["results"][0]["id"]
+    assert all(
+        "id" not in caller.get(path).json()["results"][0] for caller in (client, as_user(bidder), as_user(seller))
+    )
+    assert as_user(staff).post(f"{path}{pk}/void/", {"reason": "An error."}).status_code == 200

@@ -21,7 +21,7 @@ def url(product, query=""):
 
 @pytest.fixture
 def product(seller, bidder, rival):
-    """A bid, a raised maximum, a late bid that extends, and the close: four public events."""
+    """Return a product with a bid, a raised maximum, a late bid and the close: four public events."""
     product = factories.product(seller, ends_at=timezone.now() + timedelta(seconds=60), soft_close_window=0)
     auction_helpers.bid(product, bidder, "5")
     auction_helpers.bid(product, bidder, max_amount="6")

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from auctioncraft.api import pagination
 from auctioncraft.core import clock
-from auctions.models import Auction, Product
+from auctions.models import Auction, Bid, Product
 from auctions.services import closing, watching
 from auctions.tests import auction_helpers
 from tests import factories
@@ -24,8 +24,8 @@ def names(client, query="", **headers):
 
 
 @pytest.fixture
-def five(seller, bidder, rival):
-    """Lamp 5, Chair 20 by proxy, Table without a bid, a Vase that ended, and a Clock to come."""
+def products(seller, bidder, rival):
+    """Return a Lamp at 5, a Chair at 20 by proxy, a Table without bids, an ended Vase and a scheduled Clock."""
     made = {name: factories.product(seller, name=name) for name in ("Lamp", "Chair", "Table", "Vase", "Clock")}
     auction_helpers.bid(made["Lamp"], bidder, "5")
     auction_helpers.bid(made["Chair"], bidder, "10")
@@ -79,7 +79,7 @@ def test_products_list_without_products_is_empty(client):
     assert client.get(URL).json() == {"count": 0, "next": None, "previous": None, "results": []}
 
 
-def test_products_list_is_newest_first(client, five):
+def test_products_list_is_newest_first(client, products):
     assert names(client) == ["Clock", "Vase", "Table", "Chair", "Lamp"]
 
 
@@ -96,7 +96,7 @@ def test_products_list_is_newest_first(client, five):
         ("-ends_at", ["Clock", "Table", "Chair", "Lamp", "Vase"]),
     ],
 )
-def test_products_list_ordering_sorts(client, five, ordering, expected):
+def test_products_list_ordering_sorts(client, products, ordering, expected):
     assert names(client, f"ordering={ordering}") == expected
 
 
@@ -122,13 +122,13 @@ def test_products_list_ordering_sorts(client, five, ordering, expected):
         ("unknown=1", {"Lamp", "Chair", "Table", "Vase", "Clock"}),
     ],
 )
-def test_products_list_filter_returns_matches(client, five, query, expected):
+def test_products_list_filter_returns_matches(client, products, query, expected):
     assert set(names(client, query)) == expected
 
 
-def test_products_list_status_filter_of_closed_auctions(client, five, seller, staff):
-    closing.close_auction(product_id=five["Lamp"].pk, actor=seller)
-    closing.close_auction(product_id=five["Table"].pk, actor=staff)
+def test_products_list_status_filter_of_closed_auctions(client, products, seller, staff):
+    closing.close_auction(product_id=products["Lamp"].pk, actor=seller)
+    closing.close_auction(product_id=products["Table"].pk, actor=staff)
     assert (names(client, "status=sold"), names(client, "status=unsold")) == (["Lamp"], ["Table"])
     assert names(client, "status=open") == ["Chair"]
 
@@ -141,7 +141,7 @@ def test_products_list_status_past_the_end_is_ended_before_the_close(client, sel
     assert names(client, "status=open") == []
 
 
-def test_products_list_ends_before_returns_earlier_ends(client, five):
+def test_products_list_ends_before_returns_earlier_ends(client, products):
     tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
     assert set(names(client, "ends_before=" + tomorrow.replace("+", "%2B"))) == {"Vase"}
 
@@ -162,8 +162,8 @@ def test_products_list_seller_returns_their_products(client, seller, rival):
     assert names(client, f"seller={rival.pk}") == ["Theirs"]
 
 
-def test_products_list_own_filters_return_the_callers(as_user, five, seller, bidder, rival):
-    watching.watch(product_id=five["Vase"].pk, user=bidder)
+def test_products_list_own_filters_return_the_callers(as_user, products, seller, bidder, rival):
+    watching.watch(product_id=products["Vase"].pk, user=bidder)
     caller = as_user(bidder)
     assert names(caller, "bidding=true") == ["Chair", "Lamp"]
     assert names(caller, "bidding=false") == ["Clock", "Vase", "Table"]
@@ -198,7 +198,7 @@ def test_products_list_with_invalid_filter_is_refused(as_user, seller, query):
 
 
 @pytest.mark.parametrize("words", ["%25", "_", "%22", "'", "\\", "' OR 1=1 --", "%25%25", "(", "*"])
-def test_products_list_search_of_wildcards_is_literal(client, five, words):
+def test_products_list_search_of_wildcards_is_literal(client, products, words):
     assert names(client, f"search={words}") == []
 
 
@@ -297,3 +297,12 @@ def test_products_list_put_patch_and_delete_are_not_allowed(as_user, seller):
     for method in ("put", "patch", "delete"):
         answer = getattr(as_user(seller), method)(URL, {})
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_products_list_bidding_filter_leaves_out_voided_bids(as_user, seller, bidder, staff):
+    product = factories.product(seller)
+    auction_helpers.bid(product, bidder, "5")
+    mine = as_user(bidder)
+    assert mine.get("/api/products/?bidding=true").json()["count"] == 1
+    as_user(staff).post(f"/api/products/{product.pk}/bids/{Bid.objects.get().pk}/void/", {"reason": "An error."})
+    assert mine.get("/api/products/?bidding=true").json()["count"] == 0

@@ -44,22 +44,22 @@ def test_place_bid_vector_over_http(number, as_user, seller, client):
         body = {key: step[key] for key in ("amount", "max_amount") if step[key] is not None}
         answer = callers[step["bidder"]].post(f"{address}bids/", body)
         expect = step["expect"]
-        stands = client.get(address).json()
+        state = client.get(address).json()
         leader = Auction.objects.values_list("leader__email", flat=True).get(pk=product.json()["id"])
         assert {
             "code": answer.json().get("outcome") or answer.json()["code"],
-            "current_price": stands["current_price"],
-            "minimum_bid": stands["minimum_bid"],
+            "current_price": state["current_price"],
+            "minimum_bid": state["minimum_bid"],
             "leader": leader and leader[0].upper(),
-            "reserve_met": stands["reserve_met"],
-            "bid_count": stands["bid_count"],
+            "reserve_met": state["reserve_met"],
+            "bid_count": state["bid_count"],
         } == expect
         if answer.status_code == 201:
-            told = answer.json()["product"]
-            assert {key: told[key] for key in ("current_price", "minimum_bid", "bid_count", "reserve_met")} == {
+            after = answer.json()["product"]
+            assert {key: after[key] for key in ("current_price", "minimum_bid", "bid_count", "reserve_met")} == {
                 key: expect[key] for key in ("current_price", "minimum_bid", "bid_count", "reserve_met")
             }
-            assert told["is_leading"] == (expect["leader"] == step["bidder"])
+            assert after["is_leading"] == (expect["leader"] == step["bidder"])
 
 
 def test_place_bid_returns_bid_outcome_and_product(as_user, seller, bidder):

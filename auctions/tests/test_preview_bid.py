@@ -18,8 +18,8 @@ def url(product):
     return f"/api/products/{product.pk}/bids/preview/"
 
 
-def said(answer):
-    """What an answer says, but the time."""
+def without_time(answer):
+    """Return the body without the time."""
     assert answer.status_code == 200
     return {**answer.json(), "server_time": ""}
 
@@ -53,7 +53,7 @@ def test_preview_of_a_refused_bid_returns_code_and_cost(as_user, seller, bidder,
     product = factories.product(seller)
     auction_helpers.bid(product, rival, "10")
     answer = as_user(bidder).post(url(product), {"amount": "10.49"})
-    assert said(answer) == {
+    assert without_time(answer) == {
         "acceptable": False,
         "code": "bid_too_low",
         "detail": "Your bid is below the minimum bid.",
@@ -77,13 +77,13 @@ def test_preview_does_not_depend_on_hidden_maximum_or_reserve(as_user, seller, b
     for most, reserve in (("10", None), ("30", None), ("49.99", None), ("50", None), ("5000", None), ("10", "9")):
         product = factories.product(seller, reserve_price=reserve and Decimal(reserve))
         auction_helpers.bid(product, rival, "10", max_amount=most)
-        answers.append(said(caller.post(url(product), body)))
+        answers.append(without_time(caller.post(url(product), body)))
     assert answers == answers[:1] * 6
     reserves = []
     for reserve in ("10.01", "20", "50", "50.01", "900"):
         product = factories.product(seller, reserve_price=Decimal(reserve))
         auction_helpers.bid(product, rival, "10")
-        reserves.append(said(caller.post(url(product), body)))
+        reserves.append(without_time(caller.post(url(product), body)))
     assert reserves == answers[:1] * 5
 
 
@@ -111,10 +111,10 @@ def test_preview_agrees_with_the_bid(as_user, seller, bidder, rival, how):
     elif how.startswith("suspended"):
         User.objects.filter(pk=bidder.pk).update(strikes=3)
     caller, body = as_user(who), {"amount": "10.49" if "low" in how else "12"}
-    foretold = caller.post(url(product), body).json()
+    preview = caller.post(url(product), body).json()
     answer = caller.post(f"/api/products/{product.pk}/bids/", body)
-    assert foretold["acceptable"] is (answer.status_code == 201) is (how == "good")
-    assert (foretold["code"], foretold["detail"]) == (answer.json().get("code"), answer.json().get("detail"))
+    assert preview["acceptable"] is (answer.status_code == 201) is (how == "good")
+    assert (preview["code"], preview["detail"]) == (answer.json().get("code"), answer.json().get("detail"))
 
 
 @pytest.mark.parametrize("amount", ["NaN", '"12 "'])

@@ -182,7 +182,7 @@ def test_retrieve_product_outbid_viewer_sees_own_maximum_only(as_user, seller, b
         ("ended", "auction_not_open"),
         ("scheduled", "auction_not_open"),
         ("closed", "auction_not_open"),
-        ("stranger", None),
+        ("another user", None),
     ],
 )
 def test_retrieve_product_viewer_can_bid_or_has_a_reason(as_user, seller, rival, who, reason):

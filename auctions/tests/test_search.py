@@ -19,7 +19,7 @@ on_sqlite = pytest.mark.skipif("connection.vendor == 'postgresql'", reason="plai
 
 @pytest.fixture
 def found(client):
-    """Return the names that a search finds, in their order."""
+    """Return a function that returns the names of the products found, in order."""
 
     def ask(words, **query):
         answer = client.get(URL, {"search": words, **query})
@@ -31,7 +31,7 @@ def found(client):
 
 @pytest.fixture
 def listed(seller):
-    """A camera, a lens for cameras, a lamp, and a record of a band named like nothing."""
+    """List a camera, a lens for cameras, a lamp, and a record of The Who."""
     for name, description in (
         ("Folding camera", "With a leather case."),
         ("Lens", "Fits most cameras. No fungus."),
@@ -105,7 +105,7 @@ def test_search_of_exclusions_only_finds_nothing(found, listed):
 def test_search_of_stop_words_looks_in_names(found, listed):
     assert found("the who") == ["The Who"]
     assert found("with") == []
-    # Beside a word that says something they are left out, as everywhere.
+    # Beside other words they are ignored.
     assert found("the lamp") == ["Desk lamp"]
 
 
@@ -171,7 +171,7 @@ def walk(client, words, size):
 def test_search_ranks_the_newest_and_pages_do_not_overlap(client, seller, monkeypatch, size):
     monkeypatch.setattr(search, "MAX_RANKED", 4)
     for number in range(7):
-        # The odd ones are the better ones.
+        # The odd ones rank higher.
         better = {"name": f"Lamp {number}"} if number % 2 else {"name": f"Thing {number}", "description": "A lamp"}
         factories.product(seller, **better)
     ranked, by_age = ["Lamp 5", "Lamp 3", "Thing 6", "Thing 4"], ["Thing 2", "Lamp 1", "Thing 0"]
@@ -194,7 +194,7 @@ def test_search_of_a_hundred_needs_the_queries_of_one(client, seller, django_ass
 def test_search_uses_the_index(seller):
     factories.product(seller)
     with connection.cursor() as cursor:
-        # With a handful of rows reading them all is cheaper.
+        # With a few rows PostgreSQL would rather read the table.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
     plan = search.filter_by_words(Product.objects.order_by(), "thing").explain()
@@ -209,7 +209,7 @@ def test_search_index_is_not_changed_by_bids_and_watches(seller, bidder):
         assert not any("gin" in definition for (definition,) in cursor.fetchall())
         cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('auctions_product'::regclass)")
         before = cursor.fetchone()[0]
-        # More than once: the first may have to move to a page with room.
+        # More than once: the first update may have to move the row to a page with free space.
         for change in (watching.watch, watching.unwatch, watching.watch):
             change(product_id=product.pk, user=bidder)
         cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('auctions_product'::regclass)")

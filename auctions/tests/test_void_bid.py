@@ -32,7 +32,7 @@ def void(product, made, staff):
     return voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="No.")
 
 
-def standing():
+def auction_state():
     auction = Auction.objects.get()
     return auction.leader, auction.price, auction.leader_max, auction.bid_count
 
@@ -43,7 +43,7 @@ def test_void_recomputes_the_auction_without_the_bid(as_user, client, seller, bi
     voided = auction_helpers.bid(product, rival, max_amount="60")
     bid = Bid.objects.get(pk=voided["bid"]["id"])
     rows_before, auction = list(Bid.objects.values()), Auction.objects.get()
-    assert standing() == (rival, 30, 60, 2)
+    assert auction_state() == (rival, 30, 60, 2)
     answer = as_user(staff).post(url(product, voided), REASON)
     assert answer.status_code == 200
     assert answer.json() == {
@@ -58,7 +58,7 @@ def test_void_recomputes_the_auction_without_the_bid(as_user, client, seller, bi
         "server_time": answer.json()["server_time"],
     }
     after = Auction.objects.get()
-    assert standing() == (bidder, 20, 20, 1)
+    assert auction_state() == (bidder, 20, 20, 1)
     assert (after.ends_at, after.hard_ends_at, after.last_bid_at, after.status, after.seq) == (
         auction.ends_at,
         auction.hard_ends_at,
@@ -115,7 +115,7 @@ def test_void_of_the_only_bid_leaves_no_price(as_user, client, seller, bidder, s
         0,
         False,
     )
-    assert standing() == (None, None, None, 0)
+    assert auction_state() == (None, None, None, 0)
     data = AuctionEvent.objects.get(seq=2).data
     assert (data["leader"], data["current_price"], data["minimum_bid"]) == (None, None, "10.00")
     shown = client.get(f"/api/products/{product.pk}/").json()
@@ -140,9 +140,9 @@ def test_void_of_an_outbid_bid_lowers_the_price(seller, bidder, rival, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="100")
     made = auction_helpers.bid(product, rival, max_amount="60")
-    assert standing() == (bidder, 61, 100, 2)
+    assert auction_state() == (bidder, 61, 100, 2)
     void(product, made, staff)
-    assert standing() == (bidder, 1, 100, 1)
+    assert auction_state() == (bidder, 1, 100, 1)
     event = AuctionEvent.objects.get(seq=3)
     assert (event.data["amount"], event.data["bid_seq"]) == ("60.00", 2)
     assert (event.private["leader"], event.private["former_leader"]) == (bidder.pk, bidder.pk)
@@ -155,11 +155,11 @@ def test_void_with_equal_maxima_leaves_the_earlier_leading(seller, bidder, rival
     first = auction_helpers.bid(product, bidder, max_amount="50")
     auction_helpers.bid(product, rival, max_amount="50")
     auction_helpers.bid(product, third, max_amount="60")
-    assert standing() == (third, 51, 60, 3)
+    assert auction_state() == (third, 51, 60, 3)
     void(product, first, staff)
-    assert standing() == (third, 51, 60, 2)
+    assert auction_state() == (third, 51, 60, 2)
     void(product, {"bid": {"id": Bid.objects.get(max_amount=60).pk}}, staff)
-    assert standing() == (rival, 1, 50, 1)
+    assert auction_state() == (rival, 1, 50, 1)
     assert broken_invariants() == []
 
 
@@ -168,7 +168,7 @@ def test_void_of_a_raised_maximum_reveals_no_amount(client, seller, bidder, riva
     auction_helpers.bid(product, bidder, "5")
     made = auction_helpers.bid(product, bidder, max_amount="77.77")
     void(product, made, staff)
-    assert standing() == (bidder, 5, 5, 1)
+    assert auction_state() == (bidder, 5, 5, 1)
     data = AuctionEvent.objects.get(seq=2).data
     assert (data["amount"], data["bid_seq"], data["current_price"]) == (None, None, "5.00")
     for path in ("", "bids/", "events/"):
@@ -180,9 +180,9 @@ def test_void_makes_a_bid_below_the_new_minimum_ineffective(seller, bidder, riva
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, max_amount="20")
     made = auction_helpers.bid(product, rival, max_amount="30")
-    auction_helpers.bid(product, bidder, max_amount="25")  # outbid; alone it raises nothing but a maximum
+    auction_helpers.bid(product, bidder, max_amount="25")  # outbid; alone it would only raise a maximum
     void(product, made, staff)
-    assert standing() == (bidder, 1, 25, 1)
+    assert auction_state() == (bidder, 1, 25, 1)
     assert broken_invariants() == []
 
 
@@ -200,7 +200,7 @@ def test_void_of_every_bid_leaves_no_price(seller, bidder, rival, staff):
     made = [auction_helpers.bid(product, (bidder, rival)[n % 2], str(10 * (n + 1))) for n in range(5)]
     for n in (4, 0, 2, 3):
         void(product, made[n], staff)
-    assert standing() == (rival, 20, 20, 1)
+    assert auction_state() == (rival, 20, 20, 1)
     assert (Auction.objects.get().seq, BidVoid.objects.count(), Bid.objects.count()) == (9, 4, 5)
     assert broken_invariants() == []
 

@@ -1,4 +1,4 @@
-"""Fixtures of the pictures' tests."""
+"""Fixtures of the image tests."""
 
 import io
 
@@ -21,7 +21,7 @@ def product(seller):
 
 @pytest.fixture
 def send(as_user, seller, product):
-    """Send a picture as the seller."""
+    """Return a function that posts an image, as the seller unless `user` is given."""
     caller = as_user(seller)
 
     def post(data=None, user=None, to=product, **named):
@@ -33,7 +33,7 @@ def send(as_user, seller, product):
 
 @pytest.fixture
 def add(seller, product):
-    """Add a picture by the service."""
+    """Return a function that adds an image by the service."""
     return lambda data=None, to=product, **more: images.add_image(
         product_id=to.pk, actor=more.pop("actor", seller), file=io.BytesIO(data or make_image()), **more
     )

@@ -1,4 +1,4 @@
-"""A picture to send, and where it goes."""
+"""Images to upload, and what is stored of them."""
 
 import io
 
@@ -11,13 +11,13 @@ def url(product, image=""):
     return f"/api/products/{product.pk}/images/{image}"
 
 
-def make_image(kind="PNG", size=(800, 600), mode="RGB", colour="red", **options):
+def make_image(kind="PNG", size=(800, 600), mode="RGB", color="red", **options):
     buffer = io.BytesIO()
-    Image.new(mode, size, colour).save(buffer, kind, **options)
+    Image.new(mode, size, color).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def upload_form(data, name="picture.png", content_type="image/png"):
+def upload_form(data, name="image.png", content_type="image/png"):
     return {"image": SimpleUploadedFile(name, data, content_type)}
 
 
@@ -27,6 +27,6 @@ def stored_names():
 
 def open_stored(name):
     with default_storage.open(name) as file:
-        picture = Image.open(io.BytesIO(file.read()))
-        picture.load()
-        return picture
+        image = Image.open(io.BytesIO(file.read()))
+        image.load()
+        return image

@@ -13,7 +13,7 @@ from auctions.tests.images.image_helpers import make_image, stored_names
 
 pytestmark = pytest.mark.django_db
 
-# --- What is no picture of ours ----------------------------------------------------------------------------------
+# --- Refused files -----------------------------------------------------------------------------------------------
 
 
 def chunk(kind, data):
@@ -25,13 +25,13 @@ def png_header(width, height):
 
 
 def scan_bomb():
-    """A few hundred bytes of picture, and scan after scan that each walk through all of it."""
+    """Return a small progressive JPEG with thousands of scans, each of which decodes the whole image."""
     whole = make_image("JPEG", (2000, 2000), "L", 0, progressive=True)
     scan = whole[whole.rindex(b"\xff\xda") : -2]
     return whole[:-2] + scan * 5000 + b"\xff\xd9"
 
 
-NONE_OF_OURS = {
+UNSUPPORTED = {
     "nothing in it": b"\x00",
     "text": b"hello",
     "HTML": b"<html><script>alert(1)</script>",
@@ -65,7 +65,7 @@ NONE_OF_OURS = {
 }
 
 
-@pytest.mark.parametrize("data", NONE_OF_OURS.values(), ids=NONE_OF_OURS)
+@pytest.mark.parametrize("data", UNSUPPORTED.values(), ids=UNSUPPORTED)
 def test_add_image_of_unsupported_file_is_refused(send, data):
     answer = send(data)
     assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, "invalid", ["image"])
@@ -81,10 +81,10 @@ def test_encode_of_damaged_image_is_refused_or_valid(seed):
     for _ in range(rng.randint(1, 20)):
         data[rng.randrange(3, len(data))] = rng.randrange(256)
     try:
-        picture = image_processing.encode(bytes(data))
+        encoded = image_processing.encode(bytes(data))
     except image_processing.InvalidImage:
         return
-    assert Image.open(io.BytesIO(picture.full)).size == (picture.width, picture.height)
+    assert Image.open(io.BytesIO(encoded.full)).size == (encoded.width, encoded.height)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_encode_of_damaged_image_is_refused_or_valid(seed):
         ({"kind": "JPEG"}, (254, 0, 0)),
         ({"kind": "WEBP", "lossless": True}, (254, 0, 0)),
         ({"kind": "JPEG", "progressive": True}, (254, 0, 0)),
-        ({"kind": "JPEG", "mode": "CMYK", "colour": (0, 255, 255, 0)}, (254, 0, 0)),
-        ({"kind": "JPEG", "mode": "L", "colour": 120}, (120, 120, 120)),
+        ({"kind": "JPEG", "mode": "CMYK", "color": (0, 255, 255, 0)}, (254, 0, 0)),
+        ({"kind": "JPEG", "mode": "L", "color": 120}, (120, 120, 120)),
         ({"mode": "P"}, (254, 0, 0)),
-        ({"mode": "1", "colour": 1}, (255, 255, 255)),
-        ({"mode": "LA", "colour": (0, 0)}, (255, 255, 255)),
-        ({"mode": "RGBA", "colour": (0, 0, 0, 0)}, (255, 255, 255)),
-        ({"mode": "I;16", "colour": 30_000}, (117, 117, 117)),
-        ({"mode": "P", "transparency": 0, "colour": 0}, (255, 255, 255)),
+        ({"mode": "1", "color": 1}, (255, 255, 255)),
+        ({"mode": "LA", "color": (0, 0)}, (255, 255, 255)),
+        ({"mode": "RGBA", "color": (0, 0, 0, 0)}, (255, 255, 255)),
+        ({"mode": "I;16", "color": 30_000}, (117, 117, 117)),
+        ({"mode": "P", "transparency": 0, "color": 0}, (255, 255, 255)),
     ],
 )
 def test_encode_keeps_the_color_of_every_mode(options, pixel):
@@ -118,7 +118,7 @@ def test_encode_never_enlarges_nor_loses_a_side():
 
 
 def test_encode_of_animation_keeps_the_first_frame():
-    frames = [Image.new("RGB", (50, 40), colour) for colour in ("red", "blue", "green")]
+    frames = [Image.new("RGB", (50, 40), color) for color in ("red", "blue", "green")]
     for kind in ("WEBP", "PNG"):
         buffer = io.BytesIO()
         frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], duration=100)
@@ -128,7 +128,7 @@ def test_encode_of_animation_keeps_the_first_frame():
 
 def test_encode_removes_all_metadata():
     exif = Image.Exif()
-    exif[0x0112] = 6  # it lies on its side
+    exif[0x0112] = 6  # rotated by 90 degrees
     exif[0x010F] = "SECRETMAKER"
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, 0.0), 3: "E", 4: (13.0, 24.0, 0.0)})
     options = {"exif": exif, "comment": b"SECRETCOMMENT", "icc_profile": b"SECRETPROFILE", "xmp": b"<x>SECRETXMP</x>"}
@@ -137,9 +137,9 @@ def test_encode_removes_all_metadata():
     text.add_text("Author", "SECRETTEXT")
     for data in (sent, make_image("PNG", (60, 40), exif=exif, pnginfo=text) + b"SECRETTAIL"):
         assert b"SECRET" in data
-        picture = image_processing.encode(data)
-        assert (picture.width, picture.height) == (40, 60)
-        for kept in (picture.full, picture.thumbnail):
+        encoded = image_processing.encode(data)
+        assert (encoded.width, encoded.height) == (40, 60)
+        for kept in (encoded.full, encoded.thumbnail):
             image = Image.open(io.BytesIO(kept))
             assert b"SECRET" not in kept
             assert (dict(image.getexif()), image.info.keys() & {"exif", "icc_profile", "comment", "xmp"}) == ({}, set())

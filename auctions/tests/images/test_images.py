@@ -63,7 +63,7 @@ def test_remove_image_deletes_its_files_on_commit(
     first, second = add(), add()
     with django_capture_on_commit_callbacks() as callbacks:
         assert as_user(seller).delete(url(product, f"{first.pk}/")).status_code == 204
-    assert len(stored_names()) == 4  # until it is committed
+    assert len(stored_names()) == 4  # until the commit
     for callback in callbacks:
         callback()
     assert stored_names() == sorted(Path(name).name for name in (second.image.name, second.thumbnail.name))
@@ -142,7 +142,7 @@ def test_add_image_beyond_the_maximum_is_refused(send, add):
 @pytest.mark.parametrize("vetoed", ["seen", "decided"])
 def test_add_image_that_fails_leaves_no_file(add, product, seller, monkeypatch, vetoed):
     if vetoed == "decided":
-        # It closes while the picture is being encoded.
+        # It closes while the image is being encoded.
         encode = image_processing.encode
 
         def slowly(data):
@@ -194,13 +194,13 @@ def test_add_image_repeated_with_the_same_key_adds_one(as_user, seller, product)
     first = post(make_image())
     assert first.status_code == 201
     assert (post(make_image()).json(), ProductImage.objects.count(), len(stored_names())) == (first.json(), 1, 2)
-    assert (post(make_image(colour="blue")).status_code, post(make_image(), "\x00").status_code) == (422, 400)
+    assert (post(make_image(color="blue")).status_code, post(make_image(), "\x00").status_code) == (422, 400)
     ProductImage.objects.all().delete()
     assert post(make_image()).json() == first.json()
 
 
 def test_add_image_twice_at_once_with_one_key_keeps_the_first(add, monkeypatch):
-    """The second finds nothing when it looks first, and the first one's answer when it writes."""
+    """The second request finds no stored response at first, and the first one's when it writes."""
     kept = add(idempotency_key="k")
     earlier, looks = images.idempotency.stored_response, []
 
@@ -226,7 +226,7 @@ def test_relisted_product_shares_images_and_keeps_their_files(
     assert shown["thumbnail"] == old["thumbnail"]
     with django_capture_on_commit_callbacks(execute=True):
         images.remove_image(product_id=new.pk, image_id=new.images.get(position=gone.position).pk, actor=seller)
-    assert len(stored_names()) == 4  # the old one shows it
+    assert len(stored_names()) == 4  # the old product refers to them
     with django_capture_on_commit_callbacks(execute=True):
         editing.delete_product(product_id=product.pk, actor=seller)
     assert stored_names() == sorted(Path(name).name for name in (kept.image.name, kept.thumbnail.name))
@@ -288,11 +288,11 @@ def test_media_in_development_is_served_as_an_image_only(add, client, settings):
 def test_add_image_twice_at_once_does_not_exceed_the_maximum(add, product, seller, monkeypatch):
     for _ in range(11):
         add()
-    start, told, check = threading.Barrier(2, timeout=20), [], images._check_room
+    start, results, check = threading.Barrier(2, timeout=20), [], images._check_room
     looked = threading.local()
 
     def look_together(product_id):
-        """Both see room before either writes."""
+        """Let both requests see room before either writes."""
         check(product_id)
         if not hasattr(looked, "once"):
             looked.once = True
@@ -303,9 +303,9 @@ def test_add_image_twice_at_once_does_not_exceed_the_maximum(add, product, selle
     def run():
         try:
             add()
-            told.append("added")
+            results.append("added")
         except images.TooManyImages:
-            told.append("refused")
+            results.append("refused")
         finally:
             connection.close()
 
@@ -314,7 +314,7 @@ def test_add_image_twice_at_once_does_not_exceed_the_maximum(add, product, selle
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(told) == ["added", "refused"]
+    assert sorted(results) == ["added", "refused"]
     assert (ProductImage.objects.count(), len(stored_names())) == (12, 24)
     positions = ProductImage.objects.order_by("position").values_list("position", flat=True)
     assert list(positions) == list(range(12))

@@ -18,7 +18,7 @@ def part(name, content, filename="a.png", more=b""):
 
 @pytest.fixture
 def raw(as_user, seller, product):
-    """Send any body."""
+    """Return a function that posts any body."""
     caller = as_user(seller)
     return lambda body, content_type=BOUNDARY, **more: caller.generic(
         "POST", url(product), body, content_type=content_type, **more
@@ -82,9 +82,9 @@ def test_upload_with_another_content_type_is_unsupported(raw, content_type):
 
 
 def test_upload_of_the_maximum_size_is_accepted(send):
-    """A picture with a long tail: as large as one may be."""
-    picture = make_image("JPEG", (100, 100))
-    assert send(picture + b"\x00" * (5_242_880 - len(picture))).status_code == 201
+    """Send an image with trailing bytes, of the maximum size."""
+    image = make_image("JPEG", (100, 100))
+    assert send(image + b"\x00" * (5_242_880 - len(image))).status_code == 201
 
 
 @pytest.mark.parametrize("size", [5_242_881, 5_400_000, 12_000_000])
@@ -105,4 +105,4 @@ def test_upload_in_chunks_is_refused_without_length(raw):
     assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
 
 
-# --- Shared files ------------------------------------------------------------------------------------------------
+# --- Body sizes ---------------------------------------------------------------------------------------------------
