@@ -122,7 +122,7 @@ def _viewer_state(row: dict[str, Any], user: User) -> dict[str, Any]:
     """Return the product of a detail row from the side of `user`, for ViewerSerializer."""
     latest = Bid.objects.made_by(user.pk).filter(product_id=row["id"]).order_by("-version").first()
     refusal = _bid_refusal_code(row, user)
-    # Closed, the winner counts: somebody else can have bought a product at once.
+    # Once closed, the winner counts: another user can have bought the product at once.
     leader_id = row["auction__leader_id" if row["auction__status"] == "open" else "auction__winner_id"]
     return {
         "alias": alias(row["alias_salt"], user.pk),

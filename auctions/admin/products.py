@@ -51,7 +51,7 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """The tree of categories. A category in use cannot be deleted."""
 
     form = CategoryForm
-    list_display = ("name", "slug", "parent")
+    list_display = ("name", "slug", "parent", "open_products")
     list_select_related = ("parent",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 (Django's)

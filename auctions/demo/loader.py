@@ -67,7 +67,7 @@ def load(*, on_progress: Callable[[str], None]) -> Loaded:
     """Load what is missing. Call `on_progress` with the name of each product, STEPS times in all.
 
     ENDING_SOON is listed again when all of its auctions have ended; UNPAID_PRODUCT when it was paid or its payment
-    window is over. Suspended and disabled demo accounts do not bid, and nobody bids an amount that needs a card
+    window is over. Suspended and disabled demo accounts do not bid, and no bid needs a card
     (CARD_REQUIRED_ABOVE).
     """
     accounts = _get_accounts()

@@ -48,7 +48,9 @@ class ProductAfterBidSerializer(serializers.Serializer):
 
 
 class PlacedBidSerializer(serializers.Serializer):
-    """An accepted bid. The service writes it, since it is stored with the bid under its Idempotency-Key."""
+    """An accepted bid."""
+
+    # The service writes this answer, since it is stored with the bid under its Idempotency-Key.
 
     bid = BidSerializer()
     outcome = serializers.ChoiceField(choices=("leading", "maximum_raised", "outbid"))
@@ -78,16 +80,18 @@ class BidPreviewSerializer(serializers.Serializer):
 
 
 class MyBidSerializer(serializers.Serializer):
-    """A product that the caller has bid on, from a row of queries.list_my_bids(); the context has `user_id`."""
+    """A product that the caller has bid on."""
 
-    state = serializers.SerializerMethodField()
+    # From a row of queries.list_my_bids(); the context has `user_id`.
+
+    state = serializers.SerializerMethodField(help_text="`owing` has won and not paid yet, `won` has won and paid.")
     my_maximum = MoneyOutputField()
     my_last_bid_at = serializers.DateTimeField()
     product = ProductListSerializer(source="*")
 
     @extend_schema_field(serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing")))
     def get_state(self, row: dict[str, Any]) -> str:
-        """Return how the caller stands: "owing" has won and not paid yet, "won" has paid."""
+        """Return the caller's position."""
         user_id = self.context["user_id"]
         if row["auction__status"] == "open":
             return "leading" if row["auction__leader_id"] == user_id else "outbid"

@@ -14,16 +14,15 @@ from auctions.models import alias
 
 
 class PublicBidSerializer(serializers.Serializer):
-    """A bid in the public history.
+    """A bid in the public history."""
 
-    From a row of BidQuerySet.history(); the context has the product's `currency` and `alias_salt`, and `is_staff`.
-    """
+    # From a row of BidQuerySet.history(); the context has the product's `currency` and `alias_salt`, and `is_staff`.
 
     id = serializers.UUIDField(required=False, help_text="Only for staff, who can void the bid.")
     seq = serializers.IntegerField(help_text="The number of the event that made the bid public.")
     bidder = serializers.SerializerMethodField(help_text="An alias, the same for all bids of a bidder on this product.")
-    amount = serializers.SerializerMethodField()
-    currency = serializers.SerializerMethodField()
+    amount = serializers.SerializerMethodField(help_text="The public amount, never a hidden maximum.")
+    currency = serializers.SerializerMethodField(help_text="Three-letter ISO 4217 code.")
     automatic = serializers.SerializerMethodField(help_text="Whether the bidder's proxy placed it.")
     voided = serializers.SerializerMethodField(help_text="Whether staff have voided it. A voided bid does not count.")
     placed_at = serializers.DateTimeField()

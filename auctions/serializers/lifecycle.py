@@ -64,9 +64,9 @@ class ProductAfterVoidSerializer(serializers.Serializer):
 
     product = serializers.IntegerField(source="product_id")
     current_price = MoneyOutputField(source="price", currency_source="product.currency", allow_null=True)
-    minimum_bid = serializers.SerializerMethodField()
+    minimum_bid = serializers.SerializerMethodField(help_text="The lowest amount that would be accepted now.")
     bid_count = serializers.IntegerField()
-    reserve_met = serializers.SerializerMethodField()
+    reserve_met = serializers.SerializerMethodField(help_text="True if there is no reserve price.")
     currency = serializers.CharField(source="product.currency")
     ends_at = serializers.DateTimeField()
     seq = serializers.IntegerField()

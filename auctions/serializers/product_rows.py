@@ -1,6 +1,6 @@
 """The fast path of product lists and details: the answers of their serializers, written out.
 
-Three times as fast, and every list and page view is made of them. A test holds each equal to its serializer.
+Every list and every view of a product uses them, and they are faster. A test compares each with its serializer.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class SellerSummarySerializer(serializers.Serializer):
 
 
 class ProductListSerializer(serializers.Serializer):
-    """A product in a list, from a row of ProductQuerySet.rows()."""
+    """A product in a list."""
+
+    # From a row of ProductQuerySet.rows().
 
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -52,10 +54,10 @@ class ProductListSerializer(serializers.Serializer):
     current_price = MoneyOutputField(source="auction__price", allow_null=True, help_text="Null before the first bid.")
     minimum_bid = serializers.SerializerMethodField(help_text="The lowest amount that would be accepted now.")
     bid_count = serializers.IntegerField(source="auction__bid_count")
-    has_reserve = serializers.SerializerMethodField()
+    has_reserve = serializers.SerializerMethodField(help_text="Whether there is a reserve price.")
     reserve_met = serializers.SerializerMethodField(help_text="True if there is no reserve price.")
-    buy_now_price = serializers.SerializerMethodField(help_text="Null if the product cannot be bought at once now.")
-    status = serializers.SerializerMethodField()
+    buy_now_price = serializers.SerializerMethodField(help_text="Null if the product cannot be bought at it now.")
+    status = serializers.SerializerMethodField(help_text="The status at `server_time`.")
     starts_at = serializers.DateTimeField(source="auction__starts_at")
     ends_at = serializers.DateTimeField(source="auction__ends_at", help_text="Late bids extend it.")
     thumbnail = StorageURLField(allow_null=True, help_text="URL of the first image's thumbnail.")
@@ -111,7 +113,7 @@ class ViewerOfferSerializer(serializers.Serializer):
 
 
 class ViewerSerializer(serializers.Serializer):
-    """The product from the caller's side, from queries.get_viewer_state()."""
+    """The product from the caller's point of view."""
 
     alias = serializers.CharField(help_text="The caller's alias in this product's bid history.")
     is_leading = serializers.BooleanField()
@@ -124,7 +126,9 @@ class ViewerSerializer(serializers.Serializer):
 
 
 class ProductDetailSerializer(ProductListSerializer):
-    """A product with its description, images and latest bids, from queries.get_product_detail()."""
+    """A product with its description, images and latest bids."""
+
+    # From queries.get_product_detail().
 
     description = serializers.CharField()
     shipping = MoneyOutputField()

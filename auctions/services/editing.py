@@ -59,7 +59,7 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
 def delete_product(*, product_id: int, actor: User) -> None:
     """Delete a product with its auction and images, as its seller or staff, before the first bid.
 
-    Raises NotFound, PermissionDenied, AuctionHasBids, and AuctionAlreadyClosed if somebody bought it.
+    Raises NotFound, PermissionDenied, AuctionHasBids, and AuctionAlreadyClosed if it was bought.
     """
     with transaction.atomic():
         auction, _ = lock_or_404(product_id)

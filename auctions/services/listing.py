@@ -28,7 +28,7 @@ START_TOLERANCE: Final = timedelta(minutes=5)
 def create_product(*, seller: User, relisted_from: Product | None = None, **fields: Any) -> Product:
     """List a product and open its auction; return the product with its `auction`.
 
-    `fields` are those of auctions/product_fields.py; None stands for the default. Without times the auction starts now
+    `fields` are those of auctions/product_fields.py; None means the default. Without times the auction starts now
     and runs for seven days. Today's rules are stored with the product: the increment table, the soft close and the
     bands of the buyer's premium. Raises Invalid, NotAuthenticated.
     """

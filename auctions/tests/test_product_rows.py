@@ -1,14 +1,16 @@
-"""The fast path of lists and details answers as their serializers do."""
+"""Answers that are not written by their serializers agree with them."""
 
 from decimal import Decimal
 from io import BytesIO
 
 import orjson
 import pytest
+from rest_framework.serializers import Serializer
 
 from auctioncraft.api.renderers import JSONRenderer
 from auctions import queries
 from auctions.models import Product
+from auctions.serializers.bids import BidPreviewSerializer, PlacedBidSerializer
 from auctions.serializers.product_rows import product_detail, product_row
 from auctions.serializers.products import ProductDetailSerializer, ProductListSerializer
 from auctions.services import closing, images, second_chance, watching
@@ -65,3 +67,14 @@ def test_product_detail_equals_its_serializer(products, seller, bidder, rival):
             assert answer == rendered(ProductDetailSerializer(row).data)
             offers += bool(user and answer["viewer"]["second_chance"])
     assert offers == 1
+
+
+@pytest.mark.parametrize(("path", "serializer"), [("", PlacedBidSerializer), ("preview/", BidPreviewSerializer)])
+def test_bid_answer_written_by_its_service_has_the_fields_of_its_serializer(as_user, seller, bidder, path, serializer):
+    product = factories.product(seller)
+    answer = as_user(bidder).post(f"/api/products/{product.pk}/bids/{path}", {"amount": "5", "max_amount": "9"}).json()
+    declared = serializer().fields
+    assert list(answer) == list(declared)
+    for name, field in declared.items():
+        if isinstance(field, Serializer):
+            assert list(answer[name]) == list(field.fields)
