@@ -1,1 +1,1 @@
-"""What every endpoint shares: the error shape, strict parsing, pages, money and time on the wire, the root, schema."""
+"""Conventions of all endpoints: errors, parsing, fields, filters, pages, idempotency, throttling, the schema."""

@@ -1,4 +1,4 @@
-"""The one exception handler: every refusal leaves as `{"code", "detail", …}`."""
+"""The exception handler: every error becomes `{"code", "detail", …}`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
-    """Turn whatever a view raised into an answer. DRF's EXCEPTION_HANDLER."""
+    """Return the response to an exception of a view. DRF's EXCEPTION_HANDLER."""
     set_rollback()
     if not isinstance(exception, errors.DomainError | exceptions.APIException):
         exception = _translate(exception, context)
@@ -41,11 +41,11 @@ def _translate(exception: Exception, context: dict[str, Any]) -> errors.DomainEr
     if isinstance(exception, RequestDataTooBig):
         return BodyTooLarge()
     if isinstance(exception, SuspiciousOperation):
-        # More fields than Django reads, a Host that is not ours: what only an odd client sends.
+        # Too many fields, or an unknown Host.
         return exceptions.ParseError("The request is not valid.")
     if isinstance(exception, OperationalError | InterfaceError):
-        # Away, restarting, busy, a lock waited for too long, a deadlock. Whether a COMMIT arrived is not known here:
-        # the client's Idempotency-Key tells.
+        # Down, restarting or overloaded; a lock timeout or a deadlock. Whether a COMMIT succeeded is unknown here; the
+        # client repeats the request with its Idempotency-Key.
         logger.warning("database unavailable: %s", type(exception).__name__)
         return errors.Unavailable()
     logger.error("unhandled error in %s", context["request"].path, exc_info=exception)
@@ -75,7 +75,7 @@ def _api_exception(exception: exceptions.APIException) -> Response:
     return Response(body, status=exception.status_code, headers=headers)
 
 
-# DRF's names for what we call otherwise.
+# DRF's codes, where ours differ.
 _CODES = {
     "parse_error": "invalid",
     "authentication_failed": "token_not_valid",
@@ -84,32 +84,32 @@ _CODES = {
 
 def _by_field(detail: Any) -> dict[str, Any]:
     if isinstance(detail, dict):
-        return {str(field): _sentences(problems) for field, problems in detail.items()}
-    return {"non_field_errors": _sentences(detail)}
+        return {str(field): _messages(problems) for field, problems in detail.items()}
+    return {"non_field_errors": _messages(detail)}
 
 
-def _sentences(problems: Any) -> Any:
+def _messages(problems: Any) -> Any:
     if isinstance(problems, dict):
-        return [f"{key}: {text}" for key, texts in problems.items() for text in _sentences(texts)]
+        return [f"{key}: {text}" for key, texts in problems.items() for text in _messages(texts)]
     if isinstance(problems, list):
-        return [sentence for problem in problems for sentence in _sentences(problem)]
+        return [message for problem in problems for message in _messages(problem)]
     return [str(problems)]
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 (Django's)
-    """Answer what never reached a view, like a Host header that is not ours. Django's handler400."""
+    """Respond to a request that reached no view, like one with an unknown Host. Django's handler400."""
     return JsonResponse({"code": "invalid", "detail": "The request is not valid."}, status=400)
 
 
 @csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 (Django's)
-    """Answer an unknown route. Django's handler404, and the last route under /api/ (DEBUG has a page of its own).
+    """Respond to an unknown path. Django's handler404, and the last route under /api/, where DEBUG would show a page.
 
-    Exempt, or a POST to an unknown route would be the CSRF middleware's 403 page.
+    CSRF-exempt: otherwise a POST to an unknown path would get the 403 page of the CSRF middleware.
     """
     return JsonResponse(errors.NotFound().body(), status=404)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 (Django's)
-    """Answer a failure outside any view. Django's handler500."""
+    """Respond to an error outside any view. Django's handler500."""
     return JsonResponse(_ServerError().body(), status=500)

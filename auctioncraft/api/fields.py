@@ -1,4 +1,4 @@
-"""Fields that read strictly."""
+"""Serializer fields with strict parsing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 MAX_ID = 2**63 - 1
-# What money.parse reads, for the schema.
+# What money.parse accepts, for the schema.
 AMOUNT_STRING_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,15})?$"}
 _JOINING = frozenset("\u200c\u200d\ufe0e\ufe0f")
-# Letters, marks and symbols to Unicode, but nothing to the eye: fillers, the empty braille cell, selectors.
+# Letters, marks and symbols that show nothing: fillers, the empty braille cell, variation selectors.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
     map(chr, [*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0)])
 )
@@ -29,10 +29,10 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 
 @extend_schema_field({"oneOf": [{"type": "number", "minimum": 0}, AMOUNT_STRING_SCHEMA], "example": "150.00"})
 class MoneyField(serializers.Field):
-    """An amount as a client may send it: a JSON number or a string. How many decimals fit is the currency's to say."""
+    """An amount in a request: a JSON number or a string. Services check the decimals of the currency."""
 
     def __init__(self, *, zero: bool = False, **kwargs: Any) -> None:
-        """`zero`: whether nothing is an amount too."""
+        """`zero`: whether 0 is accepted."""
         self.zero = zero
         super().__init__(**kwargs)
 
@@ -47,13 +47,13 @@ class MoneyField(serializers.Field):
         return amount
 
     def to_representation(self, value: Any) -> str:
-        """Answers write money with money.to_text, which knows the currency; this only echoes text."""
+        """Return the text; MoneyOutputField formats amounts in responses."""
         return str(value)
 
 
 @extend_schema_field({"type": "string", "example": "150.00"})
 class MoneyOutputField(serializers.Field):
-    """An amount in an answer: a string with the currency's decimals."""
+    """An amount in a response: a string with the decimals of the currency."""
 
     def __init__(self, *, currency_source: str = "currency", **kwargs: Any) -> None:
         """`currency_source` names the attribute that holds the currency, as `source` names the amount's."""
@@ -72,7 +72,7 @@ class MoneyOutputField(serializers.Field):
 
 
 class ServerTimeField(serializers.DateTimeField):
-    """The server's time at which an answer is written, for what has no time of its own."""
+    """The server's time when the response is rendered."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take DateTimeField's arguments."""
@@ -84,10 +84,10 @@ class ServerTimeField(serializers.DateTimeField):
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """A whole number in plain digits."""
+    """An integer in ASCII digits."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Return the number; `true`, `1.0`, `1_000` and digits of other scripts are none."""
+        """Return the number; refuse `true`, `1.0`, `1_000` and digits of other scripts."""
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("invalid")
         if isinstance(data, str) and not (data.isascii() and data.isdigit()):
@@ -99,14 +99,14 @@ class StrictBooleanField(serializers.BooleanField):
     """`true` or `false`."""
 
     def to_internal_value(self, data: Any) -> bool:
-        """Return it; DRF's would take "off", "n" and 0 for false."""
+        """Return the boolean; DRF's field would accept "off", "n" and 0."""
         if not isinstance(data, bool):
             self.fail("invalid")
         return data
 
 
 class IdField(StrictIntegerField):
-    """The id of a row: within a 64-bit column, so that an absurd one is refused before it reaches the database."""
+    """The ID of a row. It fits a 64-bit column, so that the database never sees a larger one."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take IntegerField's arguments."""
@@ -114,20 +114,20 @@ class IdField(StrictIntegerField):
 
 
 class StrictCharField(serializers.CharField):
-    """Text that was sent as text: DRF's would take a number for its digits."""
+    """A JSON string; DRF's field would accept a number."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the text, without white space around it."""
+        """Return the text without surrounding white space."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
 class SingleLineField(StrictCharField):
-    """One line that people read and tell things apart by: nothing in it is invisible or turns the text around.
+    """A name in one line, without invisible characters or changes of the text direction.
 
-    In NFC; every kind of space is a plain one. Joiners (Persian, emoji) and emoji's variation selectors may stand
-    between what can be seen (Unicode UAX 31 and UTS 39 name what is confusing; look-alike letters are not refused).
+    Normalized to NFC with plain spaces. Joiners (Persian, emoji) and the variation selectors of emoji are allowed
+    between visible characters (Unicode UAX 31 and UTS 39); look-alike letters are not refused.
     """
 
     def to_internal_value(self, data: Any) -> str:
@@ -136,28 +136,28 @@ class SingleLineField(StrictCharField):
         spaced = "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
         name = unicodedata.normalize("NFC", spaced).strip()
         if not all((char.isprintable() and char not in _BLANK) or char in _JOINING for char in name):
-            raise serializers.ValidationError("This holds a character that cannot be shown.")
+            raise serializers.ValidationError("This contains a character that cannot be shown.")
         if not any(char not in _JOINING and unicodedata.category(char)[0] in "LNPS" for char in name):
-            raise serializers.ValidationError("This holds nothing that can be seen.")
+            raise serializers.ValidationError("This contains no visible character.")
         return name
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class UTCDateTimeField(serializers.DateTimeField):
-    """ISO 8601 with any offset in, or none for UTC; UTC out."""
+    """A time in ISO 8601: any offset in requests, UTC without one; UTC in responses."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take DateTimeField's arguments. Without an offset it is not the server's zone that decides."""
+        """Take DateTimeField's arguments; the default time zone is UTC, not the server's."""
         super().__init__(**{"default_timezone": UTC, **kwargs})
 
     def to_internal_value(self, value: Any) -> datetime:
-        """Return the moment in UTC; one beyond the calendar's ends is refused."""
+        """Return the time in UTC; refuse years that the calendar or the database cannot hold."""
         if not isinstance(value, str):
             self.fail("invalid", format="ISO 8601")
         try:
-            moment = super().to_internal_value(value)
-            if not 1970 < moment.year < 9000:
+            time = super().to_internal_value(value)
+            if not 1970 < time.year < 9000:
                 self.fail("invalid", format="ISO 8601")
-            return moment.astimezone(UTC)
+            return time.astimezone(UTC)
         except OverflowError:
             self.fail("overflow")

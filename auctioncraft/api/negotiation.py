@@ -1,4 +1,4 @@
-"""What an answer is written as, and what a body is read as."""
+"""Content negotiation: JSON responses, and the parser of a body."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ANYTHING = "*/*"
 
 
 class JSONOnlyNegotiation(DefaultContentNegotiation):
-    """The API speaks JSON to everybody: a client that asks for something else gets it too, rather than a 406."""
+    """Always responds with JSON, also to a client that accepts something else, instead of a 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        """Return who reads the body, or None (415).
+        """Return the parser of the body, or None (415).
 
-        A Content-Type with an asterisk names no type. DRF would take it for whatever the view reads.
+        A Content-Type with an asterisk is not a type; DRF would accept it for any parser.
         """
         sent = (request.content_type or "").partition(";")[0]
         if "*" in sent:
@@ -35,6 +35,6 @@ class JSONOnlyNegotiation(DefaultContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
-        """Return the view's own renderer."""
+        """Return the first renderer of the view."""
         renderer = next(iter(renderers))
         return renderer, renderer.media_type

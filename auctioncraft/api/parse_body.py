@@ -1,4 +1,4 @@
-"""Reading what came with a request."""
+"""Parsing the body of every request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class ParseBodyMixin(APIView):
-    """A view whose actions need no body, or not all of them: a bad one is refused all the same.
+    """Parses the body even if the action does not read it.
 
-    DRF reads a body when an action asks for it. One that nobody asks for would be carried out whatever came with it:
-    not JSON (400), of another type (415), too large (413). None at all is fine.
+    DRF parses a body when an action reads `request.data`. Otherwise a request would be carried out although its body
+    is not JSON (400), has another type (415) or is too large (413). An empty body is fine.
     """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Read the body once the caller is known and let in, before any action."""
+        """Parse the body after authentication and permission checks, before the action."""
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS:
-            request.data  # noqa: B018 (reading is parsing)
+            request.data  # noqa: B018 (reading it parses it)

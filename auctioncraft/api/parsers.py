@@ -1,4 +1,4 @@
-"""JSON in, strictly: what two readers could take for two different things is refused (RFC 8259 and RFC 7493)."""
+"""Strict parsing: what two parsers could read differently is refused (RFC 8259 and RFC 7493)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORM_OVERHEAD = 65_536
 
 
 class BodyTooLarge(APIException):
-    """The body is over DATA_UPLOAD_MAX_MEMORY_SIZE; it was not parsed."""
+    """The body is larger than its parser accepts."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "The request body is too large."
@@ -62,7 +62,7 @@ class StrictJSONParser(BaseParser):
 
 
 class UploadParser(MultiPartParser):
-    """A form with a file, for the one view that takes one; a field stands in it once.
+    """A form with a file, in which each field occurs once.
 
     The body may be larger than elsewhere: UPLOAD_MAX_SIZE for the file, and a little for the form around it.
     """
@@ -80,7 +80,7 @@ class UploadParser(MultiPartParser):
             raise ParseError("The body is not a valid form.") from error
         for part in (form.data, form.files):
             if any(len(values) > 1 for _, values in part.lists()):
-                raise ParseError("A field stands twice in the form.")
+                raise ParseError("A field occurs twice in the form.")
         if any(file.size > settings.UPLOAD_MAX_SIZE for file in form.files.values()):
             raise BodyTooLarge
         return form
@@ -93,12 +93,12 @@ def _refuse_constant(name: str) -> NoReturn:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        raise ParseError("A key stands twice in one object.")
+        raise ParseError("A key occurs twice in one object.")
     return data
 
 
 def _check(data: Any) -> None:
-    """Walk without recursion: the depth is what is being checked."""
+    """Check the depth and all text, without recursion."""
     level = [data]
     for _ in range(MAX_DEPTH + 1):
         below: list[Any] = []
@@ -118,4 +118,4 @@ def _check(data: Any) -> None:
 
 def _check_text(text: str) -> None:
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ParseError("Text holds a character that cannot be stored (NUL or a lone surrogate).")
+        raise ParseError("Text contains a character that cannot be stored (NUL or a lone surrogate).")

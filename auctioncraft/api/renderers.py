@@ -1,4 +1,4 @@
-"""JSON out."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rest_framework.renderers import BaseRenderer
 
 
 class JSONRenderer(BaseRenderer):
-    """Render with orjson: times as ISO 8601 with `Z`. Money must be text by now: a Decimal here is an error."""
+    """Renders with orjson: times as ISO 8601 with `Z`. Amounts are strings already; a Decimal is an error."""
 
     media_type = "application/json"
     format = "json"
     charset = None
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:  # noqa: ARG002 (DRF's signature)
-        """Return the body; nothing for an answer without one."""
+        """Return the body, empty for a response without one."""
         return b"" if data is None else orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)

@@ -1,4 +1,4 @@
-"""The schema and its page: what is not JSON, but for its refusals."""
+"""The schema and the docs page: the views that respond with something other than JSON."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rest_framework.views import APIView
 from auctioncraft.api.renderers import JSONRenderer
 
 
-class _Document(APIView):
-    """Open to everybody, in the form that was asked for: 406 if there is no such form."""
+class _PublicView(APIView):
+    """Public, in the format that the client accepts, else 406."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
     content_negotiation_class = DefaultContentNegotiation
 
     def handle_exception(self, exc: Exception) -> Any:
-        """Refuse in the one shape, where DRF would write the error as the document is written."""
-        answer = super().handle_exception(exc)
+        """Render errors as JSON; DRF would render them like the document."""
+        response = super().handle_exception(exc)
         renderer = JSONRenderer()
-        answer.accepted_renderer, answer.accepted_media_type = renderer, renderer.media_type
+        response.accepted_renderer, response.accepted_media_type = renderer, renderer.media_type
         self.request.accepted_renderer, self.request.accepted_media_type = renderer, renderer.media_type
-        return answer
+        return response
 
 
-class SchemaView(_Document, SpectacularAPIView):
+class SchemaView(_PublicView, SpectacularAPIView):
     """The schema, as YAML or JSON."""
 
 
-class DocsView(_Document, SpectacularSwaggerSplitView):
-    """Swagger UI. Its script has an address of its own (`?script=`), so that no script need stand in the page."""
+class DocsView(_PublicView, SpectacularSwaggerSplitView):
+    """Swagger UI. Its script has its own URL (`?script=`), so that the page needs no inline script."""

@@ -1,8 +1,8 @@
-"""How often a caller may call. `settings.THROTTLES` says how many requests a minute, by scope; 0 sets no limit.
+"""Rate limits. `settings.THROTTLES` has the requests per minute of each scope; 0 means no limit.
 
-Counts are in Django's cache, exact however many come at once: a key for each caller, scope and minute, and `incr`.
-That is one cache call a request, two in a minute's first. A cache that is away limits nobody: what guards codes and
-passwords is in the database (accounts/services/lockout.py), and a bid is not refused because Redis is down.
+Django's cache counts, exactly, also for concurrent requests: one key per caller, scope and minute, and `incr`. That is
+one cache call per request, two for the first of a minute. Without the cache nothing is limited: codes and passwords are
+protected in the database (accounts/services/lockout.py), and no bid is refused because Redis is down.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WINDOW = 60  # seconds
-# A cache that did not answer is asked again after so many seconds: waiting for it would slow every request down.
+# Seconds until a cache that failed is tried again: waiting for it would slow down every request.
 CACHE_RETRY_DELAY = 5
-# Routes and actions that are not what their method says. None: no limit.
+# Routes and actions with another scope than their method has. None: no limit.
 SCOPES: dict[tuple[str, str], str | None] = {
     ("product-bid", "create"): "bids",
-    # Who tries stolen cards out does it by saving them: https://docs.stripe.com/disputes/prevention/card-testing
+    # Stolen cards are tested by saving them: https://docs.stripe.com/disputes/prevention/card-testing
     ("card", "begin_setup"): "sign_in",
-    # Setting a page takes a tenth of a second of a processor, and more in some scripts.
+    # Rendering a page takes a tenth of a second of CPU time, and more in some scripts.
     ("order", "receipt_pdf"): "writes",
-    # Nothing can be guessed here, and every client comes each quarter of an hour.
+    # Nothing can be guessed here, and every client calls it each quarter of an hour.
     ("token", "refresh"): "writes",
     ("logout", "create"): "writes",
     # Stripe sends in bursts and signs what it sends.
@@ -46,46 +46,46 @@ SCOPES: dict[tuple[str, str], str | None] = {
 
 
 class Throttle(BaseThrottle):
-    """Every view's: DRF asks it when the caller is known and let in, before the body is read."""
+    """The throttle of every view. DRF calls it after authentication and permission checks, before parsing."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the request. Raises TooManyRequests."""
         scope = get_scope(request, view)
         if scope is not None:
-            count_request(scope, _who(request))
+            count_request(scope, _caller(request))
         return True
 
 
 def get_scope(request: Request, view: Any) -> str | None:
-    """Return which limit a request comes under, or None."""
+    """Return the scope that limits a request, or None."""
     route = (getattr(view, "basename", ""), getattr(view, "action", ""))
     if route in SCOPES:
         return SCOPES[route]
     if request.method in SAFE_METHODS:
         return "reads"
-    # What writes and asks for no token is a way in: codes, passwords, registration.
+    # A write without a token is a sign-in: codes, passwords, registration.
     return "writes" if view.authentication_classes else "sign_in"
 
 
 def count_request_by_network(scope: str, request: HttpRequest) -> None:
-    """Count a request of nobody in particular under its network. Raises TooManyRequests."""
+    """Count a request without a user under its network. Raises TooManyRequests."""
     count_request(scope, _network(request))
 
 
-def count_request(scope: str, who: str | None) -> None:
-    """Count one request of `who`, and raise TooManyRequests, with the seconds left, if it is one too many this minute.
+def count_request(scope: str, caller: str | None) -> None:
+    """Count one request of a caller. Raises TooManyRequests, with the seconds left, above the limit of this minute.
 
-    None is whoever cannot be told from others (a Unix socket): one count for all of them would be everybody's limit.
+    A caller that cannot be identified (None, over a Unix socket) is not limited: they would all share one count.
     """
     limit = settings.THROTTLES[scope]
-    if not limit or who is None:
+    if not limit or caller is None:
         return
     now = time.time()
-    if _counter.count(f"throttle:{scope}:{who}:{int(now // WINDOW)}") > limit:
+    if _counter.count(f"throttle:{scope}:{caller}:{int(now // WINDOW)}") > limit:
         raise TooManyRequests(retry_after=max(1, math.ceil(WINDOW - now % WINDOW)))
 
 
-def _who(request: Request) -> str | None:
+def _caller(request: Request) -> str | None:
     if request.user.is_authenticated:
         return f"user-{request.user.pk}"
     return _network(request)
@@ -93,18 +93,18 @@ def _who(request: Request) -> str | None:
 
 def _network(request: Any) -> str | None:
     ip = client_ip(request)
-    # An IPv4 address is its own network; only the other kind is worth the arithmetic.
+    # An IPv4 address is its own network.
     return ip_prefix(ip) if ip and ":" in ip else ip
 
 
 class _Counter:
-    """Counts in the cache, as long as there is one."""
+    """Counts in the cache, while it is available."""
 
     def __init__(self) -> None:
         self.asks_again_at = self.logs_again_at = 0.0
 
     def count(self, key: str) -> int:
-        """Add one and return the sum; 0 while the cache is away."""
+        """Increment and return the count; 0 while the cache is unavailable."""
         if time.monotonic() < self.asks_again_at:
             return 0
         try:
@@ -114,7 +114,7 @@ class _Counter:
             self.asks_again_at = now + CACHE_RETRY_DELAY
             if now >= self.logs_again_at:
                 self.logs_again_at = now + 60
-                logger.warning("no cache (%s): requests are not limited", type(error).__name__)
+                logger.warning("cache unavailable (%s): requests are not limited", type(error).__name__)
             return 0
 
 
@@ -122,11 +122,11 @@ _counter = _Counter()
 
 
 def _increment(key: str) -> int:
-    for _ in range(3):  # more than twice only if the cache loses keys meanwhile
+    for _ in range(3):  # a third time only if the cache loses keys meanwhile
         try:
             return int(cache.incr(key))
-        except ValueError:  # the first of this minute, or one of several at once
-            # A key outlives its minute by far, so that none expires between two counts.
+        except ValueError:  # the first of this minute, or one of several concurrent ones
+            # A key outlives its minute, so that none expires between two counts.
             if cache.add(key, 1, 2 * WINDOW):
                 return 1
     return 0
