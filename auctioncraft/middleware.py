@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     View = Callable[[HttpRequest], HttpResponseBase]
 
 
-# What a page may load (CSP level 3): files of this server, no inline scripts. Inline styles are allowed, because unfold,
+# What a page may load (CSP level 3): files of this server, no inline scripts. Inline styles are allowed: unfold,
 # htmx and Swagger UI insert them without a nonce.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'{eval}; style-src 'self' 'unsafe-inline'; font-src 'self'; "
