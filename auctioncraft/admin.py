@@ -1,4 +1,4 @@
-"""What every app's admin shares."""
+"""Base classes of the apps' admin."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 class ReadOnlyMixin:
-    """Nothing is added, changed or deleted by hand. For an admin or an inline, before Django's class."""
+    """Disable adding, changing and deleting. For a ModelAdmin or an inline, before Django's class."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's signature)
-        """Nobody."""
+        """Return False."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
-        """Nobody; what cannot be changed is shown all the same."""
+        """Return False: rows are shown read-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
-        """Nobody."""
+        """Return False."""
         return False
 
 
 class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """Rows that only services write. The tables are big: a page does not count all of theirs."""
+    """Rows that only services write. The tables are large, so a page does not count all rows."""
 
     show_full_result_count = False
     list_per_page = 50

@@ -1,4 +1,4 @@
-"""The admin's site: unfold's, with a guarded door."""
+"""The admin site: unfold's, with our own login."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
-    """Staff only; with ADMIN_REQUIRES_TOTP, only where the session began with a code of a device that still is one."""
+    """Staff only. With ADMIN_REQUIRES_TOTP the session must have begun with the code of a device that still exists."""
 
     login_form = AdminLoginForm
     login_template = "auctioncraft/admin_login.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the caller may be here."""
+        """Return whether the user may use the admin."""
         if not super().has_permission(request):
             return False
         return not settings.ADMIN_REQUIRES_TOTP or bool(getattr(request.user, "otp_device", None))

@@ -1,4 +1,4 @@
-"""One line in the log for every request, and the id by which all lines of a request are found."""
+"""One log line per request, and a request id that all its lines share."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HEADER = "X-Request-ID"
-# An id that a proxy or a client gave. Whatever else comes is not put into our log and not sent back.
-_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+REQUEST_ID_HEADER = "X-Request-ID"
+# Only such an id of a proxy or client is logged and sent back.
+_VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _PARAMETER = re.compile(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)|<(?:\w+:)?(\w+)>")
 
 
 def log_requests(get_response: View) -> View:
-    """Give each request its id, answer with it, and log one line. The outermost middleware, to see every answer.
+    """Give each request an id, send it back, and log one line. The outermost middleware, to see every response.
 
-    The line names the route and not the path: no search, no id of anybody's, nothing that a caller made up.
+    The line has the route and not the path, so it contains no search, no id and nothing that a caller chose.
     """
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        began = time.perf_counter()
-        call = logs.RequestContext(_id_of(request), request)
-        logs.current_request.set(call)
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        start = time.perf_counter()
+        context = logs.RequestContext(_request_id(request), request)
+        logs.current_request.set(context)
         response = get_response(request)
-        response.headers[HEADER] = call.id
+        response.headers[REQUEST_ID_HEADER] = context.id
         route = _route(request)
         extra = {
             "method": request.method if request.method in _METHODS else "?",
             "route": route,
             "status": response.status_code,
-            "ms": round((time.perf_counter() - began) * 1000, 1),
+            "ms": round((time.perf_counter() - start) * 1000, 1),
         }
-        # A page of the admin is dozens of files.
+        # An admin page loads dozens of static files.
         logger.log(logging.DEBUG if route == settings.STATIC_URL else logging.INFO, "request", extra=extra)
         return response
 
-    return answer
+    return middleware
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -62,25 +62,25 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 def _route(request: HttpRequest) -> str:
     if request.resolver_match:
         return route_of(request.resolver_match.route)
-    # Answered by a middleware.
+    # A middleware responded.
     return settings.STATIC_URL if request.path_info.startswith(settings.STATIC_URL) else "?"
 
 
 @lru_cache(maxsize=512)
 def route_of(pattern: str) -> str:
-    """Return a route as the documentation writes it: /api/products/{pk}/bids/."""
+    """Return a URL pattern as the documentation shows it: /api/products/{pk}/bids/."""
     plain = _PARAMETER.sub(lambda found: "{" + (found[1] or found[2]) + "}", pattern)
     return "/" + re.sub(r"[\^$\\]", "", plain)
 
 
-def _id_of(request: HttpRequest) -> str:
+def _request_id(request: HttpRequest) -> str:
     given = request.META.get("HTTP_X_REQUEST_ID", "")
-    return given if _SANE.fullmatch(given) else uuid4().hex
+    return given if _VALID_ID.fullmatch(given) else uuid4().hex
 
 
-def _forget(**_: Any) -> None:
-    """End the request for the log, when the last of its answer was sent: Django logs after the middleware too."""
+def _clear_request(**_: Any) -> None:
+    """Forget the request when its response has been sent: Django logs after the middleware, too."""
     logs.current_request.set(None)
 
 
-request_finished.connect(_forget, dispatch_uid="auctioncraft.request_logging")
+request_finished.connect(_clear_request, dispatch_uid="auctioncraft.request_logging")

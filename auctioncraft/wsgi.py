@@ -18,12 +18,12 @@ _django = get_wsgi_application()
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Serve a request (PEP 3333).
 
-    Django reads the Content-Type before any of our code runs, and fails on one whose parameters make no sense. Here it
-    becomes a type that nobody takes, so that the answer is 415 and not 500.
+    Django parses the Content-Type before our code runs, and fails if its parameters are malformed. Replace it by a type
+    that no parser accepts, so that the response is 415 and not 500.
     """
     try:
         parse_header_parameters(environ.get("CONTENT_TYPE", ""))
     except (ValueError, LookupError):
         environ["CONTENT_TYPE"] = "application/x-unreadable"
-    answer: Iterable[bytes] = _django(environ, start_response)
-    return answer
+    response: Iterable[bytes] = _django(environ, start_response)
+    return response

@@ -36,7 +36,7 @@ class SecretLogWatch(logging.Handler):
         self.leaks: list[str] = []
         self.codes: set[str] = set()
         self.words: set[str] = set()
-        self.settings = {secret for secret in redaction.own_secrets() if len(secret) >= 8}
+        self.settings = {secret for secret in redaction.settings_secrets() if len(secret) >= 8}
         self._forms = (logging.Formatter(), *(logs.formatter(log_format=form) for form in logs.FORMATS))
 
     def emit(self, record: logging.LogRecord) -> None:

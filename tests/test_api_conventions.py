@@ -14,7 +14,7 @@ from auctions import queries
 from auctions.services import bidding
 from tests import factories
 
-NOT_FOUND = {"code": "not_found", "detail": "There is nothing here."}
+NOT_FOUND = {"code": "not_found", "detail": "Not found."}
 
 
 @pytest.mark.django_db
@@ -48,7 +48,7 @@ def test_database_down_answers_503(client, monkeypatch, error):
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert answer.json() == {
         "code": "unavailable",
-        "detail": "Something we depend on is away. Try again in a moment.",
+        "detail": "A service is unavailable. Try again in a moment.",
     }
 
 

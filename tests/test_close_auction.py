@@ -132,7 +132,7 @@ def test_close_by_others_answers_403(as_user, seller, bidder, rival, who):
     auction_helpers.bid(product, bidder, "9")
     answer = as_user({"bidder": bidder, "rival": rival}[who]).post(url(product))
     assert answer.status_code == 403
-    assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+    assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
     assert Auction.objects.get().status == "open"
 
 

@@ -139,7 +139,7 @@ def test_log_line_that_cannot_be_formatted_is_named_only():
 
 
 def test_log_format_unknown_is_refused():
-    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT is one of json, text"):
+    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT must be one of json, text"):
         logs.logging_config(log_format="xml", level="INFO")
 
 

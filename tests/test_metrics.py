@@ -31,7 +31,7 @@ def test_metrics_without_token_answers_401(client, settings, token):
     settings.METRICS_TOKEN = TOKEN
     answer = scrape(client, token and token.encode().decode("latin-1"), **HERE)
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
-    assert answer.json() == {"code": "token_not_valid", "detail": "The bearer token of this address is needed."}
+    assert answer.json() == {"code": "token_not_valid", "detail": "Send the metrics token as a bearer token."}
 
 
 def test_metrics_with_user_token_answers_401(as_user, staff, settings):
@@ -68,6 +68,6 @@ def test_metrics_with_database_down_answers_503(client, settings, monkeypatch):
         raise OperationalError("the server closed the connection")
 
     settings.METRICS_TOKEN = TOKEN
-    monkeypatch.setattr(metrics._Apps, "collect", away)
+    monkeypatch.setattr(metrics._AppsCollector, "collect", away)
     answer = scrape(client, TOKEN)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

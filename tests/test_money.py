@@ -96,7 +96,7 @@ def test_amount_none_is_written_as_null():
         ("1.005", "USD", "USD has 2 decimals."),
         ("1.5", "JPY", "JPY has no decimals."),
         ("1.0005", "KWD", "KWD has 3 decimals."),
-        ("1000.01", "USD", "At most 1,000 is possible."),
+        ("1000.01", "USD", "The amount must be at most 1,000."),
     ],
 )
 def test_amount_with_too_many_decimals_is_refused(amount, currency, sentence):

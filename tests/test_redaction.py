@@ -5,7 +5,7 @@ import json
 import pytest
 from django.conf import settings
 
-from auctioncraft.core.redaction import REDACTED, own_secrets, redact, redact_value
+from auctioncraft.core.redaction import REDACTED, redact, redact_value, settings_secrets
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 HIDDEN = "hidden-thing"
@@ -55,7 +55,7 @@ def test_redact_text_without_a_secret_keeps_it(text):
 
 
 def test_redact_value_of_a_setting_hides_it():
-    for secret in own_secrets():
+    for secret in settings_secrets():
         if len(secret) >= 12:
             assert redact(f"x{secret}y") == f"x{REDACTED}y"
     assert redact(settings.SECRET_KEY) == REDACTED

@@ -236,7 +236,7 @@ def test_relist_by_others_answers_403(request, as_user, old, who):
     with assert_nothing_written():
         answer = caller.post(url(old))
     assert answer.status_code == 403
-    assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+    assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_relist_without_token_or_product_answers_401_or_404(as_user, client, seller, old):

@@ -262,7 +262,7 @@ def test_offer_by_others_answers_403(request, as_user, product, who):
     with assert_nothing_written():
         answer = caller.post(url(product))
     assert answer.status_code == 403
-    assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+    assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_offer_without_token_or_product_answers_401_or_404(as_user, client, seller, product):

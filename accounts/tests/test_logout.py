@@ -8,7 +8,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/logout/"
-ENDED = {"code": "token_not_valid", "detail": "The token is not valid any more. Sign in again."}
+ENDED = {"code": "token_not_valid", "detail": "The token is no longer valid. Sign in again."}
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class MoneyField(serializers.Field):
         except money.InvalidAmount as error:
             raise serializers.ValidationError(str(error)) from error
         if amount > settings.MAX_AMOUNT:
-            raise serializers.ValidationError(f"At most {settings.MAX_AMOUNT:,} is possible.")
+            raise serializers.ValidationError(f"The amount must be at most {settings.MAX_AMOUNT:,}.")
         return amount
 
     def to_representation(self, value: Any) -> str:

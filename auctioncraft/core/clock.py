@@ -1,4 +1,4 @@
-"""The one clock: the database's on PostgreSQL, so that servers whose clocks differ agree; the process's on SQLite."""
+"""The clock: PostgreSQL's, so that servers whose clocks differ agree; on SQLite the process's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 def now() -> datetime:
-    """Return the time, UTC. On PostgreSQL a query: `clock_timestamp()`, which moves within a transaction too."""
+    """Return the time, UTC. On PostgreSQL a query: `clock_timestamp()`, which also moves within a transaction."""
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:
@@ -20,7 +20,7 @@ def now() -> datetime:
 
 
 class DatabaseNow(models.Func):
-    """The same clock as an expression, to compare with or to return in the query that reads the rows."""
+    """The same clock as an expression, to return or to compare with in a query."""
 
     output_field = models.DateTimeField()
     function = "CLOCK_TIMESTAMP"
@@ -28,7 +28,7 @@ class DatabaseNow(models.Func):
     arity = 0
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        """Bind the process's time: SQLite's own has milliseconds only, and tests cannot move it."""
+        """Bind the process's time: SQLite's has only milliseconds, and tests cannot move it."""
         value = models.Value(timezone.now(), output_field=models.DateTimeField())
         return value.resolve_expression(compiler.query).as_sql(compiler, connection)
 
@@ -40,5 +40,5 @@ class StatementNow(DatabaseNow):
 
 
 def isoformat_utc(moment: datetime) -> str:
-    """Write a moment as the API answers it: ISO 8601, UTC, `Z`."""
+    """Format a time for the API: ISO 8601, UTC, `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""`/metrics`: what the apps measure, in Prometheus's text format, for whoever holds the token.
+"""`/metrics`: the metrics of the apps in Prometheus's text format.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -35,13 +35,13 @@ _collectors: list[Callable[[], Iterator[Metric]]] = []
 
 
 def collector(collect: Callable[[], Iterator[Metric]]) -> Callable[[], Iterator[Metric]]:
-    """Register what an app measures, in its module `metrics`."""
+    """Register the metrics of an app, in its module `metrics`."""
     _collectors.append(collect)
     return collect
 
 
-class _Apps(Collector):
-    """What the apps measure now. Nothing is counted in this process: there are several."""
+class _AppsCollector(Collector):
+    """The metrics of all apps, read from the database: counters in a process would differ between processes."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield each metric of each app."""
@@ -53,26 +53,26 @@ class _Apps(Collector):
 @csrf_exempt
 @require_safe
 def metrics_view(request: HttpRequest) -> HttpResponse:
-    """Answer a scrape that brings METRICS_TOKEN as a bearer.
+    """Return the metrics to a caller with METRICS_TOKEN as bearer token.
 
-    Without one set there is nothing here: 404, but to this machine's own callers in development.
+    Without METRICS_TOKEN: 404, except for local callers in development.
     """
     if not settings.METRICS_TOKEN:
         if not (settings.DEBUG and _is_loopback(request.META.get("REMOTE_ADDR", ""))):
-            return _refused(errors.NotFound())
+            return _error_response(errors.NotFound())
     elif not _has_token(request.headers.get("Authorization", "")):
-        return _refused(errors.NotAuthenticated("The bearer token of this address is needed."))
+        return _error_response(errors.NotAuthenticated("Send the metrics token as a bearer token."))
     registry = CollectorRegistry()
-    registry.register(_Apps())
+    registry.register(_AppsCollector())
     try:
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("no metrics, the database is unavailable: %s", type(error).__name__)
-        return _refused(errors.Unavailable())
+        logger.warning("the database is unavailable, so there are no metrics: %s", type(error).__name__)
+        return _error_response(errors.Unavailable())
 
 
 def _has_token(header: str) -> bool:
-    # As bytes: text that is not ASCII cannot be compared in constant time.
+    # As bytes: compare_digest accepts only ASCII text.
     return compare_digest(header.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
 
 
@@ -83,6 +83,6 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _refused(refusal: errors.DomainError) -> JsonResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == errors.NotAuthenticated.status else {}
-    return JsonResponse(refusal.body(), status=refusal.status, headers=headers)
+def _error_response(error: errors.DomainError) -> JsonResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == errors.NotAuthenticated.status else {}
+    return JsonResponse(error.body(), status=error.status, headers=headers)

@@ -1,4 +1,4 @@
-"""Money is a Decimal and a currency. Nothing else in the project rounds, formats or reads an amount."""
+"""Money is a Decimal and a currency. Only this module parses, rounds and formats amounts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import cache
 from typing import Final
 
 MAX_DIGITS: Final = 14
-DECIMAL_PLACES: Final = 3  # of the columns: the most any currency has
-# https://docs.stripe.com/currencies#zero-decimal and #three-decimal. That Stripe counts UGX and ISK in hundredths all
-# the same is its gateway's affair.
+DECIMAL_PLACES: Final = 3  # of the columns: no currency has more
+# https://docs.stripe.com/currencies#zero-decimal and #three-decimal. Stripe counts UGX and ISK in hundredths
+# nevertheless: payments/stripe_gateway handles that.
 ZERO_DECIMAL: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())  # noqa: SIM905 (lines, not a column)
 THREE_DECIMAL: Final = frozenset("BHD JOD KWD OMR TND".split())  # noqa: SIM905
 TWO_DECIMAL: Final = frozenset(
@@ -26,12 +26,12 @@ _PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
 
 class InvalidAmount(ValueError):
-    """Not a plain positive number, or not one this currency can hold; the message is a sentence for people."""
+    """Not a plain positive number, or not an amount of this currency; the message is for people."""
 
 
 @cache
 def decimals(currency: str) -> int:
-    """Return how many decimals `currency` (ISO 4217, upper case) has: 0, 2 or 3."""
+    """Return the number of decimals of `currency` (ISO 4217, upper case): 0, 2 or 3."""
     if currency in ZERO_DECIMAL:
         return 0
     return 3 if currency in THREE_DECIMAL else 2
@@ -44,35 +44,35 @@ def quantum(currency: str) -> Decimal:
 
 
 def parse(raw: object, *, zero: bool = False) -> Decimal:
-    """Read an amount as a client sent it: a JSON number (int or Decimal) or a string of ASCII digits and one point.
+    """Parse an amount from a client: a JSON number (int or Decimal) or a string of ASCII digits and one point.
 
     Raises InvalidAmount for anything else: signs, spaces, other digits, NaN, lists, true, zero unless it is allowed.
     """
     if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
-        raise InvalidAmount("A number is needed.")
+        raise InvalidAmount("Enter a number.")
     if isinstance(raw, int):
         if not 0 <= raw < 10**15:
-            raise InvalidAmount("A positive number of at most 15 digits is needed.")
+            raise InvalidAmount("Enter a positive number of at most 15 digits.")
         text = str(raw)
     elif isinstance(raw, Decimal):
-        # An exponent within reason only: format(1E-400, "f") would write 400 digits.
+        # format(1E-400, "f") would write 400 digits.
         if not raw.is_finite() or abs(raw.adjusted()) > 15:
-            raise InvalidAmount("A plain number is needed.")
+            raise InvalidAmount("Enter a plain number.")
         text = format(raw, "f")
     else:
         text = raw
     if len(text) > 31 or not _PLAIN.fullmatch(text):
-        raise InvalidAmount("A plain positive number is needed, like 150 or 150.00.")
+        raise InvalidAmount("Enter a plain positive number, like 150 or 150.00.")
     amount = Decimal(text)
     if amount == 0 and not zero:
-        raise InvalidAmount("An amount above zero is needed.")
+        raise InvalidAmount("The amount must be above zero.")
     return amount
 
 
 def check_precision(amount: Decimal, currency: str, cap: Decimal | int) -> Decimal:
-    """Return `amount` with exactly the currency's decimals; never round: raise InvalidAmount instead."""
+    """Return `amount` with exactly the currency's decimals, unrounded. Raises InvalidAmount if it has more."""
     if amount > cap:
-        raise InvalidAmount(f"At most {cap:,} is possible.")
+        raise InvalidAmount(f"The amount must be at most {cap:,}.")
     fitted = amount.quantize(quantum(currency))
     if fitted != amount:
         places = decimals(currency)
@@ -81,20 +81,20 @@ def check_precision(amount: Decimal, currency: str, cap: Decimal | int) -> Decim
 
 
 def round_half_up(amount: Decimal, currency: str) -> Decimal:
-    """Round what was computed (never what was sent) to the currency's decimals."""
+    """Round a computed amount, never one from a client, to the currency's decimals."""
     return amount.quantize(quantum(currency), ROUND_HALF_UP)
 
 
 def to_text(amount: Decimal, currency: str) -> str:
-    """Write a stored amount as the API answers it: `150.00` in USD, `150` in JPY, `150.000` in KWD."""
+    """Format a stored amount for the API: `150.00` in USD, `150` in JPY, `150.000` in KWD."""
     return format(amount, f".{decimals(currency)}f")
 
 
 def to_text_or_none(amount: Decimal | None, currency: str) -> str | None:
-    """As to_text, for amounts that may not be there."""
+    """Format a stored amount for the API; None stays None."""
     return None if amount is None else to_text(amount, currency)
 
 
 def format_amount(amount: Decimal, currency: str) -> str:
-    """Write a stored amount as people read it on paper: `1,234.50` in USD, `1,234` in JPY."""
+    """Format a stored amount for people: `1,234.50` in USD, `1,234` in JPY."""
     return format(amount, f",.{decimals(currency)}f")

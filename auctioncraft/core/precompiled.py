@@ -1,7 +1,7 @@
-"""Reads of the hot paths: a queryset whose SQL is worked out once, not on every request.
+"""Querysets of the hot paths, compiled to SQL once and not on every request.
 
-Django's compiler costs more than PostgreSQL's work on a page of products (ADR 0008). The queryset stays the one
-definition of what is read; only the text of its SQL is kept.
+Django's compiler costs more than PostgreSQL's work on a page of products (ADR 0008). The queryset remains the one
+definition of what is read; only its SQL is cached.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-# Stand for the arguments while the SQL is worked out: numbers that no queryset of ours holds by itself.
-_MARKS = tuple(range(7_000_000_000_000_001, 7_000_000_000_000_006))
+# Placeholders for the arguments while the SQL is compiled: numbers that no queryset contains otherwise.
+_MARKERS = tuple(range(7_000_000_000_000_001, 7_000_000_000_000_006))
 
 
 class PrecompiledQuery:
-    """A `values()` queryset of whole-number arguments: `build(*arguments)`.
+    """A `values()` queryset with integer arguments: `build(*arguments)`.
 
-    On PostgreSQL compiled at the first call and then sent as it is, so that it is prepared there too. Elsewhere built
-    anew: on SQLite the time is a parameter of DatabaseNow's.
+    On PostgreSQL it is compiled at the first call; the same text each time is also prepared by the server. On SQLite
+    it is built each time, because there DatabaseNow binds the time as a parameter.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any]], *, arguments: int = 0) -> None:
-        """`arguments`: how many `build` takes."""
+        """`arguments`: the number of arguments of `build`."""
         self.build = build
         self.arguments = arguments
 
     def rows(self, *arguments: int) -> list[dict[str, Any]]:
-        """Return the rows as dicts: one query."""
+        """Return the rows as dicts. One query."""
         if connection.vendor != "postgresql":
             return list(self.build(*arguments))
         sql, parameters, names, converters = self._compiled
@@ -48,15 +48,15 @@ class PrecompiledQuery:
 
     @cached_property
     def _compiled(self) -> tuple[str, list[tuple[bool, Any]], list[str], list[tuple[str, Callable[[Any], Any]]]]:
-        marks = _MARKS[: self.arguments]
-        query = self.build(*marks).query
+        markers = _MARKERS[: self.arguments]
+        query = self.build(*markers).query
         compiler = query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()
         names = list(query.selected or ())
         converters = compiler.get_converters([column[0] for column in compiler.select])
         return (
             sql,
-            [(value in marks, marks.index(value) if value in marks else value) for value in values],
+            [(value in markers, markers.index(value) if value in markers else value) for value in values],
             names,
             [(names[at], _converter(functions, expression)) for at, (functions, expression) in converters.items()],
         )
@@ -72,7 +72,7 @@ def _converter(functions: list[Callable[..., Any]], expression: Any) -> Callable
 
 
 def _read_times_natively(cursor: Any) -> None:
-    """Have this cursor read times in psycopg's own C: the connection's time zone is UTC, all that Django's adds."""
+    """Load times with psycopg's C code: the connection's time zone is UTC, which is all that Django's loader adds."""
     from psycopg.types.datetime import TimestamptzLoader  # noqa: PLC0415 (only where PostgreSQL is the database)
 
     cursor.adapters.register_loader("timestamptz", TimestamptzLoader)

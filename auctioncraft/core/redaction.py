@@ -1,7 +1,7 @@
-"""Keeping secrets out of what is written down: the second net, under code that logs none in the first place.
+"""Remove secrets from logs. A second line of defense: code should not log secrets in the first place.
 
-Secrets are told by their shape (JWTs, Stripe's keys, password hashes), by the name that stands before them, or by being
-one of our settings. A one-time code is six digits like any other: it is told by the word "code" beside it.
+A secret is recognized by its form (JWTs, Stripe keys, password hashes), by the name before it, or because it is one of
+our settings. A one-time code is recognized by the word "code" next to six digits.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, Final
 from django.conf import settings
 
 REDACTED: Final = "[redacted]"
-# A shorter one of our own, like a development database's password, may be a word of everyday lines.
-_SHORTEST: Final = 12
+# A shorter setting, like the password of a development database, may be an ordinary word.
+_MIN_LENGTH: Final = 12
 
-# Names, or their ends, whose value is nobody's business. `access` and `refresh` are so only as whole names.
+# Names, or ends of names, of secret values. `access` and `refresh` only as whole names.
 _NAMES = (
     r"(?:passw(?:or)?d|secret|token|token_hash|nonce|api_?key|secret_?key|signing_?key|access_?key|signature|"
     r"authorization|cookie|sessionid|csrftoken|(?<![\w-])access|(?<![\w-])refresh)"
 )
-# What follows such a name: a string of JSON or Python, such a string inside another, or one word.
+# The value after such a name: a JSON or Python string, a quoted string inside a string, or one word.
 _VALUE = r"""(?:b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|\\+["'][^"'\\]*|(?:(?:bearer|basic)\s+)?[^\s,;&'"\\)}\]]+)"""
 _CODE = r"(?<![a-z])(?:codes?|otp)(?![a-z])"
 _DIGITS = r"(?<![\w.])\d{6}(?!\w)"
@@ -29,12 +29,12 @@ _DIGITS = r"(?<![\w.])\d{6}(?!\w)"
 _RULES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), by)
     for pattern, by in (
-        # Also half of one: base64 of `{"`.
+        # JWTs, cut off ones too: base64 of `{"`.
         (r"(?-i:eyJ)[\w-]{6,}(?:\.[\w-]*){0,2}", REDACTED),
         (r"\b(?:[sr]k|pk)_(?:test|live)_\w+|\bwhsec_\w+|\b\w{2,10}_\w+_secret_\w+", REDACTED),
         (r"\b(?:argon2|pbkdf2_\w+|bcrypt\w*|scrypt|md5)\$[^\s'\",)]+", REDACTED),
         (r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)", REDACTED),
-        # PostgreSQL quotes the row that a constraint refused.
+        # PostgreSQL quotes the row that violates a constraint.
         (r"(?<=row contains )\(.*", REDACTED),
         (rf"""({_NAMES}(?:\\*["']\]?\s*[:=,]|\s*[:=])\s*){_VALUE}""", rf"\1{REDACTED}"),
         (r"(\bbearer\s+)[\w.~+/=-]{8,}", rf"\1{REDACTED}"),
@@ -42,8 +42,8 @@ _RULES: Final = tuple(
         (rf"{_DIGITS}(?=[^\d]{{0,40}}?{_CODE})", REDACTED),
     )
 )
-# Nothing is looked for in a text with none of these, which is most of them.
-_WORTH_A_LOOK: Final = re.compile(
+# Most texts contain none of these and need no further search.
+_MAY_CONTAIN_SECRET: Final = re.compile(
     r"[$_]|eyJ|://|row contains|passw|secret|token|nonce|key|signature|authoriz|cookie|session|access|refresh|bearer|"
     r"code|otp",
     re.IGNORECASE,
@@ -53,19 +53,19 @@ _SIX_DIGITS: Final = re.compile(r"\d{6}")
 
 
 def redact(text: str) -> str:
-    """Return the text without what looks like a secret, or is one of ours."""
-    if own := _own_secrets():
-        text = own.sub(REDACTED, text)
-    if _WORTH_A_LOOK.search(text):
+    """Return the text without anything that looks like a secret or is one of our settings."""
+    if pattern := _settings_pattern():
+        text = pattern.sub(REDACTED, text)
+    if _MAY_CONTAIN_SECRET.search(text):
         for pattern, by in _RULES:
             text = pattern.sub(by, text)
     return text
 
 
 def redact_value(name: str, value: Any) -> Any:
-    """Return a value, of whatever depth, as `redact` would; hidden whole if it stands under a secret's name.
+    """Redact a value of any depth. The value of a secret's name is hidden completely.
 
-    What is neither text, number, list nor mapping becomes text.
+    Objects other than text, numbers, lists and mappings become text.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -86,13 +86,13 @@ def _is_secret(name: str) -> bool:
 
 
 @lru_cache
-def _own_secrets() -> re.Pattern[str] | None:
-    """Return what finds our settings' secrets by their value, whatever stands around them."""
-    values = {value for value in own_secrets() if len(value) >= _SHORTEST}
+def _settings_pattern() -> re.Pattern[str] | None:
+    """Return a pattern that matches the secrets of our settings."""
+    values = {value for value in settings_secrets() if len(value) >= _MIN_LENGTH}
     return re.compile("|".join(map(re.escape, sorted(values, key=len, reverse=True)))) if values else None
 
 
-def own_secrets() -> list[str]:
+def settings_secrets() -> list[str]:
     """Return the secrets of our settings."""
     return [
         settings.SECRET_KEY,

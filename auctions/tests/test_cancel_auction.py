@@ -151,7 +151,7 @@ def test_cancel_by_another_user_is_refused_whatever_the_state(as_user, seller, b
         for caller in callers:
             answer = caller.post(url(product))
             assert answer.status_code == 403
-            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+            assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_cancel_without_token_or_product_is_refused(as_user, client, seller):

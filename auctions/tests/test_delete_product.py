@@ -95,7 +95,7 @@ def test_delete_product_by_another_user_is_refused(as_user, seller, bidder, riva
         for caller in callers:
             answer = caller.delete(url(product))
             assert answer.status_code == 403
-            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+            assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_delete_product_without_token_or_product_is_refused(as_user, client, seller):

@@ -207,7 +207,7 @@ def test_edit_product_by_another_user_is_refused(as_user, seller, bidder, rival,
         for caller in callers:
             answer = caller.patch(url(product), {"name": "Mine"})
             assert answer.status_code == 403
-            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+            assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_edit_product_without_token_or_product_is_refused(as_user, client, seller):

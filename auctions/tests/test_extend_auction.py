@@ -148,7 +148,7 @@ def test_extend_by_non_staff_is_refused(request, as_user, seller, who):
     with assert_nothing_written():
         answer = caller.post(url(product), until(product.auction.ends_at + DAY))
     assert answer.status_code == 403
-    assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+    assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_extend_without_token_or_product_is_refused(as_user, client, seller, staff):

@@ -203,7 +203,7 @@ def test_place_bid_on_missing_product_is_not_found(as_user, bidder):
     for product_id in (1, 999_999_999_999_999_999):
         answer = as_user(bidder).post(f"/api/products/{product_id}/bids/", {"amount": "9"})
         assert answer.status_code == 404
-        assert answer.json() == {"code": "not_found", "detail": "There is nothing here."}
+        assert answer.json() == {"code": "not_found", "detail": "Not found."}
 
 
 def test_place_bid_without_token_is_refused(client, seller):

@@ -224,7 +224,7 @@ def test_retrieve_product_that_does_not_exist_is_not_found(as_user, seller, iden
     method = caller.post if rest in {"close_auction/", "watch/"} else caller.get
     answer = method(f"/api/products/{ident}/{rest}")
     assert answer.status_code == 404
-    assert answer.json() == {"code": "not_found", "detail": "There is nothing here."}
+    assert answer.json() == {"code": "not_found", "detail": "Not found."}
     assert answer["Content-Type"] == "application/json"
 
 

@@ -256,7 +256,7 @@ def test_void_by_non_staff_is_refused_whatever_the_bid(request, as_user, seller,
         for bid in (made, uuid4()):
             answer = caller.post(url(product, bid), REASON)
             assert answer.status_code == 403
-            assert answer.json() == {"code": "permission_denied", "detail": "This is not yours to do."}
+            assert answer.json() == {"code": "permission_denied", "detail": "You do not have permission to do this."}
 
 
 def test_void_of_a_proxy_bid_or_another_products_is_not_found(as_user, client, seller, bidder, rival, staff):

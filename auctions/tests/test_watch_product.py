@@ -34,7 +34,7 @@ def test_watch_and_unwatch_change_the_count_once(as_user, client, seller, bidder
 def test_watch_of_a_missing_product_is_not_found(as_user, bidder, method):
     answer = getattr(as_user(bidder), method)("/api/products/999999/watch/")
     assert answer.status_code == 404
-    assert answer.json() == {"code": "not_found", "detail": "There is nothing here."}
+    assert answer.json() == {"code": "not_found", "detail": "Not found."}
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])

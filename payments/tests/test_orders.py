@@ -72,7 +72,7 @@ def test_order_with_unchargeable_amount_is_not_payable_by_card(winner, seller, b
 
 def test_order_of_others_is_404_and_not_listed(as_user, rival, order):
     answer = as_user(rival).get(f"{URL}{order.pk}/")
-    assert (answer.status_code, answer.json()) == (404, {"code": "not_found", "detail": "There is nothing here."})
+    assert (answer.status_code, answer.json()) == (404, {"code": "not_found", "detail": "Not found."})
     assert as_user(rival).get(URL).json()["results"] == []
 
 

@@ -1,4 +1,4 @@
-"""`manage.py admin_totp`: an authenticator for a member of staff, and the way back in for who has lost theirs."""
+"""`manage.py admin_totp`: set up or remove a staff member's authenticator."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from accounts.models import User, normalize_email
 
 
 class Command(BaseCommand):
-    """Whoever can run commands here can read the database as well, so it asks for nothing more."""
+    """Asks for no password: whoever can run commands can read the database anyway."""
 
     help = (
-        "Set up an authenticator (TOTP) for a member of staff: shows its key once, and keeps it when a code proves "
-        "that it works. An older one is good until then. --remove takes it away."
+        "Set up an authenticator (TOTP) for a staff member. Shows the key once and saves it when a code proves that it "
+        "works; the previous one is valid until then. --remove deletes it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="Whose.")
-        parser.add_argument("--remove", action="store_true", help="Take every authenticator of theirs away.")
+        parser.add_argument("email", help="The staff member's e-mail address.")
+        parser.add_argument("--remove", action="store_true", help="Delete all of the staff member's authenticators.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         user = User.objects.filter(email=normalize_email(options["email"]), is_staff=True).first()
         if user is None:
-            raise CommandError("There is no member of staff with this address.")
+            raise CommandError("No staff member has this e-mail address.")
         if options["remove"]:
             TOTPDevice.objects.filter(user=user).delete()
             self.stdout.write("Removed.")
             return
         device = TOTPDevice(user=user, name="Authenticator", confirmed=False)
         self.stdout.write(f"Key:  {b32encode(device.bin_key).decode()}\nLink: {device.config_url}")
-        self._keep(device, input("The code that the authenticator shows: ").strip())
+        self._save(device, input("Code shown by the authenticator: ").strip())
 
-    def _keep(self, device: TOTPDevice, code: str) -> None:
+    def _save(self, device: TOTPDevice, code: str) -> None:
         with transaction.atomic():
             TOTPDevice.objects.filter(user=device.user).delete()
             device.save()
             if not device.verify_token(code):
                 transaction.set_rollback(True)
-                raise CommandError("That is not its code: nothing was changed. Is the clock right?")
+                raise CommandError("Wrong code, nothing was changed. Check the clock of the device.")
             device.confirmed = True
             device.save(update_fields=["confirmed"])
-        self.stdout.write("Kept: the admin asks for its codes from now on.")
+        self.stdout.write("Saved. The admin now asks for its codes.")

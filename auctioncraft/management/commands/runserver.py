@@ -1,7 +1,7 @@
-"""`manage.py runserver`: Django's, with the worker and the Stripe double beside it.
+"""`manage.py runserver`: Django's, and in development the workers and the Stripe double as well.
 
-Codes are mailed and auctions closed by the worker: without it a newcomer who types the usual five commands would wait
-for a mail that never comes.
+The workers send codes and close auctions: without them, someone who follows the usual five commands would wait for an
+e-mail that never comes.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class Command(StaticFilesCommand):
-    """Django's development server; in development with the worker and the Stripe double beside it."""
+    """Django's development server; with DEBUG it also starts the workers and the Stripe double."""
 
     default_port = str(settings.PORT)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--alone", action="store_true", help="Start neither worker nor Stripe double.")
+        parser.add_argument("--alone", action="store_true", help="Start neither workers nor the Stripe double.")
 
     def handle(self, *args: Any, **options: Any) -> str | None:
-        # The autoreloader runs this twice: the helpers belong to the outer process, which lives on.
+        # The autoreloader runs this twice: the outer process, which lives on, starts the others.
         reloaded = os.environ.get("RUN_MAIN") == "true"
         if options["alone"] or reloaded or not settings.DEBUG:
             return super().handle(*args, **options)

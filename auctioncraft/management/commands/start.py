@@ -1,4 +1,4 @@
-"""`manage.py start`: everything, with demo data. What `make run` calls."""
+"""`manage.py start`: run everything, with demo data. `make run` calls it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from auctioncraft import processes
 BANNER = """
 AuctionCraft is starting. Open
 
-  http://127.0.0.1:{port}/api/         what there is
-  http://127.0.0.1:{port}/api/docs/    every call, to try out
-  http://127.0.0.1:{port}/admin/       sign in as staff@example.com
+  http://127.0.0.1:{port}/api/         the API
+  http://127.0.0.1:{port}/api/docs/    its documentation, with every call to try out
+  http://127.0.0.1:{port}/admin/       the admin: log in as staff@example.com
 
-Sign-in codes and other mail: {mail}
+One-time codes and other e-mail: {mail}
 Payments: {payments}
 Ctrl-C stops everything.
 """
 
 
 class Command(BaseCommand):
-    """Migrate, load the demo, and run web, worker and the Stripe double until Ctrl-C."""
+    """Migrate, load the demo, and run the web server, the workers and the Stripe double until Ctrl-C."""
 
     help = __doc__
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **_: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("This is for development (DEBUG=on); docs/operations.md tells how to run in production.")
+            raise CommandError("This is for development (DEBUG=on). For production see docs/operations.md.")
         processes.ensure_ports_free(port)
         call_command("migrate", verbosity=0)
         call_command("load_demo")
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 process.name, shlex.join(process.command), env=os.environ | {"PORT": str(port)} | process.environment
             )
         manager.loop()
-        # Stopped by Ctrl-C or a supervisor is stopped as it should be.
+        # Ctrl-C and a supervisor's SIGTERM are no failures.
         stopped = {128 + signal.SIGINT, 128 + signal.SIGTERM}
         sys.exit(0 if manager.returncode in stopped else manager.returncode or 1)
 
