@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class PaymentsConfig(AppConfig):
-    """Payments."""
+    """The configuration of the payments app."""
 
     name = "payments"
 

@@ -1,4 +1,4 @@
-"""Staff see money here; they never type it. What changes an order or a payment is a service."""
+"""The admin of payments: read-only, with actions that call services."""
 
 from payments.admin import cards, events, orders, payouts, reconciliations, refunds
 

@@ -10,7 +10,7 @@ from payments.models import Customer, SavedCard
 
 @admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
-    """Who is who at Stripe; those to be deleted are of erased accounts."""
+    """Customers at Stripe. Those of deleted accounts are deleted at Stripe too."""
 
     list_display = ("id", "stripe_customer_id", "user", "to_delete", "created_at")
     list_filter = ("to_delete", "created_at")
@@ -20,7 +20,7 @@ class CustomerAdmin(ReadOnlyAdmin):
 
 @admin.register(SavedCard)
 class SavedCardAdmin(ReadOnlyAdmin):
-    """Saved cards: what a receipt shows of them."""
+    """Saved cards: brand, last four digits and expiration date."""
 
     list_display = ("id", "user", "brand", "last4", "exp_month", "exp_year", "auto_charge", "created_at")
     list_filter = ("auto_charge", "brand", "created_at")

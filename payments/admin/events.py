@@ -1,4 +1,4 @@
-"""What Stripe sent."""
+"""Events received from Stripe."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 
 
 class NeedsAttentionFilter(admin.SimpleListFilter):
-    """What staff should look at."""
+    """Events that need attention."""
 
     title = "attention"
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the choices."""
-        return [("flagged", "Flagged"), ("waiting", "Not processed yet"), ("failed", "The last try failed")]
+        """Return the choices of the filter."""
+        return [("flagged", "Flagged"), ("waiting", "Not processed"), ("failed", "Failed")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        """Narrow the list."""
+        """Filter the list."""
         if self.value() == "flagged":
             return queryset.exclude(flag="")
         if self.value() == "failed":
@@ -41,7 +41,7 @@ class NeedsAttentionFilter(admin.SimpleListFilter):
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
-    """What Stripe sent, and what became of it."""
+    """Events received from Stripe and the result of processing them."""
 
     list_display = ("id", "type", "created_at", "received_at", "processed_at", "attempts", "flag", "error")
     list_filter = (NeedsAttentionFilter, "found_by", "type", "received_at")
@@ -49,31 +49,28 @@ class StripeEventAdmin(ReadOnlyAdmin):
     date_hierarchy = "received_at"
     actions = ("reprocess",)
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to change events, which is good for this alone."""
+    def has_reprocess_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user has the permission to change events, which allows only this."""
         return request.user.has_perm("payments.change_stripeevent")
 
-    @admin.action(description="Act on it again", permissions=["replay"])
+    @admin.action(description="Reprocess", permissions=["reprocess"])
     def reprocess(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
-        """Have the chosen events acted on in the order they came, whether that was done before or not.
-
-        What came of each is told, and noted on its page with who asked for it.
-        """
+        """Process the selected events again in the order they came; show and log the result of each."""
         for event in events.order_by("received_at"):
-            level, came_of_it = _reprocess(event)
-            self.log_change(request, event, f"Acted on again: {came_of_it}")
-            self.message_user(request, f"{event.pk}: {came_of_it}", level)
+            level, result = _reprocess(event)
+            self.log_change(request, event, f"Reprocessed: {result}")
+            self.message_user(request, f"{event.pk}: {result}", level)
 
 
 def _reprocess(event: StripeEvent) -> tuple[int, str]:
     if event.type not in HANDLERS:
-        return messages.WARNING, "nothing is done about events of this type."
+        return messages.WARNING, "events of this type are ignored."
     try:
         flag = webhooks.reprocess(event_id=event.pk).flag
-    except DomainError as refusal:
-        return messages.ERROR, refusal.message
+    except DomainError as error:
+        return messages.ERROR, error.message
     except Exception as error:
-        # A fault of ours, kept on the event: the page says so, and the other events go on.
-        logger.exception("acting on %s again failed", event.pk)
-        return messages.ERROR, f"it failed ({type(error).__name__}). The event says why."
-    return (messages.WARNING, f"done, and flagged: {flag}.") if flag else (messages.SUCCESS, "done.")
+        # Our error, stored on the event; the other events continue.
+        logger.exception("reprocessing %s failed", event.pk)
+        return messages.ERROR, f"failed ({type(error).__name__}). See the event's error."
+    return (messages.WARNING, f"processed, flagged: {flag}.") if flag else (messages.SUCCESS, "processed.")

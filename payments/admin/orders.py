@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
-    """The payments of an order, on its page."""
+    """The payments on the page of an order."""
 
     model = Payment
     extra = 0
@@ -29,21 +29,21 @@ class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
 
 class OrderEventInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
-    """What happened to an order, on its page."""
+    """The history on the page of an order."""
 
     model = OrderEvent
     extra = 0
     fields = ("at", "kind", "status", "role", "actor", "data")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
-        """Read who did it in the same query."""
+        """Join the actors."""
         events: QuerySet[OrderEvent] = super().get_queryset(request).select_related("actor")
         return events
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    """Orders, with their payments."""
+    """Orders with their payments and history."""
 
     list_display = (
         *("id", "product", "buyer", "seller", "total", "currency", "status"),
@@ -58,7 +58,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    """Payments; `surplus` ones are to be refunded."""
+    """Payments. Surplus payments paid no order and are to be refunded."""
 
     list_display = (
         *(
@@ -78,20 +78,19 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_select_related = ("order",)
     search_fields = ("=id", "stripe_intent_id", "=order__id")
     actions = ("refund_surplus",)
-    # The idempotency key is the server's; the model says it is not editable, so the admin leaves it out.
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to add refunds."""
+        """Return whether the user has the permission to add refunds."""
         return request.user.has_perm("payments.add_refund")
 
-    @admin.action(description="Refund all of it (surplus only)", permissions=["refund"])
+    @admin.action(description="Refund surplus payments in full", permissions=["refund"])
     def refund_surplus(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
-        """Give back all that is left of the chosen payments, of those that no order could take."""
+        """Refund everything that is left of the selected surplus payments."""
 
         def refund(payment: Payment) -> str:
             if payment.status != Payment.Status.SURPLUS:
                 raise errors.NothingToRefund(
-                    "It is not surplus. Refund what paid an order by the API, or in Stripe's dashboard."
+                    "This payment paid its order. Refund it with the API or in Stripe's dashboard."
                 )
             made = refunds.refund_order(
                 order_id=payment.order_id,

@@ -1,4 +1,4 @@
-"""What sellers are due, and their accounts at Stripe."""
+"""Payouts and sellers' accounts at Stripe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
-    """What is taken back of a payout, on its page."""
+    """The reversals on the page of a payout."""
 
     model = TransferReversal
     extra = 0
@@ -30,7 +30,7 @@ class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
-    """What sellers are due of paid orders. Those of route `manual` staff pay by hand, and mark here."""
+    """Payouts of paid orders. Staff pay those of route `manual` and mark them as paid here."""
 
     list_display = (
         *(
@@ -56,39 +56,39 @@ class PayoutAdmin(ReadOnlyAdmin):
     actions = ("mark_paid", "download")
     inlines = (ReversalInline,)
 
-    @admin.display(description="due now")
+    @admin.display(description="amount due")
     def due(self, payout: Payout) -> str:
-        """Show what is still to be paid; below zero, to be given back."""
+        """Show the amount still to pay; negative if the seller owes it."""
         return money.to_text(payout.owed, payout.currency)
 
     def has_pay_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to change payouts."""
+        """Return whether the user has the permission to change payouts."""
         return request.user.has_perm("payments.change_payout")
 
-    @admin.action(description="Mark as paid by hand", permissions=["pay"])
-    def mark_paid(self, request: HttpRequest, chosen: QuerySet[Payout]) -> None:
-        """Record that the chosen were paid outside Stripe."""
+    @admin.action(description="Mark as paid manually", permissions=["pay"])
+    def mark_paid(self, request: HttpRequest, selected: QuerySet[Payout]) -> None:
+        """Record that the selected payouts were paid outside Stripe."""
 
         def pay(payout: Payout) -> str:
             paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user)  # type: ignore[arg-type]
-            return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} is with the seller."
+            return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} paid to the seller."
 
-        run_actions(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in chosen))
+        run_actions(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in selected))
 
     @admin.action(description="Download as CSV", permissions=["view"])
-    def download(self, request: HttpRequest, chosen: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)
-        """Answer with the payout report of the chosen."""
-        answer = HttpResponse(
+    def download(self, request: HttpRequest, selected: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)
+        """Return the payout report of the selected payouts."""
+        response = HttpResponse(
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="payouts.csv"'},
         )
-        payout_report.write(payouts=chosen, file=answer)
-        return answer
+        payout_report.write(payouts=selected, file=response)
+        return response
 
 
 @admin.register(SellerAccount)
 class SellerAccountAdmin(ReadOnlyAdmin):
-    """Sellers' accounts at Stripe, as Stripe last described them."""
+    """Sellers' connected accounts, as last reported by Stripe."""
 
     list_display = (
         *(

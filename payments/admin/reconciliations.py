@@ -1,4 +1,4 @@
-"""How our books compare with Stripe's."""
+"""Reconciliations with Stripe."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """How it ended."""
+    """The outcome of a reconciliation."""
 
     title = "outcome"
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the choices."""
-        return [("differs", "Differences found"), ("failed", "Broke off")]
+        """Return the choices of the filter."""
+        return [("differs", "Differences found"), ("failed", "Failed")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        """Narrow the list."""
+        """Filter the list."""
         if self.value() == "differs":
             return queryset.exclude(differences=[])
         return queryset.exclude(error="") if self.value() == "failed" else queryset
@@ -32,7 +32,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
-    """Each comparison: what was looked at and mended, the sums of both sides, and every difference."""
+    """Reconciliations: counts, sums of both sides, and the differences found."""
 
     list_display = ("id", "since", "started_at", "finished_at", "difference_count", "error")
     list_filter = (OutcomeFilter, "started_at")
@@ -41,5 +41,5 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="differences")
     def difference_count(self, row: Reconciliation) -> int:
-        """Show them under a heading of their own."""
+        """Show the number of differences."""
         return row.difference_count

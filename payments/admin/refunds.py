@@ -1,4 +1,4 @@
-"""What went back to buyers, and what their banks took back."""
+"""Refunds and disputes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    """Refunds. One that stays at `creating` was not answered by Stripe yet."""
+    """Refunds. One with status `creating` was not confirmed by Stripe yet."""
 
     list_display = (
         *(
@@ -39,29 +39,29 @@ class RefundAdmin(ReadOnlyAdmin):
     list_select_related = ("payment", "requested_by")
     search_fields = ("=id", "stripe_refund_id", "payment__stripe_intent_id", "=payment__order__id")
     date_hierarchy = "created_at"
-    actions = ("send_again",)
+    actions = ("retry",)
     fields = list_display[1:]
     readonly_fields = fields
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to change refunds."""
+        """Return whether the user has the permission to change refunds."""
         return request.user.has_perm("payments.change_refund")
 
-    @admin.action(description="Ask Stripe again now", permissions=["send"])
-    def send_again(self, request: HttpRequest, chosen: QuerySet[Refund]) -> None:
-        """Try those now that Stripe has not answered yet; the others stay as they are."""
+    @admin.action(description="Retry now", permissions=["send"])
+    def retry(self, request: HttpRequest, selected: QuerySet[Refund]) -> None:
+        """Send the selected refunds that Stripe has not confirmed yet."""
 
         def send(refund_id: int) -> str:
             refunds.send(refund_id=refund_id)
             return f"{Refund.objects.get(pk=refund_id).status}."
 
-        ids = list(chosen.values_list("pk", flat=True))
+        ids = list(selected.values_list("pk", flat=True))
         run_actions(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids))
 
 
 @admin.register(Dispute)
 class DisputeAdmin(ReadOnlyAdmin):
-    """Disputes. They are answered in Stripe's dashboard, before `evidence_due_at`."""
+    """Disputes. Submit evidence in Stripe's dashboard before `evidence_due_at`."""
 
     list_display = (
         *("stripe_dispute_id", "payment", "amount", "currency", "status", "reason"),

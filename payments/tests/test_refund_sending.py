@@ -180,7 +180,7 @@ def test_refund_retried_by_staff_in_the_admin_is_made_once(double, paid, seller_
     double.fail_next("timeout_after_create")
     refund(seller_client, paid)
     waiting, staff = Refund.objects.get(), admin_pages.operator()
-    sent = {"action": "send_again", "_selected_action": [waiting.pk]}
+    sent = {"action": "retry", "_selected_action": [waiting.pk]}
     admin_pages.clerk().post("/admin/payments/refund/", sent)
     assert refund_totals(paid) == ("0.000", "19.990", "creating")
     for _ in range(2):

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from auctioncraft.core.invariants import find_violations
 from payments.models import OrderEvent, Payment, StripeEvent
 from payments.services import webhooks
-from payments.signals import payment_failed, payment_succeeded
+from payments.signals import payment_succeeded
 from payments.tests.conftest import build_event, post_event
 from tests import admin_pages
 from tests.admin_pages import act, page
@@ -25,57 +25,44 @@ def clerk():
     return admin_pages.clerk("view_stripeevent", "change_stripeevent")
 
 
-@pytest.fixture
-def heard():
-    """What the apps above heard of."""
-    seen = []
-
-    def on_success(**_):
-        seen.append("succeeded")
-
-    def on_failure(**_):
-        seen.append("failed")
-
-    payment_succeeded.connect(on_success)
-    payment_failed.connect(on_failure)
-    yield seen
-    payment_succeeded.disconnect(on_success)
-    payment_failed.disconnect(on_failure)
-
-
-def again(caller, *ids):
+def reprocess(caller, *ids):
     """Run the action for events; return the page and the log entries."""
     answer = act(caller, StripeEvent, "reprocess", [StripeEvent(pk=pk) for pk in ids])
     assert answer.status_code == 200
     return answer.content.decode(), [entry.change_message for entry in LogEntry.objects.order_by("pk")]
 
 
-def test_reprocess_waiting_event_processes_it(clerk, double, intent_id, order, heard):
+def test_reprocess_waiting_event_processes_it(clerk, double, intent_id, order, payment_signals):
     StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
-    text, noted = again(clerk, "evt_1")
+    text, noted = reprocess(clerk, "evt_1")
     order.refresh_from_db()
     event = StripeEvent.objects.get()
-    assert (order.status, event.attempts, event.processed_at is None, heard) == ("paid", 1, False, ["succeeded"])
-    assert "evt_1: done." in text
-    assert noted == ["Acted on again: done."]
+    assert (order.status, event.attempts, event.processed_at is None, payment_signals) == (
+        "paid",
+        1,
+        False,
+        [("succeeded", order.pk)],
+    )
+    assert "evt_1: processed." in text
+    assert noted == ["Reprocessed: processed."]
     assert LogEntry.objects.get().user == admin_pages.user(clerk)
 
 
-def test_reprocess_processed_event_has_no_second_effect(client, clerk, double, intent_id, order, heard):
+def test_reprocess_processed_event_has_no_second_effect(client, clerk, double, intent_id, order, payment_signals):
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
     before = StripeEvent.objects.get()
     rows = list(OrderEvent.objects.values())
-    again(clerk, "evt_1")
+    reprocess(clerk, "evt_1")
     event = StripeEvent.objects.get()
     assert (event.processed_at, event.attempts, event.flag) == (before.processed_at, 2, "")
-    assert (heard, list(OrderEvent.objects.values())) == (["succeeded"], rows)
+    assert (payment_signals, list(OrderEvent.objects.values())) == ([("succeeded", order.pk)], rows)
 
 
-def test_reprocess_decline_is_announced_once(client, clerk, double, intent_id, heard):
+def test_reprocess_decline_is_announced_once(client, clerk, double, intent_id, order, payment_signals):
     double.confirm(intent_id, "pm_card_chargeDeclined")
     post_event(client, build_event(double.intent(intent_id), FAILED))
-    again(clerk, "evt_1")
-    assert heard == ["failed"]
+    reprocess(clerk, "evt_1")
+    assert payment_signals == [("failed", order.pk)]
     assert OrderEvent.objects.filter(kind="payment_failed").count() == 1
 
 
@@ -84,26 +71,26 @@ def test_reprocess_event_of_intent_known_by_now_pays_the_order(client, clerk, do
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED))
     assert StripeEvent.objects.get().flag == "unknown_intent"
     Payment.objects.create(order=order, stripe_intent_id=intent_id, amount=order.total, currency="USD", status="open")
-    again(clerk, "evt_1")
+    reprocess(clerk, "evt_1")
     order.refresh_from_db()
     assert (order.status, StripeEvent.objects.get().flag) == ("paid", "")
 
 
 def test_reprocess_shows_the_remaining_flag(client, clerk, stripe_unreachable):
     post_event(client, build_event({"id": "pi_other"}, SUCCEEDED))
-    text, noted = again(clerk, "evt_1")
-    assert "evt_1: done, and flagged: unknown_intent." in text
-    assert noted == ["Acted on again: done, and flagged: unknown_intent."]
+    text, noted = reprocess(clerk, "evt_1")
+    assert "evt_1: processed, flagged: unknown_intent." in text
+    assert noted == ["Reprocessed: processed, flagged: unknown_intent."]
 
 
 def test_reprocess_event_of_another_type_does_nothing(client, clerk, stripe_unreachable):
     post_event(client, build_event({"id": "cus_1"}, "customer.created"))
-    assert "nothing is done about events of this type" in again(clerk, "evt_1")[0]
+    assert "events of this type are ignored" in reprocess(clerk, "evt_1")[0]
 
 
 def test_reprocess_event_of_the_other_mode_is_refused(client, clerk, double, intent_id, order):
     post_event(client, build_event(double.confirm(intent_id), SUCCEEDED, livemode=True))
-    text, _ = again(clerk, "evt_1")
+    text, _ = reprocess(clerk, "evt_1")
     order.refresh_from_db()
     assert "of the other mode" in text
     assert (order.status, StripeEvent.objects.get().flag) == ("awaiting_payment", "wrong_mode")
@@ -114,9 +101,9 @@ def test_reprocess_failure_is_shown_stored_and_does_not_stop_others(client, cler
     post_event(client, event)
     post_event(client, build_event({"id": "pi_other"}, SUCCEEDED, "evt_2"))
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
-    text, noted = again(clerk, "evt_1", "evt_2")
+    text, noted = reprocess(clerk, "evt_1", "evt_2")
     assert "evt_1: The payment provider is away." in text
-    assert "evt_2: done, and flagged" in text
+    assert "evt_2: processed, flagged" in text
     assert len(noted) == 2
     failed = StripeEvent.objects.get(pk="evt_1")
     assert (failed.attempts, failed.processed_at is None) == (2, False)
@@ -126,27 +113,27 @@ def test_reprocess_failure_is_shown_stored_and_does_not_stop_others(client, cler
 
 def test_reprocess_error_of_ours_is_shown_and_stored(clerk, double, intent_id, order):
     def fail(**_):
-        raise RuntimeError("a listener fell over")
+        raise RuntimeError("a receiver failed")
 
     StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
     payment_succeeded.connect(fail)
     try:
-        text, _ = again(clerk, "evt_1")
+        text, _ = reprocess(clerk, "evt_1")
     finally:
         payment_succeeded.disconnect(fail)
     order.refresh_from_db()
     event = StripeEvent.objects.get()
-    assert "evt_1: it failed (RuntimeError). The event says why." in text
+    assert "evt_1: failed (RuntimeError). See the event&#x27;s error." in text
     assert (order.status, event.error, event.processed_at) == (
-        "awaiting_payment", "RuntimeError: a listener fell over", None,
+        "awaiting_payment", "RuntimeError: a receiver failed", None,
     )  # fmt: skip
 
 
 def test_reprocess_without_permission_is_not_offered(client, double, intent_id, order):
-    onlooker = admin_pages.clerk("view_stripeevent")
+    viewer = admin_pages.clerk("view_stripeevent")
     StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=build_event(double.confirm(intent_id), SUCCEEDED))
-    assert 'value="reprocess"' not in onlooker.get(page(StripeEvent)).content.decode()
-    again(onlooker, "evt_1")
+    assert 'value="reprocess"' not in viewer.get(page(StripeEvent)).content.decode()
+    reprocess(viewer, "evt_1")
     assert StripeEvent.objects.get().attempts == 0
 
 

@@ -147,7 +147,7 @@ def test_surplus_is_refunded_in_the_admin(late, client, double):
 
 def test_admin_refund_action_is_for_surplus_only(client, double, winner, seller, bidder):
     order = pay(client, double, winner, sell(seller, bidder))
-    assert "It is not surplus." in act(admin_pages.operator(), order.payments.get())
+    assert "This payment paid its order." in act(admin_pages.operator(), order.payments.get())
     assert refund_totals(order) == ("0.000", "0.000")
 
 

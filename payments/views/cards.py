@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
+@extend_schema_view(list=extend_schema(summary="List saved cards"))
 class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     """List your saved cards, newest first."""
 
@@ -33,7 +34,12 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         """Return the caller's cards."""
         return SavedCard.objects.filter(user_id=current_user(self.request).pk)
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY_HEADER], request=None, responses={200: serializers.CardSetupSerializer})
+    @extend_schema(
+        summary="Create a card setup",
+        parameters=[IDEMPOTENCY_KEY_HEADER],
+        request=None,
+        responses={200: serializers.CardSetupSerializer},
+    )
     @action(detail=False, methods=["post"], url_path="setup")
     def begin_setup(self, request: Request) -> Response:
         """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe."""
@@ -41,6 +47,7 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         return Response(serializers.CardSetupSerializer(setup).data)
 
     @extend_schema(
+        summary="Save a card",
         parameters=[IDEMPOTENCY_KEY_HEADER],
         request=serializers.SaveCardSerializer,
         responses={201: serializers.CardSerializer},
@@ -53,7 +60,9 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **body.validated_data)
         return Response(self.get_serializer(saved).data, status=201)
 
-    @extend_schema(request=serializers.UpdateCardSerializer, responses=serializers.CardSerializer)
+    @extend_schema(
+        summary="Update a card", request=serializers.UpdateCardSerializer, responses=serializers.CardSerializer
+    )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Turn automatic charges of this card on or off."""
         body = serializers.UpdateCardSerializer(data=request.data)
@@ -62,7 +71,7 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         card = cards.set_auto_charge(user_id=current_user(request).pk, card_id=int(pk), charge=charge)
         return Response(self.get_serializer(card).data)
 
-    @extend_schema(responses={204: OpenApiResponse(description="Removed.")})
+    @extend_schema(summary="Remove a card", responses={204: OpenApiResponse(description="Removed.")})
     def destroy(self, request: Request, pk: str) -> Response:
         """Remove a card here and at Stripe. If Stripe does not answer, nothing changes."""
         cards.remove_card(user_id=current_user(request).pk, card_id=int(pk))

@@ -25,6 +25,7 @@ class PaymentViewSet(ViewSet):
     """Pay for products that you have won."""
 
     @extend_schema(
+        summary="Create a PaymentIntent",
         request=serializers.CreatePaymentIntentSerializer,
         parameters=[IDEMPOTENCY_KEY_HEADER],
         responses={200: serializers.CheckoutSerializer},
@@ -42,7 +43,9 @@ class PaymentViewSet(ViewSet):
         context = {"request": request, "now": clock.now()}
         return Response(serializers.CheckoutSerializer(result, context=context).data)
 
-    @extend_schema(responses={200: serializers.PaymentConfigSerializer}, auth=[])
+    @extend_schema(
+        summary="Retrieve the payment configuration", responses={200: serializers.PaymentConfigSerializer}, auth=[]
+    )
     @action(detail=False, methods=["get"], authentication_classes=(), permission_classes=(AllowAny,))
     def config(self, request: Request) -> Response:  # noqa: ARG002 (DRF's signature)
         """Return the public configuration of payments."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -30,6 +30,10 @@ _RECEIPT_HEADERS: Final = {
 }
 
 
+@extend_schema_view(
+    list=extend_schema(summary="List orders"),
+    retrieve=extend_schema(summary="Retrieve an order", description="Returns an order with its history and refunds."),
+)
 class OrderViewSet(ReadOnlyModelViewSet):
     """Orders in which you are the buyer or the seller. Staff see all orders."""
 
@@ -52,6 +56,7 @@ class OrderViewSet(ReadOnlyModelViewSet):
         return {**super().get_serializer_context(), "now": clock.now()}
 
     @extend_schema(
+        summary="Refund an order",
         parameters=[IDEMPOTENCY_KEY_HEADER],
         request=serializers.RefundRequestSerializer,
         responses={201: serializers.RefundResultSerializer},
@@ -71,13 +76,13 @@ class OrderViewSet(ReadOnlyModelViewSet):
         result = serializers.RefundResultSerializer(answer, context=self.get_serializer_context())
         return Response(result.data, status=201)
 
-    @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
+    @extend_schema(summary="Retrieve a receipt", responses={(200, "text/html"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
     def receipt(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
         """Return the receipt as an HTML page or, before payment, a statement of what is due."""
         return HttpResponse(receipts.render_html(receipts.build_receipt(self.get_object())), headers=_RECEIPT_HEADERS)
 
-    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @extend_schema(summary="Retrieve a receipt as PDF", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="receipt/pdf")
     def receipt_pdf(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002 (DRF's signature)
         """Return the receipt as a PDF."""

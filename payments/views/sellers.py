@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
@@ -25,20 +25,21 @@ if TYPE_CHECKING:
 class SellerViewSet(ParseBodyMixin, ViewSet):
     """Your account for payouts."""
 
-    @extend_schema(responses={200: serializers.SellerAccountSerializer})
+    @extend_schema(summary="Retrieve your seller account", responses={200: serializers.SellerAccountSerializer})
     @action(detail=False, methods=["get"])
     def seller(self, request: Request) -> Response:
         """Return the state of your account for payouts, as last reported by Stripe."""
         account = sellers.find_account(user_id=current_user(request).pk) or SellerAccount()
         return Response(serializers.SellerAccountSerializer(account).data)
 
-    @extend_schema(request=None, responses={200: serializers.OnboardingSerializer})
+    @extend_schema(summary="Create an onboarding link", request=None, responses={200: serializers.OnboardingSerializer})
     @action(detail=False, methods=["post"], url_path="seller/onboard")
     def onboard(self, request: Request) -> Response:
         """Start or continue the onboarding at Stripe. Returns a link that works once."""
         return Response(serializers.OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 
+@extend_schema_view(list=extend_schema(summary="List payouts"))
 class PayoutViewSet(ListModelMixin, GenericViewSet):
     """List your payouts, newest first. Staff see all payouts."""
 

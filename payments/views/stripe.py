@@ -40,6 +40,7 @@ class StripeViewSet(ViewSet):
     parser_classes = (EventParser,)
 
     @extend_schema(
+        summary="Receive a Stripe event",
         request={"application/json": OpenApiTypes.OBJECT},
         parameters=[
             OpenApiParameter(

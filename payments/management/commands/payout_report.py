@@ -1,4 +1,4 @@
-"""Writes the payout report."""
+"""`manage.py payout_report`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """Prints what sellers were due, got, and are due now, as CSV. It names their addresses."""
+    """Print payouts as CSV, with the sellers' email addresses."""
 
-    help = "Print the payout report as CSV: all payouts, or those opened from --since and before --until (UTC)."
+    help = "Print payouts as CSV: all of them, or those created from --since and before --until (UTC)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add which payouts are wanted."""
-        parser.add_argument("--since", type=_moment, metavar="2026-01-31", help="opened then or later")
-        parser.add_argument("--until", type=_moment, metavar="2026-02-28", help="opened before then")
-        parser.add_argument("--due", action="store_true", help="only what is still to be paid")
+        """Add the options."""
+        parser.add_argument("--since", type=_parse_date, metavar="2026-01-31", help="created at or after this date")
+        parser.add_argument("--until", type=_parse_date, metavar="2026-02-28", help="created before this date")
+        parser.add_argument("--due", action="store_true", help="only payouts that are due")
 
     def handle(self, *args: Any, since: datetime | None, until: datetime | None, due: bool, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         payouts = payout_report.select(since=since, until=until, due=due)
-        self.stdout.ending = ""  # csv ends its lines itself
+        self.stdout.ending = ""  # csv writes its own line endings
         payout_report.write(payouts=payouts, file=self.stdout)
 
 
-def _moment(text: str) -> datetime:
+def _parse_date(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError("A day is needed, like 2026-01-31.") from None
+        raise ArgumentTypeError("Enter a date, such as 2026-01-31.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

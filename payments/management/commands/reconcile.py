@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: Stripe's books held against ours, now."""
+"""`manage.py reconcile`."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 class Command(BaseCommand):
-    """The hourly job's work, for when somebody wants to know at once. Exit 1: they differ; 2: it broke off."""
+    """Reconcile with Stripe, like the hourly job. Exit code 1: differences found; 2: failed."""
 
-    help = "Hold our payments against Stripe's, put right what can be, and tell of the rest; exit 1 if they differ."
+    help = "Compare our payments with Stripe's, fix what can be fixed, and report the rest. Exit code 1 if they differ."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--since",
             metavar="AGE",
-            help="Look back at least so far: 7d, 12h, 30m. Else an hour before the last one began, or 30 days.",
+            help="Look back at least this far: 7d, 12h, 30m. Default: an hour before the last one started.",
         )
-        parser.add_argument("--json", action="store_true", help="All of it, as one JSON object.")
-        parser.add_argument("--dry-run", action="store_true", help="Put nothing right, and keep no record.")
+        parser.add_argument("--json", action="store_true", help="Print everything as one JSON object.")
+        parser.add_argument("--dry-run", action="store_true", help="Fix nothing and store no record.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
-        since = clock.now() - _age(options["since"]) if options["since"] else None
+        since = clock.now() - _parse_age(options["since"]) if options["since"] else None
         try:
             found = reconcile(since=since, fix=not options["dry_run"])
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.detail}", returncode=2) from None
-        self.stdout.write(_as_json(found) if options["json"] else "\n".join(_lines(found)))
+        self.stdout.write(_to_json(found) if options["json"] else "\n".join(_lines(found)))
         if found.difference_count:
             raise CommandError(f"{found.difference_count} differences.")
 
 
-def _age(text: str) -> timedelta:
+def _parse_age(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,5})([dhm])", text, re.ASCII)
     if found is None:
-        raise CommandError("--since wants a number and d, h or m, like 7d.", returncode=2)
+        raise CommandError("--since needs a number and d, h or m, such as 7d.", returncode=2)
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _as_json(found: Reconciliation) -> str:
+def _to_json(found: Reconciliation) -> str:
     fields = ("since", "started_at", "finished_at", "counts", "sums", "differences")
     return json.dumps(
         {name: getattr(found, name) for name in fields}, default=lambda moment: moment.isoformat(), indent=2
