@@ -11,9 +11,9 @@ A model inherits RetryModel and keeps its own idea of what is pending; a job han
         found = _find_at_stripe(refund) if refund.was_attempted else None
         _record(refund, found or _ask_stripe(refund))
 
-- Rows are claimed one at a time: `SKIP LOCKED` on PostgreSQL, and a lease that is committed before the work begins. A
-  worker that is killed loses its lease in time, and another takes over. Nothing else waits for a lease: when the far
-  side is away (`stop_on`), the run ends and the rows that were not begun are as they were.
+- Rows are claimed one at a time: `SKIP LOCKED` on PostgreSQL, and a lease that is committed before the work begins. If
+  a worker is killed, its lease runs out and another worker takes over. When the far side does not answer (`stop_on`),
+  the run ends, and the other rows are as they were: they have no lease and no attempt was counted.
 - The order is `next_attempt_at`. A row that fails backs off, with jitter, so it moves behind the others.
 - A run begins nothing after `seconds`. What is left waits for the next run.
 - A request that works on its own row calls `attempt_now`, which does not count as one of the job's attempts. Such a row
@@ -50,7 +50,7 @@ TOO_MANY_ATTEMPTS: Final = "too_many_attempts"
 
 
 class RetryModel(models.Model):
-    """A row that a job works on until it is done. What is pending is the subclass's to say."""
+    """A row that a job works on until it is done. The subclass defines what is pending."""
 
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts of the job.")
     next_attempt_at = models.DateTimeField(
@@ -58,9 +58,11 @@ class RetryModel(models.Model):
     )
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)
-    lease = models.UUIDField(null=True, blank=True, editable=False, help_text="The claim of the worker that is at it.")
+    lease = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The claim of the worker that works on it."
+    )
 
-    # Set by the claim: an earlier attempt may have reached the far side.
+    # Set by the claim: whether an earlier attempt may have reached the far side.
     was_attempted = False
 
     class Meta:
@@ -72,7 +74,7 @@ Row = TypeVar("Row", bound=RetryModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and how long; `stop_on`: the exceptions that say that the far side is away or does not answer.
+    """When to try again. `stop_on`: exceptions which mean that the far side is unreachable or does not answer.
 
     `lease` must be longer than the longest work takes with all its time-outs.
     """
@@ -154,8 +156,8 @@ def attempt_now(
 ) -> bool:
     """Call `work` with one pending row for a caller who waits, due or not; return whether it is done.
 
-    False if it is not pending, not ready, or a worker is at it. Does not count as an attempt of the job and does not
-    put the job's next one off. Raises what `work` raises, other than RetryLater and GiveUp.
+    False if it is not pending, not ready, or leased by a worker. Does not count as an attempt of the job and does not
+    delay the job's next attempt. Raises what `work` raises, except RetryLater and GiveUp.
     """
     row, planned = _claim_one(pending, pk, policy)
     if row is None:
@@ -181,7 +183,7 @@ def schedule_now(rows: QuerySet[Any]) -> int:
 
 
 def _claim_next(pending: QuerySet[Row], order_by: tuple[str, ...], policy: RetryPolicy) -> Row | None:
-    """Lease the first row that is due and that nobody else is claiming; committed on return."""
+    """Lease the first due row that no other worker is claiming; committed on return."""
     if not pending.filter(next_attempt_at__lte=clock.now()).exists():
         return None  # without taking SQLite's one write lock for nothing
     with transaction.atomic(durable=True):
@@ -192,7 +194,7 @@ def _claim_next(pending: QuerySet[Row], order_by: tuple[str, ...], policy: Retry
 
 
 def _claim_one(pending: QuerySet[Row], pk: object, policy: RetryPolicy) -> tuple[Row | None, datetime | None]:
-    """Lease this row unless a worker is at it; return it, and when its next attempt was planned."""
+    """Lease this row unless a worker has it; return it, and when its next attempt was planned."""
     with transaction.atomic(durable=True):
         now = clock.now()
         free = pending.filter(Q(lease__isnull=True) | Q(next_attempt_at__lte=now), pk=pk)
@@ -274,14 +276,14 @@ def _end(row: Row, give_up: Callable[[Row, str], Any] | None, reason: str) -> No
 
 
 def _release(row: RetryModel, **changes: Any) -> None:
-    """End our lease, unless it ran out and another worker has the row, or the work deleted it."""
+    """End our lease, unless it ran out and another worker has the row, or `work` deleted the row."""
     changes["last_error"] = changes["last_error"][:200]
     ours = type(row)._default_manager.filter(pk=row.pk, lease=row.lease)  # noqa: SLF001 (public by documentation)
     ours.update(lease=None, **changes)
 
 
 def _reason(error: Exception) -> str:
-    """Return what may be kept of an error. Not its text, which may quote a mail or a request, unless it is ours."""
+    """Return what may be stored of an error: not the text of others, which may quote an e-mail or a request."""
     if isinstance(error, AttemptFailed):
         return str(error)
     if isinstance(error, DomainError):
