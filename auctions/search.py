@@ -41,7 +41,7 @@ def _websearch(words: str) -> str:
 
 
 def order_by_relevance(products: QuerySet[Product], words: str) -> Any:
-    """Return what `matching` found, for a list: the best first where the database can tell, else the newest."""
+    """Sort the matches of `filter_by_words`: best first on PostgreSQL, newest first elsewhere."""
     return _RankedProducts(products, words) if connection.vendor == "postgresql" else products
 
 

@@ -1,4 +1,4 @@
-"""Auctions in the admin: staff see how a sale stands and act through services; nobody types a price or a bid."""
+"""Auctions in the admin. Staff see everything and act through services; prices and bids are read-only."""
 
 from auctions.admin import bids, events, products, sales
 

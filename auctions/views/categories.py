@@ -32,7 +32,7 @@ class CategoryViewSet(ParseBodyMixin, ModelViewSet):
 
     queryset = Category.objects.order_by("name", "id")
     serializer_class = CategorySerializer
-    # The first one tells the schema that reading needs no token.
+    # The first one makes the schema say that reading needs no token.
     permission_classes = (IsAuthenticatedOrReadOnly, IsStaffOrReadOnly)
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from auctioncraft.core.errors import PermissionDenied
 from auctions import image_processing
 from auctions.errors import AuctionAlreadyClosed
-from auctions.models import Auction, AuctionEvent, ProductImage
+from auctions.models import AuctionEvent, ProductImage
 from auctions.services import closing, editing, event_log, images, relisting
 from auctions.tests import auction_helpers
 from auctions.tests.images.image_helpers import make_image, open_stored, stored_names, upload_form, url
@@ -279,43 +278,3 @@ def test_media_in_development_is_served_as_an_image_only(add, client, settings):
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
     assert answer["X-Content-Type-Options"] == "nosniff"
     answer.close()
-
-
-# --- Races -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db(transaction=True)
-def test_add_image_twice_at_once_does_not_exceed_the_maximum(add, product, seller, monkeypatch):
-    for _ in range(11):
-        add()
-    start, results, check = threading.Barrier(2, timeout=20), [], images._check_room
-    looked = threading.local()
-
-    def look_together(product_id):
-        """Let both requests see room before either writes."""
-        check(product_id)
-        if not hasattr(looked, "once"):
-            looked.once = True
-            start.wait()
-
-    monkeypatch.setattr(images, "_check_room", look_together)
-
-    def run():
-        try:
-            add()
-            results.append("added")
-        except images.TooManyImages:
-            results.append("refused")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(results) == ["added", "refused"]
-    assert (ProductImage.objects.count(), len(stored_names())) == (12, 24)
-    positions = ProductImage.objects.order_by("position").values_list("position", flat=True)
-    assert list(positions) == list(range(12))
-    assert Auction.objects.get().seq == 12
