@@ -1,1 +1,1 @@
-"""What the server does in a second, beside what its database could (README.md)."""
+"""Requests per second of the server, compared to the limit of its database (README.md)."""

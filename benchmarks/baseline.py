@@ -1,4 +1,4 @@
-"""The database's own limit: pgbench, as it comes.
+"""The baseline: the limit of the database itself, measured by pgbench without tuning.
 
 Without a pgbench on the machine the same statements go through psycopg from threads. That is a lower limit, and the
 report says so wherever it names it.
@@ -23,8 +23,8 @@ BID = Path(__file__).parent / "sql" / "bid.sql"
 ACCOUNTS = 100_000  # rows of pgbench_accounts per unit of scale
 
 
-class Yardstick:
-    """pgbench's rates on one database of the server."""
+class Baseline:
+    """The rates of pgbench on one database of the server."""
 
     def __init__(self, server: Server, database: str, *, clients: int, threads: int, scale: int) -> None:
         self.server, self.database, self.clients, self.threads, self.scale = server, database, clients, threads, scale
@@ -32,16 +32,20 @@ class Yardstick:
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
-        return f"pgbench -c {self.clients} -j {self.threads}" if self.program else "psycopg (NO PGBENCH HERE: too low)"
+        """The name in the report."""
+        return (
+            f"pgbench -c {self.clients} -j {self.threads}"
+            if self.program
+            else "psycopg (NO PGBENCH INSTALLED: too low)"
+        )
 
     def prepare(self) -> None:
-        """Make pgbench's own tables."""
+        """Create the tables of pgbench."""
         if self.program:
             self._pgbench("-i", "-q", "-s", str(self.scale))
             return
-        print("\n!!! There is no pgbench on this machine. The yardstick is psycopg in threads, which is slower:")
-        print("!!! the ratios below flatter us. Install PostgreSQL's client programs for the real ones.\n")
+        print("\n!!! There is no pgbench on this machine. The baseline is psycopg in threads, which is slower,")
+        print("!!! so the ratios below are too high. Install PostgreSQL's client programs for real ones.\n")
         self.server.query(
             self.database,
             f"CREATE TABLE pgbench_accounts AS SELECT aid, 1 AS bid, 0 AS abalance, repeat(' ', 84) AS filler"
@@ -51,14 +55,14 @@ class Yardstick:
         self.server.query(self.database, "VACUUM ANALYZE pgbench_accounts")
 
     def select(self, seconds: float) -> float:
-        """Return primary-key selects a second."""
+        """Return the primary-key selects per second."""
         if self.program:
             return self._rate(seconds, "-S")
         statement = "SELECT abalance FROM pgbench_accounts WHERE aid = :aid"
         return self._threads(seconds, statement, {"aid": (1, self.scale * ACCOUNTS)})
 
     def bids(self, seconds: float, *, products: tuple[int, int], bidders: tuple[int, int]) -> float:
-        """Return bids a second, each one statement, on products of a range of ids."""
+        """Return the one-statement bids per second on the products of a range of IDs."""
         if not self.program:
             text = re.sub(r"^(--|\\).*$", "", BID.read_text(), flags=re.MULTILINE)
             return self._threads(seconds, text, {"product": products, "bidder": bidders})

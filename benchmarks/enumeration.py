@@ -1,10 +1,10 @@
-"""Whether an address's having an account can be told from outside: `python -m benchmarks.enumeration`.
+"""Whether responses reveal that an address has an account: `python -m benchmarks.enumeration`.
 
-Each way in gets pairs of requests, one for an address with an account and one for an address without, in random order
-within the pair. Their answers must be equal byte for byte, and their times such that the Mann-Whitney test finds no
-difference (ranks.py). Served as in production, but for lighter password hashes (enumeration_settings.py). The limits on
-codes stand: every address is asked for once, and every request comes from another network, as a botnet's would, which
-X-Forwarded-For says in a proxy's stead. Only the throttle of requests a minute is out of reach.
+Each endpoint gets pairs of requests in random order, one for an address with an account and one for an address without.
+The responses must be equal byte for byte, and the Mann-Whitney test must find no difference in their times
+(mann_whitney.py). The server runs as in production, with cheaper password hashes (enumeration_settings.py). The limits
+on codes apply: every address is used once, and every request comes from another network, like a botnet's, by
+X-Forwarded-For. Only the requests per minute are unlimited.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from typing import Any
 
 from benchmarks import mann_whitney, postgres, report, server
 
-# All rows together are to be wrong about a server that hides it all once in a hundred runs (Bonferroni).
+# For all rows together: one false alarm in a hundred runs (Bonferroni).
 SIGNIFICANCE = 0.01
-WARM_UP = 20  # pairs of each row that are not counted
+WARM_UP = 20  # uncounted pairs of each row
 _MOMENT = re.compile(rb'"created_at":"[^"]+"')
 
 
 @dataclass(slots=True)
 class Row:
-    """A way in, its body but for the address, and what came back: milliseconds by whether there is an account."""
+    """An endpoint, its body without the address, and its results: milliseconds by whether there is an account."""
 
     name: str
     path: str
@@ -50,28 +50,28 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Return every way in that takes an address."""
-    password = {"password": "a wrong but fit password"}
+    """Return every endpoint that takes an address."""
+    password = {"password": "a wrong but valid password"}
     return [
-        Row("code asked for", "/api/auth/otp/request/", {}),
+        Row("request a code", "/api/auth/otp/request/", {}),
         Row("wrong code", "/api/auth/otp/verify/", {"code": "none"}, status=400),
         Row("wrong password", "/api/auth/token/", password, address="username", status=401),
-        Row("registration", "/api/users/register/", password | {"display_name": "Somebody"}, status=201),
-        Row("password reset asked for", "/api/auth/password/reset/", {}),
+        Row("registration", "/api/users/register/", password | {"display_name": "Name"}, status=201),
+        Row("request a password reset", "/api/auth/password/reset/", {}),
         Row("password reset, wrong code", "/api/auth/password/reset/confirm/", password | {"code": "none"}, status=400),
-        Row("move to that address", "/api/users/me/email/", {}, signed_in=True),
+        Row("change to that address", "/api/users/me/email/", {}, signed_in=True),
     ]
 
 
 def address(row: int, number: int, *, known: bool) -> str:
-    """Return one that nothing but the database tells apart: of the same length, in no order."""
-    # Odd numbers have accounts, in a scrambled numbering: neighbours in an index are of either kind.
+    """Return an address that reveals nothing: all have one length, and no order."""
+    # Odd numbers have accounts; scrambled, so that neighbors in an index are of both kinds.
     scrambled = ((2 * number + known) * 0x9E3779B1) % 2**32
     return f"{scrambled:08x}{row:02d}@example.com"
 
 
 def main() -> None:
-    """Print the report, and fail if an answer or a time tells."""
+    """Print the report, and fail if a response or a time differs."""
     options = _options()
     with ExitStack() as stack:
         text, good = _run(options, stack)
@@ -86,10 +86,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.enumeration", description=__doc__)
-    parser.add_argument("--database-url", help="an existing server (a superuser's); else a throw-away one is started")
+    parser.add_argument(
+        "--database-url", help="an existing server (as a superuser); by default a temporary one is started"
+    )
     parser.add_argument("--pairs", type=int, default=1000, help="of each row")
     parser.add_argument(
-        "--full-hash", action="store_true", help="hash passwords as production does: slower, less sharp"
+        "--full-hash", action="store_true", help="hash passwords as production does: slower, less sensitive"
     )
     parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--results", default=str(Path(__file__).parent / "results"), help="folder; empty for none")
@@ -109,7 +111,7 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> tuple[str, bool]:
     database.query(postgres.DATABASES[0], "VACUUM ANALYZE")
     token = _token(env)
     measured = [row for row in rows() if options.only in row.name]
-    # One process, one thread: another's turn is noise.
+    # One process and one thread: others would add noise.
     port = stack.enter_context(server.serving(env, workers=1, threads=1, log=var / "granian.log"))
     caller = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=60)))
     for row in measured:
@@ -132,12 +134,12 @@ def _measure(row: Row, caller: HTTPConnection, *, pairs: int, token: str) -> Non
             row.unequal.append(f"{answers[True]} / {answers[False]}")
 
 
-# What differs between any two answers.
+# Headers that differ between any two responses.
 VARYING = {"date", "x-request-id"}
 
 
 def _ask(row: Row, caller: HTTPConnection, given: str, token: str) -> tuple[float, tuple[Any, ...]]:
-    """Return the milliseconds, and the answer without the address itself and the time of day."""
+    """Return the milliseconds, and the response without the address and the time of day."""
     headers = {"Content-Type": "application/json", "X-Forwarded-For": str(IPv4Address(secrets.randbelow(2**32)))}
     if row.signed_in:
         headers["Authorization"] = f"Bearer {token}"
@@ -153,7 +155,7 @@ def _ask(row: Row, caller: HTTPConnection, given: str, token: str) -> tuple[floa
 
 def _fill(env: dict[str, str], pairs: int) -> None:
     done = server.manage(env, "migrate", "--verbosity=0")
-    # Known and unknown differ in nothing else: active, verified, with a password.
+    # Accounts are active and verified and have a password.
     places = len(rows())
     script = f"""
 from django.contrib.auth.hashers import make_password
@@ -168,15 +170,15 @@ User.objects.bulk_create(
 """
     done = done if done.returncode else server.manage(env, "shell", "--no-imports", "-c", script)
     if done.returncode:
-        raise SystemExit(f"filling failed:\n{done.stderr[-3000:]}")
+        raise SystemExit(f"creating the data failed:\n{done.stderr[-3000:]}")
 
 
 def _token(env: dict[str, str]) -> str:
-    """Return the access token of somebody without a password, who need not give one to move."""
+    """Return an access token of a user without a password, who can change the address without one."""
     script = """
 from accounts.models import User
 from accounts.services import tokens
-print(tokens.sign_in(user=User.objects.create_user("somebody@example.com"), user_agent="", ip=None).access)
+print(tokens.sign_in(user=User.objects.create_user("user@example.com"), user_agent="", ip=None).access)
 """
     done = server.manage(env, "shell", "--no-imports", "-c", script)
     if done.returncode:
@@ -191,24 +193,24 @@ def _report(options: argparse.Namespace, measured: list[Row], *, machine: str, d
         "",
         f"{options.pairs:,} pairs a row, {machine}; {database}",
         "",
-        f"Passwords hashed {'as in production' if options.full_hash else 'by light work (enumeration_settings.py)'}.",
-        f"A time tells if p < {below:.4f} ({SIGNIFICANCE} over all rows). `share`: how often the address with an",
-        "account is the slower one. `seen from`: the least constant delay that the test would have found.",
+        f"Passwords are hashed {'as in production' if options.full_hash else 'cheaply (enumeration_settings.py)'}.",
+        f"Times differ if p < {below:.4f} ({SIGNIFICANCE} over all rows). `share`: how often the address with an",
+        "account is slower. `sensitivity`: the smallest constant delay that the test would have found.",
         "",
-        "| way in | answers | median with, without | share | p | seen from | verdict |",
+        "| endpoint | responses | median with, without | share | p | sensitivity | verdict |",
         "|---|---|---:|---:|---:|---:|---|",
     ]
     good = True
     for row in measured:
         known, unknown = row.times[True], row.times[False]
         found = mann_whitney.compare(known, unknown)
-        least = mann_whitney.least_seen(known, unknown, below=below)
-        told = found.p < below or bool(row.unequal)
-        good = good and not told
+        delay = mann_whitney.smallest_detectable_delay(known, unknown, below=below)
+        differs = found.p < below or bool(row.unequal)
+        good = good and not differs
         answers = f"{len(row.unequal)} UNEQUAL" if row.unequal else "equal"
         lines.append(
             f"| {row.name} | {answers} | {median(known):.2f} ms, {median(unknown):.2f} ms | {found.share:.3f} "
-            f"| {found.p:.3f} | {least:.2f} ms | {'TELLS' if told else 'tells nothing'} |"
+            f"| {found.p:.3f} | {delay:.2f} ms | {'DIFFERS' if differs else 'no difference'} |"
         )
         lines += [f"\nUnequal: {text}\n" for text in row.unequal[:1]]
     return "\n".join(lines), good

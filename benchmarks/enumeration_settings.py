@@ -1,7 +1,7 @@
-"""Production's settings, for `benchmarks.enumeration` alone: passwords are hashed as ever, but by far less work.
+"""The settings of production with cheaper password hashes, for `benchmarks.enumeration` only.
 
-Argon2's work is half a hundred milliseconds, whose jitter would hide what is asked: whether the rest differs. A hash
-that is made for one kind of address only would still stand out, by several milliseconds.
+Argon2 takes about 50 milliseconds, whose jitter would hide other differences. A hash for only one kind of address would
+still show, by several milliseconds.
 """
 
 from django.contrib.auth.hashers import Argon2PasswordHasher

@@ -1,4 +1,4 @@
-"""The load: keep-alive connections from one process, each with one request under way at any time.
+"""The load generator: keep-alive connections from one process, each with one request at a time.
 
 Plain sockets and one selector, nothing parsed but what is needed, so that it takes little of the machine it shares
 with the server; how much is measured and printed. Reads a job as JSON on stdin, prints what it counted on stdout.
@@ -24,15 +24,15 @@ CAP = 99_999_999
 
 
 def reads(job: dict[str, Any]) -> Iterator[bytes]:
-    """Yield GETs of the job's paths, in random order, for ever."""
-    # One seed: every round asks for the same.
+    """Yield GETs of the job's paths in random order, endlessly."""
+    # A fixed seed: every round sends the same requests.
     order = random.Random(1).choices(job["paths"], k=5000)
     for path in cycle(order):
         yield f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n".encode()
 
 
 def bids(job: dict[str, Any]) -> Iterator[bytes]:
-    """Yield bids on random products, each above all before it, never twice in a row by the same bidder on one."""
+    """Yield bids on random products, each above all earlier ones, never twice in a row by one bidder on a product."""
     chance = random.Random(job["floor"])
     last: dict[int, str] = {}
     for amount in count(job["floor"], STEP):
@@ -55,7 +55,7 @@ KINDS: dict[str, Callable[[dict[str, Any]], Iterator[bytes]]] = {"reads": reads,
 
 
 class Connection:
-    """One keep-alive connection with at most one request under way."""
+    """A keep-alive connection with at most one open request."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))

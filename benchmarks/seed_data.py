@@ -1,4 +1,4 @@
-"""Fill the database of a benchmark; run as a process of its own, under the server's own settings.
+"""Create the data of a benchmark; run as its own process, with the settings of the server.
 
 Prints what the load needs as JSON: tokens of bidders, ids of products.
 """
@@ -33,14 +33,14 @@ BIDS_EACH = 12
 
 
 def main() -> None:
-    """Fill, and print what the load needs."""
+    """Create the data, and print what the load needs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--products", type=int, required=True)
     parser.add_argument("--bidders", type=int, required=True)
     options = parser.parse_args()
     sellers = _users("seller", SELLERS)
     bidders = _users("bidder", options.bidders)
-    # A run is longer than an access token lives; here alone they live a day.
+    # A run takes longer than an access token lasts; here they last a day.
     AccessToken.lifetime = timedelta(days=1)
     with transaction.atomic():
         access = [tokens.sign_in(user=user, user_agent="benchmark", ip="127.0.0.1").access for user in bidders]
@@ -65,7 +65,7 @@ def _users(kind: str, count: int) -> list[User]:
 
 
 def _products(sellers: list[User], count: int) -> list[int]:
-    """List one product per seller by the service, then copy those: every column is what a real product has."""
+    """List one product per seller by the service and copy those, so that every column is like a real product's."""
     categories = Category.objects.bulk_create(
         Category(name=f"Category {number}", slug=f"category-{number}") for number in range(CATEGORIES)
     )
@@ -98,7 +98,7 @@ def _copy(row: Any, **changes: Any) -> Any:
 
 
 def _bid(products: list[int], bidders: list[User]) -> None:
-    """Give each a history longer than a detail shows, by the service."""
+    """Place more bids on each product than its detail shows, by the service."""
     for number, product in enumerate(products):
         for bid in range(BIDS_EACH):
             bidder = bidders[(number + bid) % len(bidders)]

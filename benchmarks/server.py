@@ -1,4 +1,4 @@
-"""Our server as production runs it: its environment, its database, its processes."""
+"""The server as in production: its environment, its database, its processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def environment(database_url: str, var: Path) -> dict[str, str]:
-    """Return production's environment, and nothing of the caller's but what finds programs."""
+    """Return the environment of production, with only what finds programs from the caller's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return kept | {
         "DJANGO_SETTINGS_MODULE": "auctioncraft.settings",
@@ -39,7 +39,7 @@ def environment(database_url: str, var: Path) -> dict[str, str]:
         "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(12)}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(12)}",
         "LOG_LEVEL": "WARNING",
-        # Out of reach, not off: the counting is measured with the rest.
+        # Unreachable, not off, so that counting is measured too.
         **{f"THROTTLE_{scope}": "1000000000" for scope in ("SIGN_IN", "BIDS", "WRITES", "READS")},
         "VAR_DIR": str(var),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -47,27 +47,27 @@ def environment(database_url: str, var: Path) -> dict[str, str]:
 
 
 def manage(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a management command and return how it went."""
+    """Run a management command and return the completed process."""
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def prepare(env: dict[str, str], *, products: int, bidders: int) -> dict[str, Any]:
-    """Migrate and fill the database; return what the load needs (fill.py)."""
+    """Migrate the database and create the data; return what the load needs (seed_data.py)."""
     migrated = manage(env, "migrate", "--verbosity=0")
     if migrated.returncode:
         raise SystemExit(f"migrate failed:\n{migrated.stderr[-3000:]}")
     command = [sys.executable, "-m", "benchmarks.seed_data", f"--products={products}", f"--bidders={bidders}"]
     filled = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if filled.returncode:
-        raise SystemExit(f"filling failed:\n{filled.stderr[-3000:]}")
+        raise SystemExit(f"creating the data failed:\n{filled.stderr[-3000:]}")
     plan: dict[str, Any] = json.loads(filled.stdout.splitlines()[-1])
     return plan
 
 
 @contextmanager
 def serving(env: dict[str, str], *, workers: int, threads: int, log: Path) -> Iterator[int]:
-    """Serve as production does for as long as this lasts; yield the port."""
+    """Run the server as in production; yield the port."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "auctioncraft.wsgi:application"]
     command += ["--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)]
@@ -103,6 +103,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
-        # Its workers are its children, in the group that start_new_session gave it.
+        # Its workers are in its process group.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -54,8 +54,8 @@ def test_mann_whitney_least_detectable_delay_is_where_the_verdict_turns():
     chance = random.Random(2)
     first, second = ([chance.lognormvariate(0, 0.5) for _ in range(300)] for _ in range(2))
 
-    least = mann_whitney.least_seen(first, second, below=0.01)
+    least = mann_whitney.smallest_detectable_delay(first, second, below=0.01)
 
     assert mann_whitney.compare([value + least * 1.02 for value in first], second).p < 0.01
     assert mann_whitney.compare([value + least * 0.98 for value in first], second).p >= 0.01
-    assert mann_whitney.least_seen([1.0, 1.0], [1.0], below=0.01) == 0.0
+    assert mann_whitney.smallest_detectable_delay([1.0, 1.0], [1.0], below=0.01) == 0.0

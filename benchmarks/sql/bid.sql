@@ -1,5 +1,5 @@
--- A bid as one hand-written statement: what the database alone can do, and the yardstick. It writes what a bid of ours
--- writes (the auction, the bid, its public event, the outbox) and decides nothing: no rules, no token, no answer.
+-- A bid as one hand-written statement: the limit of the database, and the baseline. It writes what a real bid writes (the
+-- auction, the bid, its public event, the outbox) and decides nothing: no rules, no token, no response.
 \set product random(:low, :high)
 \set bidder random(:first_bidder, :last_bidder)
 WITH moved AS (
