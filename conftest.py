@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-django has put the tests in its order
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that start servers first: they take longest, and two processes then end at about the same time."""
+    items.sort(key=lambda item: "servers" not in item.keywords or "django_db" in item.keywords)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def log_watch() -> Iterator[SecretLogWatch]:
     """Search everything that the tests log, down to DEBUG; fail at the end if a line held a code, token or secret."""

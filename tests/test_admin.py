@@ -200,7 +200,7 @@ def test_admin_shows_premium_bands_relisting_and_sale(operator, settings, seller
     assert "from 0: 10 %, from 1000: 2.5 %" in text
     assert page(Product, "change", rows[Order].product_id) in text
     text = operator.get(page(Auction, "change", rows[Order].product_id)).content.decode()
-    assert "Fell through at" in text
+    assert "Payment defaulted at" in text
     assert "Hammer" in text
 
 

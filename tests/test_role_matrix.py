@@ -74,7 +74,7 @@ def test_endpoint_answers_each_role_with_its_status(scenario, row):
             expected = CODES.get(answer.status_code)
             if answer.status_code in {401, 404, 405}:
                 assert answer.json()["code"] in {expected, "not_authenticated"}, role
-        if row.method == "GET":
+        if row.method == "GET" and role in {"anonymous", "staff"}:
             head = scenario.send(role, "HEAD", row.path)
             assert (head.status_code, head.content) == (answer.status_code, b""), role
     assert found == dict(zip(ROLES, row.statuses, strict=True))

@@ -56,6 +56,7 @@ def run(folder, line):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.nightly
 @pytest.mark.servers
 def test_suite_that_logs_a_secret_fails(tmp_path):
     """All three in one suite, as starting one takes seconds."""
