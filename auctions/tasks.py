@@ -8,13 +8,13 @@ from auctions.services import categories, closing, second_chance
 
 @periodic_job("auctions.close_due", every=1)
 def close_due() -> None:
-    """Close the auctions whose time is up."""
+    """Close the auctions whose end has passed."""
     closing.close_due()
 
 
 @periodic_job("auctions.lapse_offers", every=5)
 def lapse_offers() -> None:
-    """Let the second-chance offers lapse whose time is up."""
+    """Mark overdue second-chance offers as lapsed."""
     second_chance.lapse_due()
 
 

@@ -94,7 +94,7 @@ MUTATIONS = [
     ),
     ("late money pays", payment_sync._find_mismatch, "order.status != Order.Status.AWAITING_PAYMENT", "False"),
     ("two reminders at once", expiry._remind, "sum(now", "min(1, order.reminders_sent + 1) or sum(now"),
-    ("the lowest bidder is next", second_chance._next_bidder, '"-reach"', '"reach"'),
+    ("the lowest bidder is next", second_chance._next_bidder, '"-highest"', '"highest"'),
     (
         "a key is reused",
         idempotency.stored_response,

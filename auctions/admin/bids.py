@@ -1,4 +1,4 @@
-"""Bids, and declaring one void."""
+"""Bids in the admin, and voiding them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 class VoidForm(forms.Form):
-    """Why."""
+    """The reason for voiding bids."""
 
     reason = forms.CharField(
         max_length=BidVoid._meta.get_field("reason").max_length,  # noqa: SLF001 (Django's own door)
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        help_text="Those whom it concerns will read it.",
+        help_text="Everyone affected will read it.",
     )
 
 
 @admin.register(Bid)
 class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
-    """Bids, the latest first. What was sent can be a hidden maximum; what it stood at is public."""
+    """Bids, the latest first. The amounts as sent can be hidden maxima; the displayed amount is public."""
 
     superuser_only = ("shown_amount", "shown_max_amount")
     list_display = ("id", "product", "bidder", "shown_displayed_amount", "outcome", "is_void", "placed_at")
@@ -56,17 +56,17 @@ class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
 
     @admin.display(description="void", boolean=True)
     def is_void(self, bid: Bid) -> bool:
-        """Tell whether it was declared void."""
+        """Return whether the bid was voided."""
         return hasattr(bid, "void")
 
     def has_void_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to add voided bids."""
+        """Return whether the user may void bids."""
         return request.user.has_perm("auctions.add_bidvoid")
 
     @admin.action(description="Void, with a reason", permissions=["void"])
     def void(self, request: HttpRequest, bids: QuerySet[Bid]) -> TemplateResponse | None:
-        """Ask why; then declare the chosen bids void in the order they were made, each in its own transaction."""
-        # The list has its own form: only the page that asks for the reason sends `confirmed`.
+        """Ask for a reason, then void the selected bids in their order, each in its own transaction."""
+        # Only the page that asks for the reason sends `confirmed`.
         form = VoidForm(request.POST if "confirmed" in request.POST else None)
         chosen = list(bids.select_related("product", "bidder").order_by("product_id", "version"))
         if not form.is_valid():
@@ -94,7 +94,7 @@ def _void(bid: Bid, *, actor: Any, reason: str) -> str:
     try:
         auction = voiding.void_bid(product_id=bid.product_id, bid_id=bid.pk, actor=actor, reason=reason)
     except NotFound as refusal:
-        raise NotFound("A proxy made it. Void the bid that its bidder made.") from refusal
+        raise NotFound("A proxy placed this bid. Void the bid that its bidder placed.") from refusal
     currency = auction.product.currency
     price = "no bid" if auction.price is None else f"{money.to_text(auction.price, currency)} {currency}"
     return f"void. Product {auction.product_id} now stands at {price}."
@@ -102,7 +102,7 @@ def _void(bid: Bid, *, actor: Any, reason: str) -> str:
 
 @admin.register(BidVoid)
 class BidVoidAdmin(ReadOnlyAdmin):
-    """Bids that were declared void: by whom, and why."""
+    """Voided bids, with the reason and who voided them."""
 
     list_display = ("bid", "product", "reason", "voided_by", "voided_at")
     list_filter = ("voided_at",)

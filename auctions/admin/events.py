@@ -1,4 +1,4 @@
-"""The log, and who follows what."""
+"""The event log and watches in the admin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auctions.models import AuctionEvent, EventOutbox, Watch
 
 @admin.register(AuctionEvent)
 class AuctionEventAdmin(ReadOnlyAdmin):
-    """The log."""
+    """The event log, read-only."""
 
     list_display = ("id", "product", "seq", "kind", "created_at")
     list_filter = ("kind",)
@@ -21,7 +21,7 @@ class AuctionEventAdmin(ReadOnlyAdmin):
 
 @admin.register(EventOutbox)
 class EventOutboxAdmin(ReadOnlyAdmin):
-    """Events that wait for the worker: mostly none."""
+    """Events that a worker has not processed yet."""
 
     list_display = ("id", "product_id", "seq")
     search_fields = ("=product_id",)
@@ -30,7 +30,7 @@ class EventOutboxAdmin(ReadOnlyAdmin):
 
 @admin.register(Watch)
 class WatchAdmin(ReadOnlyAdmin):
-    """Who follows what."""
+    """Who watches which product."""
 
     list_display = ("id", "user", "product")
     list_select_related = ("user", "product")

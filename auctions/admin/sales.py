@@ -1,4 +1,4 @@
-"""How sales stand, and what staff may do about them."""
+"""Auctions and second-chance offers in the admin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @admin.register(Auction)
 class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
-    """How sales stand. Each action is a use case of auctions/services, on one auction after the other."""
+    """Auctions, read-only. Each action calls a service for one auction after the other."""
 
     superuser_only = ("shown_leader_max",)
     list_display = (
@@ -59,16 +59,16 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     shown_hammer_price = amount_column("hammer_price")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to change auctions."""
+        """Return whether the user may change auctions."""
         return request.user.has_perm("auctions.change_auction")
 
     def has_offer_permission(self, request: HttpRequest) -> bool:
-        """Staff with Django's permission to add second-chance offers."""
+        """Return whether the user may add second-chance offers."""
         return request.user.has_perm("auctions.add_secondchanceoffer")
 
     @admin.action(description="Close now", permissions=["act"])
     def close_now(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """End the chosen auctions with the result that they have come to."""
+        """Close the selected auctions with their current result."""
 
         def close(product_id: int) -> str:
             return f"{closing.close_auction(product_id=product_id, actor=request.user).result}."  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
 
     @admin.action(description="Cancel: no winner", permissions=["act"])
     def cancel(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Call the chosen auctions off."""
+        """Cancel the selected auctions."""
 
         def cancel(product_id: int) -> str:
             closing.cancel_auction(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
@@ -87,17 +87,17 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
 
     @admin.action(description="Extend by an hour", permissions=["act"])
     def extend_by_an_hour(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Move the end of the chosen auctions on."""
+        """Extend the selected auctions."""
         self._extend(request, auctions, timedelta(hours=1))
 
     @admin.action(description="Extend by a day", permissions=["act"])
     def extend_by_a_day(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Move the end of the chosen auctions on."""
+        """Extend the selected auctions."""
         self._extend(request, auctions, timedelta(days=1))
 
     @admin.action(description="Offer to the next bidder (second chance)", permissions=["offer"])
     def offer_second_chance(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Offer what was not paid for to whoever went highest after its buyer."""
+        """Offer each unpaid product to the next-highest bidder."""
 
         def offer(product_id: int) -> str:
             made = second_chance.offer(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         ends = dict(auctions.values_list("pk", "ends_at"))
 
         def extend(product_id: int) -> str:
-            # Of an auction whose time was up during an outage, people get all of the time that is added.
+            # If an auction ended during an outage, bidders get all of the added time.
             ends_at = max(ends[product_id], clock.now()) + by
             auction = closing.extend_auction(product_id=product_id, actor=request.user, ends_at=ends_at)  # type: ignore[arg-type]
             return f"ends {localize(localtime(auction.ends_at))}."
@@ -124,7 +124,7 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
 
 @admin.register(SecondChanceOffer)
 class SecondChanceOfferAdmin(ReadOnlyAdmin):
-    """What was offered to whom, because a winner did not pay."""
+    """Second-chance offers, read-only."""
 
     list_display = ("id", "product", "bidder", "shown_amount", "status", "offered_at", "expires_at", "answered_at")
     list_filter = ("status", "offered_at")

@@ -1,4 +1,4 @@
-"""How a sale stands."""
+"""The auction of a product."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class AuctionQuerySet(models.QuerySet["Auction"]):
-    """Named reads."""
+    """Named queries."""
 
     def due(self, now: datetime) -> AuctionQuerySet:
-        """Return the open auctions whose time is up, the longest overdue first."""
+        """Return the open auctions whose end has passed, the longest overdue first."""
         return self.filter(status=Auction.Status.OPEN, ends_at__lte=now).order_by("ends_at", "product_id")
 
 
 class Auction(models.Model):
-    """How the sale of a product stands: the one row that a bid updates.
+    """The state of a product's auction: the one row that a bid updates.
 
-    `version` moves with every write and guards the next; `seq` counts public events only, or a raised maximum, which
-    nobody may see, would show in it.
+    `version` counts every write, for optimistic locking. `seq` counts public events only: it must not show a raised
+    maximum.
     """
 
     class Status(models.TextChoices):
-        """What is stored. Scheduled and ended are `open` seen by the clock."""
+        """The stored status. Publicly, `open` is also scheduled or ended, by the clock."""
 
         OPEN = "open"
         SOLD = "sold"
@@ -40,7 +40,7 @@ class Auction(models.Model):
         CANCELLED = "cancelled"
 
     class Result(models.TextChoices):
-        """How it closed (docs/rules.md, Closing)."""
+        """The result of the close (docs/rules.md, Closing)."""
 
         SOLD = "sold"
         RESERVE_NOT_MET = "reserve_not_met"
@@ -48,7 +48,7 @@ class Auction(models.Model):
         CANCELLED = "cancelled"
 
     class SaleType(models.TextChoices):
-        """By which way it was sold: the hammer, or one of the other three (docs/rules.md)."""
+        """How it was sold (docs/rules.md)."""
 
         HAMMER = "hammer"
         BUY_NOW = "buy_now"
@@ -75,14 +75,10 @@ class Auction(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     hammer_price = MoneyField(null=True, blank=True)
-    sale_type = models.CharField(
-        max_length=13, choices=SaleType, blank=True, default="", help_text="How it was sold, if it is."
-    )
+    sale_type = models.CharField(max_length=13, choices=SaleType, blank=True, default="", help_text="How it was sold.")
     closed_at = models.DateTimeField(null=True, blank=True)
-    paid_at = models.DateTimeField(null=True, blank=True, help_text="When the winner had paid.")
-    payment_defaulted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the winner had not paid in time."
-    )
+    paid_at = models.DateTimeField(null=True, blank=True, help_text="When the winner paid.")
+    payment_defaulted_at = models.DateTimeField(null=True, blank=True, help_text="When the winner's time to pay ended.")
 
     objects: ClassVar[Any] = AuctionQuerySet.as_manager()
 
@@ -126,11 +122,11 @@ class Auction(models.Model):
 
     @property
     def is_unsold(self) -> bool:
-        """Whether nobody has it: it found no buyer, or its buyer did not pay."""
+        """Whether it found no buyer, or its buyer did not pay."""
         return self.status == self.Status.UNSOLD or self.payment_defaulted_at is not None
 
     def state(self) -> State:
-        """Return what the next bid is decided on."""
+        """Return the state on which the next bid is evaluated."""
         return State(
             starts_at=self.starts_at,
             ends_at=self.ends_at,
@@ -144,6 +140,6 @@ class Auction(models.Model):
         )
 
     def apply(self, state: State) -> None:
-        """Take over who leads and at what price; the caller saves it."""
+        """Set leader, maximum, price and bid count from a state; the caller saves."""
         self.leader_id, self.leader_max, self.price = state.leader, state.leader_max, state.price
         self.bid_count = state.bid_count

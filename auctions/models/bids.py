@@ -1,4 +1,4 @@
-"""What happened: bids and public events, inserted and never changed."""
+"""Bids, voids and public events: inserted, never changed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class BidQuerySet(models.QuerySet["Bid"]):
-    """Named reads."""
+    """Named queries."""
 
     def history(self, product_id: int) -> models.QuerySet[Any]:
-        """Return the public rows of a product, newest first, as dicts: a raised maximum is not among them."""
+        """Return the public bid history of a product, newest first, as dicts, without raised maxima."""
         return (
             self.filter(product_id=product_id, seq__isnull=False)
             .order_by("-version", "-position")
@@ -33,11 +33,11 @@ class BidQuerySet(models.QuerySet["Bid"]):
         )
 
     def valid(self) -> BidQuerySet:
-        """Return the bids that were not voided."""
+        """Return the bids that are not voided."""
         return self.filter(void__isnull=True)
 
     def made_by_people(self) -> BidQuerySet:
-        """Return what people bid, without what their proxies did for them."""
+        """Return the bids that people placed, without those of proxies."""
         return self.exclude(outcome=Outcome.AUTOMATIC)
 
     def requests(self) -> Iterator[tuple[BidRequest, datetime]]:
@@ -47,26 +47,26 @@ class BidQuerySet(models.QuerySet["Bid"]):
             yield BidRequest(bidder, amount, max_amount), placed_at
 
     def made_by(self, user_id: int) -> BidQuerySet:
-        """Return what a person bid and was not voided, without what their proxy did for them."""
+        """Return the valid bids that a person placed, without those of their proxy."""
         return self.made_by_people().valid().filter(bidder_id=user_id)
 
 
 class Bid(models.Model):
-    """A row of a product's bids: one that somebody made, or one that the leader's proxy made for them.
+    """A bid by a person, or by the proxy of the leader.
 
-    Ordered by (product, version, position). `seq` is that of its public event; a raised maximum that moved nothing
-    public has none and is not in the history. Written by services/bid_store alone, never changed or deleted.
+    Ordered by (product, version, position). `seq` is that of its public event; a raised maximum has none and is not in
+    the public history. Only services/bid_store writes bids; they are never changed or deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, db_index=False, related_name="bids")
-    version = models.PositiveBigIntegerField(help_text="The auction's version that it made.")
-    position = models.PositiveSmallIntegerField(default=0, help_text="Its place among the rows of one write.")
+    version = models.PositiveBigIntegerField(help_text="The auction's version after it.")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Order within one write.")
     seq = models.PositiveBigIntegerField(null=True, blank=True)
     bidder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="bids")
-    displayed_amount = MoneyField(help_text="What it stood at in the history.")
-    amount = MoneyField(null=True, blank=True, help_text="The open bid as sent.")
-    max_amount = MoneyField(null=True, blank=True, help_text="The proxy's maximum as sent.")
+    displayed_amount = MoneyField(help_text="The amount in the public history.")
+    amount = MoneyField(null=True, blank=True, help_text="The open amount, as sent.")
+    max_amount = MoneyField(null=True, blank=True, help_text="The proxy's maximum, as sent.")
     outcome = models.CharField(max_length=14, choices=[(outcome.value, outcome.value) for outcome in Outcome])
     placed_at = models.DateTimeField()
 
@@ -82,18 +82,18 @@ class Bid(models.Model):
 
     @property
     def automatic(self) -> bool:
-        """Whether a proxy made it."""
+        """Whether a proxy placed it."""
         return self.outcome == Outcome.AUTOMATIC
 
 
 class BidVoid(models.Model):
-    """Staff declared a bid void. The bid itself stays as it was; what stands is what the others give."""
+    """A bid that staff voided. The bid stays as it was; the auction follows from the others."""
 
     bid = models.OneToOneField(Bid, primary_key=True, on_delete=models.PROTECT, related_name="void")
-    # Again here, so that the voids of a product are found without its bids.
+    # Repeated here to find the voids of a product without its bids.
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="voids")
-    version = models.PositiveBigIntegerField(help_text="The auction's version that it made.")
-    reason = models.CharField(max_length=500, help_text="For those whom it concerns.")
+    version = models.PositiveBigIntegerField(help_text="The auction's version after it.")
+    reason = models.CharField(max_length=500, help_text="Shown to everyone affected.")
     voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+")
     voided_at = models.DateTimeField()
 
@@ -106,10 +106,10 @@ class BidVoid(models.Model):
 
 
 class AuctionEvent(models.Model):
-    """One public change of a product: `(product, seq)`, gap-free, written by the statement that made the change."""
+    """A public change of a product: `(product, seq)` without gaps, written with the change itself."""
 
     class Kind(models.TextChoices):
-        """What happened."""
+        """The kind of change."""
 
         BID_PLACED = "bid_placed"
         EXTENDED = "extended"
@@ -128,14 +128,14 @@ class AuctionEvent(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, db_index=False, related_name="events")
     seq = models.PositiveBigIntegerField()
     kind = models.CharField(max_length=22, choices=Kind)
-    data = models.JSONField(help_text="What everybody may know.")
-    private = models.JSONField(default=dict, help_text="Whom it concerns, by user id: for notices and the audit.")
+    data = models.JSONField(help_text="Public details.")
+    private = models.JSONField(default=dict, help_text="User IDs and reasons, for notifications and the audit.")
     created_at = models.DateTimeField()
 
     class Meta:
         ordering = ("product", "seq")
         constraints = (models.UniqueConstraint(fields=("product", "seq"), name="event_order"),)
-        # Next to all events are of bids; check_invariants asks for the others, and a bid does not pay for it.
+        # Most events are bids; check_invariants reads the others, and bids need not maintain this index.
         indexes = (
             models.Index(
                 fields=("kind", "product"), name="event_other_than_bid", condition=~models.Q(kind="bid_placed")
@@ -147,7 +147,7 @@ class AuctionEvent(models.Model):
 
 
 class EventOutbox(models.Model):
-    """An event that a worker has not dealt with yet: inserted with the event, deleted when its notices are written."""
+    """An event to process: inserted with it, deleted once its notifications are written."""
 
     product_id = models.BigIntegerField()
     seq = models.PositiveBigIntegerField()

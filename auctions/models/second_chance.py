@@ -1,4 +1,4 @@
-"""What becomes of a sale that fell through."""
+"""Second-chance offers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class SecondChanceOfferQuerySet(models.QuerySet["SecondChanceOffer"]):
-    """Named reads."""
+    """Named queries."""
 
     def open(self) -> SecondChanceOfferQuerySet:
-        """Return the offers that were not answered yet; at most one a product."""
+        """Return the unanswered offers; at most one per product."""
         return self.filter(status=SecondChanceOffer.Status.OFFERED)
 
     def due_to_expire(self, now: datetime) -> SecondChanceOfferQuerySet:
-        """Return the open offers whose time is up, the longest overdue first."""
+        """Return the open offers that have expired, the longest overdue first."""
         return self.open().filter(expires_at__lte=now).order_by("expires_at")
 
 
 class SecondChanceOffer(models.Model):
-    """An offer to buy at one's own highest amount, because the winner did not pay. Never binding until accepted."""
+    """An offer to buy at the bidder's own highest amount, because the winner did not pay."""
 
     class Status(models.TextChoices):
-        """Forward only: offered, then one of the others."""
+        """First offered, then one of the others."""
 
         OFFERED = "offered"
         ACCEPTED = "accepted"

@@ -1,4 +1,4 @@
-"""Placing a bid: snapshot, decide, commit only if nothing moved (docs/concurrency.md)."""
+"""Places a bid: read a snapshot, evaluate, write only if nothing changed meanwhile (docs/concurrency.md)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from accounts.services.tokens import Credential
     from auctions.formats.base import Decision
 
-# Without the lock, before the lock is taken so that everybody gets an answer.
+# Attempts without the lock; the last one takes it, so that every bid gets an answer.
 TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A bid as it came in."""
+    """A bid with the token and the key that it came with."""
 
     product_id: int
     bid: BidRequest
@@ -48,11 +48,11 @@ def place_bid(
     idempotency_key: str | None = None,
     credential: Credential | None = None,
 ) -> dict[str, Any]:
-    """Place a bid, money in the product's currency; return its public answer: bid, outcome, product, server_time.
+    """Place a bid in the product's currency; return the response: bid, outcome, product, server_time.
 
-    `credential` is the token it came with, checked in the same query as the bidder. Raises NotFound, NotAuthenticated,
-    BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable, and the refusals of pricing.evaluate_bid;
-    then nothing is written.
+    `credential` is the token of the request, checked in the same query as the bidder. Writes nothing if it raises
+    NotFound, NotAuthenticated, BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable or a refusal of
+    Format.evaluate_bid.
     """
     request = _Request(
         product_id,
@@ -63,13 +63,12 @@ def place_bid(
         ),
     )
     if (answer := idempotency.stored_response(request.idempotent)) is not None:
-        _read_snapshot(request)  # a token that has ended gets no answer of old either
+        _read_snapshot(request)  # an ended session gets no stored response either
         return answer
     try:
         return _place(request)
     except (IntegrityError, AuctionNotOpen, BidTooLow, MaximumNotRaised):
-        # The same key at the same time, and the other request was faster: nothing of ours was written. Its bid may be
-        # what ours was refused for.
+        # A request with the same key may have been faster, and its bid the reason for this refusal.
         if (answer := idempotency.stored_response(request.idempotent)) is None:
             raise
         return answer
@@ -83,13 +82,13 @@ def _place(request: _Request) -> dict[str, Any]:
         Auction.objects.select_for_update(no_key=True).filter(pk=request.product_id).exists()
         if (answer := _try(request)) is not None:
             return answer
-        # Under the lock only the auction's end can come between looking and writing: then this refuses.
+        # Under the lock only the auction's end can come between reading and writing; then this refuses.
         _decide(request)
     raise Unavailable
 
 
 def _try(request: _Request) -> dict[str, Any] | None:
-    """AuctionSnapshot, decide and commit once; None if somebody was faster."""
+    """Read, evaluate and write once; return None if another write came between."""
     snapshot, decision = _decide(request)
     write, answer = _compose(request, snapshot, decision)
     return answer if store().write_bid(write) else None
@@ -116,10 +115,10 @@ def _decide(request: _Request) -> tuple[AuctionSnapshot, Decision]:
 
 
 def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -> tuple[BidWrite, dict[str, Any]]:
-    """Return everything the bid writes, and its answer."""
+    """Return the rows that the bid writes, and its response."""
     currency, state = snapshot.terms.currency, decision.state
     price = state.price
-    standing = {
+    public_state = {
         "current_price": money.to_text_or_none(price, currency),
         "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, price), currency),
         "bid_count": state.bid_count,
@@ -132,7 +131,7 @@ def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -
         for place, row in enumerate(decision.rows)
     )
     own = next(bid for bid in bids if bid.request)
-    events = _events(request, snapshot, decision, standing, own.entry.displayed_amount)
+    events = _events(request, snapshot, decision, public_state, own.entry.displayed_amount)
     answer = {
         "bid": {
             "id": str(own.id),
@@ -145,7 +144,7 @@ def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -
         "product": {
             "id": request.product_id,
             "currency": currency,
-            **standing,
+            **public_state,
             "seq": snapshot.seq + len(events),
             "is_leading": state.leader == request.bid.bidder,
         },
@@ -169,10 +168,10 @@ def _events(
     request: _Request,
     snapshot: AuctionSnapshot,
     decision: Decision,
-    standing: dict[str, Any],
-    stood_at: Decimal,
+    public_state: dict[str, Any],
+    displayed_amount: Decimal,
 ) -> tuple[EventRow, ...]:
-    """Return the public events of the bid: none for a raised maximum that nobody may see."""
+    """Return the public events of the bid; none for one that others may not notice, like a raised maximum."""
     if not decision.public:
         return ()
     currency, bidder = snapshot.terms.currency, request.bid.bidder
@@ -183,13 +182,13 @@ def _events(
         {
             "bidder": alias(snapshot.alias_salt, bidder),
             "leader": None if leader is None else alias(snapshot.alias_salt, leader),
-            "amount": money.to_text(stood_at, currency),
+            "amount": money.to_text(displayed_amount, currency),
             "currency": currency,
-            **standing,
+            **public_state,
         },
         {"bidder": bidder, "leader": leader, "outbid": decision.outbid_user},
     )
     if not decision.extended:
         return (placed,)
-    moved = {"from": isoformat_utc(snapshot.state.ends_at), "ends_at": isoformat_utc(decision.state.ends_at)}
-    return placed, EventRow(snapshot.seq + 2, Event.Kind.EXTENDED, moved, {})
+    extension = {"from": isoformat_utc(snapshot.state.ends_at), "ends_at": isoformat_utc(decision.state.ends_at)}
+    return placed, EventRow(snapshot.seq + 2, Event.Kind.EXTENDED, extension, {})

@@ -1,4 +1,4 @@
-"""Buying a product at once, at the seller's price."""
+"""Buys a product at its buy-now price."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def buy_now(*, product_id: int, buyer: User) -> Auction:
-    """Buy a product at its buy-now price: that closes the auction, sold at that price; return it with its product.
+    """Close an auction as sold to `buyer` at the buy-now price; return it with its product.
 
-    Possible while there is no bid, or while there is a reserve and it is not met (docs/rules.md, Buy now). Under the
-    auction's lock, so there is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen, BuyNowUnavailable,
-    BidderSuspended, CardRequired, NotAuthenticated. Sends auction_sold inside the transaction.
+    The auction's format says while this is possible (docs/rules.md, Buy now). The auction's lock makes sure that there
+    is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen, BuyNowUnavailable,
+    BidderSuspended, CardRequired, NotAuthenticated. Sends auction_sold in the transaction.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)

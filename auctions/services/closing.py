@@ -1,4 +1,4 @@
-"""Ending an auction: under the row lock, once, with one result."""
+"""Ends an auction: under the row lock, once, with one result."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-# How long a seller may think about a price below the reserve (docs/rules.md, Closing).
+# How long after the close the seller may accept a price below the reserve (docs/rules.md, Closing).
 ACCEPT_BELOW_RESERVE_WINDOW: Final = timedelta(hours=48)
-# How far ahead staff may move an end.
+# The most that staff may extend an auction by.
 MAX_EXTENSION: Final = timedelta(days=31)
 
 
 def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False) -> Auction:
-    """Close an auction now, for its seller or staff; return it with its product.
+    """Close an auction now, as its seller or staff; return it with its product.
 
-    Below the reserve only the seller may accept. Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends
-    auction_sold inside the transaction if it is.
+    Only the seller may accept a price below the reserve. Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends
+    auction_sold in the transaction if it is sold.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -49,10 +49,10 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
 
 
 def close_due(*, limit: int = 200) -> int:
-    """Close auctions whose time is up, each in its own transaction; return how many.
+    """Close the auctions whose end has passed, each in its own transaction; return how many.
 
-    Any number of workers: a row that another one holds is skipped, one that it closed meanwhile is left alone. An
-    auction that fails is logged and the others go on.
+    Any number of workers can run at once: a locked row is skipped, a closed one left as it is. An auction that fails is
+    logged and the others go on.
     """
     return process_each(_close_if_due, list(Auction.objects.due(clock.now()).values_list("pk")[:limit]))
 
@@ -63,14 +63,14 @@ def _close_if_due(product_id: int) -> bool:
         if auction is None or auction.status != Auction.Status.OPEN:
             return False
         now = clock.now()
-        if now < auction.ends_at:  # a bid extended it after we looked
+        if now < auction.ends_at:  # a bid extended it meanwhile
             return False
         _close(auction, max(now, auction.last_bid_at or now), by="time", accept_below_reserve=False)
     return True
 
 
 def cancel_auction(*, product_id: int, actor: User) -> Auction:
-    """Call an auction off: staff at any time before it has its result, the seller only while there is no bid.
+    """Cancel an auction that has no result yet: staff at any time, the seller only while there is no bid.
 
     Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
     """
@@ -91,9 +91,9 @@ def cancel_auction(*, product_id: int, actor: User) -> Auction:
 
 
 def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auction:
-    """Move the end of an auction that is not closed yet to a later `ends_at`, UTC: staff, after an outage for instance.
+    """Move the end of an open auction to a later `ends_at`, UTC, as staff, for instance after an outage.
 
-    The hard end moves by as much. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, Invalid.
+    The hard end moves by the same time. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, Invalid.
     """
     if not actor.is_staff:
         raise PermissionDenied
@@ -118,19 +118,18 @@ def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auctio
 
 
 def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
-    """Sell to the leader at the price an auction ended at below its reserve: its seller, within 48 hours of the close.
+    """Sell to the leader at a price below the reserve, as the seller, within 48 hours after the close.
 
-    Raises NotFound, PermissionDenied, ReserveNotAcceptable, NotAuthenticated. Sends auction_sold inside the
-    transaction.
+    Raises NotFound, PermissionDenied, ReserveNotAcceptable, NotAuthenticated. Sends auction_sold in the transaction.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         product = auction.product
         if actor.pk != product.seller_id:
             raise PermissionDenied("Only the seller may accept a price below the reserve.")
-        waits = auction.result == Auction.Result.RESERVE_NOT_MET
+        is_below_reserve = auction.result == Auction.Result.RESERVE_NOT_MET
         in_time = auction.closed_at is not None and now < auction.closed_at + ACCEPT_BELOW_RESERVE_WINDOW
-        if not (waits and in_time) or was_relisted(product):
+        if not (is_below_reserve and in_time) or was_relisted(product):
             raise ReserveNotAcceptable
         user_locking.lock_active_user(user_id=actor.pk)
         mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
@@ -147,7 +146,7 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
 
 
 def record_close(auction: Auction, now: datetime, *, by: str) -> None:
-    """Record the close of a locked auction whose result is set, save it and, if it is sold, say so."""
+    """Record the close of a locked auction whose result is set, save it, and send auction_sold if it is sold."""
     auction.closed_at = now
     sold = auction.status == Auction.Status.SOLD
     event_log.record(
@@ -163,13 +162,13 @@ def record_close(auction: Auction, now: datetime, *, by: str) -> None:
 
 
 def mark_sold(auction: Auction, *, to: int | None, price: Decimal | None, sale_type: Auction.SaleType) -> None:
-    """Set who has won a locked auction, at which price and how; the caller records and saves it."""
+    """Set the winner, price and sale type of a locked auction; the caller records and saves it."""
     auction.status, auction.result, auction.sale_type = Auction.Status.SOLD, Auction.Result.SOLD, sale_type
     auction.winner_id, auction.hammer_price = to, price
 
 
 def public_sale(auction: Auction) -> dict[str, str | None]:
-    """Return what everybody may know of a sale: the winner by alias, the price in the product's currency."""
+    """Return the public part of a sale: price, currency and the winner's alias."""
     product = auction.product
     return {
         "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
@@ -179,7 +178,7 @@ def public_sale(auction: Auction) -> dict[str, str | None]:
 
 
 def role_in(actor: User, product: Product) -> str:
-    """Return in which part `actor` acts on a product: its seller's or staff's. Raises PermissionDenied for others."""
+    """Return whether `actor` acts as the product's seller or as staff. Raises PermissionDenied for others."""
     if actor.pk == product.seller_id:
         return "seller"
     if actor.is_staff:
@@ -188,7 +187,7 @@ def role_in(actor: User, product: Product) -> str:
 
 
 def check_changeable(auction: Auction, actor: User, now: datetime) -> None:
-    """Raise unless `actor` may change what is on sale: its seller or staff, until the auction has ended or is closed.
+    """Check that `actor` is the seller or staff and that the auction has not ended.
 
     Raises PermissionDenied, AuctionAlreadyClosed.
     """
@@ -198,7 +197,7 @@ def check_changeable(auction: Auction, actor: User, now: datetime) -> None:
 
 
 def has_ever_had_bids(product_id: int) -> bool:
-    """Return whether anybody ever bid on it. Voided bids count: they were made on these terms, and stay on record."""
+    """Return whether there ever was a bid. Voided bids count: they were made on these terms and stay on record."""
     return Bid.objects.filter(product_id=product_id).exists()
 
 
@@ -207,7 +206,7 @@ def _has_valid_bids(product_id: int) -> bool:
 
 
 def was_relisted(product: Product) -> bool:
-    """Return whether it was listed again, as another product."""
+    """Return whether it was relisted as another product."""
     return Product.objects.filter(relisted_from=product).exists()
 
 

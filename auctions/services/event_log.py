@@ -1,4 +1,4 @@
-"""The event log, for every change but a bid's (which writes its own in one statement)."""
+"""The event log of a product. A bid writes its own events, in one statement (bid_store)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def record(
     *, auction: Auction, kind: AuctionEvent.Kind, at: datetime, data: dict[str, Any], private: dict[str, Any]
 ) -> None:
-    """Append a public event. The caller holds the auction's row lock, in a transaction, and saves the auction after.
+    """Append a public event and its outbox row, and count up `seq` and `version` of the auction instance.
 
-    Raises `seq` and `version` on the instance, inserts the event and its outbox row.
+    The caller has locked the auction and saves it afterwards.
     """
     auction.seq += 1
     auction.version += 1

@@ -1,4 +1,4 @@
-"""The lock of an auction: whoever changes one, but for a bid, holds it. Lock order: docs/concurrency.md."""
+"""The row lock of an auction, taken for every change except a bid. Lock order: docs/concurrency.md."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def lock_auction(product_id: int, *, skip_locked: bool = False) -> Auction | None:
-    """Lock an auction's row and return it with its product; None if there is none, or it is held and to be skipped."""
-    # NO KEY, or inserting bids and events, which refer to the product, would wait as well. The product too: of a row
-    # that is only joined, whoever had to wait for the lock would read what it was before the wait.
+    """Lock an auction and its product; return it, or None if it does not exist or is locked and to be skipped."""
+    # NO KEY, or inserting bids and events, which reference the product, would wait too. The product is locked as well:
+    # a row that is only joined would be read as it was before the wait.
     found: Auction | None = (
         Auction.objects.select_for_update(no_key=True, of=("self", "product"), skip_locked=skip_locked)
         .select_related("product")
@@ -28,7 +28,7 @@ def lock_auction(product_id: int, *, skip_locked: bool = False) -> Auction | Non
 def lock_or_404(product_id: int) -> tuple[Auction, datetime]:
     """Lock an auction; return it and the time, UTC, read after the lock. Raises NotFound.
 
-    A clock that steps back never makes a change look earlier than the bid before it.
+    The time is never before the last bid, even if the clock steps back.
     """
     auction = lock_auction(product_id)
     if auction is None:

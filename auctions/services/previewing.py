@@ -1,4 +1,4 @@
-"""What a bid would come to, without making it."""
+"""Previews a bid: whether it would be accepted, and what it could cost."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ if TYPE_CHECKING:
 def preview_bid(
     *, product_id: int, user: User, amount: Decimal | None = None, max_amount: Decimal | None = None
 ) -> dict[str, Any]:
-    """Return whether a bid would be taken now and what it could cost at most, in the product's currency.
+    """Return whether a bid would be accepted now and the most it could cost, in the product's currency.
 
-    It binds nobody, and says nothing that the bidder does not know: what it rests on is public, or their own maximum.
-    Whether the bid would lead is not told, for that is the leader's maximum. Raises NotFound, and Invalid for what is
-    no bid at all.
+    The answer depends only on public data and the bidder's own maximum. It does not tell whether the bid would lead:
+    that would reveal the leader's maximum. Raises NotFound, and Invalid for a malformed bid.
     """
     snapshot = store().read_snapshot(product_id=product_id, bidder_id=user.pk, credential=None)
     if snapshot is None:
         raise NotFound
     bid = BidRequest(user.pk, amount, max_amount)
-    refusal, most = _refusal(snapshot, bid), bid.limit
+    refusal, limit = _find_refusal(snapshot, bid), bid.limit
     currency = snapshot.terms.currency
     product = Product.objects.only("shipping", "premium_bands", "currency").get(pk=product_id)
-    premium = product.premium_on(most)
+    premium = product.premium_on(limit)
     return {
         "acceptable": refusal is None,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.message,
         "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, snapshot.state.price), currency),
         "at_most": {
-            "hammer_price": money.to_text(most, currency),
+            "hammer_price": money.to_text(limit, currency),
             "buyers_premium": money.to_text(premium, currency),
             "shipping": money.to_text(product.shipping, currency),
-            "total": money.to_text(most + premium + product.shipping, currency),
+            "total": money.to_text(limit + premium + product.shipping, currency),
         },
         "currency": currency,
         "server_time": isoformat_utc(snapshot.now),
     }
 
 
-def _refusal(snapshot: AuctionSnapshot, bid: BidRequest) -> DomainError | None:
+def _find_refusal(snapshot: AuctionSnapshot, bid: BidRequest) -> DomainError | None:
     try:
         snapshot.rules.evaluate_bid(snapshot.terms, snapshot.state, bid, snapshot.now)
     except Invalid:

@@ -1,4 +1,4 @@
-"""What the sale comes to afterwards, as far as the auction knows: whether the winner has paid, or has not."""
+"""Records on the auction whether its winner paid."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def record_payment(*, product_id: int, at: datetime) -> None:
-    """Note that the winner has paid, at `at`, UTC. Called inside the transaction that marks the order paid."""
+    """Record that the winner paid at `at`, UTC. Called in the transaction that marks the order paid."""
     Auction.objects.filter(pk=product_id, paid_at__isnull=True).update(paid_at=at)
 
 
 def record_payment_default(*, auction: Auction, at: datetime) -> None:
-    """Note that the winner of a locked auction did not pay in time, as of `at`, UTC: the seller may sell it otherwise.
+    """Record that the winner of a locked auction did not pay by `at`, UTC; the seller may now sell it otherwise.
 
-    Called inside the transaction that lets the order expire. Who did not pay is nobody else's business.
+    Called in the transaction that expires the order. The public event does not name the buyer.
     """
     auction.payment_defaulted_at = at
     event_log.record(

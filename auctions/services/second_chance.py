@@ -1,4 +1,4 @@
-"""Second chance: the winner did not pay, so the next-highest bidder may have it at their own highest amount."""
+"""Second chances: the winner did not pay, so the next-highest bidder can buy at their own highest amount."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 Kind = AuctionEvent.Kind
 Status = SecondChanceOffer.Status
 
-# How long the bidder may think about it (docs/rules.md, After the sale).
+# How long the bidder has to answer (docs/rules.md, After the sale).
 OFFER_LIFETIME: Final = timedelta(hours=24)
 
 
 def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
-    """Offer a product whose sale fell through to the next bidder, for 24 hours; its seller or staff.
+    """Offer a product that its winner did not pay to the next bidder for 24 hours, as its seller or staff.
 
-    The next is whoever went highest of those who have not had it yet; of two who went as high, the earlier. Nobody is
-    forced. Raises NotFound, PermissionDenied, SecondChanceUnavailable.
+    That is the highest bidder who has not won it or been offered it yet; of two with the same amount, the earlier one.
+    Nobody has to accept. Raises NotFound, PermissionDenied, SecondChanceUnavailable.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -61,10 +61,10 @@ def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
 
 
 def accept(*, product_id: int, bidder: User) -> Auction:
-    """Take the offer: sold to `bidder` at its amount. Return the auction with its product.
+    """Accept an offer: the product is sold to `bidder` at its amount. Return the auction with its product.
 
-    Raises NotFound if nothing was offered to them, SecondChanceNotOpen, BidderSuspended, CardRequired,
-    NotAuthenticated. Sends auction_sold inside the transaction.
+    Raises NotFound if there is no offer to them, SecondChanceNotOpen, BidderSuspended, CardRequired, NotAuthenticated.
+    Sends auction_sold in the transaction.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -87,7 +87,7 @@ def accept(*, product_id: int, bidder: User) -> Auction:
 
 
 def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
-    """Turn the offer down. Raises NotFound if nothing was offered to them, SecondChanceNotOpen."""
+    """Decline an offer. Raises NotFound if there is no offer to them, SecondChanceNotOpen."""
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         found = _open_offer(product_id, bidder, now)
@@ -97,7 +97,7 @@ def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
 
 
 def lapse_due(*, limit: int = 200) -> int:
-    """Let the offers lapse whose time is up, each in its own transaction; return how many. A sweep."""
+    """Mark overdue offers as lapsed, each in its own transaction; return how many."""
     due = SecondChanceOffer.objects.due_to_expire(clock.now())
     return process_each(_lapse, list(due.values_list("pk", "product_id")[:limit]))
 
@@ -107,7 +107,7 @@ def _lapse(offer_id: int, product_id: int) -> bool:
         auction = lock_auction(product_id, skip_locked=True)
         now = clock.now()
         found = SecondChanceOffer.objects.due_to_expire(now).filter(pk=offer_id).first()
-        if auction is None or found is None:  # held by somebody, or answered while we came
+        if auction is None or found is None:  # locked by another process, or answered meanwhile
             return False
         _answer(found, Status.LAPSED, now)
         _log(auction, Kind.SECOND_CHANCE_LAPSED, now, bidder=found.bidder_id)
@@ -115,15 +115,15 @@ def _lapse(offer_id: int, product_id: int) -> bool:
 
 
 def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
-    """Return who went highest of those who may still have it, and their own highest amount."""
-    had = set(SecondChanceOffer.objects.filter(product_id=product_id).values_list("bidder_id", flat=True))
+    """Return the highest bidder who can still get an offer, and their highest amount."""
+    excluded = set(SecondChanceOffer.objects.filter(product_id=product_id).values_list("bidder_id", flat=True))
     sales = AuctionEvent.objects.filter(product_id=product_id, kind__in=(Kind.CLOSED, Kind.RESERVE_WAIVED))
-    had |= {private["winner"] for private in sales.values_list("private", flat=True)}
-    reach = Coalesce("max_amount", "amount", output_field=MoneyField())
-    bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).exclude(bidder__in=had - {None})
+    excluded |= {private["winner"] for private in sales.values_list("private", flat=True)}
+    highest = Coalesce("max_amount", "amount", output_field=MoneyField())
+    bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).exclude(bidder__in=excluded - {None})
     # Of two with the same highest amount the earlier comes first.
-    rows = bids.filter(bidder__is_active=True).annotate(reach=reach).order_by("-reach", "version")
-    candidates = rows.values_list("bidder_id", "reach", "bidder__strikes").iterator(chunk_size=100)
+    rows = bids.filter(bidder__is_active=True).annotate(highest=highest).order_by("-highest", "version")
+    candidates = rows.values_list("bidder_id", "highest", "bidder__strikes").iterator(chunk_size=100)
     return next(
         ((bidder, amount) for bidder, amount, strikes in candidates if not eligibility.is_suspended(strikes)), None
     )
@@ -144,7 +144,7 @@ def _answer(found: SecondChanceOffer, status: SecondChanceOffer.Status, now: dat
 
 
 def _log(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **private: Any) -> None:
-    """Record what is between the seller and one bidder: the public learns that something happened, not to whom."""
+    """Record an event between the seller and one bidder; the public sees its kind, not the bidder."""
     event_log.record(
         auction=auction, kind=kind, at=now, data={}, private={**private, "seller": auction.product.seller_id}
     )

@@ -1,4 +1,4 @@
-"""Declaring a bid void: it stays on record, and what stands is what the others give."""
+"""Voids a bid: it stays on record, and the auction gets the state that the other bids lead to."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auction:
-    """Declare a bid void, for a `reason` that those concerned will read; return the auction as the others leave it.
+    """Void a bid, as staff, for a `reason` that everyone affected will read; return the auction.
 
-    Staff only, while the auction has no result. The surviving bids are decided again in their order (docs/rules.md,
-    Voiding a bid); the auction's end stays where it is. Raises NotFound (no such bid, or a proxy's), PermissionDenied,
+    Only while the auction has no result. The other bids are evaluated again in their order (docs/rules.md, Voiding a
+    bid); the auction's end stays. Raises NotFound (no such bid, or one by a proxy), PermissionDenied,
     AuctionAlreadyClosed, BidAlreadyVoided.
     """
     if not actor.is_staff:
@@ -72,7 +72,7 @@ def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
     terms, currency = product.terms(), product.currency
     return {
         "bidder": product.alias_of(bid.bidder_id),
-        # What nobody saw is not shown by being voided.
+        # A hidden amount stays hidden.
         "amount": money.to_text(bid.displayed_amount, currency) if bid.seq is not None else None,
         "bid_seq": bid.seq,
         "leader": product.alias_of(auction.leader_id) if auction.leader_id else None,

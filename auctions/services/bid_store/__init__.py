@@ -1,8 +1,7 @@
-"""The seam behind which a bid meets the database: one read without a lock, one write that happens whole or not at all.
+"""Reads and writes of a bid: one read without a lock, one write that happens completely or not at all.
 
-PostgreSQL does each in a single statement; the portable store (SQLite) in the ORM's terms. Both keep one promise:
-`commit` writes nothing unless the auction is still at the version that `look` read and still open by the clock, and the
-bidder's account is neither disabled nor erased.
+PostgreSQL does each in a single statement, SQLite through the ORM. `write_bid` writes nothing unless the auction still
+has the version that `read_snapshot` read, is open by the clock, and the bidder's account is active.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """What a store does."""
+    """The two operations, per database."""
 
     def read_snapshot(
         self, *, product_id: int, bidder_id: int, credential: Credential | None
     ) -> AuctionSnapshot | None:
-        """Read the auction, the bidder's standing and the clock without a lock; None if there is no such product."""
+        """Read the auction, the bidder and the clock without a lock; return None if there is no such product."""
 
     def write_bid(self, write: BidWrite) -> bool:
-        """Write all of it and return True, or nothing and return False because something moved.
+        """Write everything and return True, or write nothing and return False because something changed.
 
         Raises django.db.IntegrityError when another request with the same Idempotency-Key was faster.
         """

@@ -1,4 +1,4 @@
-"""A bid in the ORM's terms, for SQLite: the same guard, in one short transaction."""
+"""A bid on SQLite, through the ORM: the same conditions, in one short transaction."""
 
 from __future__ import annotations
 

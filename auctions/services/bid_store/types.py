@@ -1,4 +1,4 @@
-"""What passes between place_bid and a store."""
+"""The values that place_bid and a store exchange."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuctionSnapshot:
-    """An auction as it stood at `now`, the database's clock, and whether the bidder may bid."""
+    """An auction at `now`, the time by the database's clock, with the bidder and the request's credential."""
 
     rules: Format
     terms: Terms
@@ -53,7 +53,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class BidWrite:
-    """Everything that one accepted bid writes, and the version it was decided on."""
+    """Everything that one accepted bid writes, and the version it was evaluated on."""
 
     product_id: int
     bidder_id: int
