@@ -199,7 +199,7 @@ def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidd
     late = own_bid(ended, bidder)
     text = messages(act(clerk, Bid, "void", [done, proxy, spoken, hidden, late], confirmed="yes", reason="A slip."))
     assert f"Bid {done.pk}: This bid is already void." in text
-    assert f"Bid {proxy.pk}: A proxy made it. Void the bid that its bidder made." in text
+    assert f"Bid {proxy.pk}: A proxy placed this bid. Void the bid that its bidder placed." in text
     assert f"Bid {late.pk}: This auction is already closed." in text
     assert f"Bid {hidden.pk}: void. Product {other.pk} now stands at 20.00 USD." in text
     assert f"Bid {spoken.pk}: void. Product {other.pk} now stands at no bid." in text
