@@ -1,1 +1,1 @@
-"""Who somebody is: accounts, one-time codes, passwords, tokens."""
+"""Users, one-time codes, sessions and tokens."""

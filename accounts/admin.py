@@ -1,4 +1,4 @@
-"""Accounts in the admin. No secret is shown: no hash, no nonce, no code."""
+"""Accounts in the admin. No secrets are shown: no hash, nonce or code."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-_RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+_PERMISSIONS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class AccountCreationForm(UserCreationForm):  # type: ignore[misc]
-    """A new account; the address takes the place of Django's username."""
+    """A new user, without Django's username."""
 
     class Meta:
         model = User
@@ -34,7 +34,7 @@ class AccountCreationForm(UserCreationForm):  # type: ignore[misc]
 
 
 class AccountChangeForm(UserChangeForm):  # type: ignore[misc]
-    """An account without Django's username."""
+    """A user, without Django's username."""
 
     class Meta:
         model = User
@@ -42,10 +42,10 @@ class AccountChangeForm(UserChangeForm):  # type: ignore[misc]
 
 
 class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """A password set by staff: it ends every sign-in."""
+    """A new password set by staff. It ends all sessions."""
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 (Django's signature)
-        """Save, and sign the account out."""
+        """Save, and end the user's sessions."""
         user = super().save(commit)
         if commit:
             tokens.end_all_sessions(user=user)
@@ -54,7 +54,7 @@ class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
-    """People. They are disabled, not deleted: auctions and orders name them."""
+    """Users. They are disabled, not deleted, because auctions and orders refer to them."""
 
     form = AccountChangeForm
     add_form = AccountCreationForm
@@ -62,59 +62,59 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
     list_display = ("email", "display_name", "is_active", "is_staff", "seller_state", "strikes", "created_at")
     list_filter = ("is_active", "is_staff", "seller_state", "strikes", "created_at")
     search_fields = ("email", "display_name")
-    search_help_text = "E-mail address or display name"
+    search_help_text = "Email address or display name"
     ordering = ("-id",)
     date_hierarchy = "created_at"
     actions = ("disable", "sign_out", "clear_strikes")
     readonly_fields = ("strikes", "created_at", "email_verified_at", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "password", "display_name")}),
-        ("Standing", {"fields": ("is_active", "strikes", "seller_state")}),
-        ("Rights", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Status", {"fields": ("is_active", "strikes", "seller_state")}),
+        ("Permissions", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
         ("Times", {"fields": ("created_at", "email_verified_at", "last_login")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
 
-    @admin.action(description="Disable, and sign out everywhere", permissions=["change"])
+    @admin.action(description="Disable selected users and end their sessions", permissions=["change"])
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Close the chosen accounts to their owners."""
-        for user in self._within_reach(request, users).exclude(pk=request.user.pk or 0):
+        """Disable the users, but not the staff user who asks."""
+        for user in self._changeable(request, users).exclude(pk=request.user.pk or 0):
             profile.disable_account(user=user)
 
-    @admin.action(description="Sign out everywhere", permissions=["change"])
+    @admin.action(description="End all sessions of selected users", permissions=["change"])
     def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """End every sign-in of the chosen accounts."""
-        for user in self._within_reach(request, users):
+        """End all sessions of the users."""
+        for user in self._changeable(request, users):
             tokens.end_all_sessions(user=user)
 
-    @admin.action(description="Lift strikes", permissions=["change"])
+    @admin.action(description="Clear strikes of selected users", permissions=["change"])
     def clear_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Let the chosen people bid again, and note on their pages who did that."""
-        for user in self._within_reach(request, users).filter(strikes__gt=0):
-            had = user.strikes
+        """Clear the strikes, and record it in the users' history."""
+        for user in self._changeable(request, users).filter(strikes__gt=0):
+            strikes = user.strikes
             with transaction.atomic():
                 bidder_status.clear_strikes(user=user)
-                self.log_change(request, user, f"Strikes lifted: {had}.")
-            self.message_user(request, f"{user.email}: {had} lifted.", messages.SUCCESS)
+                self.log_change(request, user, f"Strikes cleared: {strikes}.")
+            self.message_user(request, f"{user.email}: strikes cleared ({strikes}).", messages.SUCCESS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Rights are given by superusers alone: else whoever may change accounts could make their own one of them."""
+        """Let only superusers change permissions, so that staff cannot raise their own."""
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *_RIGHTS)
+        return fields if request.user.is_superuser else (*fields, *_PERMISSIONS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Who is no superuser leaves the accounts of staff alone, but for their own."""
-        theirs = obj is None or obj.pk == request.user.pk or not (obj.is_staff or obj.is_superuser)
-        return bool(super().has_change_permission(request, obj)) and (theirs or bool(request.user.is_superuser))
+        """Let only superusers change staff accounts, except one's own."""
+        is_allowed = obj is None or obj.pk == request.user.pk or not (obj.is_staff or obj.is_superuser)
+        return bool(super().has_change_permission(request, obj)) and (is_allowed or bool(request.user.is_superuser))
 
-    def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
-        """Return those of `users` that an action may be done to."""
+    def _changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        """Return the users that the staff user may change."""
         return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Save what was changed and nothing else; who has just been disabled is signed out as well."""
+        """Save only the changed fields. End the sessions of a user who was disabled."""
         if change:
-            # A strike that is counted meanwhile is not written over.
+            # A strike that is added meanwhile is not overwritten.
             columns = {field.name for field in User._meta.concrete_fields}  # noqa: SLF001 (public by documentation)
             obj.save(update_fields=columns & {*form.changed_data})
         else:
@@ -123,13 +123,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
             profile.disable_account(user=obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nobody: see the class."""
+        """Return False: see the class."""
         return False
 
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    """Who is signed in, where, and since when."""
+    """Sessions: who is signed in, where, and since when."""
 
     list_display = ("user", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
     list_filter = (("ended_at", admin.EmptyFieldListFilter), "last_used_at")
@@ -141,7 +141,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
 @admin.register(OneTimeCode)
 class OneTimeCodeAdmin(ReadOnlyAdmin):
-    """When codes were asked for, never what they are."""
+    """Requested codes, without their digits."""
 
     list_display = ("email", "purpose", "ip", "created_at", "expires_at", "consumed_at")
     list_filter = ("purpose", ("consumed_at", admin.EmptyFieldListFilter), "created_at")
@@ -152,7 +152,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin):
 
 @admin.register(PreviousEmail)
 class PreviousEmailAdmin(ReadOnlyAdmin):
-    """Which addresses an account had within the last 30 days: for whoever says that theirs was taken over."""
+    """Addresses that accounts had in the last 30 days, to help users whose account was taken over."""
 
     list_display = ("email", "user", "replaced_at")
     list_select_related = ("user",)
@@ -163,7 +163,7 @@ class PreviousEmailAdmin(ReadOnlyAdmin):
 
 @admin.register(FailedAttempts)
 class FailedAttemptsAdmin(ReadOnlyAdmin):
-    """Failed tries. Deleting a row lets an address that is locked out try again at once."""
+    """Failed attempts. Deleting a row ends a lockout."""
 
     list_display = ("key", "consecutive_failures")
     search_fields = ("key",)
@@ -171,7 +171,7 @@ class FailedAttemptsAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff with Django's permission to."""
+        """Return whether the staff user has Django's permission."""
         return bool(ModelAdmin.has_delete_permission(self, request, obj))
 
 
@@ -180,7 +180,7 @@ admin.site.unregister(TOTPDevice)
 
 @admin.register(TOTPDevice)
 class TOTPDeviceAdmin(ReadOnlyAdmin):
-    """Who has an authenticator, never its key. Without the row its owner needs none, unless all do."""
+    """Authenticators of staff, without their keys. Deleting one lets its user sign in without it, unless required."""
 
     list_display = ("user", "name", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
     list_filter = ("confirmed",)
@@ -190,7 +190,7 @@ class TOTPDeviceAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
-        """Superusers: whoever could delete devices could open the door to a stolen password."""
+        """Let only superusers delete authenticators."""
         return bool(request.user.is_superuser)
 
 
@@ -199,4 +199,4 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Groups of staff, in the look of the rest."""
+    """Groups of staff, in the admin's theme."""

@@ -1,7 +1,7 @@
-"""The admin's door: a password, and the code of an authenticator (TOTP, RFC 6238) for whoever has one.
+"""Signing in to the admin: a password, and the code of an authenticator (TOTP, RFC 6238) if there is one.
 
-The guard of the address's password counts here too, so trying both doors gets nobody more tries. A try is withdrawn
-only when all of it was right: what a password alone was worth cannot be told from how soon the door is locked.
+Failed attempts are counted together with those of the API. An attempt counts as failed unless everything was right, so
+that the lockout does not reveal whether the password was.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from auctioncraft.core.errors import TooManyRequests
 
 logger = logging.getLogger(__name__)
 
-REFUSED = "That address, password or code is wrong, or the account is not one of staff."
-LOCKED = "Too many failed tries. Try again in {minutes} min."
+REFUSED = "The address, password or code is wrong, or the account is not a staff account."
+LOCKED = "Too many failed attempts. Please try again in {minutes} min."
 MAX_PASSWORD = 128
 
 
 class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no types
-    """Address, password, and a code. Every refusal but the lock reads the same."""
+    """Address, password and code. All errors but the lockout have the same text."""
 
     otp_token = forms.CharField(
         label="Authenticator code",
         required=False,
         max_length=6,
-        help_text="Six digits. Leave it empty if you have not set up an authenticator.",
+        help_text="Six digits. Leave empty if you have no authenticator.",
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": " ".join(BASE_INPUT_CLASSES)}
         ),
     )
 
     def clean(self) -> dict[str, Any]:
-        """Sign in, or raise ValidationError."""
+        """Authenticate. Raises ValidationError."""
         given: dict[str, Any] = self.cleaned_data
         if self.errors:
             return given
@@ -53,24 +53,24 @@ class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
                 address=given["username"], password=given["password"], token=given["otp_token"]
             )
         except TooManyRequests as refusal:
-            logger.warning("admin sign-in: locked")
+            logger.warning("admin login locked out")
             minutes = -(-(refusal.retry_after or 60) // 60)
             raise forms.ValidationError(LOCKED.format(minutes=minutes), code="throttled") from refusal
         if self.user_cache is None:
-            logger.warning("admin sign-in: refused")
+            logger.warning("admin login refused")
             raise forms.ValidationError(REFUSED, code="invalid_login")
         return given
 
 
 def authenticate_staff(*, address: str, password: str, token: str) -> User | None:
-    """Return the member of staff, with `otp_device` set if a code was checked, or None.
+    """Return the staff user, with `otp_device` set if a code was checked, or None.
 
-    Raises TooManyRequests, without comparing anything, after as many failures as for any password (guards.py).
+    Raises TooManyRequests as lockout.record_attempt, without comparing.
     """
     email = normalize_email(address)
     if not email.isascii() or len(email) > 254 or len(password) > MAX_PASSWORD:
-        return None  # no account is called that, and no password is that long
-    counted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
+        return None  # no account has such an address or password
+    attempted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
     user = User.objects.filter(email=email).first()
     if user is None:
         make_password(password)
@@ -81,7 +81,7 @@ def authenticate_staff(*, address: str, password: str, token: str) -> User | Non
     if device is None and (settings.ADMIN_REQUIRES_TOTP or _devices(user).exists()):
         return None
     with transaction.atomic():
-        lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=counted_at)
+        lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=attempted_at)
     user.otp_device = device  # type: ignore[attr-defined]  # django-otp keeps it in the session
     return user
 
@@ -91,7 +91,7 @@ def _devices(user: User) -> Any:
 
 
 def _verified_device(user: User, token: str) -> Any:
-    """Return the device whose code this is. The lock lets a code through once, whoever sends it twice at once."""
+    """Return the device of this code. The lock accepts a code once, even in parallel requests."""
     if not (token.isascii() and token.isdigit()):
         return None
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Who is calling: the access token of the Authorization header."""
+"""Authenticate requests by the access token in the Authorization header."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeferredUser:
-    """Whoever a token names, not looked up yet."""
+    """The user of a token, not read from the database yet."""
 
     pk: int
     is_authenticated: ClassVar[bool] = True
 
     @property
     def id(self) -> int:
-        """The account's id."""
+        """The user's id."""
         return self.pk
 
 
 class TokenAuthentication(BaseAuthentication):
-    """The account behind the token, read and checked in one query: disabled, signed out or changed is 401 at once."""
+    """Read and check the user in one query. 401 as soon as they are disabled, signed out, or have a new password."""
 
     def __init__(self, *, deferred: bool = False) -> None:
-        """`deferred`: verify the signature only, without a query, for a view whose own read checks `request.auth`."""
+        """`deferred`: verify only the signature, without a query, for views that check `request.auth` themselves."""
         self.deferred = deferred
 
     def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
@@ -48,11 +48,11 @@ class TokenAuthentication(BaseAuthentication):
         return DeferredUser(credential.user_id) if self.deferred else self._user(credential), credential
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)
-        """Name the scheme for WWW-Authenticate: DRF then answers 401 and not 403."""
+        """Return the scheme for WWW-Authenticate, so that DRF responds with 401 instead of 403."""
         return "Bearer"
 
     def _user(self, credential: Credential) -> User:
-        sign_in = (
+        session = (
             Session.objects.select_related("user")
             .filter(
                 pk=credential.session_id,
@@ -63,25 +63,25 @@ class TokenAuthentication(BaseAuthentication):
             )
             .first()
         )
-        if sign_in is None:
+        if session is None:
             raise NotAuthenticated
-        return sign_in.user
+        return session.user
 
 
 def current_user(request: Request) -> User:
-    """Return who is calling, where a permission has let nobody in who is not signed in."""
+    """Return the authenticated user, in views that require one."""
     return cast("User", request.user)
 
 
 def session_id_of(request: Request) -> UUID:
-    """Return the id of the sign-in that the caller's token is of, where `caller` says who is calling."""
+    """Return the session id of the request's token, in views that require a user."""
     return cast("Credential", request.auth).session_id
 
 
 def _credential(request: Request) -> Credential | None:
     parts = get_authorization_header(request).split()
     if not parts and "HTTP_AUTHORIZATION" in request.META:
-        raise NotAuthenticated  # servers hand a header that is not ASCII on as an empty one
+        raise NotAuthenticated  # servers pass a non-ASCII header as an empty one
     if not parts or parts[0].lower() != b"bearer":
         return None
     if len(parts) != 2:
@@ -90,7 +90,7 @@ def _credential(request: Request) -> Credential | None:
 
 
 class _TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema describes it. drf-spectacular finds it by being imported."""
+    """The OpenAPI description. drf-spectacular registers it on import."""
 
     target_class = TokenAuthentication
     match_subclasses = True

@@ -1,4 +1,4 @@
-"""What people call a device, by what its software calls itself. A help to recognise it, never a proof."""
+"""Describe a device by its User-Agent header, to help users recognize it. The header can be forged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 UNKNOWN: Final = "Unknown device"
-# The first that is found: browsers also name those that they descend from.
+# The first match counts: browsers also name those that they derive from.
 _BROWSERS: Final = (
     ("Edge", r"Edg(?:e|A|iOS)?/"),
     ("Opera", r"OPR/|Opera"),
@@ -24,12 +24,12 @@ _SYSTEMS: Final = (
     ("ChromeOS", r"CrOS"),
     ("Linux", r"Linux"),
 )
-# Of anything else the first word, without dots and spaces: it stands in mails, and must not be a link or a sentence.
+# Otherwise the first word, without dots and spaces: emails show it, and it must not become a link or a sentence.
 _PROGRAM: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,29})(?:/|$)")
 
 
-def describe(user_agent: str) -> str:
-    """Return words such as “Firefox on Windows”, “Safari on iPhone” or “curl”."""
+def describe_device(user_agent: str) -> str:
+    """Return a description such as “Firefox on Windows”, “Safari on iPhone” or “curl”."""
     browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
     if browser or system:
         return " on ".join(filter(None, (browser or "An app", system)))

@@ -1,4 +1,4 @@
-"""How this app refuses. Codes are public and never renamed."""
+"""Errors of this app. Codes are public and never renamed."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from auctioncraft.core.errors import DomainError
 
 
 class InvalidCode(DomainError):
-    """Wrong, expired, superseded, used, unknown, or of a disabled account: one text, so that none is told apart."""
+    """The code is wrong, expired, replaced or used, or the account is disabled. The text does not tell which."""
 
     code = "invalid_code"
-    detail = "The code is wrong, was used already, or has expired. Ask for a new one."
+    detail = "The code is wrong, used, or expired. Please request a new one."
 
 
 class InvalidCredentials(DomainError):
-    """A wrong password, no such account, one without a password, or a disabled one: not told apart either."""
+    """Wrong password, or no account, no password, or a disabled account. The text does not tell which."""
 
     code = "invalid_credentials"
-    detail = "The e-mail address or the password is wrong."
+    detail = "The email address or the password is wrong."
     status = 401
 
 
 class PasswordSignInDisabled(DomainError):
-    """PASSWORD_SIGN_IN is off here."""
+    """The operator disabled passwords (PASSWORD_SIGN_IN)."""
 
     code = "password_sign_in_disabled"
-    detail = "Passwords are not in use here. Sign in with a code."
+    detail = "Signing in with a password is disabled. Please use a one-time code."
     status = 403
 
 
 class EmailTaken(DomainError):
-    """The address, in its normalised form, has an account."""
+    """The normalized address has an account."""
 
     code = "email_taken"
-    detail = "There is an account with this e-mail address. Sign in, with a code if need be."
+    detail = "An account with this email address already exists. Please sign in, for example with a one-time code."
 
 
 class WeakPassword(DomainError):
-    """The new password fails the validators; `errors` says why, all reasons at once."""
+    """The new password fails the validators. `errors` lists all reasons."""
 
     detail = "The input is not valid."
 
     def __init__(self, reasons: list[str]) -> None:
-        """`reasons`: a sentence each."""
+        """`reasons`: one sentence each."""
         super().__init__(errors={"password": reasons})

@@ -1,4 +1,4 @@
-"""Fields of this app that read strictly."""
+"""Serializer fields of this app."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from auctioncraft.api.fields import SingleLineField
 
 MAX_LOCAL_PART = 64  # characters; RFC 5321, 4.5.3.1.1
 _PLAIN = re.compile(r"[!-~]+")  # ASCII without spaces and controls
-_ADDRESS = re.compile("\\S@\\S+[.\u3002]\\S")  # the ideographic full stop parts a domain too
+_ADDRESS = re.compile("\\S@\\S+[.\u3002]\\S")  # the ideographic full stop separates domain labels too
 
 
 class NormalizedEmailField(serializers.EmailField):
-    """An e-mail address in its normalised form, which must then be plain ASCII (domains: punycode).
+    """An email address in its normalized form, which must be plain ASCII (domains in punycode).
 
-    So a full-width address is the same account, and one with a dotless i or a Cyrillic a is nobody's. Quoted local
-    parts and address literals, which Django's validator lets through with control characters, are refused.
+    A full-width address is the same account; one with a dotless i or a Cyrillic a is refused. Quoted local parts and
+    address literals are refused too, because Django's validator accepts control characters in them.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take EmailField's arguments but the length: 254 (RFC 5321), as it came and as it is stored."""
+        """Accept EmailField's arguments except max_length, which is 254 before and after normalization (RFC 5321)."""
         super().__init__(max_length=254, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the normalised address."""
+        """Return the normalized address."""
         text = super().to_internal_value(data) if isinstance(data, str) else ""
         address = normalize_email(text) if len(text) <= 254 else ""
         local = address.rpartition("@")[0]
@@ -38,29 +38,29 @@ class NormalizedEmailField(serializers.EmailField):
 
 
 class DisplayNameField(SingleLineField):
-    """A name that everybody sees: up to 60 characters, nothing that does not show, no address."""
+    """A public name: up to 60 visible characters, and no email address."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take CharField's arguments but the length."""
+        """Accept CharField's arguments except max_length."""
         super().__init__(max_length=60, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the name in NFC; full-width, it would still be read as the address that it is."""
+        """Return the name in NFC. Full-width addresses are recognized too."""
         name = super().to_internal_value(data)
         if _ADDRESS.search(unicodedata.normalize("NFKC", name)):
-            raise serializers.ValidationError("Everybody sees this name: it should not be an e-mail address.")
+            raise serializers.ValidationError("Everybody sees this name. Please do not use an email address.")
         return name
 
 
 class PasswordField(serializers.CharField):
-    """A password as it was typed, spaces included; up to 128 characters (NIST SP 800-63B wants 64 or more allowed)."""
+    """A password as typed, including spaces, of up to 128 characters (NIST SP 800-63B requires at least 64)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take CharField's arguments but these."""
+        """Accept CharField's other arguments."""
         super().__init__(max_length=128, trim_whitespace=False, write_only=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the text; a number is not a password."""
+        """Return the text. Numbers are refused."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)

@@ -1,4 +1,4 @@
-"""Accounts on the wire."""
+"""Request and response bodies of accounts."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.authentication import session_id_of
-from accounts.devices import describe
+from accounts.devices import describe_device
 from accounts.fields import DisplayNameField, NormalizedEmailField, PasswordField
 from accounts.models import Session, User
 
 
 class RequestCodeSerializer(serializers.Serializer):
-    """Ask for a code."""
+    """The address that gets the code."""
 
     email = NormalizedEmailField()
 
 
 class VerifyCodeSerializer(serializers.Serializer):
-    """Sign in with it. Any text is a try: what is not six digits is a wrong code."""
+    """A code to verify. Any text counts as an attempt."""
 
     email = NormalizedEmailField()
-    code = serializers.CharField(max_length=16, help_text="The six digits of the mail.")
+    code = serializers.CharField(max_length=16, help_text="The six digits from the email.")
 
 
 class PasswordLoginSerializer(serializers.Serializer):
-    """Sign in with a password. `username` is the e-mail address; `email` is the same."""
+    """Credentials. `username` and `email` both mean the email address; send one of them."""
 
     username = NormalizedEmailField(required=False)
     email = NormalizedEmailField(required=False)
     password = PasswordField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the address as `email`, whatever it was sent as."""
+        """Return the address as `email`."""
         email = attrs.get("username") or attrs.get("email")
         if not email:
             raise serializers.ValidationError({"username": ["This field is required."]})
@@ -47,7 +47,7 @@ class RefreshSerializer(serializers.Serializer):
 
 
 class RegisterSerializer(serializers.Serializer):
-    """A new account with a password."""
+    """A new account."""
 
     email = NormalizedEmailField()
     password = PasswordField()
@@ -55,39 +55,39 @@ class RegisterSerializer(serializers.Serializer):
 
 
 class ResetPasswordSerializer(VerifyCodeSerializer):
-    """A new password, with the code of the mail. Any text is a try at the code."""
+    """A new password, and the code from the email. Any text counts as an attempt."""
 
     password = PasswordField()
 
 
 class ChangeEmailSerializer(serializers.Serializer):
-    """Another address. It takes the password, if there is one."""
+    """The new address. Requires the password, if there is one."""
 
     email = NormalizedEmailField()
     password = PasswordField(required=False)
 
 
 class ConfirmEmailSerializer(serializers.Serializer):
-    """The code that went to it."""
+    """The code that was sent to the new address."""
 
-    code = serializers.CharField(max_length=16, help_text="The six digits of the mail.")
+    code = serializers.CharField(max_length=16, help_text="The six digits from the email.")
 
 
 class DetailSerializer(serializers.Serializer):
-    """A sentence for people."""
+    """A message to show to the user."""
 
     detail = serializers.CharField(read_only=True)
 
 
 class TokenPairSerializer(serializers.Serializer):
-    """The access token, good for 15 minutes, and the refresh token, good once and for 14 days."""
+    """An access token, valid for 15 minutes, and a refresh token, valid once within 14 days."""
 
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
 
 class ProfileSerializer(serializers.Serializer):
-    """One's own account. Nobody else is ever shown this."""
+    """Your account. Other users never see this."""
 
     id = serializers.IntegerField(read_only=True)
     email = serializers.EmailField(read_only=True)
@@ -95,19 +95,22 @@ class ProfileSerializer(serializers.Serializer):
     is_staff = serializers.BooleanField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     seller = serializers.ChoiceField(
-        choices=User.SellerState.choices, read_only=True, source="seller_state", help_text="State of the onboarding."
+        choices=User.SellerState.choices,
+        read_only=True,
+        source="seller_state",
+        help_text="State of the onboarding for payouts.",
     )
     strikes = serializers.IntegerField(read_only=True, help_text="Won auctions that were not paid in time.")
 
 
 class RegisteredSerializer(ProfileSerializer):
-    """The account that was made; where a code must be verified first, it has no id yet, whoever's the address is."""
+    """The new account. If a code must be verified first, `id` is null."""
 
     id = serializers.IntegerField(read_only=True, allow_null=True)
 
 
 class VerifiedLoginSerializer(TokenPairSerializer):
-    """Tokens, and whose they are."""
+    """Tokens, and the account they belong to."""
 
     access = serializers.CharField(read_only=True, source="tokens.access")
     refresh = serializers.CharField(read_only=True, source="tokens.refresh")
@@ -115,21 +118,23 @@ class VerifiedLoginSerializer(TokenPairSerializer):
 
 
 class SessionSerializer(serializers.Serializer):
-    """One of one's own sign-ins. `last_used_at` moves with each refresh."""
+    """A session. `last_used_at` changes with each refresh."""
 
     id = serializers.UUIDField(read_only=True)
-    device = serializers.SerializerMethodField(help_text="Words for `user_agent`, such as “Firefox on Windows”.")
-    user_agent = serializers.CharField(read_only=True, help_text="What the device's software called itself.")
-    ip = serializers.IPAddressField(read_only=True, allow_null=True, help_text="From where it signed in.")
+    device = serializers.SerializerMethodField(help_text="A description such as “Firefox on Windows”.")
+    user_agent = serializers.CharField(read_only=True, help_text="The User-Agent header of the sign-in.")
+    ip = serializers.IPAddressField(read_only=True, allow_null=True, help_text="IP address of the sign-in.")
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True, help_text="Unless it is refreshed, and 90 days at most.")
-    current = serializers.SerializerMethodField(help_text="Whether it is the one of this request's token.")
+    expires_at = serializers.DateTimeField(
+        read_only=True, help_text="Unless it is refreshed, which is possible for 90 days."
+    )
+    current = serializers.SerializerMethodField(help_text="Whether this is the session of the request.")
 
-    def get_device(self, sign_in: Session) -> str:
-        """Return it."""
-        return describe(sign_in.user_agent)
+    def get_device(self, session: Session) -> str:
+        """Return the description."""
+        return describe_device(session.user_agent)
 
-    def get_current(self, sign_in: Session) -> bool:
-        """Return it."""
-        return sign_in.pk == session_id_of(self.context["request"])
+    def get_current(self, session: Session) -> bool:
+        """Return whether it is."""
+        return session.pk == session_id_of(self.context["request"])

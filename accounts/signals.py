@@ -1,17 +1,16 @@
-"""What this app tells the ones above it, in the same transaction."""
+"""Signals to the apps above, sent in the transaction of what happened."""
 
 from django.dispatch import Signal
 
-# Sent by services.otp with `code` (a OneTimeCode just written): somebody above mails services.otp.derive_code(code).
+# `code`: the OneTimeCode that was created. The receiver mails services.otp.derive_code(code).
 code_requested = Signal()
-# Sent by services.tokens with `user` when a spent refresh token came back and its family was ended.
+# `user`: a used refresh token was used again, and its session was ended.
 refresh_token_reused = Signal()
-# Sent by services.tokens with `user` and `sign_in` when a device signed in that the account had not seen before. Not
-# at its very first sign-in.
+# `user`, `session`: a device signed in that is new to the account. Not sent for the account's first session.
 new_device_signed_in = Signal()
-# Sent with `user` when the password was set anew: by its owner, or by whoever reads the account's mail.
+# `user`: the password was changed or reset.
 password_changed = Signal()
-# Sent by services.email_change with `user`, and `code`: when somebody signed in asked for another address.
+# `user`, `code`: the user asked to change the address; the code goes to the new one.
 email_change_requested = Signal()
-# Sent by services.email_change with `user` and `former` (a PreviousEmail) when the account has the other address.
+# `user`, `previous`: the address was changed. `previous` is a PreviousEmail.
 email_changed = Signal()

@@ -1,1 +1,1 @@
-"""What people are told, in the app and by mail."""
+"""Notifications in the app and by email."""

@@ -1,4 +1,4 @@
-"""Notices and mails for staff: to look at, not to touch."""
+"""Notifications and emails in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """What people were told, or would have been: what they had switched off is marked."""
+    """All notifications, including those that users switched off."""
 
     list_display = ("id", "kind", "recipient", "title", "product_id", "in_app", "mailed", "read_at", "created_at")
     list_display_links = ("id", "title")
@@ -28,7 +28,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 @admin.register(Preference)
 class PreferenceAdmin(ReadOnlyAdmin):
-    """How people want to be told, where it is not as the kind does by itself. Theirs alone to choose."""
+    """Preferences that differ from the default. Only the users themselves change them."""
 
     list_display = ("id", "user", "kind", "in_app", "mail")
     list_filter = ("kind", "in_app", "mail")
@@ -39,32 +39,32 @@ class PreferenceAdmin(ReadOnlyAdmin):
 
 @admin.register(EmailDelivery)
 class EmailDeliveryAdmin(ReadOnlyAdmin):
-    """What is still to be mailed, and what was. A code is shown as "Code 12": its row's number, never its digits."""
+    """Emails that are waiting, sent or given up. A code is shown by its row number, never its digits."""
 
-    list_display = ("id", "what", "to", "due_at", "attempts", "sent_at", "given_up_at", "error")
+    list_display = ("id", "subject", "recipient", "next_attempt_at", "attempts", "sent_at", "given_up_at", "last_error")
     list_filter = (
-        "priority",
+        ("code", admin.EmptyFieldListFilter),
         ("sent_at", admin.EmptyFieldListFilter),
         ("given_up_at", admin.EmptyFieldListFilter),
-        "due_at",
+        "next_attempt_at",
     )
     list_select_related = ("notification__recipient", "code")
-    search_fields = ("notification__recipient__email", "notification__source", "code__email", "error")
+    search_fields = ("notification__recipient__email", "notification__source", "code__email", "last_error")
     ordering = ("-id",)
-    fields = ("what", "to", "priority", "due_at", "attempts", "sent_at", "given_up_at", "error")
+    fields = list_display[1:]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailDelivery]:
-        """Defer what a code is derived from: it has no business on a screen."""
+        """Defer the secrets from which a code is derived."""
         rows: QuerySet[EmailDelivery] = super().get_queryset(request)
         return rows.defer("code__nonce", "code__pending_password")
 
-    @admin.display(description="of")
-    def what(self, delivery: EmailDelivery) -> str:
-        """Return the notice's kind, or that it is a code."""
+    @admin.display
+    def subject(self, delivery: EmailDelivery) -> str:
+        """Return the notification's kind, or the code's row number."""
         return delivery.notification.kind if delivery.notification else str(delivery.code)
 
-    @admin.display(description="to")
-    def to(self, delivery: EmailDelivery) -> str:
+    @admin.display
+    def recipient(self, delivery: EmailDelivery) -> str:
         """Return the address."""
         if delivery.notification:
             return delivery.notification.recipient.email

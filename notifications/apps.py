@@ -11,5 +11,5 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        """Listen to the apps below."""
+        """Connect the receivers."""
         import_module("notifications.receivers")

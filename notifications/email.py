@@ -1,4 +1,4 @@
-"""What a mail looks like."""
+"""Compose emails."""
 
 from __future__ import annotations
 
@@ -26,87 +26,85 @@ if TYPE_CHECKING:
     from notifications.models import EmailDelivery, Notification
     from payments.receipts import Receipt
 
-# How the notice is called that goes to an address which its account has no longer: this, and the PreviousEmail's id.
-PREVIOUS_EMAIL_SOURCE: Final = "former_address:"
-# How the notice is called that an order is paid: the receivers', by the order's id.
+# The source of the notification that goes to an account's previous address: this prefix and the PreviousEmail's id.
+PREVIOUS_EMAIL_SOURCE: Final = "previous_email:"
+# The source of the notification that an order is paid (receivers.py).
 _ORDER_PAID: Final = re.compile(r"order:(\d+):paid", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """What a code's mail says: `use` what it is for, `unasked` what to do if it was not asked for, `why` it came."""
+class _CodeTexts:
+    """The texts of a code's email: `instruction` what it is for, `not_you` what to do if the reader did not ask."""
 
     subject: str
-    use: str
-    unasked: str
-    why: str
+    instruction: str
+    not_you: str
+    reason: str
 
 
-_IGNORE: Final = "If it was not you who asked, ignore this mail."
-# No subject has the code: mail servers log subjects, and locked phones show them.
-_WORDS: Final = {
-    OneTimeCode.Purpose.SIGN_IN: _Words(
-        subject="Your code to sign in to AuctionCraft",
-        use="This is your code to sign in to AuctionCraft.",
-        unasked=f"{_IGNORE} Without the code nobody gets in.",
-        why="Somebody gave this address to sign in.",
+# Subjects never contain the code: mail servers log subjects, and locked phones show them.
+_CODE_TEXTS: Final = {
+    OneTimeCode.Purpose.SIGN_IN: _CodeTexts(
+        subject="Your AuctionCraft sign-in code",
+        instruction="Enter this code to sign in to AuctionCraft.",
+        not_you="If you did not request it, ignore this email. Nobody can sign in without the code.",
+        reason="Someone entered this address to sign in.",
     ),
-    OneTimeCode.Purpose.RESET: _Words(
-        subject="Your code for a new AuctionCraft password",
-        use="This is your code to set a new password for AuctionCraft. Setting it signs you out everywhere.",
-        unasked=f"{_IGNORE} Your password stays as it is.",
-        why="Somebody asked for a new password for the account of this address.",
+    OneTimeCode.Purpose.RESET: _CodeTexts(
+        subject="Your AuctionCraft password reset code",
+        instruction="Enter this code to set a new password for AuctionCraft. You will be signed out everywhere.",
+        not_you="If you did not request it, ignore this email. Your password stays the same.",
+        reason="Someone requested a new password for the account of this address.",
     ),
-    OneTimeCode.Purpose.CHANGE_EMAIL: _Words(
-        subject="Your code to use this address with AuctionCraft",
-        use="This is your code to move your AuctionCraft account to this address. Enter it where you asked for it.",
-        unasked=f"{_IGNORE} Whoever gets this code from you gets your address for their account.",
-        why="Somebody asked to move their account to this address.",
+    OneTimeCode.Purpose.CHANGE_EMAIL: _CodeTexts(
+        subject="Confirm your new AuctionCraft email address",
+        instruction="Enter this code to use this address for your AuctionCraft account.",
+        not_you="If you did not request it, ignore this email. With the code, others could use your address.",
+        reason="Someone asked to use this address for their account.",
     ),
 }
-# A sign-in by it puts the password into force that was given at the registration: whoever did not register must know.
-_REGISTRATION: Final = _Words(
-    subject="Your code to register at AuctionCraft",
-    use="This is your code to finish registering at AuctionCraft. It puts the password into force that was given at "
-    "the registration.",
-    unasked="If it was not you who registered, do not use this code: somebody else chose that password. Ask for one of "
-    "your own in a minute; this one is void then.",
-    why="Somebody registered with this address.",
+# Using the code also activates the password that was chosen at registration.
+_REGISTRATION_TEXTS: Final = _CodeTexts(
+    subject="Confirm your AuctionCraft registration",
+    instruction="Enter this code to finish your registration and activate your password.",
+    not_you="If you did not register, do not use this code: someone else chose the password. Request your own code "
+    "instead.",
+    reason="Someone registered with this address.",
 )
-_TAKEN: Final = (
-    "Somebody asked to move their AuctionCraft account to this address. There is an account under it already, so there "
-    "is no code. If it was you who asked: sign in with this address, or give another one. If not, ignore this mail."
+_ADDRESS_IN_USE: Final = (
+    "Someone asked to use this address for their AuctionCraft account, but an account with this address already "
+    "exists. If it was you, sign in with this address or choose another one. If not, ignore this email."
 )
-_MEMBER: Final = "You get this mail because you have an account at AuctionCraft."
-_OPTIONAL: Final = f"{_MEMBER} You can switch mails like this one off in its settings."
-_ALWAYS: Final = f"{_MEMBER} What concerns money or security is always sent."
-_FORMER: Final = "You get this mail because this was the address of an account at AuctionCraft."
+_MEMBER: Final = "You receive this email because you have an AuctionCraft account."
+_OPTIONAL: Final = f"{_MEMBER} You can switch off emails like this one in your account."
+_REQUIRED: Final = f"{_MEMBER} Emails about money and security are always sent."
+_PREVIOUS: Final = "You receive this email because this was the address of an AuctionCraft account."
 
 
 def compose(delivery: EmailDelivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
-    """Return the mail of a delivery, text and HTML. It may hold a code: never log it.
+    """Return the email of a delivery, as text and HTML. It may contain a code: never log it.
 
-    That a payment has arrived goes to its buyer with the receipt, as the order stands now; also as a PDF.
+    The email that a payment was received contains the buyer's receipt, also as a PDF.
     """
     receipt: Receipt | None = None
     context: dict[str, Any]
-    if delivery.code and _is_taken(delivery.code):
-        template, recipient = "notice", delivery.code.email
-        subject = "There is an AuctionCraft account under this address"
-        context = {"message": _TAKEN, "why": _WORDS[OneTimeCode.Purpose.CHANGE_EMAIL].why}
+    if delivery.code and _is_address_in_use(delivery.code):
+        template, recipient = "notification", delivery.code.email
+        subject = "This address already has an AuctionCraft account"
+        context = {"message": _ADDRESS_IN_USE, "reason": _CODE_TEXTS[OneTimeCode.Purpose.CHANGE_EMAIL].reason}
     elif delivery.code:
-        template, subject, recipient, context = "code", *_code(delivery.code)
+        template, subject, recipient, context = "code", *_compose_code(delivery.code)
     else:
         assert delivery.notification is not None  # noqa: S101 (the table's CHECK)  # nosec B101
-        template, subject, recipient, context = "notice", *_notice(delivery.notification)
-        if receipt := _receipt(delivery.notification):
+        template, subject, recipient, context = "notification", *_compose_notification(delivery.notification)
+        if receipt := _find_receipt(delivery.notification):
             template, context = "receipt", {**context, "receipt": receipt}
     context = {**context, "subject": subject, "site": settings.SITE_URL}
-    mail = EmailMultiAlternatives(
+    email = EmailMultiAlternatives(
         subject=subject,
         body=render_to_string(f"notifications/mail/{template}.txt", context),
         to=[recipient],
-        # Out-of-office notes and the like stay away (RFC 3834, and what Exchange has instead).
+        # Suppress automatic replies (RFC 3834, and Exchange's own header).
         headers={
             "Message-ID": message_id(delivery),
             "Auto-Submitted": "auto-generated",
@@ -114,44 +112,44 @@ def compose(delivery: EmailDelivery, connection: BaseEmailBackend | None = None)
         },
         connection=connection,
     )
-    mail.attach_alternative(render_to_string(f"notifications/mail/{template}.html", context), "text/html")
+    email.attach_alternative(render_to_string(f"notifications/mail/{template}.html", context), "text/html")
     if receipt:
-        mail.attach(f"{receipt.number}.pdf", receipts.render_pdf(receipt, at=clock.now()), "application/pdf")
-    return mail
+        email.attach(f"{receipt.number}.pdf", receipts.render_pdf(receipt, at=clock.now()), "application/pdf")
+    return email
 
 
 def message_id(delivery: EmailDelivery) -> str:
-    """Return the Message-ID: the same at every attempt, so that a mail sent twice is recognised as one.
+    """Return the Message-ID. It is the same at every attempt, so that a duplicate is recognized.
 
-    Of the row's creation too: ids start anew with a new database, and a mail server drops what it believes to know.
+    It depends on the creation time too: a new database starts its ids again, and mail servers drop known Message-IDs.
     """
-    thing = delivery.code or delivery.notification
-    assert thing is not None  # noqa: S101 (the table's CHECK)  # nosec B101
-    value = f"{delivery.pk}:{thing.created_at.isoformat()}"
+    subject = delivery.code or delivery.notification
+    assert subject is not None  # noqa: S101 (the table's CHECK)  # nosec B101
+    value = f"{delivery.pk}:{subject.created_at.isoformat()}"
     digest = salted_hmac("notifications.message_id", value, algorithm="sha256").hexdigest()
     return f"<{digest[:32]}@{urlsplit(settings.SITE_URL).hostname or 'localhost'}>"
 
 
-def _is_taken(code: OneTimeCode) -> bool:
-    """Tell whether an address that is asked for has an account. Only its reader learns it, never who asked."""
-    change = code.purpose == OneTimeCode.Purpose.CHANGE_EMAIL
-    return change and User.objects.filter(email=code.email).exists()
+def _is_address_in_use(code: OneTimeCode) -> bool:
+    # Only the reader of the address learns this, not the user who asked.
+    is_change = code.purpose == OneTimeCode.Purpose.CHANGE_EMAIL
+    return is_change and User.objects.filter(email=code.email).exists()
 
 
-def _code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
-    words = _REGISTRATION if code.pending_password else _WORDS[OneTimeCode.Purpose(code.purpose)]
+def _compose_code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
+    texts = _REGISTRATION_TEXTS if code.pending_password else _CODE_TEXTS[OneTimeCode.Purpose(code.purpose)]
     minutes = (code.expires_at - code.created_at) // timedelta(minutes=1)
-    context = {"code": otp.derive_code(code), "minutes": minutes, "words": words, "why": words.why}
-    return words.subject, code.email, context
+    context = {"code": otp.derive_code(code), "minutes": minutes, "texts": texts, "reason": texts.reason}
+    return texts.subject, code.email, context
 
 
-def _notice(notification: Notification) -> tuple[str, str, dict[str, Any]]:
-    recipient, why = _address(notification)
-    return notification.title, recipient, {"message": notification.message, "why": why}
+def _compose_notification(notification: Notification) -> tuple[str, str, dict[str, Any]]:
+    recipient, reason = _find_address(notification)
+    return notification.title, recipient, {"message": notification.message, "reason": reason}
 
 
-def _receipt(notification: Notification) -> Receipt | None:
-    """Return the receipt that goes with the notice that a payment has arrived; None to the seller, and with others."""
+def _find_receipt(notification: Notification) -> Receipt | None:
+    """Return the buyer's receipt for a payment_succeeded notification, otherwise None."""
     paid = _ORDER_PAID.fullmatch(notification.source)
     if notification.kind != "payment_succeeded" or paid is None:
         return None
@@ -159,10 +157,10 @@ def _receipt(notification: Notification) -> Receipt | None:
     return None if order is None else receipts.build_receipt(order)
 
 
-def _address(notification: Notification) -> tuple[str, str]:
-    """Return where it goes, and why there: to the account's address; that it has another one, to the former."""
+def _find_address(notification: Notification) -> tuple[str, str]:
+    """Return the address and why it gets the email. A changed address is reported to the previous one."""
     if notification.source.startswith(PREVIOUS_EMAIL_SOURCE):
-        former = PreviousEmail.objects.filter(pk=notification.source.removeprefix(PREVIOUS_EMAIL_SOURCE)).first()
-        if former is not None:
-            return former.email, _FORMER
-    return notification.recipient.email, _OPTIONAL if KINDS[notification.kind].optional else _ALWAYS
+        previous = PreviousEmail.objects.filter(pk=notification.source.removeprefix(PREVIOUS_EMAIL_SOURCE)).first()
+        if previous is not None:
+            return previous.email, _PREVIOUS
+    return notification.recipient.email, _OPTIONAL if KINDS[notification.kind].optional else _REQUIRED

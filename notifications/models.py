@@ -1,9 +1,9 @@
-"""What people are told, and the mails that are still to go out."""
+"""Notifications, preferences, and the emails to send."""
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,32 +11,29 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import OneTimeCode
+from auctioncraft.core.retry import RetryModel
 from auctions.models import Product
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     """Named reads."""
 
     def shown(self, recipient_id: int | None) -> NotificationQuerySet:
-        """Return what somebody is told in the app."""
+        """Return the user's notifications that are shown in the app."""
         return self.filter(recipient=recipient_id, in_app=True)
 
     def unread(self, recipient_id: int | None) -> NotificationQuerySet:
-        """Return what somebody has not read yet of that."""
+        """Return those of them that are unread."""
         return self.shown(recipient_id).filter(read_at__isnull=True)
 
 
 class Notification(models.Model):
-    """A notice to one person about one event: exactly one per (recipient, kind, source).
+    """A notification of one event to one user: exactly one per (recipient, kind, source).
 
-    Also where its recipient has switched its kind off. Then it is not shown, or not mailed, for good: `in_app` and
-    `mailed` say how they wanted it when it was written.
+    It is written even if the user switched its kind off: `in_app` and `mailed` record their preference at that time.
     """
 
-    # Without an index of its own: both below and the constraint begin with it.
+    # No index of its own: the indexes and the constraint below begin with it.
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="notifications"
     )
@@ -44,10 +41,10 @@ class Notification(models.Model):
     title = models.CharField(max_length=200)
     message = models.TextField()
     product = models.ForeignKey(Product, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
-    source = models.CharField(max_length=64, help_text="The event it tells of: `product:12:7`, `order:3:paid`.")
-    in_app = models.BooleanField(default=True, db_default=True, help_text="Whether it is shown in the app.")
-    # With a default of the database the row's own value comes back from an insert that finds it there (store()).
-    mailed = models.BooleanField(default=True, db_default=True, help_text="Whether it goes out by mail too.")
+    source = models.CharField(max_length=64, help_text="The event, such as `product:12:7` or `order:3:paid`.")
+    in_app = models.BooleanField(default=True, db_default=True, help_text="Shown in the app.")
+    # With a database default, an insert that finds an existing row returns that row's value (notification_writer.py).
+    mailed = models.BooleanField(default=True, db_default=True, help_text="Sent by email too.")
     read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -57,7 +54,7 @@ class Notification(models.Model):
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("recipient", "-id"), name="notification_newest", condition=Q(in_app=True)),
-            # Counted with every page of the list.
+            # Counted for every page of the list.
             models.Index(
                 fields=("recipient", "-id"),
                 name="notification_unread",
@@ -73,14 +70,14 @@ class Notification(models.Model):
 
     @property
     def is_read(self) -> bool:
-        """Whether its recipient has seen it."""
+        """Whether the recipient has marked it as read."""
         return self.read_at is not None
 
 
 class Preference(models.Model):
-    """How somebody wants to be told of one kind of event. No row: as the kind does by itself."""
+    """Where a user wants notifications of one kind. Without a row the kind's default applies."""
 
-    # Without an index of its own: the constraint begins with it.
+    # No index of its own: the constraint begins with it.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="notification_preferences"
     )
@@ -97,13 +94,13 @@ class Preference(models.Model):
 
 
 class EndingSoonSent(models.Model):
-    """Of this auction's end people were told beforehand, or need not be: inserted by the sweep that did so.
+    """Marks an auction whose ending-soon notifications are written, or that is too short for them.
 
-    Deleted when somebody, not a bid, moves the end.
+    Deleted when the seller or staff move the end.
     """
 
     product = models.OneToOneField(Product, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    claim = models.UUIDField(default=uuid.uuid4, help_text="Tells apart what sweeps at once have claimed.")
+    claim = models.UUIDField(default=uuid.uuid4, help_text="Distinguishes the claims of parallel jobs.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -120,39 +117,39 @@ class EmailDeliveryQuerySet(models.QuerySet["EmailDelivery"]):
         """Return what is neither sent nor given up."""
         return self.filter(sent_at__isnull=True, given_up_at__isnull=True)
 
-    def due(self, now: datetime) -> EmailDeliveryQuerySet:
-        """Return what may be claimed, the most urgent first."""
-        return self.waiting().filter(due_at__lte=now).order_by("priority", "due_at")
+    def codes(self) -> EmailDeliveryQuerySet:
+        """Return the emails with one-time codes."""
+        return self.filter(code__isnull=False)
 
-    def held(self, delivery: EmailDelivery) -> EmailDeliveryQuerySet:
-        """Return its row while the claim that read it is the latest one: the count of attempts tells claims apart."""
-        return self.waiting().filter(pk=delivery.pk, attempts=delivery.attempts)
+    def notifications(self) -> EmailDeliveryQuerySet:
+        """Return the emails of notifications."""
+        return self.filter(notification__isnull=False)
 
 
-class EmailDelivery(models.Model):
-    """A mail that is to go out: of a notification, or of a one-time code. The worker claims it, sends it, marks it."""
+class EmailDelivery(RetryModel):
+    """An email to send: of a notification or of a one-time code."""
 
     notification = models.OneToOneField(
         Notification, null=True, blank=True, on_delete=models.CASCADE, related_name="delivery"
     )
     code = models.OneToOneField(OneTimeCode, null=True, blank=True, on_delete=models.CASCADE, related_name="delivery")
-    # Claimed in this order: somebody waits in front of the screen for a code.
-    priority = models.PositiveSmallIntegerField(default=1)
-    due_at = models.DateTimeField(db_default=Now(), help_text="Not before; moved on by a lease and by a failure.")
-    attempts = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
     given_up_at = models.DateTimeField(null=True, blank=True)
-    error = models.CharField(max_length=200, blank=True)
 
     objects: ClassVar[Any] = EmailDeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "e-mail deliveries"
+        verbose_name_plural = "email deliveries"
         indexes = (
             models.Index(
-                fields=("priority", "due_at"),
-                name="email_delivery_waiting",
-                condition=Q(sent_at__isnull=True, given_up_at__isnull=True),
+                fields=("next_attempt_at",),
+                name="code_email_waiting",
+                condition=Q(sent_at__isnull=True, given_up_at__isnull=True, code__isnull=False),
+            ),
+            models.Index(
+                fields=("next_attempt_at",),
+                name="notification_email_waiting",
+                condition=Q(sent_at__isnull=True, given_up_at__isnull=True, notification__isnull=False),
             ),
         )
         constraints = (
@@ -164,4 +161,4 @@ class EmailDelivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"E-mail {self.pk}"
+        return f"Email {self.pk}"

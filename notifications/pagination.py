@@ -1,4 +1,4 @@
-"""A page of notices, with how many are unread."""
+"""Pages of notifications with the number of unread ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from notifications.models import Notification
 
 
 class NotificationPagination(PageNumberPagination):
-    """As every page, plus `unread_count`: of all the caller's notices, whatever the page shows."""
+    """Pages with `unread_count`, the number of all unread notifications of the user."""
 
     def page_body(self, data: Any) -> dict[str, Any]:
         """Return the page's body."""

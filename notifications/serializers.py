@@ -1,4 +1,4 @@
-"""A notice on the wire."""
+"""Notifications in responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer):
-    """One notice to the caller. `kind` is one of a public, growing list; clients skip one they don't know."""
+    """A notification. Kinds may be added; clients should ignore unknown ones."""
 
     product = serializers.IntegerField(source="product_id", allow_null=True, read_only=True)
     is_read = serializers.BooleanField(read_only=True)
@@ -22,6 +22,6 @@ class NotificationSerializer(serializers.ModelSerializer):
 
 
 class UnreadCountSerializer(serializers.Serializer):
-    """How many notices are unread."""
+    """The number of unread notifications."""
 
     unread_count = serializers.IntegerField(min_value=0)

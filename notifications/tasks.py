@@ -9,23 +9,29 @@ from notifications.services import purge as purging
 
 @periodic_job("notifications.write_notifications", every=1)
 def write_notifications() -> None:
-    """Tell people of the events that wait in the outbox."""
+    """Write the notifications of the events in the outbox."""
     outbox.write_notifications()
 
 
-@periodic_job("notifications.send_due_emails", every=1, queue=MAIL)
-def send_due_emails() -> None:
-    """Send the mails that are due."""
-    email_delivery.send_due_emails()
+@periodic_job("notifications.send_codes", every=1, queue=MAIL)
+def send_codes() -> None:
+    """Send the one-time codes that are due."""
+    email_delivery.send_codes()
+
+
+@periodic_job("notifications.send_notification_emails", every=1, queue=MAIL)
+def send_notification_emails() -> None:
+    """Send the notification emails that are due."""
+    email_delivery.send_notification_emails()
 
 
 @periodic_job("notifications.notify_ending_soon", every=30)
 def notify_ending_soon() -> None:
-    """Tell people of the auctions that end within the hour."""
+    """Notify watchers and bidders of the auctions that end within the hour."""
     ending_soon.notify_ending_soon()
 
 
 @periodic_job("notifications.purge", every=3600)
 def purge() -> None:
-    """Delete old e-mail deliveries."""
+    """Delete old email deliveries."""
     purging.purge()

@@ -1,4 +1,4 @@
-"""One's own notices over HTTP."""
+"""Notifications over HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class NotificationViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
-    """The caller's own notices, newest first. Another's is not found."""
+    """Your notifications, newest first."""
 
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
@@ -33,19 +33,19 @@ class NotificationViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Notification]:
-        """Return what the caller may see."""
+        """Return the user's notifications that are shown in the app."""
         rows: QuerySet[Notification] = Notification.objects.shown(self.request.user.pk)
         return rows
 
     @extend_schema(request=None, responses=NotificationSerializer)
     @action(detail=True, methods=["post"])
     def read(self, request: Request, **_: Any) -> Response:  # noqa: ARG002 (DRF's signature)
-        """Mark one notice read."""
+        """Mark a notification as read."""
         return Response(self.get_serializer(inbox.mark_read(notification=self.get_object())).data)
 
     @extend_schema(request=None, responses=UnreadCountSerializer)
     @action(detail=False, methods=["post"])
     def read_all(self, request: Request) -> Response:
-        """Mark all of the caller's notices read."""
+        """Mark all your notifications as read."""
         inbox.mark_all_read(recipient=current_user(request))
         return Response({"unread_count": 0})

@@ -79,8 +79,8 @@ def test_worker_killed_between_close_and_mail_is_resumed_by_the_next(stack, ende
 
     assert not all_done(), "killed too late to prove anything"
     sent_before = sent()
-    # The lease of the killed worker lasts 60 s; the test does not wait.
-    EmailDelivery.objects.waiting().update(due_at=clock.now() - timedelta(seconds=1))
+    # The lease of the killed worker lasts two minutes; the test does not wait.
+    EmailDelivery.objects.waiting().update(next_attempt_at=clock.now() - timedelta(seconds=1))
     stack.work()
     servers.wait_until(all_done, every=0.1, says="the next worker did not finish")
 

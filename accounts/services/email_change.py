@@ -1,4 +1,4 @@
-"""Another address for an account: a code mailed to the new one proves that its owner reads it."""
+"""Change the e-mail address of an account. A code mailed to the new address proves that the user reads it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def request_change(*, user: User, email: str, password: str | None = None, ip: str | None = None) -> None:
-    """Have a code mailed to the new address, and the account told; the newest request is the one that counts.
+    """Mail a code to the new address, and notify the user. Only the newest request counts.
 
-    Whether the new address has an account is not looked up: the answer and the work are the same. Its mail tells.
-    Raises Invalid for the present address and for a password that is missing or wrong (where there is one), and
-    TooManyRequests if wrong too often or as otp.request_code.
+    It is not checked here whether the new address has an account: the response and the work are the same, and the email
+    says so. Raises Invalid for the current address and for a missing or wrong password (if there is one), and
+    TooManyRequests.
     """
     email = normalize_email(email)
     if email == user.email:
-        raise Invalid(email="This is your address already.")
+        raise Invalid(email="This is your current email address.")
     passwords.require_current_password(
         user=user, password=password, field="password", purpose="to change your email address"
     )
@@ -37,30 +37,30 @@ def request_change(*, user: User, email: str, password: str | None = None, ip: s
 
 
 def confirm_change(*, user: User, code: str, session_id: UUID) -> User:
-    """Give the account the address that it last asked for; every sign-in but this one ends.
+    """Change to the address that was requested last, and end all sessions but this one.
 
-    Raises as otp.consume_code: InvalidCode too if somebody else has the address by now (nothing has changed then), and
-    NotAuthenticated if the account was changed elsewhere meanwhile.
+    Raises as otp.consume_code: InvalidCode also if the address got an account meanwhile; and NotAuthenticated if the
+    user's tokens were ended meanwhile.
     """
-    asked = OneTimeCode.objects.filter(account=user, purpose=OneTimeCode.Purpose.CHANGE_EMAIL).first()
-    if asked is None:
+    requested = OneTimeCode.objects.filter(account=user, purpose=OneTimeCode.Purpose.CHANGE_EMAIL).first()
+    if requested is None:
         raise InvalidCode
 
     def change(row: OneTimeCode, account: User | None, now: datetime) -> User | None:
         if account is None or account.pk != user.pk:
-            return None  # another account has asked for this address since
+            return None  # another user requested this address later
         if account.token_version != user.token_version:
             raise NotAuthenticated
-        former = PreviousEmail(user=account, email=account.email, replaced_at=now)
+        previous = PreviousEmail(user=account, email=account.email, replaced_at=now)
         account.email, account.email_verified_at = row.email, now
         try:
             with transaction.atomic():
                 account.save(update_fields=["email", "email_verified_at"])
         except IntegrityError:
             return None
-        former.save(force_insert=True)
-        tokens.end_other_sessions(user=account, but=session_id)
-        email_changed.send(sender=User, user=account, former=former)
+        previous.save(force_insert=True)
+        tokens.end_other_sessions(user=account, except_id=session_id)
+        email_changed.send(sender=User, user=account, previous=previous)
         return account
 
-    return otp.consume_code(email=asked.email, code=code, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, work=change)
+    return otp.consume_code(email=requested.email, code=code, purpose=OneTimeCode.Purpose.CHANGE_EMAIL, use=change)

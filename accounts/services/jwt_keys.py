@@ -1,6 +1,6 @@
-"""The keys that sign tokens: one that signs, and earlier ones that still verify while keys are rotated.
+"""The keys of JSON Web Tokens: one that signs, and old ones that still verify during a key rotation.
 
-HS256 and nothing else, whatever a token's header says (RFC 8725, 3.1). `kid` names the key: a fingerprint of it.
+Only HS256 is accepted, whatever a token's header says (RFC 8725, 3.1). `kid` is a fingerprint of the key.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ ALGORITHM = "HS256"
 
 
 class Keyring(TokenBackend):
-    """Signs with the first key, verifies with the one that a token names. One that names none is held to the first."""
+    """Signs with the first key, and verifies with the key that the token names, or else with the first."""
 
     def __init__(self, *keys: str, leeway: Any) -> None:
-        """`leeway`: by how much our servers' clocks may differ."""
+        """`leeway`: how much the servers' clocks may differ."""
         super().__init__(ALGORITHM, keys[0], leeway=leeway)
         self._kid = fingerprint(keys[0])
         self._verifiers = {fingerprint(key): TokenBackend(ALGORITHM, key, leeway=leeway) for key in keys}
@@ -32,7 +32,7 @@ class Keyring(TokenBackend):
         return jwt.encode(payload, self.prepared_signing_key, algorithm=ALGORITHM, headers={"kid": self._kid})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 (the base's signature)
-        """Return the claims. Raises TokenBackendError, for a key that is not ours too."""
+        """Return the claims. Raises TokenBackendError, also for an unknown key."""
         try:
             verifier = self._verifiers[jwt.get_unverified_header(token).get("kid", self._kid)]
         except (jwt.InvalidTokenError, KeyError) as error:
@@ -41,28 +41,28 @@ class Keyring(TokenBackend):
 
 
 class AccessToken(tokens.AccessToken):
-    """An access token under our keys."""
+    """An access token signed with the keyring."""
 
     def get_token_backend(self) -> Keyring:
-        """Return the keys."""
+        """Return the keyring."""
         return keyring()
 
 
 class RefreshToken(tokens.RefreshToken):
-    """A refresh token under our keys."""
+    """A refresh token signed with the keyring."""
 
     def get_token_backend(self) -> Keyring:
-        """Return the keys."""
+        """Return the keyring."""
         return keyring()
 
 
 def fingerprint(key: str) -> str:
-    """Return the `kid` of a key. One way: a key of 32 random characters is not found by it."""
+    """Return the key's `kid`. It does not reveal a random key of 32 characters."""
     return hashlib.sha256(f"kid:{key}".encode()).hexdigest()[:16]
 
 
 def keyring() -> Keyring:
-    """Return the keys of the settings: JWT_SIGNING_KEY, and those of JWT_SIGNING_KEYS_OLD."""
+    """Return the keyring of JWT_SIGNING_KEY and JWT_SIGNING_KEYS_OLD."""
     return _keyring(settings.JWT_SIGNING_KEY, *settings.JWT_SIGNING_KEYS_OLD)
 
 

@@ -1,7 +1,7 @@
-"""One-time codes that are mailed, and sign-in by them: proof of reading a mailbox, no strong factor (NIST 800-63B-4).
+"""One-time codes sent by email, and signing in with them. A code proves access to a mailbox (NIST SP 800-63B-4).
 
-Lock order: the network's guard, the address's guard, the account. Under the address's guard everything that happens
-to its codes happens one after the other, whatever they are for: all of them share its limits and its failures.
+Lock order: the failed attempts of the network, those of the address, the account. The lock of the address serializes
+everything that happens to its codes: all purposes share its limits and its failures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class VerifiedLogin:
-    """Who proved to read an address's mail, and their new tokens."""
+    """A user who signed in with a code, and their new tokens."""
 
     user: User
     tokens: tokens.TokenPair
@@ -53,11 +53,11 @@ def request_code(
     pending_password: str = "",
     pending_display_name: str = "",
 ) -> OneTimeCode:
-    """Issue a code, good for 10 minutes; every older one of the address is void. `code_requested` has it mailed.
+    """Create a code that expires in 10 minutes, and replace all earlier codes of the address.
 
-    Whether there is an account is not even looked up: the same work for every address. `pending_password` is a hash;
-    `account`, to change its address, is who asks. Raises TooManyRequests: 1 a minute and 5 an hour per address, 20 an
-    hour per IP (IPv6: per /64), whatever the codes are for.
+    The receiver of `code_requested` mails it. The work is the same whether or not the address has an account.
+    `pending_password` is a hash; `account` is the user who wants the address. Raises TooManyRequests: one code a minute
+    and five an hour per address, 20 an hour per IP address (IPv6: per /64), for all purposes together.
     """
     email, network = normalize_email(email), ip_prefix(ip)
     with transaction.atomic():
@@ -65,7 +65,7 @@ def request_code(
             lockout.lock_attempts(FailedAttempts.Kind.NETWORK, network)
         lockout.lock_attempts(FailedAttempts.Kind.CODE, email)
         now = clock.now()
-        _refuse_flood(email, network, now)
+        _check_limits(email, network, now)
         OneTimeCode.objects.filter(email=email, consumed_at__isnull=True).update(consumed_at=now)
         code = OneTimeCode.objects.create(
             email=email,
@@ -83,9 +83,9 @@ def request_code(
 
 
 def derive_code(code: OneTimeCode) -> str:
-    """Return the six digits: for whoever mails or compares them, and for nobody to keep.
+    """Return the six digits. Use them only to mail or compare them; never store or log them.
 
-    HMAC-SHA-256 of the nonce under a key derived from SECRET_KEY; the bias of the remainder is below 2^-230.
+    HMAC-SHA-256 of the nonce with a key derived from SECRET_KEY; the bias of the remainder is below 2^-230.
     """
     value = f"{code.nonce}:{code.purpose}:{code.email}"
     digest = salted_hmac("accounts.services.otp", value, algorithm="sha256").digest()
@@ -93,16 +93,13 @@ def derive_code(code: OneTimeCode) -> str:
 
 
 def verify_code(*, email: str, code: str, user_agent: str = "", ip: str | None = None) -> VerifiedLogin:
-    """Sign in by the address's live code, which is used up; a first verified address becomes an account.
-
-    Raises as consume_code.
-    """
+    """Sign in with a code. If the address has no account, one is created. Raises as consume_code."""
 
     def sign_in(row: OneTimeCode, account: User | None, now: datetime) -> VerifiedLogin:
         user = _verified_account(account or _new_account(row, now), row, now)
         return VerifiedLogin(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
 
-    return consume_code(email=email, code=code, purpose=OneTimeCode.Purpose.SIGN_IN, work=sign_in)
+    return consume_code(email=email, code=code, purpose=OneTimeCode.Purpose.SIGN_IN, use=sign_in)
 
 
 def consume_code(
@@ -110,48 +107,48 @@ def consume_code(
     email: str,
     code: str,
     purpose: OneTimeCode.Purpose,
-    work: Callable[[OneTimeCode, User | None, datetime], Result | None],
+    use: Callable[[OneTimeCode, User | None, datetime], Result | None],
 ) -> Result:
-    """Do `work` if this is the address's live code for that purpose, which is used up; return what it returns.
+    """Call `use` if this is the address's current code for the purpose, and return its result. The code works once.
 
-    `work` gets the code, its account (locked; the address's, or who asked for the address; None if there is none) and
-    the time, in this transaction. If it returns None the code opens nothing.
+    `use` is called in this transaction with the code, its account (locked; the account that requested the address for
+    CHANGE_EMAIL, otherwise the address's, or None) and the time. If it returns None, the code counts as wrong.
 
-    Raises InvalidCode, one and the same for all that can be wrong; TooManyRequests after 5 wrong guesses within
-    10 minutes since the last success, or 10 within the hour, without comparing.
+    Raises InvalidCode for every reason, so that they cannot be distinguished, and TooManyRequests as
+    lockout.check_not_locked_out, without comparing.
     """
     email = normalize_email(email)
     result = None
     with transaction.atomic():
-        guard = lockout.lock_attempts(FailedAttempts.Kind.CODE, email)
+        attempts = lockout.lock_attempts(FailedAttempts.Kind.CODE, email)
         now = clock.now()
-        lockout.check_not_locked_out(guard, now)
-        live = OneTimeCode.objects.filter(email=email, purpose=purpose, consumed_at__isnull=True, expires_at__gt=now)
-        row = live.first()
-        # Without a code the same work is done, on one that nobody has.
-        right = constant_time_compare(derive_code(row or OneTimeCode(email=email)), code)
-        if row is not None and right:
+        lockout.check_not_locked_out(attempts, now)
+        usable = OneTimeCode.objects.filter(email=email, purpose=purpose, consumed_at__isnull=True, expires_at__gt=now)
+        row = usable.first()
+        # Without a code, the same work is done with an empty one.
+        is_right = constant_time_compare(derive_code(row or OneTimeCode(email=email)), code)
+        if row is not None and is_right:
             account = _locked(row)
-            may = account is None or account.is_active
-            if may and live.filter(pk=row.pk).update(consumed_at=now):
-                result = work(row, account, now)
+            is_enabled = account is None or account.is_active
+            if is_enabled and usable.filter(pk=row.pk).update(consumed_at=now):
+                result = use(row, account, now)
         if result is not None:
-            lockout.record_success(guard)
+            lockout.record_success(attempts)
         elif not _was_issued(email, code, now):
-            lockout.record_failure(guard, now)
-    # Only now: raised inside, it would roll back the count.
+            lockout.record_failure(attempts, now)
+    # After the transaction, so that the failure is counted.
     if result is None:
         raise InvalidCode
     return result
 
 
-def _refuse_flood(email: str, network: str | None, now: datetime) -> None:
+def _check_limits(email: str, network: str | None, now: datetime) -> None:
     codes = OneTimeCode.objects
     waits = [_wait(codes.filter(email=email), limit, window, now) for limit, window in ADDRESS_LIMITS]
     if network:
         waits.append(_wait(codes.filter(ip=network), *NETWORK_LIMIT, now))
     if wait := max(waits):
-        raise TooManyRequests("Too many codes were asked for. Try again later.", retry_after=wait)
+        raise TooManyRequests("Too many codes were requested. Please try again later.", retry_after=wait)
 
 
 def _wait(codes: QuerySet[OneTimeCode], limit: int, window: timedelta, now: datetime) -> int:
@@ -161,9 +158,9 @@ def _wait(codes: QuerySet[OneTimeCode], limit: int, window: timedelta, now: date
 
 
 def _was_issued(email: str, digits: str, now: datetime) -> bool:
-    """Tell a code of the last 10 minutes that was used or superseded from a guess: a double click is none."""
+    """Return whether this was a real code in the last 10 minutes. A code used twice (a double click) is no guess."""
     codes = OneTimeCode.objects.filter(email=email, expires_at__gt=now)
-    return any([constant_time_compare(derive_code(code), digits) for code in codes])  # noqa: C419 (all: the time tells nothing)
+    return any([constant_time_compare(derive_code(code), digits) for code in codes])  # noqa: C419 (compares all, in constant time)
 
 
 def _locked(code: OneTimeCode) -> User | None:
@@ -179,17 +176,17 @@ def _new_account(code: OneTimeCode, now: datetime) -> User:
         with transaction.atomic():
             user.save(force_insert=True)
     except IntegrityError:
-        # A registration by password was a moment faster.
+        # A registration with a password was faster.
         return User.objects.select_for_update(no_key=True).get(email=code.email)
     return user
 
 
 def _verified_account(user: User, code: OneTimeCode, now: datetime) -> User:
-    """Have the account belong to whoever reads its mail.
+    """Verify the account's address, if it is not verified.
 
-    Before its first verification anybody may have made it: its password and sign-ins are dropped, unless the password
-    is the one that waited for this very code. Afterwards a waiting password changes nothing: else somebody could
-    register another's address again and wait for them to type in a code.
+    Anybody may have registered the unverified account, so its password and sessions are removed, unless the password
+    waited for this very code. Once verified, a pending password has no effect: otherwise an attacker could register
+    a user's address again and wait for them to enter a code.
     """
     if user.email_verified_at is not None:
         return user

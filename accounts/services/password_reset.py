@@ -1,4 +1,4 @@
-"""A new password for whoever reads the account's mail."""
+"""Reset a password with a code sent by email."""
 
 from __future__ import annotations
 
@@ -17,44 +17,43 @@ if TYPE_CHECKING:
 
 
 def request_reset(*, email: str, ip: str | None) -> None:
-    """Have a code mailed; to an address without an account none goes out, and the caller cannot tell.
+    """Email a code. An address without an account gets none, which the client cannot tell.
 
-    Raises PasswordSignInDisabled (a setting), and TooManyRequests as otp.request_code.
+    Raises PasswordSignInDisabled, and TooManyRequests as otp.request_code.
     """
-    _refuse_where_passwords_are_not_in_use()
+    _check_passwords_enabled()
     otp.request_code(email=email, ip=ip, purpose=OneTimeCode.Purpose.RESET)
 
 
 def reset(*, email: str, code: str, password: str, user_agent: str = "", ip: str | None = None) -> otp.VerifiedLogin:
-    """Set the password, end every sign-in, and open a new one.
+    """Set the password, end all sessions, and sign in. Does not create accounts.
 
-    An address that has no account gets none here. Raises PasswordSignInDisabled, WeakPassword before the code is
-    looked at, and as otp.consume_code.
+    Raises PasswordSignInDisabled, WeakPassword before the code is checked, and as otp.consume_code.
     """
-    _refuse_where_passwords_are_not_in_use()
+    _check_passwords_enabled()
     email = normalize_email(email)
-    # Hashed whatever the code is: slow on purpose, so never under a lock, and the same time for every address.
+    # Always hashed, so that every address takes the same time; never under a lock, because it is slow.
     hashed = passwords.validate_and_hash(password, User(email=email))
 
     def change(_: OneTimeCode, user: User | None, now: datetime) -> otp.VerifiedLogin | None:
         if user is None:
             return None
         user.set_password_hash(hashed)
-        # Whoever reads the mail is whose account it is: what others prepared under an address not yet verified is gone.
+        # The code proves the address, and what others did under the unverified address ends here.
         user.email_verified_at = user.email_verified_at or now
         user.save(update_fields=["password", "token_version", "email_verified_at"])
         tokens.end_all_sessions(user=user)
         password_changed.send(sender=User, user=user)
         return otp.VerifiedLogin(user, tokens.sign_in(user=user, user_agent=user_agent, ip=ip))
 
-    verified = otp.consume_code(email=email, code=code, purpose=OneTimeCode.Purpose.RESET, work=change)
-    # Who failed to remember the old one may use the new one at once; the hour's failures still count together. Not in
-    # the transaction above: guards are locked before accounts.
+    verified = otp.consume_code(email=email, code=code, purpose=OneTimeCode.Purpose.RESET, use=change)
+    # The new password can be used at once, whatever failed before. Not in the transaction above, because failed
+    # attempts are locked before accounts.
     with transaction.atomic():
         lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email))
     return verified
 
 
-def _refuse_where_passwords_are_not_in_use() -> None:
+def _check_passwords_enabled() -> None:
     if not settings.PASSWORD_SIGN_IN:
         raise PasswordSignInDisabled

@@ -1,4 +1,4 @@
-"""A new account by e-mail address and password."""
+"""Register an account with an e-mail address and a password."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from accounts.services import otp, passwords
 
 
 def register(*, email: str, password: str, display_name: str = "", ip: str | None = None) -> User:
-    """Create an account, or with REGISTRATION_REQUIRES_VERIFICATION only what becomes one when its code is verified.
+    """Create an account.
 
-    In the latter case the account returned is not written (it has no id), and known addresses get the same answer by
-    the same work. Raises WeakPassword; EmailTaken without verification; TooManyRequests with it, as every code does.
+    With REGISTRATION_REQUIRES_VERIFICATION, mail a code instead and return an unsaved user without an id; the account
+    is created when the code is verified, and addresses with an account get the same response. Raises WeakPassword, and
+    EmailTaken, or with verification TooManyRequests.
     """
     user = User(email=normalize_email(email))
     user.display_name = display_name or user.display_name

@@ -1,4 +1,4 @@
-"""Where somebody is signed in."""
+"""List and end the sessions of a user."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def active_sessions(*, user: User) -> QuerySet[Session]:
-    """Return the sign-ins that can still be used, the one used last first."""
+    """Return the sessions that are not ended or expired, the last used first."""
     return user.sessions.filter(ended_at__isnull=True, expires_at__gt=clock.now()).order_by("-last_used_at", "-pk")
 
 
 def end_session(*, user: User, session_id: UUID) -> None:
-    """End one, its tokens at once; the caller's own too. Raises NotFound: none of theirs, or ended already."""
+    """End a session and its tokens. Raises NotFound if it is not an active session of the user."""
     if not active_sessions(user=user).filter(pk=session_id).order_by().update(ended_at=clock.now()):
         raise NotFound

@@ -1,7 +1,7 @@
 """Access and refresh tokens.
 
-A sign-in is a family of refresh tokens of which one is good at a time (refresh token rotation, RFC 9700 section
-4.14.2). The database holds only the SHA-256 of that one; the tokens themselves are the client's alone.
+A session has a family of refresh tokens, of which one is valid at a time (refresh token rotation, RFC 9700, 4.14.2).
+Only the SHA-256 of the valid one is stored.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-# However often it is refreshed: then one proves again who one is (NIST SP 800-63B, 4.1.3: at least every 30 days is
-# advised at the lowest level; a marketplace that people visit now and then allows more, and docs/security.md says so).
+# However often it is refreshed. NIST SP 800-63B, 4.1.3, advises 30 days; users of a marketplace visit less often
+# (docs/security.md).
 MAX_SESSION_AGE = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a token says: whose, of which sign-in, and under which version of the account."""
+    """The claims of a token. `version` is the user's token_version when it was issued."""
 
     user_id: int
     session_id: UUID
@@ -46,17 +46,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a client holds: the access token (15 minutes) and the refresh token (14 days)."""
+    """An access token (15 minutes) and a refresh token (14 days)."""
 
     access: str
     refresh: str
 
 
 def sign_in(*, user: User, user_agent: str, ip: str | None) -> TokenPair:
-    """Open a sign-in and return its first tokens; `new_device_signed_in` tells of a device not seen before.
+    """Create a session and return its first tokens. Sends `new_device_signed_in` for a new device.
 
-    They carry the `token_version` of the instance given: should the account change meanwhile, they never work.
-    Raises NotAuthenticated if it was erased.
+    The tokens carry the `token_version` of `user`: if the account changes meanwhile, they never work. Raises
+    NotAuthenticated if the account was erased.
     """
     now = clock.now()
     row = Session(user=user, user_agent=user_agent[:200], ip=ip, created_at=now, last_used_at=now)
@@ -68,7 +68,7 @@ def sign_in(*, user: User, user_agent: str, ip: str | None) -> TokenPair:
         user_locking.lock_active_user(user_id=user.pk)
         row.save(force_insert=True)
         if _is_new_device(row):
-            new_device_signed_in.send(sender=Session, user=user, sign_in=row)
+            new_device_signed_in.send(sender=Session, user=user, session=row)
     return pair
 
 
@@ -78,18 +78,18 @@ def read_access_token(token: str) -> Credential:
 
 
 def rotate_refresh_token(*, refresh: str) -> TokenPair:
-    """Exchange a refresh token for new tokens; the sign-in lasts 14 days from now, but 90 from its beginning at most.
+    """Exchange a refresh token for new tokens. The session then lasts 14 days, but at most 90 since its start.
 
-    However many come with the same token, one gets an answer. A spent token that comes back was copied, and nobody
-    can tell which of the two holders is the thief: the family ends (RFC 9700 section 4.14.2). Raises NotAuthenticated.
+    Of parallel requests with the same token one succeeds. A token that is used again was copied, and it is unknown by
+    whom, so the session ends (RFC 9700, 4.14.2). Raises NotAuthenticated.
     """
-    held = _read(RefreshToken, refresh)
-    pair = _issue(held)
+    credential = _read(RefreshToken, refresh)
+    pair = _issue(credential)
     now = clock.now()
-    # All that must hold stands on the updated row itself: whoever waited for its lock sees it checked again.
-    # As a join Django would make it a subquery, which PostgreSQL does not evaluate anew.
+    # All conditions are on the updated row, because PostgreSQL checks them again after waiting for its lock. A join
+    # would become a subquery, which is not evaluated again.
     updated = (
-        _live(held, now)
+        _find_valid(credential, now)
         .filter(token_hash=_hash(refresh))
         .update(
             token_hash=_hash(pair.refresh),
@@ -98,63 +98,63 @@ def rotate_refresh_token(*, refresh: str) -> TokenPair:
         )
     )
     if not updated:
-        _end_if_spent(held, refresh)
+        _end_if_reused(credential, refresh)
         raise NotAuthenticated
     return pair
 
 
 def sign_out(*, refresh: str, everywhere: bool = False) -> None:
-    """Sign out: end the sign-in of this refresh token; with `everywhere`, all of the account's.
+    """End the session of a refresh token, or all sessions of the user.
 
-    Quiet if that sign-in has ended already; `everywhere` takes the one good token. Raises NotAuthenticated.
+    Does nothing if the session has ended. `everywhere` requires the valid token. Raises NotAuthenticated.
     """
-    held = _read(RefreshToken, refresh)
+    credential = _read(RefreshToken, refresh)
     now = clock.now()
     if not everywhere:
-        _not_ended(held).update(ended_at=now)
+        _find_not_ended(credential).update(ended_at=now)
         return
     with transaction.atomic():
-        row = _live(held, now).filter(token_hash=_hash(refresh)).select_related("user").first()
+        row = _find_valid(credential, now).filter(token_hash=_hash(refresh)).select_related("user").first()
         if row is not None:
             end_all_sessions(user=row.user)
     if row is None:
-        _end_if_spent(held, refresh)
+        _end_if_reused(credential, refresh)
         raise NotAuthenticated
 
 
 def end_all_sessions(*, user: User) -> None:
-    """End every sign-in of the account, and by its version every token that was ever issued for it."""
+    """End all sessions of the user, and all tokens that were ever issued to them."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
         Session.objects.filter(user_id=user.pk, ended_at__isnull=True).update(ended_at=clock.now())
     user.refresh_from_db(fields=["token_version"])
 
 
-def end_other_sessions(*, user: User, but: UUID) -> None:
-    """End every sign-in of the account but one. Their access tokens go with them, for each is held to its sign-in."""
-    Session.objects.filter(user_id=user.pk, ended_at__isnull=True).exclude(pk=but).update(ended_at=clock.now())
+def end_other_sessions(*, user: User, except_id: UUID) -> None:
+    """End all sessions of the user but one, with their access tokens."""
+    Session.objects.filter(user_id=user.pk, ended_at__isnull=True).exclude(pk=except_id).update(ended_at=clock.now())
 
 
 def _is_new_device(row: Session) -> bool:
     others = Session.objects.filter(user_id=row.user_id).exclude(pk=row.pk)
-    # A network is none on a Unix socket: then no network is the same one.
+    # A Unix socket has no network.
     here = others.filter(network=row.network) if row.network else others.filter(network__isnull=True)
     return not here.filter(user_agent=row.user_agent).exists() and others.exists()
 
 
-def _live(held: Credential, now: datetime) -> QuerySet[Session]:
-    active = User.objects.filter(pk=OuterRef("user_id"), is_active=True, token_version=held.version)
-    return _not_ended(held).filter(Exists(active), expires_at__gt=now)
+def _find_valid(credential: Credential, now: datetime) -> QuerySet[Session]:
+    active = User.objects.filter(pk=OuterRef("user_id"), is_active=True, token_version=credential.version)
+    return _find_not_ended(credential).filter(Exists(active), expires_at__gt=now)
 
 
-def _not_ended(held: Credential) -> QuerySet[Session]:
-    return Session.objects.filter(pk=held.session_id, user_id=held.user_id, ended_at__isnull=True)
+def _find_not_ended(credential: Credential) -> QuerySet[Session]:
+    return Session.objects.filter(pk=credential.session_id, user_id=credential.user_id, ended_at__isnull=True)
 
 
-def _end_if_spent(held: Credential, refresh: str) -> None:
+def _end_if_reused(credential: Credential, refresh: str) -> None:
     with transaction.atomic():
         row = (
-            _not_ended(held)
+            _find_not_ended(credential)
             .exclude(token_hash=_hash(refresh))
             .select_related("user")
             .select_for_update(of=("self",), no_key=True)
@@ -180,7 +180,7 @@ def _signed(token: AccessToken | RefreshToken, credential: Credential) -> str:
 
 def _read(kind: type[AccessToken | RefreshToken], token: str) -> Credential:
     try:
-        claims = kind(token)  # type: ignore[arg-type]  # simplejwt names the wrong type: it is the text
+        claims = kind(token)  # type: ignore[arg-type]  # simplejwt declares the wrong type
         return Credential(int(claims["sub"]), UUID(str(claims["sid"])), int(claims["ver"]))
     except (TokenError, KeyError, ValueError, TypeError) as error:
         raise NotAuthenticated from error

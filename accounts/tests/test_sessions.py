@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from uuid_utils.compat import uuid7
 
-from accounts.devices import describe
+from accounts.devices import describe_device
 from accounts.models import Session
 from accounts.services import tokens
 from auctioncraft.core import clock
@@ -143,4 +143,4 @@ def test_other_methods_are_not_there(me, method):
     ],
 )
 def test_devices_are_told_in_words_and_never_in_a_callers_own_sentence(user_agent, words):
-    assert describe(user_agent) == words
+    assert describe_device(user_agent) == words

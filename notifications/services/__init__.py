@@ -1,1 +1,1 @@
-"""From events to notices, from notices to mails."""
+"""The use cases of notifications."""

@@ -1,32 +1,37 @@
-"""What this app keeps about somebody, for themselves."""
+"""All notifications data about a user."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from notifications.models import EmailDelivery, Notification, Preference
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-_NOTICE: Final = ("id", "kind", "title", "message", "product", "in_app", "mailed", "created_at", "read_at")
-_MAIL: Final = ("notification", "code__created_at", "due_at", "attempts", "sent_at", "given_up_at", "error")
+_NOTIFICATION: Final = ("id", "kind", "title", "message", "product", "in_app", "mailed", "created_at", "read_at")
 
 
 def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
-    """Return their notices, when mails of these and of codes (told by their moment) went out, and what they switched.
-
-    Three queries.
-    """
-    of_codes = Q(code__email=user.email) | Q(code__account=user)
-    mails = EmailDelivery.objects.filter(Q(notification__recipient=user) | of_codes).order_by("pk")
+    """Return the user's notifications, emails and preferences. A code's email names only when it was requested."""
+    notifications = Notification.objects.filter(recipient=user).order_by("pk")
+    emails = EmailDelivery.objects.filter(
+        Q(notification__recipient=user) | Q(code__email=user.email) | Q(code__account=user)
+    ).order_by("pk")
     return {
-        "notifications": list(Notification.objects.filter(recipient=user).order_by("pk").values(*_NOTICE)),
-        "mails": [
-            {"code_asked_at" if name == "code__created_at" else name: value for name, value in row.items()}
-            for row in mails.values(*_MAIL)
-        ],
+        "notifications": list(notifications.values(*_NOTIFICATION)),
+        "mails": list(
+            emails.values(
+                "notification",
+                "attempts",
+                "sent_at",
+                "given_up_at",
+                code_asked_at=F("code__created_at"),
+                due_at=F("next_attempt_at"),
+                error=F("last_error"),
+            )
+        ),
         "notification_preferences": list(Preference.objects.filter(user=user).values("kind", "in_app", "mail")),
     }

@@ -1,4 +1,4 @@
-"""Whom an auction's events concern, and in which words each of them is told."""
+"""Who is notified of an auction's event, and with which text."""
 
 from __future__ import annotations
 
@@ -12,105 +12,108 @@ from notifications.kinds import format_datetime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# Events of which all bidders are notified.
 FOR_ALL_BIDDERS: Final = frozenset({AuctionEvent.Kind.CLOSED, AuctionEvent.Kind.CANCELLED})
 
-_UNSOLD: Final = {
-    Auction.Result.RESERVE_NOT_MET: "the reserve was not met",
-    Auction.Result.NO_BIDS: "nobody bid",
+_UNSOLD_REASONS: Final = {
+    Auction.Result.RESERVE_NOT_MET: "the reserve price was not met",
+    Auction.Result.NO_BIDS: "there were no bids",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A kind of notice, in one of its cases, to people who are told it alike; `context`: beside the event's data."""
+class NotificationSpec:
+    """A notification kind and variant for some recipients. `context` extends the event's data."""
 
     kind: str
     recipients: set[int]
-    case: str = ""
+    variant: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of(event: AuctionEvent, bidders: set[int]) -> Iterator[Words]:
-    """Yield whom an event concerns; `bidders` are all who have a bid, for the kinds FOR_ALL_BIDDERS.
+def specs_for(event: AuctionEvent, bidders: set[int]) -> Iterator[NotificationSpec]:
+    """Yield the notifications of an event. `bidders`: all bidders, for events in FOR_ALL_BIDDERS.
 
-    Raises KeyError, TypeError or ValueError if the event is not what auctions writes. The kinds that are not here
-    concern nobody who is not told already: of a sale that fell through, payments says more.
+    Raises KeyError, TypeError or ValueError if the event's data is malformed. Event kinds that are not listed here
+    notify nobody; after a sale, payments sends its own notifications.
     """
     match event.kind:
         case AuctionEvent.Kind.BID_PLACED:
             if event.private["outbid"] is not None:
-                yield Words("outbid", {_id(event.private["outbid"])})
+                yield NotificationSpec("outbid", {_user_id(event.private["outbid"])})
         case AuctionEvent.Kind.CANCELLED:
-            yield Words("auction_cancelled", {event.product.seller_id} | bidders)
+            yield NotificationSpec("auction_cancelled", {event.product.seller_id} | bidders)
         case AuctionEvent.Kind.CLOSED:
-            yield from _of_close(event, bidders)
+            yield from _specs_for_close(event, bidders)
         case AuctionEvent.Kind.BID_VOIDED:
-            yield from _of_void(event)
+            yield from _specs_for_void(event)
         case AuctionEvent.Kind.RESERVE_WAIVED:
-            yield from _of_sale(event, "below_reserve")
+            yield from _specs_for_sale(event, "below_reserve")
         case AuctionEvent.Kind.SECOND_CHANCE_OFFERED:
-            yield _of_offer(event)
+            yield _spec_for_offer(event)
         case AuctionEvent.Kind.SECOND_CHANCE_ACCEPTED:
-            yield from _of_sale(event, "second_chance")
+            yield from _specs_for_sale(event, "second_chance")
         case AuctionEvent.Kind.SECOND_CHANCE_DECLINED | AuctionEvent.Kind.SECOND_CHANCE_LAPSED:
-            case = "declined" if event.kind == AuctionEvent.Kind.SECOND_CHANCE_DECLINED else ""
-            yield Words("second_chance_ended", {event.product.seller_id}, case)
+            variant = "declined" if event.kind == AuctionEvent.Kind.SECOND_CHANCE_DECLINED else ""
+            yield NotificationSpec("second_chance_ended", {event.product.seller_id}, variant)
 
 
 def moves_the_end(event: AuctionEvent) -> bool:
-    """Return whether an event is of an end that somebody moved; a soft close is not, it moves by minutes."""
+    """Return whether the seller or staff moved the auction's end. A soft close, which moves it by minutes, is not."""
     if event.kind == AuctionEvent.Kind.EXTENDED:
         return bool(event.data.get("by") == "staff")
     return event.kind == AuctionEvent.Kind.EDITED and "ends_at" in event.data
 
 
-def _of_close(event: AuctionEvent, bidders: set[int]) -> Iterator[Words]:
+def _specs_for_close(event: AuctionEvent, bidders: set[int]) -> Iterator[NotificationSpec]:
     result = event.data["result"]
     if result == Auction.Result.SOLD:
-        case = "buy_now" if event.data.get("by") == "buy_now" else ""
-        yield from _of_sale(event, case)
-        yield Words("auction_lost", bidders - {_id(event.private["winner"])}, case)
-    elif result in _UNSOLD:
-        yield Words("auction_unsold", {event.product.seller_id}, context={"reason": _UNSOLD[result]})
-        yield Words("auction_lost", bidders)
+        variant = "buy_now" if event.data.get("by") == "buy_now" else ""
+        yield from _specs_for_sale(event, variant)
+        yield NotificationSpec("auction_lost", bidders - {_user_id(event.private["winner"])}, variant)
+    elif result in _UNSOLD_REASONS:
+        context = {"reason": _UNSOLD_REASONS[result]}
+        yield NotificationSpec("auction_unsold", {event.product.seller_id}, context=context)
+        yield NotificationSpec("auction_lost", bidders)
     else:
         raise ValueError(f"an auction closed as {result!r}")
 
 
-def _of_sale(event: AuctionEvent, case: str) -> Iterator[Words]:
-    yield Words("auction_won", {_id(event.private["winner"])}, case)
-    yield Words("auction_sold", {event.product.seller_id}, case)
+def _specs_for_sale(event: AuctionEvent, variant: str) -> Iterator[NotificationSpec]:
+    yield NotificationSpec("auction_won", {_user_id(event.private["winner"])}, variant)
+    yield NotificationSpec("auction_sold", {event.product.seller_id}, variant)
 
 
-def _of_offer(event: AuctionEvent) -> Words:
+def _spec_for_offer(event: AuctionEvent) -> NotificationSpec:
     context = {
         "amount": event.private["amount"],
         "currency": event.product.currency,
         "expires_at": format_datetime(datetime.fromisoformat(event.private["expires_at"])),
     }
-    return Words("second_chance_offer", {_id(event.private["bidder"])}, context=context)
+    return NotificationSpec("second_chance_offer", {_user_id(event.private["bidder"])}, context=context)
 
 
-def _of_void(event: AuctionEvent) -> Iterator[Words]:
-    """Each is told once: as the bidder, else as the leader (whose price may have moved), else as who led before."""
-    bidder, leader, before = (event.private[who] for who in ("bidder", "leader", "former_leader"))
-    amount, price, currency = (event.data[what] for what in ("amount", "current_price", "currency"))
+def _specs_for_void(event: AuctionEvent) -> Iterator[NotificationSpec]:
+    """Notify everybody once: as the bidder, or else as the leader (whose price may change), or the former leader."""
+    bidder, leader, former = (event.private[key] for key in ("bidder", "leader", "former_leader"))
+    amount, price, currency = (event.data[key] for key in ("amount", "current_price", "currency"))
+    # A raised maximum has no amount of its own.
+    bid_amount = "bid" if amount is None else f"bid of {amount} {currency}"
     context = {
-        # A raised maximum stood at no amount of its own.
-        "bid": "a bid" if amount is None else f"a bid of {amount} {currency}",
-        "at": "" if amount is None else f", of {amount} {currency},",
-        "standing": "There is no bid on it now." if price is None else f"The price is now {price} {currency}.",
+        "bid": f"a {bid_amount}",
+        "bid_amount": bid_amount,
+        "price_now": "There are no bids now." if price is None else f"The current price is {price} {currency}.",
         "reason": event.private["reason"],
     }
-    yield Words("bid_voided", {_id(bidder)}, "own_leads" if leader == bidder else "own", context)
+    yield NotificationSpec("bid_voided", {_user_id(bidder)}, "own_leads" if leader == bidder else "own", context)
     if leader not in {None, bidder}:
-        yield Words("bid_voided", {_id(leader)}, "leads", context)
-    if before not in {None, bidder, leader}:
-        yield Words("bid_voided", {_id(before)}, "displaced", context)
-    yield Words("bid_voided", {event.product.seller_id}, context=context)
+        yield NotificationSpec("bid_voided", {_user_id(leader)}, "leads", context)
+    if former not in {None, bidder, leader}:
+        yield NotificationSpec("bid_voided", {_user_id(former)}, "displaced", context)
+    yield NotificationSpec("bid_voided", {event.product.seller_id}, context=context)
 
 
-def _id(value: Any) -> int:
+def _user_id(value: Any) -> int:
     if not isinstance(value, int):
-        raise TypeError("a user id was expected")
+        raise TypeError("expected a user id")
     return value

@@ -1,171 +1,130 @@
-"""Sending what waits to be mailed: claim, send, mark (ADR 0003).
+"""Send the emails that wait as EmailDelivery rows (core/retry.py, ADR 0003).
 
-The claim is committed before anything is sent and the mark is written after, so a worker killed at any moment loses
-no mail: its lease runs out and another takes over. Killed between the sending and the mark, that mail goes out twice,
-with the same Message-ID, by which the second can be recognised.
+A worker that is killed loses no email: its lease ends and another worker takes over. If it is killed after sending and
+before recording that, the email goes out twice with the same Message-ID.
+
+One-time codes have a job of their own, so that they never wait for other emails.
 """
 
 from __future__ import annotations
 
 import logging
 import smtplib
-import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core import mail
-from django.db import transaction
-from django.db.models import F
 
 from accounts.models import OneTimeCode, User
-from auctioncraft.core import clock
+from auctioncraft.core import clock, retry
 from notifications.email import compose
 from notifications.models import EmailDelivery
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
 
+    from notifications.models import EmailDeliveryQuerySet
+
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 20  # mails per claim
-LEASE: Final = timedelta(seconds=60)
-# How long a claim may be worked on. What is left is handed back: the last mail begun has half the lease to end.
-SENDING: Final = 30.0
-MOST_ATTEMPTS: Final = 60  # with waits of up to an hour: more than two days
-CODE_PRIORITY: Final = 0
+
+class MailServerAway(retry.AttemptFailed):
+    """The mail server refuses the connection or does not answer in time (EMAIL_TIMEOUT)."""
 
 
-def request_code(*, code: OneTimeCode) -> None:
-    """Have a one-time code mailed, before anything else; in the caller's transaction."""
-    EmailDelivery.objects.create(code=code, priority=CODE_PRIORITY)
+CODE_POLICY: Final = retry.RetryPolicy(
+    first_delay=timedelta(seconds=2), longest_delay=timedelta(seconds=15), max_attempts=60, stop_on=(MailServerAway,)
+)
+# 60 attempts with up to an hour between them: more than two days.
+NOTIFICATION_POLICY: Final = retry.RetryPolicy(
+    first_delay=timedelta(seconds=10), longest_delay=timedelta(hours=1), max_attempts=60, stop_on=(MailServerAway,)
+)
 
 
-def wait_after(attempts: int, priority: int) -> timedelta:
-    """Return how long to wait after the given number of failures: doubling, to an hour; to 15 s for codes."""
-    first, most = (2, 15) if priority == CODE_PRIORITY else (10, 3600)
-    return timedelta(seconds=min(first * 2 ** min(attempts - 1, 20), most))
+def send_codes(*, seconds: float = 20) -> int:
+    """Send the one-time codes that are due; return how many were sent. Must not be called in a transaction."""
+    return _send_due(EmailDelivery.objects.codes(), CODE_POLICY, seconds)
 
 
-def send_due_emails(*, limit: int = BATCH, seconds: float = 20) -> int:
-    """Send everything that is due, codes first, `limit` a claim; return how many mails went out.
-
-    Must not be called in a transaction: it commits its claim, then talks to the mail server. A failure is kept on its
-    row and tried again later, each time later, and given up after 60 tries. Claims nothing new after `seconds`.
-    """
-    until = time.monotonic() + seconds
-    sent = 0
-    while time.monotonic() < until and (batch := _claim(limit)):
-        sent += _send(batch)
-    return sent
+def send_notification_emails(*, seconds: float = 20) -> int:
+    """Send the notification emails that are due; return how many were sent. Must not be called in a transaction."""
+    return _send_due(EmailDelivery.objects.notifications(), NOTIFICATION_POLICY, seconds)
 
 
-def _claim(limit: int) -> list[EmailDelivery]:
-    """Take a lease on what is due: hidden from other workers for 60 s, the attempt counted. Committed on return."""
-    if not EmailDelivery.objects.due(clock.now()).exists():
-        return []  # without taking SQLite's one lock for nothing
-    with transaction.atomic(durable=True):
-        now = clock.now()
-        due = EmailDelivery.objects.due(now).select_for_update(skip_locked=True, no_key=True, of=("self",))
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        EmailDelivery.objects.filter(pk__in=ids).update(due_at=now + LEASE, attempts=F("attempts") + 1)
-    claimed = EmailDelivery.objects.filter(pk__in=ids).select_related("notification__recipient", "code__account")
-    return list(claimed.order_by("priority", "pk"))
-
-
-def _send(batch: list[EmailDelivery]) -> int:
-    until = time.monotonic() + SENDING
-    connection: BaseEmailBackend = mail.get_connection()
-    now = clock.now()
-    active = _accounts(batch)
-    sent = 0
-    opened = False
+def _send_due(deliveries: EmailDeliveryQuerySet, policy: retry.RetryPolicy, seconds: float) -> int:
+    pending = deliveries.waiting().select_related("notification__recipient", "code__account")
+    connection = _Connection()
     try:
-        for done, delivery in enumerate(batch):
-            if time.monotonic() > until:
-                _hand_back(batch[done:])
-                break
-            if reason := _why_not(delivery, now, active):
-                _give_up(delivery, reason)
-                continue
-            try:
-                if not opened:
-                    connection.open()
-                    opened = True
-                compose(delivery, connection).send()
-            except Exception as error:  # noqa: BLE001 (backends raise what they like)
-                _failed(delivery, error)
-                if not opened:
-                    # The mail server is away. One wait for its time-out is enough.
-                    for other in batch[done + 1 :]:
-                        _failed(other, error)
-                    break
-                _close(connection)
-                continue
-            EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=clock.now(), error="")
-            sent += 1
+        return retry.process_due(pending, connection.send, policy=policy, give_up=_give_up, seconds=seconds)
     finally:
-        _close(connection)
-    return sent
-
-
-def _close(connection: BaseEmailBackend) -> None:
-    """Close a connection that may be broken; the next mail opens a new one by itself."""
-    try:
         connection.close()
-    except Exception as error:  # noqa: BLE001 (as above; what was sent is sent)
-        logger.info("closing the connection to the mail server: %s", type(error).__name__)
 
 
-def _accounts(batch: list[EmailDelivery]) -> dict[str, bool]:
-    """Return which of the codes' addresses have an account, and whether it is active."""
-    addresses = [delivery.code.email for delivery in batch if delivery.code]
-    if not addresses:
-        return {}
-    return dict(User.objects.filter(email__in=addresses).values_list("email", "is_active"))
+class _Connection:
+    """A connection to the mail server: opened for the first email, and again after one that failed."""
+
+    def __init__(self) -> None:
+        self._backend: BaseEmailBackend | None = None
+
+    def send(self, delivery: EmailDelivery) -> None:
+        """Send one email and record it. Raises GiveUp, MailServerAway, AttemptFailed."""
+        if reason := _find_obstacle(delivery):
+            raise retry.GiveUp(reason)
+        try:
+            if self._backend is None:
+                self._open()
+            compose(delivery, self._backend).send()
+        except retry.AttemptFailed:
+            raise
+        except Exception as error:
+            self.close()
+            is_away = isinstance(error, (TimeoutError, smtplib.SMTPServerDisconnected))
+            raise (MailServerAway if is_away else retry.AttemptFailed)(_describe(error)) from error
+        EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=clock.now())
+
+    def _open(self) -> None:
+        backend: BaseEmailBackend = mail.get_connection()
+        try:
+            backend.open()
+        except Exception as error:
+            raise MailServerAway(_describe(error)) from error
+        self._backend = backend
+
+    def close(self) -> None:
+        """Close the connection, which may be broken."""
+        backend, self._backend = self._backend, None
+        if backend is None:
+            return
+        try:
+            backend.close()
+        except Exception as error:  # noqa: BLE001 (backends raise anything; what was sent is sent)
+            logger.info("closing the connection to the mail server: %s", type(error).__name__)
 
 
-def _why_not(delivery: EmailDelivery, now: datetime, active: dict[str, bool]) -> str:
-    """Return why a mail should not go out at all; empty if it should."""
-    if delivery.attempts > MOST_ATTEMPTS:
-        return "too many attempts"  # also the one that kills every worker before it can be marked
-    if code := delivery.code:
-        return _why_no_code(code, now, active)
+def _describe(error: Exception) -> str:
+    """Return the error's type, and its SMTP code. Its text may quote the email, and with it a one-time code."""
+    name = type(error).__name__
+    return f"{name} {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else name
+
+
+def _find_obstacle(delivery: EmailDelivery) -> str:
+    """Return why this email must not be sent, or an empty string."""
+    if delivery.code:
+        return _find_code_obstacle(delivery.code)
     notification = delivery.notification
     return "" if notification and notification.recipient.is_active else "recipient disabled"
 
 
-def _why_no_code(code: OneTimeCode, now: datetime, active: dict[str, bool]) -> str:
-    if not active.get(code.email, True) or (code.account and not code.account.is_active):
+def _find_code_obstacle(code: OneTimeCode) -> str:
+    is_active = User.objects.filter(email=code.email).values_list("is_active", flat=True).first()
+    if is_active is False or (code.account and not code.account.is_active):
         return "recipient disabled"
-    if code.purpose == OneTimeCode.Purpose.RESET and code.email not in active:
-        return "no account"  # a password for none; whoever asked cannot tell
+    if code.purpose == OneTimeCode.Purpose.RESET and is_active is None:
+        return "no account"  # not known to the client who requested the code
     if code.consumed_at is not None:
         return "code used or superseded"
-    return "code expired" if code.expires_at <= now else ""
+    return "code expired" if code.expires_at <= clock.now() else ""
 
 
-def _failed(delivery: EmailDelivery, error: Exception) -> None:
-    """Keep the failure and wait; only if the lease is still ours, for another worker may have sent it meanwhile.
-
-    The error's name alone is kept: its text may quote the mail, and with it a code.
-    """
-    name = type(error).__name__
-    if isinstance(error, smtplib.SMTPResponseException):
-        name = f"{name} {error.smtp_code}"
-    logger.warning("delivery %s failed, attempt %s: %s", delivery.pk, delivery.attempts, name)
-    if delivery.attempts >= MOST_ATTEMPTS:
-        _give_up(delivery, name)
-        return
-    wait = wait_after(delivery.attempts, delivery.priority)
-    EmailDelivery.objects.held(delivery).update(due_at=clock.now() + wait, error=name)
-
-
-def _give_up(delivery: EmailDelivery, reason: str) -> None:
-    logger.warning("delivery %s given up: %s", delivery.pk, reason)
-    EmailDelivery.objects.held(delivery).update(given_up_at=clock.now(), error=reason)
-
-
-def _hand_back(rest: list[EmailDelivery]) -> None:
-    """End our lease on what there was no time for; it was not an attempt."""
-    for delivery in rest:
-        EmailDelivery.objects.held(delivery).update(due_at=clock.now(), attempts=F("attempts") - 1)
+def _give_up(delivery: EmailDelivery, _reason: str) -> None:
+    EmailDelivery.objects.waiting().filter(pk=delivery.pk, lease=delivery.lease).update(given_up_at=clock.now())

@@ -1,4 +1,4 @@
-"""Telling people that an auction is about to end, once: by then there is no event that would say so."""
+"""Notify users once that an auction ends soon. No event announces that, so a job looks for it."""
 
 from __future__ import annotations
 
@@ -24,88 +24,88 @@ if TYPE_CHECKING:
     from auctions.models import AuctionEvent
 
 BATCH: Final = 100  # auctions per transaction
-FULL: Final = 5_000  # notices, after which a transaction takes no further auction: others wait for SQLite's one lock
+FULL: Final = 5_000  # notifications, after which a transaction takes no more auctions: SQLite has one write lock
 NOTIFY_BEFORE: Final = timedelta(hours=1)
-# One listed for less than this is soon over from the beginning.
-LEAST_LENGTH: Final = timedelta(hours=2)
+# Shorter auctions end soon from the start.
+MIN_DURATION: Final = timedelta(hours=2)
 
 
 def source_of(product_id: int) -> str:
-    """Return the name under which the notices of an auction's end to come are written."""
+    """Return the notifications' `source` for an auction."""
     return f"product:{product_id}:ending"
 
 
 def notify_ending_soon(*, limit: int = BATCH, seconds: float = 20) -> int:
-    """Tell watchers, and bidders who do not lead, of each auction that ends within the hour; return how many auctions.
+    """Notify watchers, and bidders who are not leading, of auctions that end within the hour; return how many auctions.
 
-    Each transaction claims up to `limit` of them by inserting their EndingSoonSent, and writes their notices: killed at
-    any moment it leaves all of it or nothing. Any number may run at once. Those who follow it later are not told, and
-    an end that a soft close moves is not told again. Begins nothing new after `seconds`.
+    Each transaction claims up to `limit` auctions by inserting their EndingSoonSent rows and writes the notifications:
+    a worker that is killed leaves all of that or nothing. Jobs may run in parallel. Users who watch later are not
+    notified, and neither is anybody again if a soft close moves the end. Begins no transaction after `seconds`.
     """
     until = time.monotonic() + seconds
-    told = 0
-    # This read takes no lock, so an idle sweep does not stand in the way of SQLite's writers.
-    while time.monotonic() < until and (ids := list(_ending(clock.now()).values_list("pk", flat=True)[:limit])):
-        told += _tell(ids)
-    return told
+    notified = 0
+    # This read takes no lock, so that an idle job does not block SQLite's writers.
+    while time.monotonic() < until and (ids := list(_unsent(clock.now()).values_list("pk", flat=True)[:limit])):
+        notified += _notify(ids)
+    return notified
 
 
-def forget(events: Iterable[AuctionEvent]) -> None:
-    """Have the ends that somebody moved told when their time comes; in the caller's transaction.
+def reset(events: Iterable[AuctionEvent]) -> None:
+    """Notify again when the moved ends come near; in the caller's transaction.
 
-    Nobody who was told before is told again: the source of the notice stays.
+    Users who were notified before are not notified again, because the source stays the same.
     """
     if moved := {event.product_id for event in events}:
         EndingSoonSent.objects.filter(product_id__in=moved).delete()
 
 
-def _ending(now: datetime) -> QuerySet[Auction]:
-    """Return what is to be dealt with, the nearest first: an index of open auctions by their end leads there."""
-    told = EndingSoonSent.objects.filter(product=OuterRef("pk"))
-    return _near(now).filter(~Exists(told)).order_by("ends_at", "product_id")
+def _unsent(now: datetime) -> QuerySet[Auction]:
+    sent = EndingSoonSent.objects.filter(product=OuterRef("pk"))
+    # By the index of open auctions.
+    return _ending_soon(now).filter(~Exists(sent)).order_by("ends_at", "product_id")
 
 
-def _near(now: datetime) -> QuerySet[Auction]:
-    near: QuerySet[Auction] = Auction.objects.filter(
+def _ending_soon(now: datetime) -> QuerySet[Auction]:
+    found: QuerySet[Auction] = Auction.objects.filter(
         status=Auction.Status.OPEN, ends_at__gt=now, ends_at__lte=now + NOTIFY_BEFORE
     )
-    return near
+    return found
 
 
-def _tell(ids: list[int]) -> int:
-    notices: list[NotificationDraft] = []
+def _notify(ids: list[int]) -> int:
+    drafts: list[NotificationDraft] = []
     size = 0
     with transaction.atomic(durable=True):
-        # A short auction is claimed and not told: a soft close could else make it look like a long one.
-        long = [auction for auction in _claim(ids) if auction.ends_at - auction.starts_at >= LEAST_LENGTH]
+        # Short auctions are claimed but get no notifications: otherwise a soft close could make them look long.
+        long = [auction for auction in _claim(ids) if auction.ends_at - auction.starts_at >= MIN_DURATION]
         audience = _audience([auction.pk for auction in long])
         for position, auction in enumerate(long):
             if size >= FULL:
                 EndingSoonSent.objects.filter(product__in=[left.pk for left in long[position:]]).delete()
                 break
-            notices.append(_notice(auction, audience[auction.pk]))
+            drafts.append(_render_draft(auction, audience[auction.pk]))
             size += len(audience[auction.pk])
-        store_notifications(notices)
-    return len(notices)
+        store_notifications(drafts)
+    return len(drafts)
 
 
 def _claim(ids: list[int]) -> list[Auction]:
-    """Return those of the auctions that no other sweep has claimed and that are still near their end.
+    """Return the auctions that no other job has claimed and that still end soon.
 
-    By primary key: where two sweeps insert the same rows, the second waits for the first and inserts the rest.
+    In the order of the primary key: if two jobs insert the same rows, the second waits and inserts the others.
     """
     claim = uuid.uuid4()
     rows = [EndingSoonSent(product_id=pk, claim=claim) for pk in sorted(ids)]
     EndingSoonSent.objects.bulk_create(rows, ignore_conflicts=True)
     mine = EndingSoonSent.objects.filter(product=OuterRef("pk"), claim=claim)
-    claimed = _near(clock.now()).filter(Exists(mine), pk__in=ids)
+    claimed = _ending_soon(clock.now()).filter(Exists(mine), pk__in=ids)
     return list(claimed.select_related("product").order_by("ends_at", "product_id"))
 
 
 def _audience(products: list[int]) -> defaultdict[int, set[int]]:
-    """Return who is told, by product. The leader need not do anything; unless they asked, by watching it."""
-    standing = Bid.objects.made_by_people().valid().filter(product__in=products).order_by()
-    behind = standing.exclude(product__auction__leader=F("bidder")).values_list("product_id", "bidder_id").distinct()
+    """Return the recipients by product: watchers, and bidders with a valid bid who are not leading."""
+    valid = Bid.objects.made_by_people().valid().filter(product__in=products).order_by()
+    behind = valid.exclude(product__auction__leader=F("bidder")).values_list("product_id", "bidder_id").distinct()
     found: defaultdict[int, set[int]] = defaultdict(set)
     for pairs in (behind, Watch.objects.filter(product__in=products).values_list("product_id", "user_id")):
         for product_id, user_id in pairs.iterator():
@@ -113,11 +113,11 @@ def _audience(products: list[int]) -> defaultdict[int, set[int]]:
     return found
 
 
-def _notice(auction: Auction, recipients: set[int]) -> NotificationDraft:
+def _render_draft(auction: Auction, recipients: set[int]) -> NotificationDraft:
     product = auction.product
-    return NotificationDraft.of(
+    return NotificationDraft.render(
         "auction_ending_soon",
-        case="no_bids" if auction.price is None else "",
+        variant="no_bids" if auction.price is None else "",
         source=source_of(auction.pk),
         context={
             "product": product.name,

@@ -1,4 +1,4 @@
-"""What somebody does with their own notices."""
+"""What users do with their own notifications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mark_read(*, notification: Notification) -> Notification:
-    """Mark one notice read and return it; one that is read already keeps its time."""
+    """Mark a notification as read and return it. If it was read before, it keeps its time."""
     if notification.read_at is None:
         notification.read_at = clock.now()
         Notification.objects.filter(pk=notification.pk, read_at__isnull=True).update(read_at=notification.read_at)
@@ -20,6 +20,6 @@ def mark_read(*, notification: Notification) -> Notification:
 
 
 def mark_all_read(*, recipient: User) -> int:
-    """Mark every unread notice that somebody is shown read; return how many there were."""
+    """Mark the user's unread notifications as read; return how many."""
     marked: int = Notification.objects.unread(recipient.pk).update(read_at=clock.now())
     return marked

@@ -1,4 +1,4 @@
-"""Writing notices and the deliveries of those that go out by mail."""
+"""Write notifications and their email deliveries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from accounts.models import User
     from auctions.models import Product
 
-CHUNK: Final = 1000  # notices per statement
+CHUNK: Final = 1000  # notifications per statement
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationDraft:
-    """What one event says to everybody whom it concerns in the same way."""
+    """One text for many recipients."""
 
     kind: str
     title: str
@@ -34,7 +34,7 @@ class NotificationDraft:
     recipients: tuple[int, ...]
 
     @classmethod
-    def of(
+    def render(
         cls,
         kind: str,
         *,
@@ -42,10 +42,10 @@ class NotificationDraft:
         context: Mapping[str, Any],
         recipients: Iterable[int],
         product_id: int | None,
-        case: str = "",
+        variant: str = "",
     ) -> NotificationDraft:
-        """Render it once for all. Raises as kinds.render."""
-        title, message = render(kind, context, case)
+        """Render the text once for all recipients. Raises as kinds.render."""
+        title, message = render(kind, context, variant)
         return cls(kind, title, message, source, product_id, tuple(recipients))
 
 
@@ -56,42 +56,42 @@ def notify(
     source: str,
     context: Mapping[str, Any],
     product: Product | None = None,
-    case: str = "",
+    variant: str = "",
 ) -> None:
-    """Tell one person of one event, in the caller's transaction; the same `source` a second time changes nothing.
+    """Notify one user of one event, in the caller's transaction. The same `source` again changes nothing.
 
-    `source` names the event in at most 64 characters. Raises as kinds.render.
+    `source` identifies the event in at most 64 characters. Raises as kinds.render.
     """
-    product_id = None if product is None else product.pk
-    recipients = (recipient.pk,)
-    store_notifications(
-        [
-            NotificationDraft.of(
-                kind, source=source, context=context, recipients=recipients, product_id=product_id, case=case
-            )
-        ]
+    draft = NotificationDraft.render(
+        kind,
+        source=source,
+        context=context,
+        recipients=(recipient.pk,),
+        product_id=None if product is None else product.pk,
+        variant=variant,
     )
+    store_notifications([draft])
 
 
-def store_notifications(notices: Iterable[NotificationDraft]) -> None:
-    """Write each notice once per recipient, in chunks and in one transaction, with a delivery if it is mailed.
+def store_notifications(drafts: Iterable[NotificationDraft]) -> None:
+    """Write each draft once per recipient, with an email delivery if it is mailed, in one transaction.
 
-    Exactly one row per (recipient, kind, source) and one delivery at most per row, however often it is called. What
-    the recipient has switched off is written all the same, hidden, or without a delivery. An account that is gone or
-    erased gets none, also if it is erased meanwhile.
+    There is exactly one notification per (recipient, kind, source) and at most one delivery per notification, however
+    often this is called. What the recipient switched off is written too, but not shown or not mailed. Erased accounts
+    get nothing, even if they are erased meanwhile.
     """
     rows = (
         Notification(
             recipient_id=recipient,
-            kind=notice.kind,
-            title=notice.title,
-            message=notice.message,
-            source=notice.source,
-            product_id=notice.product_id,
-            mailed=KINDS[notice.kind].mails,
+            kind=draft.kind,
+            title=draft.title,
+            message=draft.message,
+            source=draft.source,
+            product_id=draft.product_id,
+            mailed=KINDS[draft.kind].mails,
         )
-        for notice in notices
-        for recipient in notice.recipients
+        for draft in drafts
+        for recipient in draft.recipients
     )
     with transaction.atomic(savepoint=False):
         while chunk := list(islice(rows, CHUNK)):
@@ -99,18 +99,16 @@ def store_notifications(notices: Iterable[NotificationDraft]) -> None:
 
 
 def _store_chunk(rows: list[Notification]) -> None:
-    known = user_locking.lock_active_users(user_ids={row.recipient_id for row in rows})
-    distinct = {(row.recipient_id, row.kind, row.source): row for row in rows if row.recipient_id in known}
+    recipients = user_locking.lock_active_users(user_ids={row.recipient_id for row in rows})
+    distinct = {(row.recipient_id, row.kind, row.source): row for row in rows if row.recipient_id in recipients}
     preferences.apply_preferences(distinct.values())
-    # Not ignore_conflicts: that returns no ids, and a row that was there already would get no delivery if it lacks
-    # one. Updating `source` to what it is changes nothing and returns the id of either; `mailed` too, which is as it
-    # was decided when the row was written, whatever has been switched since.
+    # ignore_conflicts would return no ids, and existing rows would get no delivery if they lack one. Updating `source`
+    # to its own value changes nothing and returns the id and the `mailed` of existing rows, as they were written.
     written = Notification.objects.bulk_create(
         distinct.values(),
         update_conflicts=True,
         unique_fields=("recipient", "kind", "source"),
         update_fields=("source",),
     )
-    EmailDelivery.objects.bulk_create(
-        [EmailDelivery(notification=row) for row in written if row.mailed], ignore_conflicts=True
-    )
+    deliveries = [EmailDelivery(notification=row) for row in written if row.mailed]
+    EmailDelivery.objects.bulk_create(deliveries, ignore_conflicts=True)

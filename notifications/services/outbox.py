@@ -1,4 +1,4 @@
-"""From the event log to notices: the sweep that tells people of what waits in the outbox."""
+"""Write the notifications of the auction events that wait in the outbox."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 200  # events per transaction
-FULL: Final = 5_000  # notices, after which a transaction takes no further event: others wait for SQLite's one lock
-LOG_AGAIN: Final = 600  # seconds between two lines about the same event
+FULL: Final = 5_000  # notifications, after which a transaction takes no more events: SQLite has one write lock
+LOG_AGAIN: Final = 600  # seconds between two log lines about the same event
 
 
 def source_of(product_id: int, seq: int) -> str:
-    """Return the name under which an event's notices are written."""
+    """Return the notifications' `source` for an event."""
     return f"product:{product_id}:{seq}"
 
 
 def write_notifications(*, limit: int = BATCH, seconds: float = 20) -> int:
-    """Write the notices of all events that wait in the outbox, `limit` a transaction; return how many events.
+    """Write the notifications of all events in the outbox; return how many events were processed.
 
-    Each transaction locks outbox rows that nobody else has locked, writes their notices and deliveries, deletes the
-    rows: a worker killed at any moment leaves either all of it or nothing. Any number may run at once. An event that
-    cannot be told is logged and left in the outbox; the others go on. Begins nothing new after `seconds`. Raises
-    OperationalError or InterfaceError if the database is away: what is not committed is there for the next sweep.
+    Each transaction locks up to `limit` outbox rows that nobody else has locked, writes their notifications and
+    deliveries, and deletes the rows: a worker that is killed leaves all of that or nothing. Jobs may run in parallel. A
+    malformed event is logged and stays in the outbox; the others go on. Begins no transaction after `seconds`. Raises
+    OperationalError or InterfaceError if the database is away.
     """
     until = time.monotonic() + seconds
     done = after = 0
-    # This read takes no lock, so an idle sweep does not stand in the way of SQLite's writers. It starts at the front
-    # every time: on PostgreSQL a lower id can become visible after a higher one.
+    # This read takes no lock, so that an idle job does not block SQLite's writers. It starts at the first row every
+    # time, because on PostgreSQL a lower id can become visible after a higher one.
     while time.monotonic() < until and (ids := _waiting(after, limit)):
-        told, after = _write_or_part(ids)
-        done += told
+        processed, after = _write_or_split(ids)
+        done += processed
     return done
 
 
@@ -51,23 +51,23 @@ def _waiting(after: int, limit: int) -> list[int]:
     return list(EventOutbox.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def _write_or_part(ids: list[int]) -> tuple[int, int]:
-    """Write a batch; if the database refuses it, each event alone, so that only the bad one stays."""
+def _write_or_split(ids: list[int]) -> tuple[int, int]:
+    """Write a batch. If the database rejects it, write each event alone, so that only the bad one stays."""
     try:
         return _write(ids)
     except (OperationalError, InterfaceError):
         raise
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with one event must not stop the others)
+    except Exception as error:  # noqa: BLE001 (one bad event must not stop the others)
         if len(ids) == 1:
             _report(ids[0], error)
             return 0, ids[0]
-        return sum(_write_or_part([pk])[0] for pk in ids), ids[-1]
+        return sum(_write_or_split([pk])[0] for pk in ids), ids[-1]
 
 
 def _write(ids: list[int]) -> tuple[int, int]:
-    """Return how many events were dealt with, and the last id looked at."""
-    dealt_with: list[int] = []
-    notices: list[NotificationDraft] = []
+    """Return how many events were processed, and the last id that was read."""
+    processed: list[int] = []
+    drafts: list[NotificationDraft] = []
     last = ids[-1]
     with transaction.atomic(durable=True):
         claimed = list(EventOutbox.objects.select_for_update(skip_locked=True).filter(pk__in=ids).order_by("pk"))
@@ -79,17 +79,17 @@ def _write(ids: list[int]) -> tuple[int, int]:
                 last = claimed[position - 1].pk
                 break
             try:
-                told = list(_notices(events[row.product_id, row.seq], bidders[row.product_id]))
+                new = list(_render_drafts(events[row.product_id, row.seq], bidders[row.product_id]))
             except (KeyError, TypeError, ValueError) as error:
                 _report(row.pk, error)
                 continue
-            notices += told
-            size += sum(len(notice.recipients) for notice in told)
-            dealt_with.append(row.pk)
-        store_notifications(notices)
-        ending_soon.forget(event for event in events.values() if audience.moves_the_end(event))
-        EventOutbox.objects.filter(pk__in=dealt_with).delete()
-    return len(dealt_with), last
+            drafts += new
+            size += sum(len(draft.recipients) for draft in new)
+            processed.append(row.pk)
+        store_notifications(drafts)
+        ending_soon.reset(event for event in events.values() if audience.moves_the_end(event))
+        EventOutbox.objects.filter(pk__in=processed).delete()
+    return len(processed), last
 
 
 def _events(rows: list[EventOutbox]) -> dict[tuple[int, int], AuctionEvent]:
@@ -109,9 +109,9 @@ def _events(rows: list[EventOutbox]) -> dict[tuple[int, int], AuctionEvent]:
 
 
 def _bidders(events: list[AuctionEvent]) -> defaultdict[int, set[int]]:
-    """Return everybody who has a bid, for the products whose events concern them all.
+    """Return the bidders by product, for products with an event in FOR_ALL_BIDDERS.
 
-    Not those whose bids were all voided: they were told so then, and what their proxies did for them counts no more.
+    Bidders whose bids were all voided are not included: they were notified of that.
     """
     products = {event.product_id for event in events if event.kind in audience.FOR_ALL_BIDDERS}
     found: defaultdict[int, set[int]] = defaultdict(set)
@@ -122,15 +122,15 @@ def _bidders(events: list[AuctionEvent]) -> defaultdict[int, set[int]]:
     return found
 
 
-def _notices(event: AuctionEvent, bidders: set[int]) -> Iterator[NotificationDraft]:
-    """Yield what the event says to whom. Raises KeyError, TypeError or ValueError if it is not what auctions writes."""
-    for words in audience.of(event, bidders):
-        yield NotificationDraft.of(
-            words.kind,
-            case=words.case,
+def _render_drafts(event: AuctionEvent, bidders: set[int]) -> Iterator[NotificationDraft]:
+    """Yield the event's notifications. Raises KeyError, TypeError or ValueError if its data is malformed."""
+    for spec in audience.specs_for(event, bidders):
+        yield NotificationDraft.render(
+            spec.kind,
+            variant=spec.variant,
             source=source_of(event.product_id, event.seq),
-            context={**event.data, "product": event.product.name, **words.context},
-            recipients=sorted(words.recipients),
+            context={**event.data, "product": event.product.name, **spec.context},
+            recipients=sorted(spec.recipients),
             product_id=event.product_id,
         )
 
@@ -139,8 +139,8 @@ _reported: dict[int, float] = {}
 
 
 def _report(outbox_id: int, error: Exception) -> None:
-    """Log an event that cannot be told: not every second, and only the error's name, for its text may hold values."""
+    """Log a malformed event every 10 minutes, without the error's text, which may contain private values."""
     now = time.monotonic()
     if now - _reported.get(outbox_id, -LOG_AGAIN) >= LOG_AGAIN:
         _reported[outbox_id] = now
-        logger.error("event of outbox row %s cannot be told and stays there: %s", outbox_id, type(error).__name__)
+        logger.error("outbox row %s cannot be processed and stays: %s", outbox_id, type(error).__name__)

@@ -1,4 +1,4 @@
-"""Delete old e-mail deliveries."""
+"""Delete old email deliveries."""
 
 from __future__ import annotations
 

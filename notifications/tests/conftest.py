@@ -4,6 +4,6 @@ from notifications.services import outbox
 
 
 @pytest.fixture(autouse=True)
-def _log_anew():
-    """What was logged ten minutes ago is not logged again; each test starts without a past."""
+def _reset_log_limit():
+    """Forget which malformed events were logged."""
     outbox._reported.clear()

@@ -1,4 +1,4 @@
-"""Events as the auctions app writes them: the row of the log and the row of the outbox."""
+"""Events as the auctions app writes them, and what was written for them."""
 
 from decimal import Decimal
 
@@ -77,7 +77,7 @@ def closed(product, *, winner=None, result="sold", by="time"):
 
 
 def sale(seller, winner, losers, **fields):
-    """A product on which all of them bid and which the winner got."""
+    """Return a product on which all of them bid and that the winner won."""
     sold = product(seller, **fields)
     for bidder in (*losers, winner):
         bid(sold, bidder)
@@ -85,19 +85,19 @@ def sale(seller, winner, losers, **fields):
     return sold
 
 
-def told(**filters):
-    """Who was told what, by display order of writing."""
+def notified(**filters):
+    """Return (recipient, kind, source) of each notification, in the order of writing."""
     rows = Notification.objects.filter(**filters).order_by("pk")
     return [(row.recipient.email.split("@")[0], row.kind, row.source) for row in rows.select_related("recipient")]
 
 
-def words(**filters):
-    """Everything but the recipient's address and the source, of each notice, by recipient."""
+def texts(**filters):
+    """Return (kind, title, message) by recipient."""
     found = Notification.objects.filter(**filters).select_related("recipient")
     return {row.recipient.email.split("@")[0]: (row.kind, row.title, row.message) for row in found}
 
 
-def mails():
-    """The deliveries: of what, to whom."""
+def emails():
+    """Return (recipient, kind) of each email delivery."""
     rows = EmailDelivery.objects.select_related("notification__recipient").order_by("pk")
     return [(row.notification.recipient.email.split("@")[0], row.notification.kind) for row in rows if row.notification]

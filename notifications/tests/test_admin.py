@@ -7,7 +7,7 @@ from accounts.models import OneTimeCode
 from accounts.services import otp
 from auctioncraft.core import clock
 from notifications.models import EmailDelivery, Notification, Preference
-from notifications.services import email_delivery
+from notifications.services.email_delivery import send_codes
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 from tests import factories
@@ -23,7 +23,7 @@ def admin():
 
 
 @pytest.mark.parametrize("model", [Notification, EmailDelivery])
-def test_staff_find_what_was_told_and_cannot_change_it(admin, seller, bidder, rival, model):
+def test_staff_can_search_but_not_change(admin, seller, bidder, rival, model):
     rows.sale(seller, bidder, [rival])
     write_notifications()
     page = f"/admin/notifications/{model._meta.model_name}/"
@@ -37,7 +37,7 @@ def test_staff_find_what_was_told_and_cannot_change_it(admin, seller, bidder, ri
     assert [admin.get(f"{page}add/").status_code, admin.post(f"{page}{one}/delete/").status_code] == [403, 403]
 
 
-def test_staff_see_what_people_chose_and_cannot_choose_for_them(admin, bidder, rival):
+def test_staff_see_but_cannot_change_preferences(admin, bidder, rival):
     theirs = Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
     Preference.objects.create(user=rival, kind="auction_lost", in_app=True, mail=False)
     page = "/admin/notifications/preference/"
@@ -52,13 +52,13 @@ def test_staff_see_what_people_chose_and_cannot_choose_for_them(admin, bidder, r
     assert Preference.objects.get(user=bidder).mail is False
 
 
-def test_the_list_of_deliveries_shows_no_code(admin):
+def test_delivery_pages_show_no_code(admin):
     now = clock.now()
     code = OneTimeCode.objects.create(
         email="new@example.com", nonce="5" * 32, created_at=now, expires_at=now + timedelta(minutes=10)
     )
-    email_delivery.request_code(code=code)
-    email_delivery.send_due_emails()
+    EmailDelivery.objects.create(code=code)
+    send_codes()
 
     pages = [
         admin.get(path).content.decode()

@@ -10,26 +10,26 @@ pytestmark = pytest.mark.django_db
 URL = "/api/auth/notifications/"
 
 
-def tell(recipient, source="test:1", product=None):
+def create_notification(recipient, source="test:1", product=None):
     notify(recipient=recipient, kind="auction_lost", source=source, context={"product": "A lamp"}, product=product)
     return Notification.objects.get(recipient=recipient, source=source)
 
 
-def shown(notice, *, is_read=False):
+def shown(row, *, is_read=False):
     return {
-        "id": notice.pk,
+        "id": row.pk,
         "kind": "auction_lost",
         "title": "You did not win “A lamp”",
-        "message": "The auction of “A lamp” has ended, and you did not win it.",
-        "product": notice.product_id,
+        "message": "The auction for “A lamp” has ended. You did not win it.",
+        "product": row.product_id,
         "is_read": is_read,
-        "created_at": isoformat_utc(notice.created_at),
+        "created_at": isoformat_utc(row.created_at),
     }
 
 
-def test_the_list_shows_ones_own_newest_first_with_the_count_of_unread(as_user, bidder, rival, seller):
-    first, second = tell(bidder, "test:1"), tell(bidder, "test:2", rows.product(seller))
-    tell(rival)
+def test_list_shows_own_notifications_newest_first_with_unread_count(as_user, bidder, rival, seller):
+    first, second = create_notification(bidder, "test:1"), create_notification(bidder, "test:2", rows.product(seller))
+    create_notification(rival)
 
     answer = as_user(bidder).get(URL)
 
@@ -39,9 +39,9 @@ def test_the_list_shows_ones_own_newest_first_with_the_count_of_unread(as_user, 
     )
 
 
-def test_unread_true_shows_only_the_unread_of_all_pages(as_user, bidder):
+def test_list_unread_true_shows_only_unread(as_user, bidder):
     caller = as_user(bidder)
-    first, second, third = (tell(bidder, f"test:{number}") for number in range(3))
+    first, second, third = (create_notification(bidder, f"test:{number}") for number in range(3))
     caller.post(f"{URL}{second.pk}/read/")
 
     answer = caller.get(URL, {"unread": "true", "page_size": 1}).json()
@@ -60,7 +60,7 @@ def test_unread_true_shows_only_the_unread_of_all_pages(as_user, bidder):
     ]
 
 
-def test_unread_must_be_true_or_false(as_user, bidder):
+def test_list_with_bad_unread_is_refused(as_user, bidder):
     answer = as_user(bidder).get(URL, {"unread": "maybe"})
 
     assert (answer.status_code, answer.json()) == (
@@ -73,22 +73,22 @@ def test_unread_must_be_true_or_false(as_user, bidder):
     )
 
 
-def test_reading_one_marks_it_and_answers_it_as_often_as_asked(as_user, bidder):
-    caller, notice = as_user(bidder), tell(bidder)
+def test_read_marks_the_notification_and_can_be_repeated(as_user, bidder):
+    caller, row = as_user(bidder), create_notification(bidder)
 
     for _ in range(2):
-        answer = caller.post(f"{URL}{notice.pk}/read/")
-        assert (answer.status_code, answer.json()) == (200, shown(notice, is_read=True))
-        read_at = notice.read_at
-        notice.refresh_from_db()
-        assert read_at in {None, notice.read_at}
+        answer = caller.post(f"{URL}{row.pk}/read/")
+        assert (answer.status_code, answer.json()) == (200, shown(row, is_read=True))
+        read_at = row.read_at
+        row.refresh_from_db()
+        assert read_at in {None, row.read_at}
     assert caller.get(URL).json()["unread_count"] == 0
 
 
-def test_reading_all_marks_ones_own_only(as_user, bidder, rival):
+def test_read_all_marks_only_own_notifications(as_user, bidder, rival):
     for number in range(3):
-        tell(bidder, f"test:{number}")
-    tell(rival)
+        create_notification(bidder, f"test:{number}")
+    create_notification(rival)
 
     answer = as_user(bidder).post(f"{URL}read_all/")
 
@@ -98,8 +98,14 @@ def test_reading_all_marks_ones_own_only(as_user, bidder, rival):
 
 
 @pytest.mark.parametrize("which", ["another's", "none", "abc", "too long", "-1"])
-def test_what_is_not_ones_own_or_no_id_is_not_found(as_user, bidder, rival, which):
-    ids = {"another's": tell(rival).pk, "none": 10**17, "abc": "abc", "too long": MAX_ID * 10, "-1": "-1"}
+def test_read_other_or_invalid_id_is_not_found(as_user, bidder, rival, which):
+    ids = {
+        "another's": create_notification(rival).pk,
+        "none": 10**17,
+        "abc": "abc",
+        "too long": MAX_ID * 10,
+        "-1": "-1",
+    }
 
     answer = as_user(bidder).post(f"{URL}{ids[which]}/read/")
 
@@ -108,25 +114,25 @@ def test_what_is_not_ones_own_or_no_id_is_not_found(as_user, bidder, rival, whic
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", ""), ("post", "1/read/"), ("post", "read_all/")])
-def test_nothing_is_shown_without_a_token(client, method, path):
+def test_request_without_token_is_refused(client, method, path):
     answer = getattr(client, method)(f"{URL}{path}")
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nobody_writes_notices(as_user, bidder, method):
+def test_notifications_cannot_be_written(as_user, bidder, method):
     answer = getattr(as_user(bidder), method)(URL, {"title": "mine"})
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
-def test_the_list_costs_the_same_queries_with_one_row_and_with_many(as_user, bidder, seller, django_assert_num_queries):
+def test_list_query_count_is_constant(as_user, bidder, seller, django_assert_num_queries):
     caller, lamp = as_user(bidder), rows.product(seller)
-    tell(bidder, "test:0", lamp)
-    with django_assert_num_queries(3):  # who, the page, the unread
+    create_notification(bidder, "test:0", lamp)
+    with django_assert_num_queries(3):  # user, page, unread count
         caller.get(URL)
     for number in range(1, 12):
-        tell(bidder, f"test:{number}", lamp)
+        create_notification(bidder, f"test:{number}", lamp)
     with django_assert_num_queries(3):
         assert len(caller.get(URL).json()["results"]) == 12

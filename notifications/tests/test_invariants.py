@@ -13,14 +13,14 @@ def found():
     return find_violations("notifications")
 
 
-def test_nothing_is_wrong_with_events_that_still_wait(seller, bidder, rival):
+def test_events_in_the_outbox_are_no_violation(seller, bidder, rival):
     lamp = rows.sale(seller, bidder, [rival])
     rows.outbid(lamp, bidder=rival, displaced=bidder)
 
     assert found() == {}
 
 
-def test_each_notice_that_is_missing_is_named(seller, bidder, rival):
+def test_missing_notifications_are_found(seller, bidder, rival):
     lamp = rows.sale(seller, bidder, [rival])
     rows.outbid(lamp, bidder=rival, displaced=bidder)
     chair = rows.product(seller)
@@ -44,22 +44,22 @@ def test_each_notice_that_is_missing_is_named(seller, bidder, rival):
     }
 
 
-def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidder, rival):
+def test_missing_or_contradictory_deliveries_are_found(seller, bidder, rival):
     rows.sale(seller, bidder, [rival])
     write_notifications()
     won, sold, lost = Notification.objects.order_by("pk")
     EmailDelivery.objects.filter(notification=won).delete()
     delivery = EmailDelivery.objects.get(notification=sold)
-    now = delivery.due_at
+    now = delivery.next_attempt_at
     EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=now, given_up_at=now)
     Notification.objects.filter(pk=sold.pk).update(in_app=False)
     Notification.objects.filter(pk=lost.pk).update(in_app=False, mailed=False)
-    riddle = Notification.objects.create(
-        recipient=bidder, kind="riddle", title="?", message="?", source="nowhere", mailed=False
+    unknown = Notification.objects.create(
+        recipient=bidder, kind="unknown", title="?", message="?", source="nowhere", mailed=False
     )
 
     assert found() == {
-        "16 notifications are of a registered kind": [f"notification {riddle.pk} is of unknown kind riddle"],
+        "16 notifications are of a registered kind": [f"notification {unknown.pk} is of unknown kind unknown"],
         "17 mailed notifications have a delivery": [f"notification {won.pk} (auction_won) has no delivery"],
         "17 nothing is mailed that its recipient switched off": [
             f"delivery {lost.delivery.pk} is of notification {lost.pk}, which is not to be mailed"
@@ -69,7 +69,7 @@ def test_a_delivery_that_is_missing_or_contradicts_itself_is_named(seller, bidde
     }
 
 
-def test_whoever_was_erased_need_not_have_been_told_and_is_not_to_have_notices(seller, bidder, rival):
+def test_erased_users_need_no_notifications_and_must_not_keep_any(seller, bidder, rival):
     lamp = rows.sale(seller, bidder, [rival])
     rows.outbid(lamp, bidder=rival, displaced=bidder)
     write_notifications()

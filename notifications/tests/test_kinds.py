@@ -14,18 +14,19 @@ CONTEXT = {
     "minimum_bid": "12.50",
     "final_price": "12.00",
     "currency": "USD",
-    "reason": "nobody bid",
+    "reason": "there were no bids",
     "total": "12.00",
     "due_at": "2030-01-02 03:04 UTC",
     "ends_at": "2030-01-02 03:04 UTC",
+    "at": "2030-01-02 03:04 UTC",
     "expires_at": "2030-01-02 03:04 UTC",
     "amount": "12.00",
     "bid": "a bid",
-    "at": "",
-    "standing": "The price is now 12.00 USD.",
+    "bid_amount": "bid of 12.00 USD",
+    "price_now": "The current price is 12.00 USD.",
     "device": "Firefox on Windows",
 }
-# The public list; none is ever renamed.
+# Public and never renamed.
 PUBLIC = [
     "outbid",
     "auction_won",
@@ -46,17 +47,17 @@ PUBLIC = [
     "new_login",
     "account_changed",
 ]
-MESSAGES = [(name, case) for name, kind in KINDS.items() for case in ("", *kind.cases)]
+MESSAGES = [(name, variant) for name, kind in KINDS.items() for variant in ("", *kind.variants)]
 
 
-def test_the_kinds_are_those_that_clients_know():
+def test_kinds_are_the_public_ones():
     assert list(KINDS) == PUBLIC
     assert max(map(len, KINDS)) <= Notification._meta.get_field("kind").max_length
 
 
-@pytest.mark.parametrize(("kind", "case"), MESSAGES)
-def test_every_kind_has_words(kind, case):
-    title, message = render(kind, CONTEXT, case)
+@pytest.mark.parametrize(("kind", "variant"), MESSAGES)
+def test_every_variant_renders_a_title_and_a_message(kind, variant):
+    title, message = render(kind, CONTEXT, variant)
 
     assert title
     assert message
@@ -64,33 +65,33 @@ def test_every_kind_has_words(kind, case):
     assert "  " not in title + message
 
 
-@pytest.mark.parametrize(("kind", "case"), MESSAGES)
-def test_every_kind_makes_a_mail_whose_subject_fits_and_whose_markup_is_escaped(bidder, kind, case):
+@pytest.mark.parametrize(("kind", "variant"), MESSAGES)
+def test_every_variant_makes_an_email_with_short_subject_and_escaped_markup(bidder, kind, variant):
     context = CONTEXT | {"product": "<b>x</b>\r\n" + "y" * 200}
-    notify(recipient=bidder, kind=kind, source="test:1", context=context, case=case)
+    notify(recipient=bidder, kind=kind, source="test:1", context=context, variant=variant)
 
     mail = compose(EmailDelivery.objects.select_related("notification__recipient", "code").get())
 
     html, html_type = mail.alternatives[0]
-    notice = Notification.objects.get()
-    assert (mail.to, mail.subject, html_type) == (["bidder@example.com"], notice.title, "text/html")
+    notification = Notification.objects.get()
+    assert (mail.to, mail.subject, html_type) == (["bidder@example.com"], notification.title, "text/html")
     assert len(mail.subject) <= 200
     assert "\n" not in mail.subject
-    assert notice.message in mail.body
+    assert notification.message in mail.body
     assert "<b>" not in html
     mail.message()
 
 
-def test_the_longest_source_fits_its_column():
+def test_longest_source_fits_its_column():
     length = Notification._meta.get_field("source").max_length
 
     assert max(len(ending_soon.source_of(2**63 - 1)), len(outbox.source_of(2**63 - 1, 2**63 - 1))) <= length
 
 
-def test_what_concerns_money_and_security_cannot_be_switched_off():
-    fixed = {name for name, kind in KINDS.items() if not kind.optional}
+def test_kinds_about_money_and_security_are_required():
+    required = {name for name, kind in KINDS.items() if not kind.optional}
 
-    assert fixed == {
+    assert required == {
         "auction_won",
         "auction_sold",
         "bid_voided",
@@ -103,13 +104,13 @@ def test_what_concerns_money_and_security_cannot_be_switched_off():
         "new_login",
         "account_changed",
     }
-    assert all(KINDS[name].mails for name in fixed)
+    assert all(KINDS[name].mails for name in required)
 
 
-def test_an_unknown_kind_or_a_missing_word_is_an_error():
+def test_render_unknown_kind_variant_or_missing_value_raises_key_error():
     with pytest.raises(KeyError):
-        render("riddle", {})
+        render("unknown", {})
     with pytest.raises(KeyError):
         render("outbid", {})
     with pytest.raises(KeyError):
-        render("auction_lost", CONTEXT, "riddle")
+        render("auction_lost", CONTEXT, "unknown")

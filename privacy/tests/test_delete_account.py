@@ -16,7 +16,7 @@ from auctions.models import Auction, AuctionEvent, Bid, Product, Watch
 from auctions.services import buying, closing, second_chance, voiding, watching
 from auctions.tests import auction_helpers
 from notifications.models import EmailDelivery, Notification
-from notifications.services.email_delivery import send_due_emails
+from notifications.services.email_delivery import send_codes, send_notification_emails
 from notifications.services.ending_soon import notify_ending_soon
 from notifications.services.outbox import write_notifications
 from payments.models import Order
@@ -71,7 +71,7 @@ def test_erasure_removes_all_personal_data(me, erase, as_user, client, seller):
     LogEntry.objects.create(user=seller, content_type=log, object_id=me.pk, object_repr=str(me), action_flag=CHANGE)
     watching.watch(product_id=product.pk, user=me)
     write_notifications()
-    send_due_emails()
+    send_notification_emails()
     traces = ("mike", "Mike", "203.0.113.77")
     assert tables_with(*traces) >= {
         "accounts.User",
@@ -119,7 +119,7 @@ def test_erasure_ends_pending_codes(me, erase, client):
     assert erase().status_code == 204
     answer = client.post("/api/auth/otp/verify/", {"email": me.email, "code": code})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_code")
-    assert send_due_emails() == 0
+    assert send_codes() == 0
 
 
 def test_erased_address_can_register_a_new_account(me, erase, as_user, client, seller):
@@ -231,7 +231,7 @@ def test_erasure_with_pending_events_notifies_only_others(me, erase, seller, riv
     closing.cancel_auction(product_id=product.pk, actor=factories.user("staff@example.com", is_staff=True))
     write_notifications()
     assert set(Notification.objects.values_list("recipient", flat=True)) == {seller.pk, rival.pk}
-    send_due_emails()
+    send_notification_emails()
     assert {address for message in mail.outbox for address in message.to} <= {seller.email, rival.email}
     assert broken_invariants() == []
 
@@ -254,7 +254,7 @@ def test_erasure_cancels_waiting_emails(me, erase, seller, rival):
     write_notifications()
     assert EmailDelivery.objects.filter(notification__recipient=me).exists()
     assert erase().status_code == 204
-    send_due_emails()
+    send_notification_emails()
     assert all(me.email not in message.to for message in mail.outbox)
 
 

@@ -216,14 +216,14 @@ def written_while_erased(monkeypatch, me, seller, rival):
     product = factories.product(seller)
     auction_helpers.bid(product, me, "10")
     auction_helpers.bid(product, rival, "20")
-    forget = outbox.ending_soon.forget
+    reset = outbox.ending_soon.reset
 
     def write(stop):
-        def forget_and_stop(moved):
-            forget(moved)
+        def reset_and_stop(moved):
+            reset(moved)
             stop()
 
-        monkeypatch.setattr(outbox.ending_soon, "forget", forget_and_stop)
+        monkeypatch.setattr(outbox.ending_soon, "reset", reset_and_stop)
         return write_notifications()
 
     written, erased = interleave_at(write, lambda: erase(me))

@@ -14,7 +14,7 @@ from auctions.models import Bid, ProductImage
 from auctions.services import buying, second_chance, watching
 from auctions.tests import auction_helpers
 from notifications.models import Notification
-from notifications.services.email_delivery import send_due_emails
+from notifications.services.email_delivery import send_codes
 from notifications.services.outbox import write_notifications
 from payments.models import Order, Payment, Refund
 from tests import factories
@@ -77,7 +77,7 @@ def test_export_lists_codes_attempts_and_emails_by_time(me, exported, client):
     client.post("/api/auth/otp/verify/", {"email": me.email, "code": "wrong"})
     client.post("/api/auth/token/", {"email": me.email, "password": "wrong"})
     PreviousEmail.objects.create(user=me, email="old@example.com", replaced_at=code.created_at)
-    assert send_due_emails() == 1
+    assert send_codes() == 1
     answer = exported()
     asked = {"email": me.email, "purpose": "sign_in", "ip": "192.0.2.7", "used_at": None}
     at = isoformat_utc(code.created_at)

@@ -21,6 +21,6 @@ def notified(kind, user):
     return about.count(), mails.count()
 
 
-def send_due_emails():
+def send_notification_emails():
     """Send the due emails like the worker."""
-    import_module("notifications.tasks").send_due_emails()
+    import_module("notifications.tasks").send_notification_emails()

@@ -7,7 +7,7 @@ from django.core import mail
 
 from payments.models import Payment, StripeEvent
 from payments.tests.conftest import broken_invariants, statuses
-from payments.tests.end_to_end.state_helpers import notified, send_due_emails
+from payments.tests.end_to_end.state_helpers import notified, send_notification_emails
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
@@ -34,7 +34,7 @@ def test_every_delivery_ten_times_has_one_effect_and_one_receipt(delivering, int
     delivering.double.confirm(intent_id)
     wait_for_deliveries(delivering)
     assert (statuses(order), notified("payment_succeeded", bidder)) == (("paid", "succeeded"), (1, 1))
-    send_due_emails()
+    send_notification_emails()
     receipts = [sent for sent in mail.outbox if sent.to == [bidder.email] and "aid" in sent.subject]
     assert (len(receipts), broken_invariants()) == (1, [])
 

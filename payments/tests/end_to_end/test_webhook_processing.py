@@ -7,7 +7,7 @@ from django.core import mail
 
 from payments.models import StripeEvent
 from payments.tests.conftest import broken_invariants, run_concurrently, statuses
-from payments.tests.end_to_end.state_helpers import notified, read_flags, send_due_emails
+from payments.tests.end_to_end.state_helpers import notified, read_flags, send_notification_emails
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.servers]
 
@@ -31,7 +31,7 @@ def test_ten_concurrent_deliveries_of_one_event_have_one_effect_and_one_receipt(
     assert (statuses(order), StripeEvent.objects.get().attempts) == (("paid", "succeeded"), 1)
     assert notified("payment_succeeded", bidder) == (1, 1)
     for _ in range(2):
-        send_due_emails()
+        send_notification_emails()
     to_buyer = [sent.subject for sent in mail.outbox if sent.to == [bidder.email] and "aid" in sent.subject]
     assert len(to_buyer) == 1
     assert broken_invariants() == []

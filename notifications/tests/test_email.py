@@ -1,4 +1,4 @@
-"""Every mail there is, as it goes out: subject, headers, both parts."""
+"""Every email as it is sent: subject, headers, text and HTML."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from auctioncraft.core import clock
 from notifications.email import PREVIOUS_EMAIL_SOURCE, compose
 from notifications.kinds import KINDS
 from notifications.models import EmailDelivery
-from notifications.services.email_delivery import request_code
 from notifications.services.notification_writer import notify
 from notifications.tests.test_kinds import CONTEXT, MESSAGES
 
 pytestmark = pytest.mark.django_db
 SITE = "http://127.0.0.1:8000"
-ASKED = "Nobody from AuctionCraft will ever ask you for it."
-CODES = [*OneTimeCode.Purpose.values, "taken"]
+NEVER_ASKED = "AuctionCraft staff will never ask for it."
+CODES = [*OneTimeCode.Purpose.values, "address_in_use"]
 VOID = {"meta", "br"}
 HEADERS = {
     "subject", "from", "to", "date", "message-id", "mime-version", "content-type",
@@ -31,7 +30,7 @@ HEADERS = {
 
 
 class Page(HTMLParser):
-    """Reads a mail's HTML: its tags with attributes, what is hidden, and what is seen."""
+    """Parses an email's HTML: tags with attributes, hidden text and visible text."""
 
     def __init__(self, text):
         super().__init__()
@@ -58,8 +57,8 @@ class Page(HTMLParser):
             self.seen += f"{data} "
 
 
-def sent(delivery):
-    """Return the mail as a mail server gets it, and its two parts."""
+def render_email(delivery):
+    """Return the email as a mail server gets it, its text and its HTML."""
     mail = message_from_bytes(compose(delivery).message().as_bytes(), policy=policy.default)
     assert mail.get_content_type() == "multipart/alternative"
     text, html = mail.iter_parts()
@@ -68,39 +67,39 @@ def sent(delivery):
 
 
 def subject_of(mail):
-    """Return it unfolded: of a long one the first line is empty, and the next begins with the space of the fold."""
+    """Return the unfolded subject. A long one begins with an empty line and the space of the fold."""
     return mail["subject"].removeprefix(" ")
 
 
-def a_code(bidder, purpose):
+def create_code(bidder, purpose):
     now = clock.now()
-    changes = purpose in {"change_email", "taken"}
+    changes = purpose in {"change_email", "address_in_use"}
     made = OneTimeCode.objects.create(
-        email=bidder.email if purpose == "taken" else "new@example.com",
+        email=bidder.email if purpose == "address_in_use" else "new@example.com",
         purpose="change_email" if changes else purpose,
         account=bidder if changes else None,
         nonce="n" * 32,
         created_at=now,
         expires_at=now + timedelta(minutes=10),
     )
-    request_code(code=made)
+    EmailDelivery.objects.create(code=made)
     return made, made.delivery
 
 
-def a_notice(bidder, kind, case, **more):
+def create_notification(bidder, kind, variant, **more):
     source = more.pop("source", "test:1")
-    notify(recipient=bidder, kind=kind, source=source, context=CONTEXT | more, case=case)
+    notify(recipient=bidder, kind=kind, source=source, context=CONTEXT | more, variant=variant)
     return EmailDelivery.objects.select_related("notification__recipient", "code").get()
 
 
 def words(text):
-    """What is left when it does not matter how it is laid out."""
+    """Return the text with single spaces."""
     return " ".join(text.split())
 
 
-def check_well_made(delivery):
-    """Hold what is true of every mail; return its subject, text, and page."""
-    mail, text, html = sent(delivery)
+def check_email(delivery):
+    """Check what is true of every email; return its subject, text and page."""
+    mail, text, html = render_email(delivery)
     page = Page(html)
     subject = subject_of(mail)
     assert {name.lower() for name in mail} == HEADERS
@@ -108,7 +107,7 @@ def check_well_made(delivery):
     assert ("\n" in subject, len(mail["to"].addresses)) == (False, 1)
     assert not re.search(r"\d{6}", subject)
 
-    # Nothing is fetched or followed, so nobody learns who opened it; no link to be taught to click on.
+    # Nothing is loaded, so that opening it cannot be tracked, and there is no link.
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "a", "link", "script", "iframe", "form", "svg", "object"})
     names = {name for _, attributes in page.tags for name in attributes}
     assert names <= {
@@ -116,7 +115,7 @@ def check_well_made(delivery):
     }  # fmt: skip
     assert not re.search(r"url\(|@import|https?:", html.replace(SITE, ""))
 
-    # One can see it in the dark: what sets a background sets a colour, and the other scheme sets both too.
+    # Dark mode: every background comes with a color, in both schemes.
     styles = [attributes.get("style") or "" for _, attributes in page.tags]
     assert all(re.search(r"(^|;)color:", style) for style in styles if "background" in style)
     classes = {attributes["class"] for _, attributes in page.tags if attributes.get("class")}
@@ -125,7 +124,7 @@ def check_well_made(delivery):
     assert all(f".{name} {{" in dark for name in classes)
     assert ("meta", {"name": "color-scheme", "content": "light dark"}) in page.tags
 
-    # The inbox shows a beginning that is meant for it; both parts say the same, and who it is from.
+    # The inbox preview has its own text; both parts say the same and name the sender.
     assert page.hidden.strip()
     assert words(text.replace("\n-- \n", "\n").removesuffix("\n")) in words(page.seen.replace(subject, "", 1))
     assert f"AuctionCraft, {SITE}" in text
@@ -134,67 +133,66 @@ def check_well_made(delivery):
 
 
 @pytest.mark.parametrize("purpose", CODES)
-def test_a_code_s_mail_is_well_made(bidder, purpose):
-    code, delivery = a_code(bidder, purpose)
+def test_code_email_is_well_formed_and_shows_the_code_first(bidder, purpose):
+    code, delivery = create_code(bidder, purpose)
     digits = otp.derive_code(code)
 
-    subject, text, page = check_well_made(delivery)
+    subject, text, page = check_email(delivery)
 
-    if purpose == "taken":
+    if purpose == "address_in_use":
         assert digits not in text + page.seen + page.hidden
         return
-    # Where one looks: first in the text, first on the page. Where others look, on a locked phone: not.
+    # First in both parts, but never in the subject or the preview, which locked phones show.
     assert text.startswith(f"{digits}\n\n")
     assert page.seen.split()[0] == digits
     assert digits not in subject + page.hidden
-    assert ASKED in text
-    assert ASKED in page.seen
-    assert "for 10 minutes" in text
+    assert NEVER_ASKED in text
+    assert NEVER_ASKED in page.seen
+    assert "expires 10 minutes after" in text
 
 
-def test_each_code_says_what_it_is_for(bidder):
-    said = {}
+def test_code_email_subject_names_its_purpose(bidder):
+    subjects = {}
     for purpose in CODES:
-        code, delivery = a_code(bidder, purpose)
-        said[purpose] = compose(delivery).subject
+        code, delivery = create_code(bidder, purpose)
+        subjects[purpose] = compose(delivery).subject
         code.delete()
 
-    assert said == {
-        "sign_in": "Your code to sign in to AuctionCraft",
-        "reset": "Your code for a new AuctionCraft password",
-        "change_email": "Your code to use this address with AuctionCraft",
-        "taken": "There is an AuctionCraft account under this address",
+    assert subjects == {
+        "sign_in": "Your AuctionCraft sign-in code",
+        "reset": "Your AuctionCraft password reset code",
+        "change_email": "Confirm your new AuctionCraft email address",
+        "address_in_use": "This address already has an AuctionCraft account",
     }
 
 
-@pytest.mark.parametrize(("kind", "case"), MESSAGES)
-def test_a_notice_s_mail_is_well_made(bidder, kind, case):
-    _, text, page = check_well_made(a_notice(bidder, kind, case))
+@pytest.mark.parametrize(("kind", "variant"), MESSAGES)
+def test_notification_email_is_well_formed_and_says_whether_it_is_optional(bidder, kind, variant):
+    _, text, page = check_email(create_notification(bidder, kind, variant))
 
     assert page.tags.count(("h1", {"style": "margin:0;font-size:20px;line-height:1.3"})) == 1
-    assert ("switch mails like this one off" in text) == KINDS[kind].optional
-    assert ("is always sent" in text) != KINDS[kind].optional
+    assert ("switch off emails like this one" in text) == KINDS[kind].optional
+    assert ("are always sent" in text) != KINDS[kind].optional
 
 
-def test_what_goes_to_a_former_address_does_not_call_it_an_account_s(bidder):
-    former = PreviousEmail.objects.create(user=bidder, email="old@example.com", replaced_at=clock.now())
-    delivery = a_notice(bidder, "account_changed", "email", source=f"{PREVIOUS_EMAIL_SOURCE}{former.pk}")
+def test_email_to_previous_address_says_that_it_was_an_account_address(bidder):
+    previous = PreviousEmail.objects.create(user=bidder, email="old@example.com", replaced_at=clock.now())
+    delivery = create_notification(bidder, "account_changed", "email", source=f"{PREVIOUS_EMAIL_SOURCE}{previous.pk}")
 
-    mail, text, _ = sent(delivery)
+    mail, text, _ = render_email(delivery)
 
     assert mail["to"] == "old@example.com"
-    assert "this was the address of an account" in text
-    check_well_made(delivery)
+    assert "this was the address of an AuctionCraft account" in text
+    check_email(delivery)
 
 
 HOSTILE = '<img src=x onerror="alert(1)">&amp; {{ 7|add:7 }} {% now "Y" %}\r\nBcc: everybody@example.com'
 
 
-def test_what_people_write_stays_what_they_wrote(bidder):
-    """Markup, template tags and header lines in a product's name are text in every part."""
-    delivery = a_notice(bidder, "bid_voided", "", product=HOSTILE, reason="one line\nanother <b>line</b>")
+def test_markup_template_tags_and_header_lines_in_a_product_name_stay_text(bidder):
+    delivery = create_notification(bidder, "bid_voided", "", product=HOSTILE, reason="one line\nanother <b>line</b>")
 
-    mail, text, html = sent(delivery)
+    mail, text, html = render_email(delivery)
 
     assert (mail["bcc"], str(mail["to"])) == (None, "bidder@example.com")
     assert subject_of(mail) == f"A bid on “{' '.join(HOSTILE.split())}” was voided"
@@ -206,21 +204,21 @@ def test_what_people_write_stays_what_they_wrote(bidder):
     assert '<img src=x onerror="alert(1)">&amp; {{ 7|add:7 }}' in words(Page(html).seen)
 
 
-def test_a_subject_of_any_language_is_one_encoded_header(bidder):
-    delivery = a_notice(bidder, "outbid", "", product="Крісло 🪑 李雷 " * 20)
+def test_subject_in_any_language_is_one_encoded_header(bidder):
+    delivery = create_notification(bidder, "outbid", "", product="Крісло 🪑 李雷 " * 20)
 
     raw = compose(delivery).message().as_bytes()
-    mail, _, _ = sent(delivery)
+    mail, _, _ = render_email(delivery)
 
     assert raw.isascii() or b"8bit" in raw
     assert all(line.isascii() and len(line) <= 998 for line in raw.split(b"\n\n")[0].splitlines())
     assert subject_of(mail).startswith("You were outbid on “Крісло 🪑 李雷")
 
 
-def test_the_code_of_a_registration_says_whose_password_it_lets_in(settings):
+def test_registration_code_email_warns_that_someone_else_may_have_chosen_the_password(settings):
     settings.REGISTRATION_REQUIRES_VERIFICATION = True
     registration.register(email="new@example.com", password="correct horse battery")
     mail = compose(EmailDelivery.objects.get())
-    assert mail.subject == "Your code to register at AuctionCraft"
-    assert "puts the password into force that was given at the registration" in mail.body
-    assert "somebody else chose that password" in mail.body
+    assert mail.subject == "Confirm your AuctionCraft registration"
+    assert "activate your password" in mail.body
+    assert "someone else chose the password" in mail.body

@@ -1,4 +1,4 @@
-"""People are told that an auction is about to end: once, an hour before."""
+"""Notifications that an auction ends within the hour."""
 
 import threading
 from contextlib import suppress
@@ -27,7 +27,7 @@ def watcher(db):
 
 
 def ending(seller, left=timedelta(minutes=59), listed=timedelta(days=7), **fields):
-    """A running auction that ends in `left`, of `listed` in all."""
+    """Return a running auction of length `listed` that ends in `left`."""
     product = rows.product(seller, **fields)
     ends_at = clock.now() + left
     times = {"starts_at": ends_at - listed, "ends_at": ends_at, "hard_ends_at": ends_at + 24 * HOUR}
@@ -44,10 +44,10 @@ def watch(product, user):
 
 
 def names():
-    return sorted(name for name, _, _ in rows.told())
+    return sorted(name for name, _, _ in rows.notified())
 
 
-def test_watchers_and_bidders_who_do_not_lead_are_told_once(seller, bidder, rival, watcher):
+def test_watchers_and_bidders_who_are_not_leading_are_notified_once(seller, bidder, rival, watcher):
     lamp = ending(seller)
     rows.bid(lamp, rival)
     rows.bid(lamp, bidder)
@@ -58,31 +58,31 @@ def test_watchers_and_bidders_who_do_not_lead_are_told_once(seller, bidder, riva
     assert [notify_ending_soon(), notify_ending_soon()] == [1, 0]
 
     source = f"product:{lamp.pk}:ending"
-    assert sorted(rows.told()) == [(name, "auction_ending_soon", source) for name in ("rival", "watcher")]
-    assert sorted(rows.mails()) == [(name, "auction_ending_soon") for name in ("rival", "watcher")]
+    assert sorted(rows.notified()) == [(name, "auction_ending_soon", source) for name in ("rival", "watcher")]
+    assert sorted(rows.emails()) == [(name, "auction_ending_soon") for name in ("rival", "watcher")]
     ends_at = Auction.objects.get(product=lamp).ends_at
-    words = (
+    texts = (
         "auction_ending_soon",
-        "“A lamp” is ending soon",
+        "“A lamp” ends soon",
         (
-            f"The auction of “A lamp” ends at {ends_at:%Y-%m-%d %H:%M} UTC. The price is 12.00 USD; the least next bid "
-            "is 12.50 USD."
+            f"The auction for “A lamp” ends at {ends_at:%Y-%m-%d %H:%M} UTC. The current price is 12.00 USD. Bid at "
+            "least 12.50 USD."
         ),
     )
-    assert rows.words() == {"rival": words, "watcher": words}
+    assert rows.texts() == {"rival": texts, "watcher": texts}
     assert set(Notification.objects.values_list("product", flat=True)) == {lamp.pk}
 
 
-def test_without_a_bid_the_words_say_what_it_starts_at(seller, watcher):
+def test_text_without_bids_names_the_minimum_bid(seller, watcher):
     lamp = ending(seller)
     watch(lamp, watcher)
 
     notify_ending_soon()
 
-    assert rows.words()["watcher"][2].endswith(" UTC. Nobody has bid yet; the least bid is 1.00 USD.")
+    assert rows.texts()["watcher"][2].endswith(" UTC. There are no bids yet. Bid at least 1.00 USD.")
 
 
-def test_a_leader_who_watches_asked_to_be_told(seller, bidder):
+def test_leader_who_watches_is_notified(seller, bidder):
     lamp = ending(seller)
     rows.bid(lamp, bidder)
     lead(lamp, bidder)
@@ -93,7 +93,7 @@ def test_a_leader_who_watches_asked_to_be_told(seller, bidder):
     assert names() == ["bidder"]
 
 
-def test_whose_bids_were_voided_is_not_told(seller, bidder, rival, staff):
+def test_bidder_whose_bids_were_voided_is_not_notified(seller, bidder, rival, staff):
     lamp = ending(seller)
     rows.void(rows.bid(lamp, bidder), staff)
     rows.bid(lamp, bidder, outcome="automatic")
@@ -110,27 +110,27 @@ def test_whose_bids_were_voided_is_not_told(seller, bidder, rival, staff):
         {"left": timedelta(minutes=61)},
         {"left": timedelta(seconds=-1)},
         {"listed": 2 * HOUR - timedelta(seconds=1)},
-        # Scheduled, for half an hour.
+        # Scheduled for half an hour.
         {"left": timedelta(minutes=50), "listed": timedelta(minutes=30)},
     ],
 )
-def test_nobody_is_told_of_what_is_far_over_or_short(seller, watcher, times):
+def test_auction_that_ends_later_or_is_over_or_short_notifies_nobody(seller, watcher, times):
     watch(ending(seller, **times), watcher)
 
-    assert (notify_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.notified()) == (0, [])
 
 
 @pytest.mark.parametrize("status", ["unsold", "cancelled"])
-def test_nobody_is_told_of_what_is_closed(seller, watcher, status):
+def test_closed_auction_notifies_nobody(seller, watcher, status):
     lamp = ending(seller)
     watch(lamp, watcher)
     result = {"unsold": "no_bids"}.get(status, status)
     Auction.objects.filter(product=lamp).update(status=status, result=result, closed_at=clock.now())
 
-    assert (notify_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.notified()) == (0, [])
 
 
-def test_a_soft_close_tells_nobody_again_nor_who_came_later(seller, bidder, watcher):
+def test_soft_close_notifies_nobody_again(seller, bidder, watcher):
     lamp = ending(seller)
     watch(lamp, watcher)
     notify_ending_soon()
@@ -143,7 +143,7 @@ def test_a_soft_close_tells_nobody_again_nor_who_came_later(seller, bidder, watc
     assert (notify_ending_soon(), names()) == (0, ["watcher"])
 
 
-def test_a_short_auction_that_a_soft_close_makes_longer_is_not_told(seller, watcher):
+def test_short_auction_extended_by_soft_close_notifies_nobody(seller, watcher):
     lamp = ending(seller, listed=2 * HOUR - timedelta(seconds=1))
     watch(lamp, watcher)
     notify_ending_soon()
@@ -151,16 +151,14 @@ def test_a_short_auction_that_a_soft_close_makes_longer_is_not_told(seller, watc
     auction = Auction.objects.get(product=lamp)
     assert auction.ends_at - auction.starts_at >= 2 * HOUR
 
-    assert (notify_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.notified()) == (0, [])
 
 
 @pytest.mark.parametrize(
     ("kind", "data"),
     [("extended", {"by": "staff", "ends_at": "-"}), ("edited", {"fields": ["ends_at"], "from": "-", "ends_at": "-"})],
 )
-def test_an_end_that_somebody_moved_is_told_when_it_comes_to_those_who_were_not_told(
-    seller, bidder, watcher, kind, data
-):
+def test_end_moved_by_seller_or_staff_notifies_those_not_notified_before(seller, bidder, watcher, kind, data):
     lamp = ending(seller)
     watch(lamp, watcher)
     notify_ending_soon()
@@ -172,17 +170,17 @@ def test_an_end_that_somebody_moved_is_told_when_it_comes_to_those_who_were_not_
     assert EmailDelivery.objects.count() == 2
 
 
-def test_an_edit_of_words_leaves_it_told(seller, watcher):
+def test_edit_of_other_fields_notifies_nobody_again(seller, watcher):
     lamp = ending(seller)
     notify_ending_soon()
     watch(lamp, watcher)
     rows.event(lamp, "edited", {"fields": ["description"]})
     write_notifications()
 
-    assert (notify_ending_soon(), rows.told()) == (0, [])
+    assert (notify_ending_soon(), rows.notified()) == (0, [])
 
 
-def test_a_full_transaction_leaves_the_rest_for_the_next(seller, bidder, watcher, monkeypatch):
+def test_full_transaction_leaves_the_rest_for_the_next(seller, bidder, watcher, monkeypatch):
     for _ in range(5):
         lamp = ending(seller)
         watch(lamp, watcher)
@@ -195,9 +193,7 @@ def test_a_full_transaction_leaves_the_rest_for_the_next(seller, bidder, watcher
     assert EndingSoonSent.objects.count() == 5
 
 
-def test_it_costs_one_query_when_nothing_is_due_and_the_same_for_one_and_many(
-    seller, bidder, watcher, django_assert_num_queries
-):
+def test_query_count_is_one_when_idle_and_the_same_for_one_and_many(seller, bidder, watcher, django_assert_num_queries):
     def due(count):
         for _ in range(count):
             lamp = ending(seller)
@@ -205,25 +201,25 @@ def test_it_costs_one_query_when_nothing_is_due_and_the_same_for_one_and_many(
             watch(lamp, watcher)
 
     reads = 2 if connection.vendor == "postgresql" else 1
-    with django_assert_num_queries(reads):  # the clock's own included
+    with django_assert_num_queries(reads):  # with the clock
         notify_ending_soon()
     due(1)
-    with django_assert_num_queries(_cost()):
+    with django_assert_num_queries(_query_count()):
         notify_ending_soon()
     due(10)
-    with django_assert_num_queries(_cost()):
+    with django_assert_num_queries(_query_count()):
         notify_ending_soon()
 
 
-def _cost():
-    """One look before and one after, each with the clock on PostgreSQL; the claim; the audience; the notices."""
+def _query_count():
+    """Count the reads before and after, with the clock on PostgreSQL, the claim, the recipients and the writes."""
     return 15 if connection.vendor == "postgresql" else 12
 
 
-def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells(seller, watcher, monkeypatch):
+def test_failure_before_commit_writes_nothing_and_the_next_run_notifies(seller, watcher, monkeypatch):
     watch(ending(seller), watcher)
     with monkeypatch.context() as patch:
-        patch.setattr(ending_soon, "store_notifications", lambda notices: _break())
+        patch.setattr(ending_soon, "store_notifications", lambda drafts: _break())
         with pytest.raises(KeyboardInterrupt):
             notify_ending_soon()
     assert (EndingSoonSent.objects.count(), Notification.objects.count()) == (0, 0)
@@ -235,23 +231,23 @@ def _break():
     raise KeyboardInterrupt
 
 
-def sweep_twice_at_once(monkeypatch):
-    """Run two sweeps, each between its look and its claim until the other has looked; return what each told."""
-    both_have_looked = threading.Barrier(2, timeout=5)
-    tell = ending_soon._tell
+def run_two_jobs(monkeypatch):
+    """Run two jobs that both read before either claims; return how many auctions each notified of."""
+    both_have_read = threading.Barrier(2, timeout=5)
+    notify = ending_soon._notify
 
-    def wait_and_tell(ids):
+    def wait_and_notify(ids):
         with suppress(threading.BrokenBarrierError):
-            both_have_looked.wait()
-        return tell(ids)
+            both_have_read.wait()
+        return notify(ids)
 
-    monkeypatch.setattr(ending_soon, "_tell", wait_and_tell)
+    monkeypatch.setattr(ending_soon, "_notify", wait_and_notify)
     counts, failures = [], []
 
     def work():
         try:
-            # As in life, where a sweep ends when nothing is left: but no second look, which would wait alone.
-            counts.append(ending_soon._tell(list(ending_soon._ending(clock.now()).values_list("pk", flat=True))))
+            # One read only: a second one would wait alone.
+            counts.append(ending_soon._notify(list(ending_soon._unsent(clock.now()).values_list("pk", flat=True))))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -267,26 +263,26 @@ def sweep_twice_at_once(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_sweeps_that_looked_at_once_only_one_tells(seller, bidder, rival, watcher, monkeypatch):
+def test_two_parallel_jobs_notify_once(seller, bidder, rival, watcher, monkeypatch):
     for _ in range(3):
         lamp = ending(seller)
         watch(lamp, watcher)
         rows.bid(lamp, rival)
 
-    assert sweep_twice_at_once(monkeypatch) == [0, 3]
+    assert run_two_jobs(monkeypatch) == [0, 3]
 
     assert (Notification.objects.count(), EmailDelivery.objects.count(), EndingSoonSent.objects.count()) == (6, 6, 3)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_claim_both_would_tell(seller, watcher, monkeypatch):
+def test_two_parallel_jobs_without_claim_both_notify(seller, watcher, monkeypatch):
     for _ in range(3):
         watch(ending(seller), watcher)
-    near = ending_soon._near
+    ends_soon = ending_soon._ending_soon
     monkeypatch.setattr(
-        ending_soon, "_claim", lambda ids: list(near(clock.now()).filter(pk__in=ids).select_related("product"))
+        ending_soon, "_claim", lambda ids: list(ends_soon(clock.now()).filter(pk__in=ids).select_related("product"))
     )
 
-    assert sweep_twice_at_once(monkeypatch) == [3, 3]
-    # The constraint of notices stands below it.
+    assert run_two_jobs(monkeypatch) == [3, 3]
+    # The unique constraint still prevents duplicates.
     assert Notification.objects.count() == 3

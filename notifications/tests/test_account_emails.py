@@ -1,4 +1,4 @@
-"""What goes out by mail about an account itself: its codes, each in its own words, and what happened to it."""
+"""Emails about an account: its codes, and changes to it."""
 
 from datetime import timedelta
 
@@ -9,8 +9,8 @@ from django.core import mail
 from accounts.models import OneTimeCode, PreviousEmail, User
 from accounts.services import email_change, otp, password_reset, profile, tokens
 from notifications.models import EmailDelivery, Notification
-from notifications.services.email_delivery import send_due_emails
-from notifications.tests import mailboxes, rows
+from notifications.services.email_delivery import send_codes, send_notification_emails
+from notifications.tests import mail_backends, rows
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -24,63 +24,51 @@ def rose():
 
 
 def sent():
-    send_due_emails()
+    send_codes()
+    send_notification_emails()
     return [(message.to[0], message.subject) for message in mail.outbox]
 
 
 @pytest.mark.parametrize(
-    ("purpose", "subject", "opening", "ending"),
+    ("purpose", "instruction", "not_you"),
     [
-        (
-            Purpose.SIGN_IN,
-            "Your code to sign in to AuctionCraft",
-            "This is your code to sign in to AuctionCraft.",
-            "If it was not you who asked, ignore this mail.",
-        ),
-        (
-            Purpose.RESET,
-            "Your code for a new AuctionCraft password",
-            "This is your code to set a new password for AuctionCraft. Setting it signs you out everywhere.",
-            "If it was not you who asked, ignore this mail. Your password stays as it is.",
-        ),
+        (Purpose.SIGN_IN, "Enter this code to sign in to AuctionCraft.", "Nobody can sign in without the code."),
+        (Purpose.RESET, "Enter this code to set a new password for AuctionCraft.", "Your password stays the same."),
         (
             Purpose.CHANGE_EMAIL,
-            "Your code to use this address with AuctionCraft",
-            "This is your code to move your AuctionCraft account to this address. Enter it where you asked for it.",
-            "Whoever gets this code from you gets your address for their account.",
+            "Enter this code to use this address for your AuctionCraft account.",
+            "With the code, others could use your address.",
         ),
     ],
 )
-def test_each_code_says_what_it_is_for_with_the_code_first(rose, purpose, subject, opening, ending):
-    changes = purpose == Purpose.CHANGE_EMAIL
-    email = "new@example.com" if changes else rose.email
-    digits = otp.derive_code(otp.request_code(email=email, ip=None, purpose=purpose, account=rose if changes else None))
-
-    assert sent() == [(email, subject)]
-
+def test_code_email_says_what_the_code_is_for(rose, purpose, instruction, not_you):
+    is_change = purpose == Purpose.CHANGE_EMAIL
+    email = "new@example.com" if is_change else rose.email
+    code = otp.request_code(email=email, ip=None, purpose=purpose, account=rose if is_change else None)
+    ((to, _),) = sent()
     (message,) = mail.outbox
     html = message.alternatives[0].content
-    assert message.body.startswith(f"{digits}\n\n{opening}")
-    assert ending in message.body
-    assert all(words in html for words in (digits, opening, ending))
-    assert "{" not in message.body
-    assert "{{" not in html
+    digits = otp.derive_code(code)
+    assert to == email
+    assert message.body.startswith(f"{digits}\n\n{instruction}")
+    assert not_you in message.body
+    assert all(text in html for text in (digits, instruction, not_you))
 
 
-def test_a_new_password_for_an_address_without_an_account_is_not_mailed():
+def test_reset_code_for_address_without_account_is_not_sent():
     password_reset.request_reset(email="nobody@example.com", ip=None)
 
     assert sent() == []
-    assert EmailDelivery.objects.get().error == "no account"
+    assert EmailDelivery.objects.get().last_error == "no account"
 
 
-def test_of_an_address_that_is_taken_its_owner_is_told_and_no_code_goes_out(rose):
+def test_change_to_address_in_use_notifies_its_owner_and_sends_no_code(rose):
     taken = factories.user("taken@example.com")
     email_change.request_change(user=rose, email=taken.email, password=PASSWORD)
 
     assert sent() == [
-        ("taken@example.com", "There is an AuctionCraft account under this address"),
-        ("rose@example.com", "Somebody asked to change your e-mail address"),
+        ("taken@example.com", "This address already has an AuctionCraft account"),
+        ("rose@example.com", "Someone asked to change your email address"),
     ]
     digits = otp.derive_code(OneTimeCode.objects.get())
     everything = "".join(message.subject + message.body + message.alternatives[0].content for message in mail.outbox)
@@ -88,67 +76,67 @@ def test_of_an_address_that_is_taken_its_owner_is_told_and_no_code_goes_out(rose
     assert "rose@example.com" not in mail.outbox[0].body
 
 
-def test_a_disabled_account_gets_no_code_for_another_address(rose):
+def test_change_of_disabled_account_sends_no_code(rose):
     otp.request_code(email="new@example.com", ip=None, purpose=Purpose.CHANGE_EMAIL, account=rose)
     profile.disable_account(user=rose)
 
     assert sent() == []
-    assert EmailDelivery.objects.get().error == "recipient disabled"
+    assert EmailDelivery.objects.get().last_error == "recipient disabled"
 
 
-def test_the_old_address_is_told_before_and_after_it_is_changed(rose):
+def test_change_notifies_the_old_address_before_and_after(rose):
     pair = tokens.sign_in(user=rose, user_agent="", ip=None)
     email_change.request_change(user=rose, email="new@example.com", password=PASSWORD)
     code = otp.derive_code(OneTimeCode.objects.get())
     assert sent() == [
-        ("new@example.com", "Your code to use this address with AuctionCraft"),
-        ("rose@example.com", "Somebody asked to change your e-mail address"),
+        ("new@example.com", "Confirm your new AuctionCraft email address"),
+        ("rose@example.com", "Someone asked to change your email address"),
     ]
     mail.outbox.clear()
 
     email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
 
-    assert sent() == [("rose@example.com", "The e-mail address of your account was changed")]
+    assert sent() == [("rose@example.com", "Your email address was changed")]
     assert User.objects.get().email == "new@example.com"
     assert "new@example.com" not in mail.outbox[0].body
     assert Notification.objects.filter(recipient=rose, kind="account_changed").count() == 2
 
 
-def test_changed_twice_each_former_address_is_told(rose):
+def test_two_changes_notify_each_previous_address(rose):
     pair = tokens.sign_in(user=rose, user_agent="", ip=None)
     for email in ("second@example.com", "third@example.com"):
         rose.refresh_from_db()
         email_change.request_change(user=rose, email=email, password=PASSWORD)
         code = otp.derive_code(OneTimeCode.objects.filter(email=email).get())
         email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
-    changed = [to for to, subject in sent() if subject == "The e-mail address of your account was changed"]
+    changed = [to for to, subject in sent() if subject == "Your email address was changed"]
     assert changed == ["rose@example.com", "second@example.com"]
 
 
-def test_a_former_address_that_was_forgotten_leaves_the_present_one(rose):
+def test_change_with_purged_previous_address_notifies_the_current_one(rose):
     pair = tokens.sign_in(user=rose, user_agent="", ip=None)
     email_change.request_change(user=rose, email="new@example.com", password=PASSWORD)
     code = otp.derive_code(OneTimeCode.objects.get())
     email_change.confirm_change(user=rose, code=code, session_id=tokens.read_access_token(pair.access).session_id)
     PreviousEmail.objects.all().delete()
 
-    assert ("new@example.com", "The e-mail address of your account was changed") in sent()
+    assert ("new@example.com", "Your email address was changed") in sent()
 
 
-def test_a_new_device_is_told_with_what_and_when(rose):
+def test_new_device_notification_names_device_and_time(rose):
     agent = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"
     tokens.sign_in(user=rose, user_agent="A phone", ip="192.0.2.1")
     assert sent() == []
     tokens.sign_in(user=rose, user_agent=agent, ip="192.0.2.1")
 
-    assert sent() == [("rose@example.com", "A new sign-in to your account")]
+    assert sent() == [("rose@example.com", "New sign-in to your account")]
     (message,) = Notification.objects.values_list("message", flat=True)
     assert "Firefox on Windows" in message
     assert f"{rose.sessions.first().created_at:%Y-%m-%d %H:%M} UTC" in message
     assert "192.0.2" not in message
 
 
-def test_what_a_callers_software_calls_itself_gets_into_no_mail(rose):
+def test_new_device_notification_shows_no_text_of_an_unknown_user_agent(rose):
     tokens.sign_in(user=rose, user_agent="A phone", ip=None)
     tokens.sign_in(user=rose, user_agent="Call +1 900 now, or visit evil.example/x", ip=None)
 
@@ -158,25 +146,25 @@ def test_what_a_callers_software_calls_itself_gets_into_no_mail(rose):
     assert "Unknown device" in mail.outbox[0].body
 
 
-def test_a_new_password_is_told_however_it_was_set(rose):
+def test_password_change_and_reset_notify_the_user(rose):
     profile.update_profile(user=rose, password_hash=make_password("a new long password"))
     password_reset.request_reset(email=rose.email, ip=None)
     code = otp.derive_code(OneTimeCode.objects.get())
     password_reset.reset(email=rose.email, code=code, password="yet another password")
 
-    assert rows.mails() == [("rose", "account_changed")] * 2
-    assert [subject for _, subject in sent()] == ["The password of your account was set"] * 2
+    assert rows.emails() == [("rose", "account_changed")] * 2
+    assert [subject for _, subject in sent()] == ["Your password was changed"] * 2
 
 
-def test_a_purged_code_takes_its_delivery_along(rose):
+def test_purged_code_deletes_its_delivery(rose):
     from accounts.services.purge import purge
 
     otp.request_code(email=rose.email, ip=None)
-    send_due_emails()
+    send_codes()
     for field in ("created_at", "expires_at"):
         code = OneTimeCode.objects.get()
         OneTimeCode.objects.update(**{field: getattr(code, field) - timedelta(hours=25)})
 
     assert purge()["codes"] == 1
     assert not EmailDelivery.objects.exists()
-    assert mailboxes.subjects()
+    assert mail_backends.subjects()

@@ -17,13 +17,13 @@ from auctioncraft.core import clock
 from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
 from notifications.models import EmailDelivery, Notification
-from notifications.services.email_delivery import send_due_emails
+from notifications.services.email_delivery import send_notification_emails
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
 pytestmark = [pytest.mark.nightly, pytest.mark.django_db(transaction=True), pytest.mark.servers]
 
-# Stops for ever where it is told to, and says so: there it is killed.
+# Stops at a given point and reports it; there it is killed.
 PRELUDE = """
 import sys, time
 import django
@@ -39,20 +39,20 @@ def stop(*args, **kwargs):
 WRITTEN_NOT_COMMITTED = """
 from notifications.services import outbox
 store = outbox.store_notifications
-outbox.store_notifications = lambda notices: (store(notices), stop())
+outbox.store_notifications = lambda drafts: (store(drafts), stop())
 outbox.write_notifications()
 """
 CLAIMED_NOT_SENT = """
 from notifications.services import email_delivery
 email_delivery.compose = stop
-email_delivery.send_due_emails()
+email_delivery.send_notification_emails()
 """
 SENT_NOT_MARKED = """
 from django.core.mail import EmailMultiAlternatives as Mail
 from notifications.services import email_delivery
 send = Mail.send
 Mail.send = lambda self: (send(self), stop())
-email_delivery.send_due_emails()
+email_delivery.send_notification_emails()
 """
 
 
@@ -84,17 +84,17 @@ def kill_at(script, mailbox):
     assert worker.returncode == -signal.SIGKILL
 
 
-def until_told(events):
-    """Sweep as beat does: PostgreSQL takes a moment to notice that the client is gone and to free its rows."""
-    told, deadline = 0, time.monotonic() + 20
-    while told < events and time.monotonic() < deadline:
-        told += write_notifications()
+def write_until(events):
+    """Run the job until it has processed the events: PostgreSQL takes a moment to release the killed client's rows."""
+    written, deadline = 0, time.monotonic() + 20
+    while written < events and time.monotonic() < deadline:
+        written += write_notifications()
         time.sleep(0.05)
-    return told
+    return written
 
 
-def overdue():
-    EmailDelivery.objects.waiting().update(due_at=clock.now() - timedelta(seconds=1))
+def end_leases():
+    EmailDelivery.objects.waiting().update(next_attempt_at=clock.now() - timedelta(seconds=1))
 
 
 def message_ids(mailbox):
@@ -102,37 +102,37 @@ def message_ids(mailbox):
     return [found for text in texts for found in re.findall(r"^Message-ID: (<.+>)$", text, re.MULTILINE)]
 
 
-def problems():
+def violations():
     return find_violations("notifications")
 
 
-def test_killed_in_the_middle_of_writing_nothing_is_lost_and_nothing_is_told_twice(seller, bidder, rival, tmp_path):
+def test_worker_killed_while_writing_loses_and_doubles_nothing(seller, bidder, rival, tmp_path):
     lamp = rows.sale(seller, bidder, [rival])
     rows.outbid(lamp, bidder=rival, displaced=bidder)
 
     kill_at(WRITTEN_NOT_COMMITTED, tmp_path)
     assert (Notification.objects.count(), EmailDelivery.objects.count(), EventOutbox.objects.count()) == (0, 0, 2)
 
-    assert until_told(2) == 2
-    assert sorted(kind for _, kind, _ in rows.told()) == ["auction_lost", "auction_sold", "auction_won", "outbid"]
-    assert (EmailDelivery.objects.count(), EventOutbox.objects.count(), problems()) == (4, 0, {})
+    assert write_until(2) == 2
+    assert sorted(kind for _, kind, _ in rows.notified()) == ["auction_lost", "auction_sold", "auction_won", "outbid"]
+    assert (EmailDelivery.objects.count(), EventOutbox.objects.count(), violations()) == (4, 0, {})
 
 
-def test_killed_before_sending_the_mail_goes_out_once_when_the_lease_is_over(
+def test_worker_killed_before_sending_leaves_its_email_until_the_lease_ends(
     seller, bidder, rival, tmp_path, mailoutbox
 ):
     rows.sale(seller, bidder, [rival])
     write_notifications()
 
     kill_at(CLAIMED_NOT_SENT, tmp_path)
-    assert (send_due_emails(), message_ids(tmp_path)) == (0, [])
-    overdue()
+    assert (send_notification_emails(), message_ids(tmp_path)) == (2, [])
+    end_leases()
 
-    assert send_due_emails() == 3
+    assert send_notification_emails() == 1
     assert len({message.extra_headers["Message-ID"] for message in mailoutbox}) == len(mailoutbox) == 3
 
 
-def test_killed_between_sending_and_marking_only_that_mail_goes_out_again_and_is_recognisable(
+def test_worker_killed_after_sending_sends_only_that_email_again_with_the_same_message_id(
     seller, bidder, rival, tmp_path, mailoutbox
 ):
     rows.sale(seller, bidder, [rival])
@@ -140,9 +140,9 @@ def test_killed_between_sending_and_marking_only_that_mail_goes_out_again_and_is
 
     kill_at(SENT_NOT_MARKED, tmp_path)
     (sent,) = message_ids(tmp_path)
-    overdue()
+    end_leases()
 
-    assert send_due_emails() == 3
+    assert send_notification_emails() == 3
     again = [message.extra_headers["Message-ID"] for message in mailoutbox]
     assert (len(again), len(set(again)), again.count(sent)) == (3, 3, 1)
     assert Notification.objects.count() == 3

@@ -23,7 +23,7 @@ def bid(product, bidder, amount):
     place_bid(product_id=product.pk, bidder_id=bidder.pk, amount=Decimal(amount))
 
 
-def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_them(seller, bidder, rival):
+def test_bids_and_sale_notify_everybody_once(seller, bidder, rival):
     lamp = rows.product(seller)
     bid(lamp, bidder, 5)
     bid(lamp, rival, 10)
@@ -32,9 +32,9 @@ def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_th
 
     for _ in range(2):
         tasks.write_notifications()
-        tasks.send_due_emails()
+        tasks.send_notification_emails()
 
-    told = [
+    expected = [
         ("bidder", "auction_won"),
         ("bidder", "outbid"),
         ("bidder", "payment_due"),
@@ -42,41 +42,41 @@ def test_from_the_first_bid_to_the_order_everybody_is_told_once_what_concerns_th
         ("rival", "outbid"),
         ("seller", "auction_sold"),
     ]
-    assert sorted((name, kind) for name, kind, _ in rows.told()) == told
+    assert sorted((name, kind) for name, kind, _ in rows.notified()) == expected
     assert sorted((message.to[0].split("@")[0], message.subject) for message in mail.outbox) == [
         ("bidder", "Please pay for “A lamp”"),
         ("bidder", "You were outbid on “A lamp”"),
         ("bidder", "You won “A lamp”"),
         ("rival", "You did not win “A lamp”"),
         ("rival", "You were outbid on “A lamp”"),
-        ("seller", "“A lamp” is sold"),
+        ("seller", "“A lamp” was sold"),
     ]
     assert find_violations("notifications") == {}
 
 
-def tell():
-    """Sweep twice: what was told is told no second time."""
+def run_jobs():
+    """Run the jobs twice, so that duplicates would show."""
     for _ in range(2):
         tasks.write_notifications()
         tasks.notify_ending_soon()
-        tasks.send_due_emails()
+        tasks.send_notification_emails()
 
 
-def told_since(seen):
-    """Who was told what since `seen`, and everything so far."""
-    everything = {(name, kind) for name, kind, _ in rows.told()}
+def notified_since(seen):
+    """Return the notifications since `seen`, and all so far."""
+    everything = {(name, kind) for name, kind, _ in rows.notified()}
     return sorted(everything - seen), everything
 
 
-def test_from_a_voided_bid_over_unpaid_orders_to_a_second_chance_everybody_is_told(seller, bidder, rival, staff):
+def test_void_unpaid_order_and_second_chance_notify_everybody(seller, bidder, rival, staff):
     third = factories.user("third@example.com")
     lamp = rows.product(seller)
     for user, amount in ((third, 5), (bidder, 10), (rival, 20), (staff, 30)):
         bid(lamp, user, amount)
     top = Bid.objects.get(product=lamp, bidder=staff)
     voiding.void_bid(product_id=lamp.pk, bid_id=top.pk, actor=staff, reason="A slip.")
-    tell()
-    new, seen = told_since(set())
+    run_jobs()
+    new, seen = notified_since(set())
     assert new == [
         ("bidder", "outbid"),
         ("rival", "bid_voided"),
@@ -89,8 +89,8 @@ def test_from_a_voided_bid_over_unpaid_orders_to_a_second_chance_everybody_is_to
     close_auction(product_id=lamp.pk, actor=seller)
     Order.objects.update(created_at=clock.now() - timedelta(hours=25))
     expiry.remind_due()
-    tell()
-    new, seen = told_since(seen)
+    run_jobs()
+    new, seen = notified_since(seen)
     assert new == [
         ("bidder", "auction_lost"),
         ("rival", "auction_won"),
@@ -107,8 +107,8 @@ def test_from_a_voided_bid_over_unpaid_orders_to_a_second_chance_everybody_is_to
     second_chance.lapse_due()
     second_chance.offer(product_id=lamp.pk, actor=seller)
     second_chance.accept(product_id=lamp.pk, bidder=third)
-    tell()
-    new, seen = told_since(seen)
+    run_jobs()
+    new, seen = notified_since(seen)
     assert new == [
         ("bidder", "second_chance_offer"),
         ("rival", "payment_expired"),
@@ -118,20 +118,20 @@ def test_from_a_voided_bid_over_unpaid_orders_to_a_second_chance_everybody_is_to
         ("third", "payment_due"),
         ("third", "second_chance_offer"),
     ]
-    assert [kind for name, kind, _ in rows.told() if name == "seller"].count("auction_sold") == 2
-    assert len(mail.outbox) == len(rows.told())
+    assert [kind for name, kind, _ in rows.notified() if name == "seller"].count("auction_sold") == 2
+    assert len(mail.outbox) == len(rows.notified())
     assert find_violations("notifications") == {}
 
 
-def test_a_reserve_that_is_waived_makes_losers_of_the_others_alone(seller, bidder, rival):
+def test_waived_reserve_notifies_only_the_others_as_losers(seller, bidder, rival):
     lamp = rows.product(seller, reserve_price=Decimal(50))
     bid(lamp, rival, 5)
     bid(lamp, bidder, 10)
     close_auction(product_id=lamp.pk, actor=seller)
     closing.accept_below_reserve(product_id=lamp.pk, actor=seller)
-    tell()
+    run_jobs()
 
-    assert told_since(set())[0] == [
+    assert notified_since(set())[0] == [
         ("bidder", "auction_lost"),
         ("bidder", "auction_won"),
         ("bidder", "payment_due"),
@@ -142,13 +142,13 @@ def test_a_reserve_that_is_waived_makes_losers_of_the_others_alone(seller, bidde
     ]
 
 
-def test_a_product_bought_at_once_tells_buyer_seller_and_bidder(seller, bidder, rival):
+def test_buy_now_notifies_buyer_seller_and_bidder(seller, bidder, rival):
     lamp = rows.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(60))
     bid(lamp, rival, 5)
     buying.buy_now(product_id=lamp.pk, buyer=bidder)
-    tell()
+    run_jobs()
 
-    assert told_since(set())[0] == [
+    assert notified_since(set())[0] == [
         ("bidder", "auction_won"),
         ("bidder", "payment_due"),
         ("rival", "auction_lost"),

@@ -13,13 +13,11 @@ from notifications.tests import rows
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
-def problems():
+def violations():
     return find_violations("notifications")
 
 
-def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells_exactly_once(
-    seller, bidder, rival, monkeypatch
-):
+def test_failure_before_commit_writes_nothing_and_the_next_run_writes_once(seller, bidder, rival, monkeypatch):
     rows.sale(seller, bidder, [rival])
     with monkeypatch.context() as patch:
         patch.setattr(EventOutbox.objects, "filter", _breaking(EventOutbox.objects.filter))
@@ -30,11 +28,11 @@ def test_a_failure_before_the_commit_leaves_nothing_and_the_next_sweep_tells_exa
     assert write_notifications() == 1
 
     assert (Notification.objects.count(), EmailDelivery.objects.count(), EventOutbox.objects.count()) == (3, 3, 0)
-    assert problems() == {}
+    assert violations() == {}
 
 
 def _breaking(real):
-    """`filter` until the notices are written; then, where the outbox rows would be deleted, a sudden end."""
+    """Call `filter` until notifications are written; then fail, where the outbox rows would be deleted."""
 
     def fake(**lookups):
         if Notification.objects.exists():
@@ -44,7 +42,7 @@ def _breaking(real):
     return fake
 
 
-def test_workers_at_once_tell_everything_exactly_once(seller, bidder, rival):
+def test_parallel_workers_write_each_notification_once(seller, bidder, rival):
     lamps = [rows.sale(seller, bidder, [rival]) for _ in range(10)]
     for lamp in lamps:
         for _ in range(4):
@@ -66,31 +64,31 @@ def test_workers_at_once_tell_everything_exactly_once(seller, bidder, rival):
         thread.start()
     for thread in threads:
         thread.join()
-    # A worker skips what another holds and may end before it; a last sweep is what the next second brings.
+    # A worker skips rows that another has locked and may end before it.
     counts.append(write_notifications())
 
     assert failures == []
     assert sum(counts) == 50
     assert Notification.objects.count() == EmailDelivery.objects.count() == 10 * (3 + 4)
-    assert problems() == {}
+    assert violations() == {}
 
 
-def test_what_another_worker_holds_is_left_alone_on_postgresql(seller, bidder, rival):
+def test_rows_locked_by_another_worker_are_skipped_on_postgresql(seller, bidder, rival):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer: a second worker waits instead")
     rows.sale(seller, bidder, [rival])
-    held, done = threading.Event(), threading.Event()
+    locked, done = threading.Event(), threading.Event()
 
-    def hold():
+    def lock():
         with transaction.atomic():
             list(EventOutbox.objects.select_for_update())
-            held.set()
+            locked.set()
             done.wait(10)
         connection.close()
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=lock)
     thread.start()
-    held.wait(10)
+    locked.wait(10)
     try:
         assert write_notifications() == 0
     finally:
@@ -99,7 +97,7 @@ def test_what_another_worker_holds_is_left_alone_on_postgresql(seller, bidder, r
     assert write_notifications() == 1
 
 
-def test_the_sweep_refuses_to_run_inside_a_transaction(seller, bidder, rival):
+def test_writing_inside_a_transaction_is_refused(seller, bidder, rival):
     rows.sale(seller, bidder, [rival])
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         outbox._write([1])

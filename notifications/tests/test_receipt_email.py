@@ -1,4 +1,4 @@
-"""The mail that a payment has arrived: to the buyer with the receipt, to the seller without."""
+"""The email that a payment was received: with the receipt to the buyer, without it to the seller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from auctioncraft.core import clock
 from notifications.email import compose
 from notifications.models import EmailDelivery, Notification
-from notifications.tests.test_mails import Page, words
+from notifications.tests.test_email import Page, words
 from payments.models import Order, Payment, Refund
 from payments.signals import payment_succeeded
 from payments.tests.conftest import sell
@@ -37,21 +37,21 @@ def order(seller, bidder):
 
 
 def mail_to(person):
-    """The one mail that waits for somebody, as a mail server gets it."""
+    """Return the recipient's only waiting email as a mail server gets it."""
     delivery = EmailDelivery.objects.select_related("notification__recipient", "code").get(
         notification__recipient=person
     )
     return message_from_bytes(compose(delivery).message().as_bytes(), policy=policy.default)
 
 
-def test_the_buyer_gets_the_receipt_in_the_mail_and_as_a_pdf(order, bidder):
+def test_buyer_gets_receipt_in_text_and_as_pdf(order, bidder):
     mail = mail_to(bidder)
     body, attached = mail.iter_parts()
     text, html = (part.get_content() for part in body.iter_parts())
     day = f"{order.paid_at:%Y-%m-%d}"
     page = Page(html)
     assert text == (
-        "The payment of 262.50 USD for “<b>Violin</b> & 🎻 ساعة” has arrived.\n\n"
+        "The payment of 262.50 USD for “<b>Violin</b> & 🎻 ساعة” was received.\n\n"
         f"Receipt AC-{order.pk:08d}\nPaid on {day}.\nProduct <b>Violin</b> & 🎻 ساعة\n"
         f"Sold by {order.seller.display_name}\n\n"
         "Hammer price                          250.00 USD\n"
@@ -59,8 +59,8 @@ def test_the_buyer_gets_the_receipt_in_the_mail_and_as_a_pdf(order, bidder):
         "Total                                 262.50 USD\n"
         f"Paid                                 -262.50 USD\n  {day}\n"
         "Due                                     0.00 USD\n\n"
-        "It is attached as a PDF. You also find it with your order.\n\n-- \n"
-        "You get this mail because you have an account at AuctionCraft. What concerns money or security is always "
+        "The receipt is attached as a PDF. You can also find it in your order.\n\n-- \n"
+        "You receive this email because you have an AuctionCraft account. Emails about money and security are always "
         "sent.\nAuctionCraft, http://127.0.0.1:8000\n\n"
     )
     assert words(text.replace("\n-- \n", "\n")).strip() in words(page.seen)
@@ -70,7 +70,7 @@ def test_the_buyer_gets_the_receipt_in_the_mail_and_as_a_pdf(order, bidder):
     assert attached.get_content().startswith(b"%PDF-")
 
 
-def test_it_is_written_as_the_order_stands_when_it_is_sent(order, bidder):
+def test_receipt_shows_the_order_at_the_time_of_sending(order, bidder):
     Refund.objects.create(
         payment=order.payments.get(), amount=50, currency="USD", status="succeeded", settled_at=order.paid_at
     )
@@ -80,12 +80,12 @@ def test_it_is_written_as_the_order_stands_when_it_is_sent(order, bidder):
     assert "Net paid                              212.50 USD\n" in text
 
 
-def test_the_seller_is_told_without_a_receipt(order, seller):
+def test_seller_gets_no_receipt(order, seller):
     mail = mail_to(seller)
     assert mail.get_content_type() == "multipart/alternative"
     assert "Receipt" not in mail.as_string()
 
 
-def test_no_other_notice_has_a_receipt(order, bidder):
+def test_other_notifications_have_no_receipt(order, bidder):
     Notification.objects.filter(recipient=bidder, kind="payment_succeeded").update(kind="payment_due")
     assert mail_to(bidder).get_content_type() == "multipart/alternative"
