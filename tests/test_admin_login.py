@@ -46,7 +46,9 @@ def log_in(username="admin@staff.example", password=PASSWORD, token="", client=N
     answer = client.post(LOGIN, {"username": username, "password": password, "otp_token": token})
     if answer.status_code == 302:
         return "in"
-    (sentence,) = re.findall(f"{admin_login.REFUSED}|Too many failed tries. Try again in [0-9]+ min.", text(answer))
+    (sentence,) = re.findall(
+        f"{admin_login.REFUSED}|Too many failed attempts. Please try again in [0-9]+ min.", text(answer)
+    )
     return sentence
 
 

@@ -26,15 +26,15 @@ def suspended(bidder):
 def test_admin_lift_strikes_allows_bids_and_is_recorded(seller, rival, suspended):
     client, product = admin_pages.clerk("view_user", "change_user"), factories.product(seller)
     text = act(client, User, "clear_strikes", [suspended, rival]).content.decode()
-    assert "bidder@example.com: 3 lifted." in text
+    assert "bidder@example.com: strikes cleared (3)." in text
     assert "rival@example.com:" not in text
     assert not User.objects.filter(strikes__gt=0).exists()
     auction_helpers.bid(product, suspended, "5")
     entry = LogEntry.objects.get()
     assert (entry.user, entry.get_edited_object()) == (admin_pages.user(client), suspended)
-    assert entry.get_change_message() == "Strikes lifted: 3."
+    assert entry.get_change_message() == "Strikes cleared: 3."
     history = client.get(page(User, "history", suspended.pk)).content.decode()
-    assert "Strikes lifted: 3." in history
+    assert "Strikes cleared: 3." in history
 
 
 def test_admin_message_escapes_markup_in_an_address():

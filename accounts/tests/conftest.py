@@ -32,15 +32,15 @@ SIGNALS = (
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without whoever listens above: what they do is their tests' matter."""
+def no_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disconnect the apps above, whose tests prove what they do."""
     for signal in SIGNALS:
         monkeypatch.setattr(signal, "receivers", [])
 
 
 @pytest.fixture(autouse=True)
 def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did with the database, what must always be true is."""
+    """Check the invariants of accounts after every test with a database."""
     uses_database = request.node.get_closest_marker("django_db") is not None
     if uses_database:
         request.getfixturevalue("db")
@@ -50,8 +50,8 @@ def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def mailed(alone: None) -> Iterator[list[str]]:
-    """The codes that went to the mail, in order."""
+def mailed_codes(no_receivers: None) -> Iterator[list[str]]:
+    """The codes to mail, in order."""
     codes: list[str] = []
 
     def receive(code: OneTimeCode, **_: Any) -> None:
@@ -63,8 +63,8 @@ def mailed(alone: None) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def together() -> Callable[..., list[Any]]:
-    """Call something from many threads at the same moment, each with a connection of its own; return the results."""
+def run_parallel() -> Callable[..., list[Any]]:
+    """Call a function from many threads at once, each with its own connection; return the results."""
 
     def run(count: int, call: Callable[[int], Any]) -> list[Any]:
         start = threading.Barrier(count)
@@ -83,15 +83,15 @@ def together() -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def wait() -> Callable[[float], None]:
-    """Let seconds pass for codes and guards. The rows are moved: PostgreSQL's clock cannot be."""
+def advance_time() -> Callable[[float], None]:
+    """Move codes and failed attempts back by some seconds, because PostgreSQL's clock cannot be moved."""
 
     def move(seconds: float) -> None:
         by = timedelta(seconds=seconds)
         OneTimeCode.objects.update(created_at=F("created_at") - by, expires_at=F("expires_at") - by)
-        for guard in FailedAttempts.objects.all():
-            guard.failures = [moment - seconds for moment in guard.failures]
-            guard.last_failed_at = guard.last_failed_at and guard.last_failed_at - by
-            guard.save()
+        for attempts in FailedAttempts.objects.all():
+            attempts.failures = [failed_at - seconds for failed_at in attempts.failures]
+            attempts.last_failed_at = attempts.last_failed_at and attempts.last_failed_at - by
+            attempts.save()
 
     return move

@@ -30,13 +30,13 @@ def rows(user):
     tokens.sign_in(user=user, user_agent="A browser", ip=None)
 
 
-def test_sign_in_by_address_however_it_is_written(operator):
+def test_admin_login_accepts_any_spelling_of_the_address(operator):
     form = {"username": "OPERATOR@example.com", "password": PASSWORD}
     assert Client().post("/admin/login/?next=/admin/", form).status_code == 302
 
 
 @pytest.mark.parametrize("model", ["user", "session", "onetimecode", "failedattempts"])
-def test_lists_search_and_show_no_secret(operator, rows, model):
+def test_admin_lists_search_and_show_no_secret(operator, rows, model):
     page = operator.get(f"/admin/accounts/{model}/", {"q": "mike"})
     assert page.status_code == 200
     assert b"mike" in page.content.lower() or model == "session"
@@ -52,28 +52,28 @@ def test_lists_search_and_show_no_secret(operator, rows, model):
 
 
 @pytest.mark.parametrize("model", ["session", "onetimecode", "failedattempts"])
-def test_what_services_write_is_read_only(operator, rows, model):
+def test_admin_pages_of_sessions_codes_and_attempts_are_read_only(operator, rows, model):
     assert operator.get(f"/admin/accounts/{model}/add/").status_code == 403
 
 
-def test_groups_are_listed(operator):
+def test_admin_lists_groups(operator):
     assert operator.get("/admin/auth/group/").status_code == 200
 
 
-def test_account_is_added_with_its_address_normalised(operator):
+def test_admin_add_user_normalizes_the_address(operator):
     assert operator.get("/admin/accounts/user/add/").status_code == 200
     form = {"email": "Rose@Example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     assert operator.post("/admin/accounts/user/add/", form).status_code == 302
     assert User.objects.get(email="rose@example.com").check_password(PASSWORD)
 
 
-def test_doubled_address_is_refused_by_the_form(operator, user):
+def test_admin_add_user_with_existing_address_is_refused(operator, user):
     form = {"email": "MIKE@example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     assert operator.post("/admin/accounts/user/add/", form).status_code == 200
     assert User.objects.count() == 2
 
 
-def test_password_set_by_staff_ends_every_sign_in(operator, user, as_user):
+def test_admin_set_password_ends_all_sessions(operator, user, as_user):
     device = as_user(user)
     url = f"/admin/accounts/user/{user.pk}/password/"
     assert operator.get(url).status_code == 200
@@ -83,7 +83,7 @@ def test_password_set_by_staff_ends_every_sign_in(operator, user, as_user):
     assert device.get("/api/users/me/").status_code == 401
 
 
-def test_unticking_active_signs_out_for_good(operator, user, as_user):
+def test_admin_disable_user_ends_sessions_for_good(operator, user, as_user):
     device = as_user(user)
     form = {"email": user.email, "display_name": user.display_name, "strikes": "0", "seller_state": "none"}
     assert operator.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
@@ -92,7 +92,7 @@ def test_unticking_active_signs_out_for_good(operator, user, as_user):
 
 
 @pytest.mark.parametrize(("action", "active"), [("disable", False), ("sign_out", True)])
-def test_actions(operator, user, as_user, action, active):
+def test_admin_actions_disable_and_end_sessions(operator, user, as_user, action, active):
     device = as_user(user)
     form = {"action": action, "_selected_action": [user.pk, User.objects.get(email="operator@example.com").pk]}
     assert operator.post("/admin/accounts/user/", form).status_code == 302
@@ -101,11 +101,11 @@ def test_actions(operator, user, as_user, action, active):
     assert User.objects.get(email="operator@example.com").is_active
 
 
-def test_nobody_deletes_an_account(operator, user):
+def test_admin_delete_user_is_refused(operator, user):
     assert operator.get(f"/admin/accounts/user/{user.pk}/delete/").status_code == 403
 
 
-def test_deleting_a_guard_lets_an_address_try_again(operator, client):
+def test_admin_delete_failed_attempts_ends_the_lockout(operator, client):
     body = {"email": "mike@example.com", "code": "nonsense"}
     for _ in range(6):
         answer = client.post("/api/auth/otp/verify/", body)

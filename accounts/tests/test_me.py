@@ -43,7 +43,7 @@ def refused(field, reason):
     return {"code": "invalid", "detail": "The input is not valid.", "errors": {field: [reason]}}
 
 
-def test_shows_ones_own_account(user, me, django_assert_num_queries):
+def test_me_shows_own_account(user, me, django_assert_num_queries):
     with django_assert_num_queries(2):  # who, and what they chose to be told
         answer = me.get(URL)
     assert (answer.status_code, answer.json()) == (200, profile(user))
@@ -51,30 +51,30 @@ def test_shows_ones_own_account(user, me, django_assert_num_queries):
 
 
 @pytest.mark.parametrize("method", ["get", "patch"])
-def test_needs_a_token(client, method):
+def test_me_requires_a_token(client, method):
     answer = getattr(client, method)(URL)
     assert answer.status_code == 401
     assert answer.json().keys() == {"code", "detail"}
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_display_name_is_changed_and_tokens_stay(user, me):
+def test_update_display_name_keeps_tokens(user, me):
     answer = me.patch(URL, {"display_name": "  Mike the Great "})
     assert (answer.status_code, answer.json()) == (200, profile(user, display_name="Mike the Great"))
     assert me.get(URL).json() == profile(user, display_name="Mike the Great")
 
 
-def test_nothing_given_changes_nothing(user, me):
+def test_update_without_fields_changes_nothing(user, me):
     assert me.patch(URL, {}).json() == profile(user)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, None, [], "a\u0085b", "mike@example.com"])
-def test_unfit_display_name_is_refused(me, name):
+def test_update_with_invalid_display_name_is_refused(me, name):
     answer = me.patch(URL, {"display_name": name})
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"display_name"})
 
 
-def test_what_is_not_ones_own_to_change_is_ignored(user, me):
+def test_update_ignores_read_only_fields(user, me):
     body = {
         "id": 9, "email": "rose@example.com", "is_staff": True, "is_superuser": True, "strikes": 0,
         "seller": "enabled", "seller_state": "enabled", "token_version": 0, "is_active": False,
@@ -83,7 +83,7 @@ def test_what_is_not_ones_own_to_change_is_ignored(user, me):
     assert me.get(URL).json() == profile(user)
 
 
-def test_new_password_ends_every_sign_in_this_one_included(user, me, as_user, client):
+def test_update_password_ends_all_sessions(user, me, as_user, client):
     other = as_user(user)
     answer = me.patch(URL, {"password": NEW, "current_password": PASSWORD})
     assert (answer.status_code, answer.json()) == (200, profile(user))
@@ -93,7 +93,7 @@ def test_new_password_ends_every_sign_in_this_one_included(user, me, as_user, cl
     assert client.post("/api/auth/token/", body).status_code == 200
 
 
-def test_first_password_needs_no_current_one(user, as_user):
+def test_update_first_password_requires_no_current_one(user, as_user):
     user.set_password(None)
     user.save()
     assert as_user(user).patch(URL, {"password": NEW}).status_code == 200
@@ -123,14 +123,14 @@ def test_first_password_needs_no_current_one(user, as_user):
         ),
     ],
 )
-def test_refused_password_changes_nothing(user, me, body, answer):
+def test_update_with_refused_password_changes_nothing(user, me, body, answer):
     given = me.patch(URL, body)
     assert (given.status_code, given.json()) == (400, answer)
     assert me.get(URL).json() == profile(user)
     assert User.objects.get().check_password(PASSWORD)
 
 
-def test_guesses_at_the_current_password_are_limited(me):
+def test_update_with_wrong_current_passwords_is_limited(me):
     guess = {"password": NEW, "current_password": "wrong"}
     assert [me.patch(URL, guess).status_code for _ in range(6)] == [400] * 5 + [429]
     assert me.patch(URL, {"password": NEW, "current_password": PASSWORD}).status_code == 429
@@ -138,20 +138,20 @@ def test_guesses_at_the_current_password_are_limited(me):
 
 
 @pytest.mark.parametrize("method", ["post", "put"])
-def test_other_methods_are_not_there(me, method):
+def test_me_other_methods_are_not_allowed(me, method):
     answer = getattr(me, method)(URL)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_password_changes_at_once_one_holds(user, together, as_user):
+def test_parallel_password_changes_only_one_succeeds(user, run_parallel, as_user):
     devices = [as_user(user) for _ in range(4)]
 
     def change(number):
         body = {"password": f"{NEW} {number}", "current_password": PASSWORD}
         return devices[number].patch(URL, body).status_code
 
-    answers = together(4, change)
+    answers = run_parallel(4, change)
     assert answers.count(200) == 1
     assert set(answers) <= {200, 400, 401}
     assert User.objects.get().check_password(f"{NEW} {answers.index(200)}")

@@ -17,14 +17,14 @@ def user(db):
 
 
 @pytest.fixture
-def told(alone):
-    heard = []
+def signals(no_receivers):
+    received = []
 
-    def receive(user, sign_in, **_):
-        heard.append((user.email, sign_in.user_agent, sign_in.ip))
+    def receive(user, session, **_):
+        received.append((user.email, session.user_agent, session.ip))
 
     new_device_signed_in.connect(receive)
-    yield heard
+    yield received
     new_device_signed_in.disconnect(receive)
 
 
@@ -32,10 +32,10 @@ def sign_in(user, user_agent="A browser", ip="192.0.2.7"):
     tokens.sign_in(user=user, user_agent=user_agent, ip=ip)
 
 
-def test_the_very_first_sign_in_is_not_told(user, told):
+def test_first_session_sends_no_signal(user, signals):
     sign_in(factories.user("rose@example.com"), "Another browser")
     sign_in(user)
-    assert told == []
+    assert signals == []
 
 
 @pytest.mark.parametrize(
@@ -49,35 +49,35 @@ def test_the_very_first_sign_in_is_not_told(user, told):
         ("A browser", None, True),
     ],
 )
-def test_a_device_is_its_software_and_its_neighbourhood(user, told, user_agent, ip, is_new):
+def test_device_is_identified_by_user_agent_and_network(user, signals, user_agent, ip, is_new):
     sign_in(user)
     sign_in(user, user_agent, ip)
-    assert told == ([(user.email, user_agent, ip)] if is_new else [])
+    assert signals == ([(user.email, user_agent, ip)] if is_new else [])
 
 
-def test_ipv6_counts_by_its_64(user, told):
+def test_ipv6_network_is_the_64(user, signals):
     sign_in(user, ip="2001:db8::7")
     sign_in(user, ip="2001:db8::ffff:1:2:3")
-    assert told == []
+    assert signals == []
     sign_in(user, ip="2001:db8:0:1::7")
-    assert len(told) == 1
+    assert len(signals) == 1
 
 
-def test_a_device_is_told_of_once_and_known_after_its_sign_in_has_ended(user, told):
+def test_device_is_reported_once_and_known_after_its_session_ended(user, signals):
     for _ in range(2):
         sign_in(user)
         sign_in(user, "Another browser")
         tokens.end_all_sessions(user=user)
-    assert len(told) == 1
+    assert len(signals) == 1
 
 
-def test_without_a_network_the_software_alone_tells(user, told):
+def test_device_without_network_is_identified_by_user_agent(user, signals):
     sign_in(user, ip=None)
     sign_in(user, ip=None)
-    assert told == []
+    assert signals == []
 
 
-def test_what_is_rolled_back_leaves_no_sign_in(user, told):
+def test_session_is_rolled_back_with_its_signal(user, signals):
     def fail(**_):
         raise RuntimeError
 
@@ -89,11 +89,11 @@ def test_what_is_rolled_back_leaves_no_sign_in(user, told):
     assert Session.objects.count() == 1
 
 
-def test_password_and_code_both_tell(user, told, client, mailed):
+def test_password_and_code_both_report_a_new_device(user, signals, client, mailed_codes):
     sign_in(user)
     body = {"username": user.email, "password": "correct horse battery"}
     assert client.post("/api/auth/token/", body, HTTP_USER_AGENT="By password").status_code == 200
     client.post("/api/auth/otp/request/", {"email": user.email})
-    body = {"email": user.email, "code": mailed[0]}
+    body = {"email": user.email, "code": mailed_codes[0]}
     assert client.post("/api/auth/otp/verify/", body, HTTP_USER_AGENT="By code").status_code == 200
-    assert [name for _, name, _ in told] == ["By password", "By code"]
+    assert [name for _, name, _ in signals] == ["By password", "By code"]

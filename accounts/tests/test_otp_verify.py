@@ -13,9 +13,9 @@ URL = "/api/auth/otp/verify/"
 EMAIL = "mike@example.com"
 INVALID = {
     "code": "invalid_code",
-    "detail": "The code is wrong, was used already, or has expired. Ask for a new one.",
+    "detail": "The code is wrong, used, or expired. Please request a new one.",
 }
-TOO_MANY = {"code": "throttled", "detail": "Too many failed tries. Try again later."}
+TOO_MANY = {"code": "throttled", "detail": "Too many failed attempts. Please try again later."}
 
 
 def verify(client, code, email=EMAIL, **headers):
@@ -34,7 +34,7 @@ def fail(client, times, email=EMAIL):
     return [verify(client, "nonsense", email).status_code for _ in range(times)]
 
 
-def test_first_verified_address_becomes_an_account(client):
+def test_first_verification_creates_an_account(client):
     answer = verify(client, request_code(), HTTP_USER_AGENT="A browser", REMOTE_ADDR="192.0.2.7")
     user = User.objects.get()
     assert answer.status_code == 200
@@ -63,13 +63,13 @@ def test_first_verified_address_becomes_an_account(client):
     assert client.get("/api/users/me/").json().items() >= body["user"].items()
 
 
-def test_known_address_signs_in_to_its_account(client):
+def test_known_address_signs_in(client):
     user = factories.user(EMAIL)
     assert verify(client, request_code(), "Mike@EXAMPLE.com").json()["user"]["id"] == user.pk
     assert User.objects.count() == 1
 
 
-def test_first_verification_drops_what_a_stranger_prepared(client, as_user):
+def test_first_verification_removes_password_and_sessions_of_others(client, as_user):
     registration.register(email=EMAIL, password="the stranger's own")
     stranger = as_user(User.objects.get())
     assert stranger.get("/api/users/me/").status_code == 200
@@ -80,19 +80,19 @@ def test_first_verification_drops_what_a_stranger_prepared(client, as_user):
     assert client.get("/api/users/me/").status_code == 200
 
 
-def test_later_verifications_drop_nothing(client, as_user, wait):
+def test_later_verification_removes_nothing(client, as_user, advance_time):
     verify(client, request_code())
     user = User.objects.get()
     user.set_password("my very own password")
     user.save()
     other_device = as_user(user)
-    wait(61)
+    advance_time(61)
     assert verify(client, request_code()).status_code == 200
     assert User.objects.get().check_password("my very own password")
     assert other_device.get("/api/users/me/").status_code == 200
 
 
-def test_pending_password_works_once_its_code_is_verified(client):
+def test_pending_password_works_after_verification(client):
     code = otp.request_code(
         email=EMAIL, ip=None, pending_password=make_password("tr0ub4dor and 3"), pending_display_name="Mike"
     )
@@ -100,14 +100,14 @@ def test_pending_password_works_once_its_code_is_verified(client):
     assert User.objects.get().check_password("tr0ub4dor and 3")
 
 
-def test_pending_password_goes_with_its_superseded_code(client, wait):
+def test_pending_password_of_replaced_code_is_dropped(client, advance_time):
     otp.request_code(email=EMAIL, ip=None, pending_password=make_password("a stranger's"))
-    wait(61)
+    advance_time(61)
     verify(client, request_code())
     assert not User.objects.get().has_usable_password()
 
 
-def test_pending_password_replaces_that_of_an_unverified_account(client, as_user):
+def test_pending_password_replaces_password_of_unverified_account(client, as_user):
     before = as_user(factories.user(EMAIL))
     code = otp.request_code(email=EMAIL, ip=None, pending_password=make_password("tr0ub4dor and 3"))
     assert verify(client, otp.derive_code(code)).status_code == 200
@@ -115,17 +115,17 @@ def test_pending_password_replaces_that_of_an_unverified_account(client, as_user
     assert before.get("/api/users/me/").status_code == 401
 
 
-def test_pending_password_never_replaces_that_of_a_verified_account(client, as_user, wait):
+def test_pending_password_never_replaces_password_of_verified_account(client, as_user, advance_time):
     verify(client, request_code())
     owner = as_user(User.objects.get())
-    wait(61)
+    advance_time(61)
     code = otp.request_code(email=EMAIL, ip=None, pending_password=make_password("a stranger's"))
     assert verify(client, otp.derive_code(code)).status_code == 200
     assert not User.objects.get().check_password("a stranger's")
     assert owner.get("/api/users/me/").status_code == 200
 
 
-def test_operators_account_keeps_its_password_on_its_first_code(client):
+def test_superuser_keeps_password_after_first_code(client):
     User.objects.create_superuser(EMAIL, "an operator's password")
     assert verify(client, request_code()).json()["user"]["is_staff"] is True
     assert User.objects.get().check_password("an operator's password")
@@ -135,17 +135,17 @@ def test_operators_account_keeps_its_password_on_its_first_code(client):
     ("case", "counted"),
     [
         ("wrong", 1), ("unknown", 1), ("expired", 1), ("shape", 1),
-        ("superseded", 0), ("replayed", 0), ("disabled", 0),  # whoever sends these was mailed them
+        ("superseded", 0), ("replayed", 0), ("disabled", 0),  # whoever sends these was mailed_codes them
     ],
 )  # fmt: skip
-def test_whatever_is_wrong_the_answer_is_one(client, wait, case, counted):
+def test_bad_code_gives_the_same_error(client, advance_time, case, counted):
     code = "" if case == "unknown" else request_code()
     if case == "disabled":
         factories.user(EMAIL, is_active=False)
     elif case == "expired":
-        wait(601)
+        advance_time(601)
     elif case == "superseded":
-        wait(61)
+        advance_time(61)
         request_code()
     elif case == "replayed":
         verify(client, code)
@@ -157,21 +157,21 @@ def test_whatever_is_wrong_the_answer_is_one(client, wait, case, counted):
     assert FailedAttempts.objects.get().consecutive_failures == counted
 
 
-def test_code_of_another_address_opens_nothing(client):
+def test_code_of_another_address_is_refused(client):
     code = request_code("rose@example.com")
     request_code()
     assert verify(client, code).json() == INVALID
 
 
 @pytest.mark.parametrize("code", [True, None, [], {}, "", "1" * 17, 1.5])
-def test_what_is_no_text_is_malformed(client, code):
+def test_malformed_body_is_refused(client, code):
     answer = verify(client, code)
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid"
     assert answer.json()["errors"].keys() == {"code"}
 
 
-def test_missing_fields(client):
+def test_missing_fields_are_refused(client):
     assert client.post(URL, {}).json() == {
         "code": "invalid",
         "detail": "The input is not valid.",
@@ -179,7 +179,7 @@ def test_missing_fields(client):
     }
 
 
-def test_five_wrong_codes_then_429_even_for_the_right_one(client):
+def test_five_wrong_codes_lock_out_the_right_one(client):
     code = request_code()
     assert [verify(client, wrong(code)).status_code for _ in range(5)] == [400] * 5
     answer = verify(client, code)
@@ -187,43 +187,43 @@ def test_five_wrong_codes_then_429_even_for_the_right_one(client):
     assert int(answer.headers["Retry-After"]) in range(595, 601)
 
 
-def test_the_count_survives_a_new_code(client, wait):
+def test_new_code_does_not_reset_the_count(client, advance_time):
     request_code()
     assert fail(client, 5) == [400] * 5
-    wait(61)
+    advance_time(61)
     assert verify(client, request_code()).status_code == 429
 
 
-def test_retry_after_is_when_the_next_try_is_possible(client, wait):
+def test_retry_after_is_the_time_of_the_next_attempt(client, advance_time):
     fail(client, 1)
-    wait(300)
+    advance_time(300)
     fail(client, 4)
     seconds = int(verify(client, "123456").headers["Retry-After"])
     assert seconds in range(295, 301)
-    wait(seconds - 10)
+    advance_time(seconds - 10)
     assert verify(client, "123456").status_code == 429
-    wait(10)
+    advance_time(10)
     assert verify(client, "123456").status_code == 400
 
 
-def test_ten_failures_in_an_hour_are_the_most(client, wait):
+def test_ten_failures_in_an_hour_lock_out(client, advance_time):
     assert fail(client, 5) == [400] * 5
-    wait(601)
+    advance_time(601)
     assert fail(client, 6) == [400] * 5 + [429]
-    wait(601)
+    advance_time(601)
     answer = verify(client, request_code())
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) in range(3600 - 1202 - 5, 3600 - 1202 + 1)
-    wait(3600 - 1202)
+    advance_time(3600 - 1202)
     assert verify(client, request_code()).status_code == 200
 
 
-def test_success_ends_the_row_of_failures_but_not_the_hours_count(client, wait):
+def test_success_resets_consecutive_but_not_hourly_failures(client, advance_time):
     code = request_code()
     fail(client, 4)
     assert verify(client, code).status_code == 200
     assert fail(client, 6) == [400] * 5 + [429]
-    wait(601)
+    advance_time(601)
     code = request_code()
     assert fail(client, 1) == [400]
     answer = verify(client, code)
@@ -231,23 +231,23 @@ def test_success_ends_the_row_of_failures_but_not_the_hours_count(client, wait):
     assert int(answer.headers["Retry-After"]) in range(3600 - 601 - 5, 3600 - 601 + 1)
 
 
-def test_one_address_does_not_count_for_another(client):
+def test_failures_are_counted_per_address(client):
     fail(client, 5)
     assert verify(client, request_code("rose@example.com"), "rose@example.com").status_code == 200
 
 
-def test_wrong_passwords_do_not_lock_the_code_out(client):
+def test_wrong_passwords_do_not_lock_out_codes(client):
     factories.user(EMAIL)
     for _ in range(6):
         client.post("/api/auth/token/", {"username": EMAIL, "password": "wrong"})
     assert verify(client, request_code()).status_code == 200
 
 
-def test_429_is_the_same_for_addresses_that_nobody_has(client):
+def test_lockout_is_the_same_for_unknown_address(client):
     assert fail(client, 6, "nobody@example.com") == [400] * 5 + [429]
 
 
-def test_a_refused_code_writes_nothing_but_the_count(client):
+def test_refused_code_writes_only_the_count(client):
     request_code()
     fail(client, 1)
     assert not User.objects.exists()
@@ -256,23 +256,23 @@ def test_a_refused_code_writes_nothing_but_the_count(client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_right_code_from_twenty_connections_signs_in_once(together):
+def test_parallel_right_codes_sign_in_once(run_parallel):
     code = request_code()
-    answers = together(20, lambda _: verify(APIClient(), code).status_code)
+    answers = run_parallel(20, lambda _: verify(APIClient(), code).status_code)
     assert sorted(answers) == [200] + [400] * 19
     assert (User.objects.count(), Session.objects.count()) == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_forty_wrong_codes_at_once_five_are_compared(together):
+def test_parallel_wrong_codes_only_five_are_compared(run_parallel):
     code = request_code()
-    answers = together(40, lambda _: verify(APIClient(), wrong(code)).status_code)
+    answers = run_parallel(40, lambda _: verify(APIClient(), wrong(code)).status_code)
     assert sorted(answers) == [400] * 5 + [429] * 35
     assert FailedAttempts.objects.get().consecutive_failures == 5
 
 
 @pytest.mark.django_db(transaction=True)
-def test_first_code_and_registration_at_once_make_one_account(together):
+def test_parallel_code_and_registration_create_one_account(run_parallel):
     code = request_code()
 
     def call(number):
@@ -281,7 +281,7 @@ def test_first_code_and_registration_at_once_make_one_account(together):
         body = {"email": EMAIL, "password": "correct horse battery"}
         return APIClient().post("/api/users/register/", body).status_code
 
-    answers = together(4, call)
+    answers = run_parallel(4, call)
     assert 500 not in answers
     assert answers[1::2].count(200) == 1
     user = User.objects.get()
@@ -289,7 +289,7 @@ def test_first_code_and_registration_at_once_make_one_account(together):
     assert not user.has_usable_password()
 
 
-def test_account_made_between_look_and_insert_is_taken_over(client, monkeypatch):
+def test_account_created_meanwhile_is_used(client, monkeypatch):
     code = request_code()
     monkeypatch.setattr(otp, "_locked", lambda code: factories.user(code.email) and None)
     assert verify(client, code).status_code == 200

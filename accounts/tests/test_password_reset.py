@@ -18,7 +18,7 @@ CONFIRM = f"{URL}confirm/"
 EMAIL, OLD, NEW = "mike@example.com", "correct horse battery", "a new long password"
 INVALID = {
     "code": "invalid_code",
-    "detail": "The code is wrong, was used already, or has expired. Ask for a new one.",
+    "detail": "The code is wrong, used, or expired. Please request a new one.",
 }
 
 
@@ -28,7 +28,7 @@ def user(db):
 
 
 @pytest.fixture
-def changed(alone):
+def changed(no_receivers):
     users = []
 
     def receive(user, **_):
@@ -51,11 +51,11 @@ def wrong(code):
     return f"{(int(code) + 1) % 10**6:06d}"
 
 
-def test_the_code_sets_the_password_ends_every_sign_in_and_signs_in(user, client, as_user, mailed, changed):
+def test_confirm_sets_password_ends_sessions_and_signs_in(user, client, as_user, mailed_codes, changed):
     other = as_user(user)
     asked = ask(client)
     assert (asked.status_code, asked.json()) == (200, {"detail": CODE_SENT})
-    answer = confirm(client, mailed[0], HTTP_USER_AGENT="A browser")
+    answer = confirm(client, mailed_codes[0], HTTP_USER_AGENT="A browser")
     body = answer.json()
     assert (answer.status_code, body.keys()) == (200, {"access", "refresh", "user"})
     assert body["user"]["id"] == user.pk
@@ -70,7 +70,7 @@ def test_the_code_sets_the_password_ends_every_sign_in_and_signs_in(user, client
     assert client.post("/api/auth/token/", {**sign_in, "password": OLD}).status_code == 401
 
 
-def test_known_and_unknown_addresses_get_the_same_by_the_same_queries(user, mailed):
+def test_request_for_known_and_unknown_address_is_the_same(user, mailed_codes):
     counts, bodies = [], []
     for number, email in enumerate([EMAIL, "unknown@example.com"]):
         for call in (ask, lambda *args, **more: confirm(args[0], "nonsense", args[1], **more)):
@@ -81,34 +81,34 @@ def test_known_and_unknown_addresses_get_the_same_by_the_same_queries(user, mail
     assert counts[:2] == counts[2:]
 
 
-def test_an_address_without_an_account_gets_none(client, mailed):
+def test_confirm_creates_no_account(client, mailed_codes):
     ask(client)
-    assert confirm(client, mailed[0]).json() == INVALID
+    assert confirm(client, mailed_codes[0]).json() == INVALID
     assert not User.objects.exists()
     assert not Session.objects.exists()
     assert FailedAttempts.objects.get(pk=f"code:{EMAIL}").consecutive_failures == 0
 
 
-def test_a_disabled_account_stays_closed(client, mailed):
+def test_confirm_for_disabled_account_is_refused(client, mailed_codes):
     factories.user(EMAIL, is_active=False)
     ask(client)
-    assert confirm(client, mailed[0]).json() == INVALID
+    assert confirm(client, mailed_codes[0]).json() == INVALID
     assert User.objects.get().check_password(OLD)
 
 
-def test_an_account_without_a_password_gets_one(user, client, mailed):
+def test_confirm_sets_first_password(user, client, mailed_codes):
     user.set_password(None)
     user.save()
     ask(client)
-    assert confirm(client, mailed[0]).status_code == 200
+    assert confirm(client, mailed_codes[0]).status_code == 200
     assert User.objects.get().check_password(NEW)
 
 
-def test_a_reset_verifies_the_address_and_drops_what_a_stranger_prepared(client, as_user, mailed):
+def test_confirm_verifies_address_and_ends_sessions_of_others(client, as_user, mailed_codes):
     registration.register(email=EMAIL, password="the stranger's own")
     stranger = as_user(User.objects.get())
     ask(client)
-    assert confirm(client, mailed[0]).status_code == 200
+    assert confirm(client, mailed_codes[0]).status_code == 200
     assert stranger.get("/api/users/me/").status_code == 401
     user = User.objects.get()
     assert user.email_verified_at is not None
@@ -119,7 +119,7 @@ def test_a_reset_verifies_the_address_and_drops_what_a_stranger_prepared(client,
 
 @pytest.mark.parametrize("purpose", OneTimeCode.Purpose)
 @pytest.mark.parametrize("path", ["/api/auth/otp/verify/", CONFIRM, "/api/users/me/email/confirm/"])
-def test_a_code_opens_only_what_it_is_for(user, as_user, purpose, path):
+def test_code_works_only_for_its_purpose(user, as_user, purpose, path):
     account = user if purpose == OneTimeCode.Purpose.CHANGE_EMAIL else None
     email = EMAIL if account is None else "new@example.com"
     me = as_user(user)
@@ -134,7 +134,7 @@ def test_a_code_opens_only_what_it_is_for(user, as_user, purpose, path):
         assert User.objects.get().check_password(OLD)
 
 
-def test_codes_of_one_nonce_differ_by_purpose():
+def test_code_differs_by_purpose():
     codes = {
         otp.derive_code(OneTimeCode(email=EMAIL, nonce=str(number), purpose=purpose))
         for number in range(20)
@@ -143,83 +143,85 @@ def test_codes_of_one_nonce_differ_by_purpose():
     assert len(codes) > 55
 
 
-def test_limits_are_shared_with_sign_in_codes(user, client, mailed, wait):
+def test_request_shares_limits_with_sign_in_codes(user, client, mailed_codes, advance_time):
     assert ask(client).status_code == 200
     answer = client.post("/api/auth/otp/request/", {"email": EMAIL})
     assert answer.status_code == 429
-    wait(61)
+    advance_time(61)
     # A newer code voids the older, whatever they are for.
     assert client.post("/api/auth/otp/request/", {"email": EMAIL}).status_code == 200
-    assert confirm(client, mailed[0]).json() == INVALID
+    assert confirm(client, mailed_codes[0]).json() == INVALID
 
 
-def test_failures_are_shared_with_sign_in_codes(user, client, mailed):
+def test_confirm_shares_failures_with_sign_in_codes(user, client, mailed_codes):
     ask(client)
     for number in range(5):
-        guess = {"email": EMAIL, "code": wrong(mailed[0]), "password": NEW}
+        guess = {"email": EMAIL, "code": wrong(mailed_codes[0]), "password": NEW}
         path = CONFIRM if number % 2 else "/api/auth/otp/verify/"
         assert client.post(path, guess).status_code == 400
-    answer = confirm(client, mailed[0])
+    answer = confirm(client, mailed_codes[0])
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
     assert int(answer.headers["Retry-After"]) > 590
     assert User.objects.get().check_password(OLD)
 
 
-def test_an_unfit_password_uses_no_code_up_and_counts_as_no_failure(user, client, mailed):
+def test_weak_password_keeps_code_and_counts_no_failure(user, client, mailed_codes):
     ask(client)
-    answer = confirm(client, mailed[0], password="12345")
+    answer = confirm(client, mailed_codes[0], password="12345")
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"password"})
     assert not FailedAttempts.objects.filter(consecutive_failures__gt=0).exists()
-    assert confirm(client, mailed[0]).status_code == 200
+    assert confirm(client, mailed_codes[0]).status_code == 200
 
 
-def test_a_code_is_good_once(user, client, mailed):
+def test_code_works_once(user, client, mailed_codes):
     ask(client)
-    assert confirm(client, mailed[0]).status_code == 200
-    assert confirm(client, mailed[0], password="yet another password").json() == INVALID
+    assert confirm(client, mailed_codes[0]).status_code == 200
+    assert confirm(client, mailed_codes[0], password="yet another password").json() == INVALID
     assert User.objects.get().check_password(NEW)
 
 
-def test_whoever_forgot_the_old_password_may_use_the_new_one_at_once(user, client, mailed):
+def test_confirm_ends_lockout_of_the_password(user, client, mailed_codes):
     body = {"username": EMAIL, "password": "forgotten"}
     assert [client.post("/api/auth/token/", body).status_code for _ in range(6)] == [401] * 5 + [429]
     ask(client)
-    confirm(client, mailed[0])
+    confirm(client, mailed_codes[0])
     assert client.post("/api/auth/token/", {**body, "password": NEW}).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("path", "body"), [(URL, {"email": EMAIL}), (CONFIRM, {"email": EMAIL, "code": "123456", "password": NEW})]
 )
-def test_where_passwords_are_not_in_use_none_is_set(user, client, mailed, settings, path, body):
+def test_reset_with_passwords_disabled_is_refused(user, client, mailed_codes, settings, path, body):
     settings.PASSWORD_SIGN_IN = False
     answer = client.post(path, body)
     assert (answer.status_code, answer.json()["code"]) == (403, "password_sign_in_disabled")
-    assert mailed == []
+    assert mailed_codes == []
 
 
 @pytest.mark.parametrize(("path", "fields"), [(URL, {"email"}), (CONFIRM, {"email", "code", "password"})])
-def test_missing_fields_are_named(client, path, fields):
+def test_missing_fields_are_refused(client, path, fields):
     answer = client.post(path, {})
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, fields)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_right_code_from_ten_connections_sets_one_password(user, mailed, together):
+def test_parallel_confirms_set_one_password(user, mailed_codes, run_parallel):
     ask(APIClient())
-    answers = together(10, lambda number: confirm(APIClient(), mailed[0], password=f"{NEW} {number}").status_code)
+    answers = run_parallel(
+        10, lambda number: confirm(APIClient(), mailed_codes[0], password=f"{NEW} {number}").status_code
+    )
     assert sorted(answers) == [200] + [400] * 9
     assert User.objects.get().check_password(f"{NEW} {answers.index(200)}")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_thirty_wrong_codes_at_once_for_two_purposes_five_are_compared(user, mailed, together):
+def test_parallel_wrong_codes_of_two_purposes_only_five_are_compared(user, mailed_codes, run_parallel):
     ask(APIClient())
 
     def guess(number):
         path = CONFIRM if number % 2 else "/api/auth/otp/verify/"
-        body = {"email": EMAIL, "code": wrong(mailed[0]), "password": NEW}
+        body = {"email": EMAIL, "code": wrong(mailed_codes[0]), "password": NEW}
         return APIClient().post(path, body).status_code
 
-    assert sorted(together(30, guess)) == [400] * 5 + [429] * 25
+    assert sorted(run_parallel(30, guess)) == [400] * 5 + [429] * 25
     assert FailedAttempts.objects.get(pk=f"code:{EMAIL}").consecutive_failures == 5

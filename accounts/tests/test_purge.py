@@ -35,7 +35,7 @@ def fail_to_verify(email, times=1):
         APIClient().post("/api/auth/otp/verify/", {"email": email, "code": "nonsense"})
 
 
-def test_purge_codes_after_24_hours(mailed):
+def test_purge_codes_after_24_hours(mailed_codes):
     for number in range(3):
         otp.request_code(email=f"m{number}@example.com", ip="192.0.2.1")
     old, young, _ = OneTimeCode.objects.order_by("pk").values_list("pk", flat=True)
@@ -46,22 +46,22 @@ def test_purge_codes_after_24_hours(mailed):
     assert OneTimeCode.objects.count() == 2
 
 
-def test_purge_keeps_limits_in_force(mailed, wait):
+def test_purge_keeps_limits_in_force(mailed_codes, advance_time):
     for number in range(5):
         fail_to_verify("mike@example.com")
         assert APIClient().post("/api/auth/otp/request/", {"email": "mike@example.com"}).status_code == 200, number
-        wait(100)
+        advance_time(100)
         purge()
     ask = APIClient().post("/api/auth/otp/request/", {"email": "mike@example.com"})
     assert ask.status_code == 429
     assert APIClient().post("/api/auth/otp/verify/", {"email": "mike@example.com", "code": "0"}).status_code == 429
 
 
-def test_purge_failed_attempts_an_hour_after_the_last_failure(wait):
+def test_purge_failed_attempts_an_hour_after_the_last_failure(advance_time):
     fail_to_verify("old@example.com", 2)
-    wait(3601)
+    advance_time(3601)
     fail_to_verify("young@example.com")
-    wait(3590)
+    advance_time(3590)
     fail_to_verify("old2@example.com")
     with transaction.atomic():
         lockout.lock_attempts(FailedAttempts.Kind.NETWORK, "192.0.2.1")
@@ -118,11 +118,11 @@ def test_lock_attempts_row_purged_before_the_lock_is_created_again(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_purge_in_parallel_allows_no_more_attempts(together):
+def test_purge_in_parallel_allows_no_more_attempts(run_parallel):
     def work(number):
         if number % 4 == 0:
             return purge()["failed_attempts"] * 0
         return APIClient().post("/api/auth/otp/verify/", {"email": "mike@example.com", "code": "no"}).status_code
 
-    answers = together(24, work)
+    answers = run_parallel(24, work)
     assert sorted(answers) == [0] * 6 + [400] * 5 + [429] * 13

@@ -13,7 +13,7 @@ URL = "/api/users/register/"
 EMAIL, PASSWORD = "mike@example.com", "correct horse battery"
 TAKEN = {
     "code": "email_taken",
-    "detail": "There is an account with this e-mail address. Sign in, with a code if need be.",
+    "detail": "An account with this email address already exists. Please sign in, for example with a one-time code.",
 }
 
 
@@ -30,7 +30,7 @@ def sign_in(client, password=PASSWORD):
     return client.post("/api/auth/token/", {"username": EMAIL, "password": password}).status_code
 
 
-def test_account_is_made_and_its_password_works_at_once(client):
+def test_register_creates_account_with_working_password(client):
     answer = register(client, display_name="Mike")
     user = User.objects.get()
     assert (answer.status_code, answer.json()) == (
@@ -49,14 +49,14 @@ def test_account_is_made_and_its_password_works_at_once(client):
     assert sign_in(client) == 200
 
 
-def test_display_name_is_made_up_if_none_is_given(client):
+def test_register_without_display_name_generates_one(client):
     name = register(client, display_name="").json()["display_name"]
     assert name.startswith("member-")
     assert "mike" not in name
 
 
 @pytest.mark.parametrize("email", [EMAIL, "MIKE@example.com", " mike@EXAMPLE.com", "\uff4dike@example.com"])
-def test_taken_address_is_refused_however_it_is_written(client, email):
+def test_register_with_used_address_in_any_spelling_is_refused(client, email):
     factories.user(EMAIL)
     answer = register(client, email=email, password="another long password")
     assert (answer.status_code, answer.json()) == (400, TAKEN)
@@ -64,12 +64,12 @@ def test_taken_address_is_refused_however_it_is_written(client, email):
 
 
 @pytest.mark.parametrize("email", ["m\u0131ke@example.com", "mike@ex\u0430mple.com", "m\u0456ke@example.com"])
-def test_look_alike_address_is_refused(client, email):
+def test_register_with_look_alike_address_is_refused(client, email):
     assert register(client, email=email).json()["errors"].keys() == {"email"}
     assert not User.objects.exists()
 
 
-def test_fields_that_are_not_asked_for_are_ignored(client):
+def test_register_ignores_other_fields(client):
     answer = register(
         client, is_staff=True, is_superuser=True, id=77, strikes=-5, seller_state="enabled", token_version=9,
         email_verified_at="2026-01-01T00:00:00Z", is_active=False,
@@ -105,7 +105,7 @@ def test_fields_that_are_not_asked_for_are_ignored(client):
     ],
 )
 @pytest.mark.parametrize("required", [True, False])
-def test_unfit_password_is_refused_with_all_reasons(client, settings, required, password, reasons):
+def test_register_with_weak_password_lists_all_reasons(client, settings, required, password, reasons):
     settings.REGISTRATION_REQUIRES_VERIFICATION = required
     answer = register(client, password=password)
     assert (answer.status_code, answer.json()) == (
@@ -116,7 +116,7 @@ def test_unfit_password_is_refused_with_all_reasons(client, settings, required, 
     assert not OneTimeCode.objects.exists()
 
 
-def test_password_is_taken_as_typed(client):
+def test_register_keeps_password_as_typed(client):
     register(client, password="  spaces count  ")
     assert sign_in(client, "spaces count") == 401
     assert sign_in(client, "  spaces count  ") == 200
@@ -125,17 +125,17 @@ def test_password_is_taken_as_typed(client):
 @pytest.mark.parametrize(
     "name", ["x" * 61, "a\x07b", "\u202egnp.exe", "a\u200bb", "mike@example.com", "I am mike@example.com"]
 )
-def test_unfit_display_name_is_refused(client, name):
+def test_register_with_invalid_display_name_is_refused(client, name):
     answer = register(client, display_name=name)
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"display_name"})
 
 
 @pytest.mark.parametrize("name", ["Zoë", "<b>Mike</b>", "李雷", "O'Brien @ home", "👩\u200d🔧 Rosa"])
-def test_ordinary_display_names_are_taken(client, name):
+def test_register_with_ordinary_display_name_is_accepted(client, name):
     assert register(client, display_name=name).json()["display_name"] == name
 
 
-def test_missing_fields(client):
+def test_register_without_required_fields_is_refused(client):
     required = ["This field is required."]
     assert client.post(URL, {}).json() == {
         "code": "invalid",
@@ -144,7 +144,7 @@ def test_missing_fields(client):
     }
 
 
-def test_with_verification_no_account_is_written_before_the_code(client, verification, mailed):
+def test_register_with_verification_creates_no_account_before_the_code(client, verification, mailed_codes):
     answer = register(client, display_name="Mike")
     body = answer.json()
     assert (answer.status_code, body) == (
@@ -161,18 +161,18 @@ def test_with_verification_no_account_is_written_before_the_code(client, verific
     )
     assert not User.objects.exists()
     assert sign_in(client) == 401
-    answer = client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed[0]})
+    answer = client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed_codes[0]})
     assert answer.json()["user"]["display_name"] == "Mike"
     assert sign_in(client) == 200
 
 
-def test_with_verification_the_name_in_the_answer_is_the_name_it_gets(client, verification, mailed):
+def test_register_with_verification_keeps_the_generated_name(client, verification, mailed_codes):
     name = register(client).json()["display_name"]
-    answer = client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed[0]})
+    answer = client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed_codes[0]})
     assert answer.json()["user"]["display_name"] == name
 
 
-def test_with_verification_known_and_unknown_are_answered_by_the_same_queries(client, verification, mailed):
+def test_register_with_verification_is_the_same_for_known_address(client, verification, mailed_codes):
     factories.user("known@example.com", is_staff=True, strikes=2, display_name="Known")
     answers, queries = [], []
     for number, email in enumerate(["known@example.com", "unknown@example.com"]):
@@ -186,26 +186,28 @@ def test_with_verification_known_and_unknown_are_answered_by_the_same_queries(cl
         queries.append(len(captured))
     assert answers[0] == answers[1]
     assert queries[0] == queries[1]
-    assert len(mailed) == 2
+    assert len(mailed_codes) == 2
 
 
-def test_with_verification_somebody_elses_password_never_gets_in(client, verification, mailed, wait):
+def test_register_with_verification_never_activates_password_of_others(
+    client, verification, mailed_codes, advance_time
+):
     client.post("/api/auth/otp/request/", {"email": EMAIL})
-    client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed[0]})
-    wait(61)
+    client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed_codes[0]})
+    advance_time(61)
     register(client, password="the stranger's own")
-    client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed[1]})
+    client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": mailed_codes[1]})
     assert sign_in(client, "the stranger's own") == 401
 
 
-def test_with_verification_it_is_limited_like_any_code(client, verification, mailed):
+def test_register_with_verification_shares_the_limits_of_codes(client, verification, mailed_codes):
     assert register(client).status_code == 201
     answer = register(client)
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_registrations_at_once_make_one_account(together):
-    answers = together(10, lambda _: register(APIClient()).status_code)
+def test_parallel_registrations_create_one_account(run_parallel):
+    answers = run_parallel(10, lambda _: register(APIClient()).status_code)
     assert sorted(answers) == [201] + [400] * 9
     assert User.objects.count() == 1

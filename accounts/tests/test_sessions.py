@@ -37,7 +37,7 @@ def shown(sign_in, **more):
     return {"id": str(sign_in.pk), "user_agent": sign_in.user_agent, "ip": sign_in.ip, **times, **more}
 
 
-def test_shows_ones_own_live_sign_ins_the_one_used_last_first(user, me):
+def test_list_shows_own_active_sessions_last_used_first(user, me):
     mine = Session.objects.get()
     _, other = sign_in(user)
     _, ended = sign_in(user)
@@ -61,7 +61,7 @@ def test_shows_ones_own_live_sign_ins_the_one_used_last_first(user, me):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_refresh_moves_the_last_use_and_keeps_the_id(user, me):
+def test_list_after_refresh_changes_only_last_use(user, me):
     pair, other = sign_in(user)
     sign_in(user, "curl/8.0")
     tokens.rotate_refresh_token(refresh=pair.refresh)
@@ -70,12 +70,12 @@ def test_a_refresh_moves_the_last_use_and_keeps_the_id(user, me):
     assert first["last_used_at"] > first["created_at"]
 
 
-def test_no_secret_of_a_sign_in_is_shown(user, me):
+def test_list_shows_no_secret(user, me):
     _, other = sign_in(user)
     assert other.token_hash not in me.get(URL).content.decode()
 
 
-def test_pages_do_not_cost_more_with_more_sign_ins(user, me, django_assert_num_queries):
+def test_list_query_count_is_constant(user, me, django_assert_num_queries):
     for _ in range(15):
         sign_in(user)
     # Who is calling, the rows, the count; on PostgreSQL the clock.
@@ -83,7 +83,7 @@ def test_pages_do_not_cost_more_with_more_sign_ins(user, me, django_assert_num_q
         assert me.get(URL).json()["count"] == 16
 
 
-def test_ending_one_ends_its_tokens_at_once_and_no_other(user, me):
+def test_end_session_ends_only_its_tokens(user, me):
     pair, other = sign_in(user)
     assert me.delete(f"{URL}{other.pk}/").status_code == 204
     assert me.get("/api/users/me/").status_code == 200
@@ -94,12 +94,12 @@ def test_ending_one_ends_its_tokens_at_once_and_no_other(user, me):
     assert other.ended_at is not None
 
 
-def test_ones_own_can_be_ended(me):
+def test_end_current_session(me):
     assert me.delete(f"{URL}{Session.objects.get().pk}/").status_code == 204
     assert me.get(URL).status_code == 401
 
 
-def test_anothers_ended_and_unknown_ones_are_not_found(user, me):
+def test_end_other_ended_or_unknown_session_is_not_found(user, me):
     _, rose = sign_in(factories.user("rose@example.com"))
     _, ended = sign_in(user)
     me.delete(f"{URL}{ended.pk}/")
@@ -113,12 +113,12 @@ def test_anothers_ended_and_unknown_ones_are_not_found(user, me):
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", URL), ("delete", URL + "018f0000-0000-7000-8000-000000000000/")])
-def test_needs_a_token(client, method, path):
+def test_sessions_require_a_token(client, method, path):
     assert getattr(client, method)(path).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
-def test_other_methods_are_not_there(me, method):
+def test_sessions_other_methods_are_not_allowed(me, method):
     assert getattr(me, method)(URL).status_code == 405
 
 
@@ -142,5 +142,5 @@ def test_other_methods_are_not_there(me, method):
         ("a" * 31 + "/1", "Unknown device"),
     ],
 )
-def test_devices_are_told_in_words_and_never_in_a_callers_own_sentence(user_agent, words):
+def test_device_description_never_quotes_the_user_agent(user_agent, words):
     assert describe_device(user_agent) == words

@@ -10,7 +10,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 URL = "/api/auth/token/"
 EMAIL, PASSWORD = "mike@example.com", "correct horse battery"
-WRONG = {"code": "invalid_credentials", "detail": "The e-mail address or the password is wrong."}
+WRONG = {"code": "invalid_credentials", "detail": "The email address or the password is wrong."}
 
 
 def sign_in(client, password=PASSWORD, email=EMAIL):
@@ -33,7 +33,7 @@ def test_right_password_signs_in(client, field, email):
 
 
 @pytest.mark.parametrize("case", ["wrong", "unknown", "disabled", "no password", "empty-looking"])
-def test_whatever_is_wrong_the_answer_is_one(client, case):
+def test_wrong_credentials_give_the_same_error(client, case):
     if case != "unknown":
         user = factories.user(EMAIL, is_active=case != "disabled")
         if case == "no password":
@@ -46,7 +46,7 @@ def test_whatever_is_wrong_the_answer_is_one(client, case):
     assert FailedAttempts.objects.get().consecutive_failures == 1
 
 
-def test_unknown_address_is_hashed_for_too(client, monkeypatch):
+def test_unknown_address_hashes_a_password_too(client, monkeypatch):
     hashed = []
     monkeypatch.setattr(passwords, "make_password", hashed.append)
     sign_in(client)
@@ -74,42 +74,45 @@ def test_malformed_body_names_the_field(client, body, fields):
     assert answer.json()["errors"].keys() == fields
 
 
-def test_setting_switches_it_off(client, settings):
+def test_passwords_disabled_by_setting_are_refused(client, settings):
     settings.PASSWORD_SIGN_IN = False
     factories.user(EMAIL)
     answer = sign_in(client)
     assert (answer.status_code, answer.json()) == (
         403,
-        {"code": "password_sign_in_disabled", "detail": "Passwords are not in use here. Sign in with a code."},
+        {
+            "code": "password_sign_in_disabled",
+            "detail": "Signing in with a password is disabled. Please use a one-time code.",
+        },
     )
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_five_wrong_passwords_then_429_even_for_the_right_one(client, known):
+def test_five_wrong_passwords_lock_out_the_right_one(client, known):
     if known:
         factories.user(EMAIL)
     assert [sign_in(client, "wrong").status_code for _ in range(5)] == [401] * 5
     answer = sign_in(client)
     assert (answer.status_code, answer.json()) == (
         429,
-        {"code": "throttled", "detail": "Too many failed tries. Try again later."},
+        {"code": "throttled", "detail": "Too many failed attempts. Please try again later."},
     )
     assert int(answer.headers["Retry-After"]) in range(595, 601)
 
 
-def test_after_ten_minutes_it_goes_on_and_after_ten_failures_waits_the_hour(client, wait):
+def test_lockout_lasts_ten_minutes_and_after_ten_failures_an_hour(client, advance_time):
     factories.user(EMAIL)
     for _ in range(5):
         sign_in(client, "wrong")
-    wait(601)
+    advance_time(601)
     assert [sign_in(client, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
-    wait(601)
+    advance_time(601)
     assert sign_in(client).status_code == 429
-    wait(3600 - 1202)
+    advance_time(3600 - 1202)
     assert sign_in(client).status_code == 200
 
 
-def test_success_ends_the_row_of_failures_and_counts_for_none(client):
+def test_success_resets_consecutive_failures(client):
     factories.user(EMAIL)
     assert [sign_in(client, "wrong").status_code for _ in range(4)] == [401] * 4
     assert [sign_in(client).status_code for _ in range(12)] == [200] * 12
@@ -117,14 +120,14 @@ def test_success_ends_the_row_of_failures_and_counts_for_none(client):
     assert len(FailedAttempts.objects.get().failures) == 9
 
 
-def test_wrong_codes_do_not_lock_the_password_out(client):
+def test_wrong_codes_do_not_lock_out_passwords(client):
     factories.user(EMAIL)
     for _ in range(6):
         client.post("/api/auth/otp/verify/", {"email": EMAIL, "code": "nonsense"})
     assert sign_in(client).status_code == 200
 
 
-def test_hash_made_stronger_on_sign_in_leaves_tokens_good(client, settings, as_user):
+def test_rehash_on_sign_in_keeps_tokens(client, settings, as_user):
     user = factories.user(EMAIL)
     device = as_user(user)
     settings.PASSWORD_HASHERS = [
@@ -140,7 +143,7 @@ def test_hash_made_stronger_on_sign_in_leaves_tokens_good(client, settings, as_u
     assert sign_in(client).status_code == 200
 
 
-def test_password_changed_meanwhile_leaves_no_good_token(client):
+def test_sign_in_during_password_change_gives_no_valid_token(client):
     user = factories.user(EMAIL)
     stale = User.objects.get()
     user.set_password("another long password")
@@ -151,11 +154,11 @@ def test_password_changed_meanwhile_leaves_no_good_token(client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_thirty_wrong_passwords_at_once_five_are_compared(together, monkeypatch):
+def test_parallel_wrong_passwords_only_five_are_compared(run_parallel, monkeypatch):
     factories.user(EMAIL)
     compared = []
     check = User.check_password
     monkeypatch.setattr(User, "check_password", lambda self, raw: compared.append(raw) or check(self, raw))
-    answers = together(30, lambda _: sign_in(APIClient(), "wrong").status_code)
+    answers = run_parallel(30, lambda _: sign_in(APIClient(), "wrong").status_code)
     assert sorted(answers) == [401] * 5 + [429] * 25
     assert len(compared) == 5

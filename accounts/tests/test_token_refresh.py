@@ -36,7 +36,7 @@ def pair(user):
 
 
 @pytest.fixture
-def reused(alone):
+def reused(no_receivers):
     users = []
 
     def receive(user, **_):
@@ -98,7 +98,7 @@ def test_refresh_gives_new_tokens_and_moves_the_expiry(pair):
 
 
 @pytest.mark.parametrize(("age", "left"), [(75, 14), (76, 14), (80, 10), (89, 1)])
-def test_however_often_it_is_refreshed_a_sign_in_lasts_ninety_days(pair, age, left):
+def test_session_lasts_90_days_at_most(pair, age, left):
     # Its age in days but a minute; it was refreshed all the while.
     began = timezone.now() - timedelta(days=age) + timedelta(minutes=1)
     Session.objects.update(created_at=began)
@@ -108,7 +108,7 @@ def test_however_often_it_is_refreshed_a_sign_in_lasts_ninety_days(pair, age, le
     assert row.expires_at <= row.created_at + timedelta(days=90)
 
 
-def test_after_ninety_days_one_signs_in_again(pair):
+def test_refresh_after_90_days_is_refused(pair):
     Session.objects.update(created_at=timezone.now() - timedelta(days=89, hours=23, minutes=59, seconds=59))
     body = refresh(pair.refresh).json()
     ended = F("created_at") - timedelta(seconds=2)
@@ -139,7 +139,7 @@ def test_no_token_is_stored(pair):
     assert pair.refresh not in str(Session.objects.values())
 
 
-def test_spent_token_ends_the_family_and_is_told_once(user, pair, reused):
+def test_reused_token_ends_the_session_and_is_reported_once(user, pair, reused):
     body = refresh(pair.refresh).json()
     assert is_refused(refresh(pair.refresh))
     assert is_refused(refresh(pair.refresh))
@@ -149,7 +149,7 @@ def test_spent_token_ends_the_family_and_is_told_once(user, pair, reused):
     assert reused == [user]
 
 
-def test_reuse_leaves_other_sign_ins_alone(user, pair, reused):
+def test_reused_token_keeps_other_sessions(user, pair, reused):
     other = tokens.sign_in(user=user, user_agent="another device", ip=None)
     refresh(pair.refresh)
     refresh(pair.refresh)
@@ -157,7 +157,7 @@ def test_reuse_leaves_other_sign_ins_alone(user, pair, reused):
 
 
 @pytest.mark.parametrize("case", ["disabled", "password", "logged out", "everywhere", "expired row", "deleted"])
-def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
+def test_ended_session_is_refused_everywhere(user, pair, reused, case):
     if case == "disabled":
         profile.disable_account(user=user)
     elif case == "password":
@@ -176,21 +176,21 @@ def test_what_has_ended_is_refused_everywhere(user, pair, reused, case):
     assert reused == []
 
 
-def test_account_enabled_again_does_not_bring_its_tokens_back(user, pair):
+def test_account_enabled_again_does_not_restore_tokens(user, pair):
     profile.disable_account(user=user)
     User.objects.update(is_active=True)
     assert is_refused(refresh(pair.refresh))
     assert is_refused(me(pair.access))
 
 
-def test_tokens_run_out_but_for_the_leeway_between_our_clocks(pair):
+def test_token_expires_with_the_clock_leeway(pair):
     with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=10)):
         assert is_refused(me(pair.access))
     with time_machine.travel(timezone.now() + timedelta(days=14, seconds=10)):
         assert is_refused(refresh(pair.refresh))
 
 
-def test_one_kind_is_not_the_other(pair):
+def test_access_and_refresh_tokens_are_not_interchangeable(pair):
     assert is_refused(me(pair.refresh))
     assert is_refused(refresh(pair.access))
 
@@ -230,32 +230,32 @@ def test_forged_tokens_are_refused(user, pair, forge):
         assert is_refused(refresh(forged))
 
 
-def test_sub_of_somebody_else_is_refused(user, pair):
+def test_token_with_other_subject_is_refused(user, pair):
     other = factories.user("other@example.com")
     other.token_version = user.token_version
     other.save()
     assert is_refused(me(signed(claims(user, sub=str(other.pk)))))
 
 
-def test_read_access_needs_no_query(user, pair, django_assert_num_queries):
+def test_read_access_token_uses_no_query(user, pair, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert tokens.read_access_token(pair.access).user_id == user.pk
         with pytest.raises(NotAuthenticated):
             tokens.read_access_token(pair.refresh)
 
 
-def test_kinds_keep_their_settings():
+def test_token_classes_use_the_configured_lifetimes():
     assert (AccessToken.lifetime, RefreshToken.lifetime) == (timedelta(minutes=15), timedelta(days=14))
 
 
 @pytest.mark.parametrize("token", [None, True, [], {}, "", "x" * 2049])
-def test_malformed_body(token):
+def test_malformed_body_is_refused(token):
     answer = APIClient().post(URL, {"refresh": token})
     assert answer.status_code == 400
     assert answer.json()["errors"].keys() == {"refresh"}
 
 
-def test_missing_token():
+def test_missing_token_is_refused():
     assert APIClient().post(URL, {}).json() == {
         "code": "invalid",
         "detail": "The input is not valid.",
@@ -264,8 +264,8 @@ def test_missing_token():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_refreshes_at_once_give_one_successor(pair, reused, together):
-    answers = together(10, lambda _: refresh(pair.refresh))
+def test_parallel_refreshes_give_one_successor(pair, reused, run_parallel):
+    answers = run_parallel(10, lambda _: refresh(pair.refresh))
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 9
     # Nine came back with a spent token: the family has ended, the winner's tokens with it.
     (winner,) = (answer.json() for answer in answers if answer.status_code == 200)
@@ -274,7 +274,7 @@ def test_ten_refreshes_at_once_give_one_successor(pair, reused, together):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_condition_ten_refreshes_give_more(pair, reused, together, monkeypatch):
+def test_parallel_refreshes_without_condition_give_more(pair, reused, run_parallel, monkeypatch):
     """The race is real: look first and write then, and more than one gets a successor."""
     import threading
 
@@ -291,5 +291,5 @@ def test_without_the_condition_ten_refreshes_give_more(pair, reused, together, m
         return new
 
     monkeypatch.setattr(tokens, "rotate_refresh_token", look_then_write)
-    answers = together(10, lambda _: refresh(pair.refresh).status_code)
+    answers = run_parallel(10, lambda _: refresh(pair.refresh).status_code)
     assert answers.count(200) > 1

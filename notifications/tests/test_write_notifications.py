@@ -30,8 +30,10 @@ def test_bid_placed_notifies_the_displaced_leader(seller, bidder, rival):
         lamp,
         f"product:{lamp.pk}:1",
         "You were outbid on “A lamp”",
-        "Another bidder outbid you on “A lamp”. The current price is 12.00 USD. To take the lead, bid at least 12.50 "
-        "USD.",
+        (
+            "Another bidder outbid you on “A lamp”. The current price is 12.00 USD. To take the lead, bid at least "
+            "12.50 USD."
+        ),
     )
     assert rows.emails() == [("bidder", "outbid")]
     assert EventOutbox.objects.count() == 0

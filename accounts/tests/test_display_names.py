@@ -62,16 +62,16 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("given", "kept"), NAMES.items())
-def test_names_of_people_are_taken(given, kept):
+def test_display_name_in_any_language_is_accepted(given, kept):
     assert DisplayNameField().run_validation(given) == kept
 
 
 @pytest.mark.parametrize("given", UNFIT.values(), ids=UNFIT)
-def test_what_does_not_show_or_is_an_address_is_refused(given):
+def test_display_name_invisible_or_address_is_refused(given):
     with pytest.raises(ValidationError):
         DisplayNameField().run_validation(given)
 
 
-def test_what_is_kept_is_taken_again_unchanged():
+def test_display_name_is_stable_when_sent_back():
     for kept in NAMES.values():
         assert DisplayNameField().run_validation(kept) == kept

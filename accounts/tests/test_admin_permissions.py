@@ -30,14 +30,14 @@ def boss():
     return User.objects.create_superuser("boss@example.com", "correct horse battery")
 
 
-def test_a_clerk_gives_no_rights(desk, clerk):
+def test_staff_cannot_change_permissions(desk, clerk):
     sent = CHANGE | {"display_name": "New name", "is_staff": "on", "is_superuser": "on"}
     assert desk.post(f"/admin/accounts/user/{clerk.pk}/change/", sent).status_code == 302
     clerk.refresh_from_db()
     assert (clerk.display_name, clerk.is_superuser, clerk.user_permissions.count()) == ("New name", False, 2)
 
 
-def test_a_clerk_leaves_other_staff_alone(desk, boss):
+def test_staff_cannot_change_other_staff(desk, boss):
     password = {"password1": "another horse battery", "password2": "another horse battery", "usable_password": "true"}
     assert desk.post(f"/admin/accounts/user/{boss.pk}/password/", password).status_code == 403
     assert desk.post(f"/admin/accounts/user/{boss.pk}/change/", CHANGE | {"email": "x@example.com"}).status_code == 403
@@ -48,13 +48,13 @@ def test_a_clerk_leaves_other_staff_alone(desk, boss):
     assert fresh.check_password("correct horse battery")
 
 
-def test_a_clerk_still_serves_members(desk):
+def test_staff_can_change_members(desk):
     member = factories.user("member@example.com")
     desk.post("/admin/accounts/user/", {"action": "disable", "_selected_action": [member.pk]})
     assert not User.objects.get(pk=member.pk).is_active
 
 
-def test_a_superuser_gives_rights(boss):
+def test_superuser_can_change_permissions(boss):
     desk, member = Client(), factories.user("member@example.com")
     desk.force_login(boss)
     sent = CHANGE | {"email": member.email, "is_staff": "on"}

@@ -31,14 +31,14 @@ def me(access):
     return APIClient().get("/api/users/me/", HTTP_AUTHORIZATION=f"Bearer {access}").status_code
 
 
-def test_a_token_names_its_key_and_its_algorithm_and_nothing_of_the_key_itself(user):
+def test_token_header_names_key_and_algorithm_only(user):
     header = jwt.get_unverified_header(sign_in(user).access)
     assert header == {"alg": "HS256", "typ": "JWT", "kid": jwt_keys.fingerprint(live.JWT_SIGNING_KEY)}
     assert len(header["kid"]) == 16
     assert jwt_keys.fingerprint(NEXT) != header["kid"]
 
 
-def test_tokens_of_the_old_key_hold_while_it_is_listed_and_are_renewed_under_the_new_one(user, settings):
+def test_token_of_listed_old_key_works_and_is_renewed_with_the_new_key(user, settings):
     before = sign_in(user)
     rotate_keys(settings, live.JWT_SIGNING_KEY)
     assert me(before.access) == 200
@@ -52,7 +52,7 @@ def test_tokens_of_the_old_key_hold_while_it_is_listed_and_are_renewed_under_the
     assert me(after.access) == 200
 
 
-def test_without_the_old_key_its_tokens_are_refused(user, settings):
+def test_token_of_removed_key_is_refused(user, settings):
     before = sign_in(user)
     rotate_keys(settings)
     assert me(before.access) == 401
@@ -60,7 +60,7 @@ def test_without_the_old_key_its_tokens_are_refused(user, settings):
         tokens.rotate_refresh_token(refresh=before.refresh)
 
 
-def test_a_server_that_has_the_next_key_as_an_old_one_already_takes_its_tokens(user, settings):
+def test_token_of_next_key_works_where_it_is_listed_as_old(user, settings):
     now = live.JWT_SIGNING_KEY
     rotate_keys(settings, now)
     ahead = sign_in(user)
@@ -73,7 +73,7 @@ def test_a_server_that_has_the_next_key_as_an_old_one_already_takes_its_tokens(u
     [{"kid": "0" * 16}, {"kid": ""}, {"kid": 5}, {"kid": None}, {"kid": ["a"]}, {}],
     ids=["unknown", "empty", "a number", "null", "a list", "none"],
 )
-def test_a_token_is_held_to_the_key_it_names_and_without_one_to_the_present_key(user, settings, headers):
+def test_token_is_verified_with_the_named_or_current_key(user, settings, headers):
     old = live.JWT_SIGNING_KEY
     claims = jwt.decode(sign_in(user).access, old, algorithms=["HS256"])
     rotate_keys(settings, old)
@@ -84,7 +84,7 @@ def test_a_token_is_held_to_the_key_it_names_and_without_one_to_the_present_key(
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
-def test_no_other_algorithm_is_taken_under_any_of_our_keys(user, settings, algorithm):
+def test_token_with_other_algorithm_is_refused(user, settings, algorithm):
     old = live.JWT_SIGNING_KEY
     claims = jwt.decode(sign_in(user).access, old, algorithms=["HS256"])
     rotate_keys(settings, old * 2)
