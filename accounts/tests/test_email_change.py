@@ -113,7 +113,7 @@ def test_confirm_of_address_used_meanwhile_changes_nothing(user, me, as_user, ma
     assert [caller.get("/api/users/me/").json()["email"] for caller in (me, other)] == [OLD, OLD]
     assert User.objects.get(pk=rose.pk).email == NEW
     assert not PreviousEmail.objects.exists()
-    assert [what for what, *_ in signals] == ["asked"]
+    assert [what for what, *_ in signals] == ["requested"]
     assert FailedAttempts.objects.get(pk=f"code:{NEW}").consecutive_failures == 0
 
 
