@@ -119,7 +119,7 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     inlines = (ProductImageInline,)
     fields = (
-        *(*TEXT_FIELDS, "seller", "currency", *AMOUNT_COLUMNS.values(), "premium"),
+        *(*TEXT_FIELDS, "seller", "format", "currency", *AMOUNT_COLUMNS.values(), "premium"),
         *("soft_close_window", "soft_close_extension", "thumbnail", "watch_count", "relisted_from", "created_at"),
     )
     readonly_fields = fields[len(TEXT_FIELDS) :]

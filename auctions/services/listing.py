@@ -28,9 +28,9 @@ START_TOLERANCE: Final = timedelta(minutes=5)
 def create_product(*, seller: User, relisted_from: Product | None = None, **fields: Any) -> Product:
     """List a product and open its auction; return the product with its `auction`.
 
-    `fields` are those of auctions/product_fields.py; None means the default. Without times the auction starts now
-    and runs for seven days. Today's rules are stored with the product: the increment table, the soft close and the
-    bands of the buyer's premium. Raises Invalid, NotAuthenticated.
+    `fields` are `format` and those of auctions/product_fields.py; None means the default. Without times the auction
+    starts now and runs for seven days. Today's rules are stored with the product: the increment table, the soft close
+    and the bands of the buyer's premium. Raises Invalid, NotAuthenticated.
     """
     values = {name: value for name, value in fields.items() if value is not None}
     currency = values.pop("currency", settings.DEFAULT_CURRENCY)

@@ -32,7 +32,7 @@ def relist(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
         on_offer = SecondChanceOffer.objects.open().filter(product=old).exists()
         if not auction.is_unsold or on_offer or closing.was_relisted(old):
             raise NotRelistable
-        fields = {name: getattr(old, name) for name in RELISTED} | changes
+        fields = {name: getattr(old, name) for name in ("format", *RELISTED)} | changes
         if fields.get("ends_at") is None:
             duration = min(auction.ends_at - auction.starts_at, listing.MAX_DURATION)
             fields["ends_at"] = (fields.get("starts_at") or now) + duration
