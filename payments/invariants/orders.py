@@ -33,7 +33,7 @@ def check_one_live_order(products: Batch) -> Iterator[str]:
 
 @invariant(11, "orders match their sale", over=Order)
 def check_order_terms(orders: Batch) -> Iterator[str]:
-    # A live order is of the sale that stands; any order has its product's seller, currency and shipping.
+    # A live order belongs to the current sale; any order has its product's seller, currency and shipping.
     sold = Q(product__auction__status=Auction.Status.SOLD)
     won = Q(buyer_id=F("product__auction__winner_id"), hammer_price=F("product__auction__hammer_price"))
     sellers = Q(seller_id=F("product__seller_id"), currency=F("product__currency"), shipping=F("product__shipping"))
@@ -44,7 +44,7 @@ def check_order_terms(orders: Batch) -> Iterator[str]:
 
 @invariant(12, "order amounts fit their currency", over=Order)
 def check_minor_units(orders: Batch) -> Iterator[str]:
-    # Three decimals always fit: that is what the columns hold.
+    # Three decimals always fit: the columns have three.
     rows = orders.rows.exclude(currency__in=money.THREE_DECIMAL)
     fields = ("hammer_price", "buyers_premium", "shipping", "total")
     for pk, currency, *values in rows.values_list("pk", "currency", *fields).iterator():

@@ -55,13 +55,13 @@ def _send(payout_id: int) -> bool:
     try:
         transfer_id = _transfer(payout)
     except errors.PaymentRefused as refusal:
-        _record_failure(payout, sending=None, **_retry_fields(refusal))
+        _record_failure(payout, transfer_pending=None, **_retry_fields(refusal))
         return False
     except errors.StripeUnavailable as silence:
         _record_failure(payout, **_retry_fields(silence))
         return False
     if not transfer_id:
-        _record_failure(payout, idempotency_key=uuid.uuid4(), sending=None)
+        _record_failure(payout, idempotency_key=uuid.uuid4(), transfer_pending=None)
         return False
     return _record(payout, transfer_id)
 

@@ -26,29 +26,29 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _the_house_charges_winners(settings):
+def _auto_charge_enabled(settings):
     settings.AUTO_CHARGE = True
 
 
 @pytest.fixture
 def outcomes():
-    """What the apps above are told."""
-    told = []
+    """The outcomes of payments that were announced by signals."""
+    announced = []
 
     def failed(order, **_):
-        told.append("failed")
+        announced.append("failed")
 
     def paid(order, **_):
-        told.append("paid")
+        announced.append("paid")
 
     payment_failed.connect(failed)
     payment_succeeded.connect(paid)
-    yield told
+    yield announced
     payment_failed.disconnect(failed)
     payment_succeeded.disconnect(paid)
 
 
-def won(seller, bidder, price="19.99", **fields):
+def sell_to(seller, bidder, price="19.99", **fields):
     return Order.objects.get(product=sell(seller, bidder, price, **fields))
 
 
@@ -59,7 +59,7 @@ def charges(double, order):
     return sorted(row["status"] for row in found if row["payment_intent"] in ids)
 
 
-def intents_of(double, order):
+def intents_at_stripe(double, order):
     """Return the intents of the order's buyer at Stripe."""
     customer = Customer.objects.get(user_id=order.buyer_id).stripe_customer_id
     return [intent for intent in double.intents() if intent["customer"] == customer]
@@ -72,7 +72,7 @@ def kinds(order):
 def test_auto_charge_charges_the_chosen_card(double, winner, seller, bidder, outcomes):
     save(winner, double, "pm_card_mastercard")
     card = save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     assert order.auto_charge == "due"
     assert auto_charge.charge_winners() == 1
 
@@ -89,7 +89,7 @@ def test_auto_charge_charges_the_chosen_card(double, winner, seller, bidder, out
 @pytest.mark.parametrize("price", ["500", "1.230"], ids=["JPY", "KWD"])
 def test_auto_charge_uses_the_currency_of_the_order(double, winner, seller, bidder, price):
     save(winner, double, charge=True)
-    order = won(seller, bidder, price, currency="JPY" if price == "500" else "KWD")
+    order = sell_to(seller, bidder, price, currency="JPY" if price == "500" else "KWD")
     auto_charge.charge_winners()
     assert statuses(order) == ("paid", "succeeded")
     assert double.intent(order.payments.get().stripe_intent_id)["amount_received"] == int(price.replace(".", ""))
@@ -97,22 +97,22 @@ def test_auto_charge_uses_the_currency_of_the_order(double, winner, seller, bidd
 
 def test_auto_charge_without_chosen_card_does_nothing(double, winner, seller, bidder):
     save(winner, double)
-    assert won(seller, bidder).auto_charge == ""
+    assert sell_to(seller, bidder).auto_charge == ""
 
 
 def test_auto_charge_when_disabled_charges_nobody(double, winner, seller, bidder, settings):
     save(winner, double, charge=True)
-    first = won(seller, bidder)
+    first = sell_to(seller, bidder)
     settings.AUTO_CHARGE = False
-    assert won(seller, bidder).auto_charge == ""
+    assert sell_to(seller, bidder).auto_charge == ""
     # Nor orders that were due when it was enabled.
     auto_charge.charge_winners()
-    assert (*statuses(first), intents_of(double, first)) == ("awaiting_payment", [])
+    assert (*statuses(first), intents_at_stripe(double, first)) == ("awaiting_payment", [])
 
 
 def test_auto_charge_unset_before_the_job_is_not_made(double, winner, seller, bidder):
     card = save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     winner.patch(f"{URL}{card.pk}/", {"charge_when_winning": False})
     assert auto_charge.charge_winners() == 1
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "done")
@@ -129,7 +129,7 @@ def test_auto_charge_declined_is_tried_once_and_the_order_stays_payable(
     client, double, winner, seller, bidder, outcomes, card, reason
 ):
     save(winner, double, card, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     assert auto_charge.charge_winners() == 1
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "open", "done")
     payment = order.payments.get()
@@ -147,7 +147,7 @@ def test_auto_charge_declined_is_tried_once_and_the_order_stays_payable(
 
 def test_auto_charge_of_card_detached_at_stripe_fails_and_is_announced(double, winner, seller, bidder, outcomes):
     card = save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     double.post(f"/v1/payment_methods/{card.stripe_payment_method_id}/detach")
     auto_charge.charge_winners()
     assert (*statuses(order), order.auto_charge, outcomes) == ("awaiting_payment", "open", "done", ["failed"])
@@ -156,7 +156,7 @@ def test_auto_charge_of_card_detached_at_stripe_fails_and_is_announced(double, w
 
 def test_auto_charge_of_unchargeable_amount_is_not_made(double, winner, seller, bidder, outcomes):
     save(winner, double, charge=True)
-    order = won(seller, bidder, "1.234", currency="KWD")
+    order = sell_to(seller, bidder, "1.234", currency="KWD")
     auto_charge.charge_winners()
     order.refresh_from_db()
     assert (order.auto_charge, order.status, outcomes) == ("done", "awaiting_payment", ["failed"])
@@ -166,7 +166,7 @@ def test_auto_charge_of_unchargeable_amount_is_not_made(double, winner, seller, 
 @pytest.mark.parametrize("card", ["pm_card_threeDSecure2Required", "pm_usBankAccount_processing"])
 def test_auto_charge_while_the_buyer_is_paying_is_not_made(double, winner, seller, bidder, card):
     save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     intent = request_intent(winner, order.product).json()["payment_intent_id"]
     double.confirm(intent, card)
     before = double.intent(intent)
@@ -176,7 +176,7 @@ def test_auto_charge_while_the_buyer_is_paying_is_not_made(double, winner, selle
 
 def test_auto_charge_after_a_declined_checkout_is_not_made(double, winner, seller, bidder):
     save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     double.confirm(request_intent(winner, order.product).json()["payment_intent_id"], "pm_card_chargeDeclined")
     auto_charge.charge_winners()
     assert (*statuses(order), charges(double, order)) == ("awaiting_payment", "open", ["failed"])
@@ -184,7 +184,7 @@ def test_auto_charge_after_a_declined_checkout_is_not_made(double, winner, selle
 
 def test_auto_charge_after_payment_is_not_made(client, double, winner, seller, bidder):
     save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     intent = request_intent(winner, order.product).json()["payment_intent_id"]
     double.confirm(intent)
     # The event was not delivered yet.
@@ -195,7 +195,7 @@ def test_auto_charge_after_payment_is_not_made(client, double, winner, seller, b
 @pytest.mark.django_db(transaction=True)
 def test_auto_charge_by_concurrent_workers_charges_once(slow_double, as_user, seller, bidder):
     save(as_user(bidder), slow_double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     run_concurrently(4, auto_charge.charge_winners)
     auto_charge.charge_winners()
     assert (*statuses(order), charges(slow_double, order)) == ("paid", "succeeded", ["succeeded"])
@@ -203,13 +203,13 @@ def test_auto_charge_by_concurrent_workers_charges_once(slow_double, as_user, se
 
 def test_auto_charge_with_stripe_unreachable_stays_due_for_a_day(double, winner, seller, bidder, settings):
     save(winner, double, charge=True)
-    order = won(seller, bidder)
-    there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
+    order = sell_to(seller, bidder)
+    url, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     assert auto_charge.charge_winners() == 0
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "creating", "due")
     Order.objects.update(created_at=clock.now() - timedelta(hours=25))
     assert auto_charge.charge_winners() == 1
-    settings.STRIPE_API_BASE = there
+    settings.STRIPE_API_BASE = url
     assert (auto_charge.charge_winners(), *statuses(order)) == (0, "awaiting_payment", "creating")
 
 
@@ -217,12 +217,12 @@ def test_auto_charge_with_stripe_unreachable_stays_due_for_a_day(double, winner,
 @pytest.mark.parametrize("fault", ["500", "429", "reset", "timeout_after_create"])
 def test_auto_charge_after_stripe_failures_charges_once(double, winner, seller, bidder, fault, path):
     save(winner, double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     double.fail_next(fault, path=path)
     for _ in range(3):
         auto_charge.charge_winners()
     assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
-    assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
+    assert (charges(double, order), len(intents_at_stripe(double, order))) == (["succeeded"], 1)
 
 
 class Killed(BaseException):
@@ -233,12 +233,12 @@ def _killed_after(monkeypatch, module, name):
     """Raise Killed after the first call of `module.name`."""
     real = getattr(module, name)
 
-    def work_and_die(*args, **kwargs):
+    def work_and_raise(*args, **kwargs):
         monkeypatch.setattr(module, name, real)
         real(*args, **kwargs)
         raise Killed
 
-    monkeypatch.setattr(module, name, work_and_die)
+    monkeypatch.setattr(module, name, work_and_raise)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -256,7 +256,7 @@ def _killed_after(monkeypatch, module, name):
 )
 def test_auto_charge_after_a_kill_at_any_point_charges_once(double, as_user, seller, bidder, monkeypatch, module, name):
     save(as_user(bidder), double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     _killed_after(monkeypatch, module, name)
     with pytest.raises(Killed):
         auto_charge.charge_winners()
@@ -264,7 +264,7 @@ def test_auto_charge_after_a_kill_at_any_point_charges_once(double, as_user, sel
 
     assert auto_charge.charge_winners() == 1
     assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
-    assert (charges(double, order), len(intents_of(double, order))) == (["succeeded"], 1)
+    assert (charges(double, order), len(intents_at_stripe(double, order))) == (["succeeded"], 1)
     assert kinds(order).count(("paid", "stripe")) == 1
     assert broken_invariants() == []
 
@@ -275,10 +275,10 @@ def test_auto_charge_without_stored_key_leaves_a_second_intent_after_a_kill(
 ):
     """The negative control: the key is stored before Stripe is called so that this does not happen."""
     save(as_user(bidder), double, charge=True)
-    order = won(seller, bidder)
+    order = sell_to(seller, bidder)
     _killed_after(monkeypatch, stripe_gateway, "create_intent")
     with pytest.raises(Killed):
         auto_charge.charge_winners()
     checkout._change_key(Payment.objects.get())
     auto_charge.charge_winners()
-    assert (len(intents_of(double, order)), charges(double, order)) == (2, ["succeeded"])
+    assert (len(intents_at_stripe(double, order)), charges(double, order)) == (2, ["succeeded"])

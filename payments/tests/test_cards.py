@@ -16,17 +16,7 @@ pytestmark = pytest.mark.django_db
 def customers_at(double, user):
     """Return the ids of the user's customers at Stripe."""
     found = double.get("/v1/customers", limit=100)["data"]
-    mine = [row["id"] for row in found if row["metadata"].get("user") == str(user.pk)]
-    return [name for name in mine if name not in user.earlier]
-
-
-@pytest.fixture
-def bidder(bidder, request):
-    """Somebody who knows which customers had their number in earlier tests."""
-    bidder.earlier = []
-    for name in {"double", "slow_double"} & set(request.fixturenames):
-        bidder.earlier += customers_at(request.getfixturevalue(name), bidder)
-    return bidder
+    return [row["id"] for row in found if row["metadata"].get("user") == str(user.pk)]
 
 
 @pytest.fixture

@@ -26,18 +26,18 @@ def disputed(client, double, winner, product):
     return pay(client, double, winner, product, CARD)
 
 
-def there(double, order):
+def dispute_at_stripe(double, order):
     params = {"payment_intent": order.payments.get().stripe_intent_id}
     [found] = double.get("/v1/disputes", **params)["data"]
     return found
 
 
-def hear(client, double, order, kind="charge.dispute.created", event_id="evt_1"):
-    return post_event_about(client, kind, there(double, order), event_id=event_id)
+def post_dispute_event(client, double, order, kind="charge.dispute.created", event_id="evt_1"):
+    return post_event_about(client, kind, dispute_at_stripe(double, order), event_id=event_id)
 
 
-def close(double, order, result):
-    answer = double.post(f"/_double/disputes/{there(double, order)['id']}/close", outcome=result)
+def close_dispute(double, order, result):
+    answer = double.post(f"/_double/disputes/{dispute_at_stripe(double, order)['id']}/close", outcome=result)
     assert answer["status"] == result
 
 
@@ -48,25 +48,26 @@ def payout(order):
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_dispute_event_stores_flags_and_blocks_the_payout(client, double, disputed, kind):
-    event = hear(client, double, disputed, kind)
+    event = post_dispute_event(client, double, disputed, kind)
     assert event.flag == "disputed"
-    row, known = Dispute.objects.get(), there(double, disputed)
+    row, known = Dispute.objects.get(), dispute_at_stripe(double, disputed)
     assert (row.stripe_dispute_id, str(row.amount), row.currency) == (known["id"], "19.990", "USD")
     assert (row.status, row.reason, row.closed_at) == ("needs_response", "fraudulent", None)
     assert int(row.evidence_due_at.timestamp()) == known["evidence_details"]["due_by"]
     assert int(row.opened_at.timestamp()) == known["created"]
     assert payout(disputed) == ("blocked", "disputed", 0)
-    told = OrderEvent.objects.get(kind="disputed")
-    assert (told.role, told.data) == ("stripe", {"amount": "19.99", "currency": "USD", "reason": "fraudulent"})
+    event = OrderEvent.objects.get(kind="disputed")
+    assert (event.role, event.data) == ("stripe", {"amount": "19.99", "currency": "USD", "reason": "fraudulent"})
     disputed.refresh_from_db()
     assert disputed.status == "paid"
     assert broken_invariants() == []
 
 
 def test_dispute_events_in_any_number_and_order_have_one_effect(client, double, disputed):
-    close(double, disputed, "won")
+    close_dispute(double, disputed, "won")
     flags = [
-        hear(client, double, disputed, kind, f"evt_{number}").flag for number, kind in enumerate([*TYPES[::-1], *TYPES])
+        post_dispute_event(client, double, disputed, kind, f"evt_{number}").flag
+        for number, kind in enumerate([*TYPES[::-1], *TYPES])
     ]
     assert flags == [""] * 10
     assert Dispute.objects.get().closed_at is not None
@@ -77,18 +78,18 @@ def test_dispute_events_in_any_number_and_order_have_one_effect(client, double, 
 
 def test_dispute_won_releases_the_payout(client, double, disputed):
     before = payout(disputed)
-    hear(client, double, disputed)
-    close(double, disputed, "won")
-    assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == ""
+    post_dispute_event(client, double, disputed)
+    close_dispute(double, disputed, "won")
+    assert post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2").flag == ""
     assert payout(disputed) == before
     assert OrderEvent.objects.get(kind="dispute_closed").data["reason"] == "won"
     assert broken_invariants() == []
 
 
 def test_dispute_lost_claws_back_the_sellers_share(client, double, disputed):
-    hear(client, double, disputed)
-    close(double, disputed, "lost")
-    assert hear(client, double, disputed, "charge.dispute.closed", "evt_2").flag == "dispute_lost"
+    post_dispute_event(client, double, disputed)
+    close_dispute(double, disputed, "lost")
+    assert post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2").flag == "dispute_lost"
     status, blocked_by, taken = payout(disputed)
     assert (status, blocked_by, taken) == ("void", "", disputed.payout.amount)
     assert refund_totals(disputed) == ("0.000", "0.000")
@@ -99,10 +100,10 @@ def test_dispute_of_a_part_claws_back_a_part(client, double, winner, product):
     order = pay(client, double, winner, product)
     charge = double.intent(Payment.objects.get().stripe_intent_id)["latest_charge"]
     double.post(f"/_double/charges/{charge}/dispute", amount=500, reason="product_not_received")
-    hear(client, double, order)
+    post_dispute_event(client, double, order)
     assert str(Dispute.objects.get().amount) == "5.000"
-    close(double, order, "lost")
-    hear(client, double, order, "charge.dispute.closed", "evt_2")
+    close_dispute(double, order, "lost")
+    post_dispute_event(client, double, order, "charge.dispute.closed", "evt_2")
     status, blocked_by, taken = payout(order)
     assert (status, blocked_by) == ("due", "")
     assert 0 < taken < order.payout.amount
@@ -110,31 +111,33 @@ def test_dispute_of_a_part_claws_back_a_part(client, double, winner, product):
 
 
 def test_dispute_evidence_submitted_updates_the_status(client, double, disputed):
-    hear(client, double, disputed)
-    double.post(f"/v1/disputes/{there(double, disputed)['id']}", **{"evidence[product_description]": "A lamp"})
-    assert hear(client, double, disputed, "charge.dispute.updated", "evt_2").flag == ""
+    post_dispute_event(client, double, disputed)
+    double.post(
+        f"/v1/disputes/{dispute_at_stripe(double, disputed)['id']}", **{"evidence[product_description]": "A lamp"}
+    )
+    assert post_dispute_event(client, double, disputed, "charge.dispute.updated", "evt_2").flag == ""
     assert Dispute.objects.get().status == "under_review"
 
 
 def test_dispute_read_before_it_closed_does_not_reopen_it(client, double, disputed, monkeypatch):
-    hear(client, double, disputed)
+    post_dispute_event(client, double, disputed)
     before = stripe_gateway.retrieve_dispute(Dispute.objects.get().stripe_dispute_id)
-    close(double, disputed, "won")
-    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    close_dispute(double, disputed, "won")
+    post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2")
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: before)
-    hear(client, double, disputed, "charge.dispute.updated", "evt_3")
+    post_dispute_event(client, double, disputed, "charge.dispute.updated", "evt_3")
     row = Dispute.objects.get()
     assert (row.status, row.closed_at is None) == ("won", False)
 
 
 def test_dispute_reversed_by_the_bank_restores_the_share(client, double, disputed, monkeypatch):
     before = payout(disputed)
-    hear(client, double, disputed)
-    close(double, disputed, "lost")
-    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    post_dispute_event(client, double, disputed)
+    close_dispute(double, disputed, "lost")
+    post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2")
     late = replace(stripe_gateway.retrieve_dispute(Dispute.objects.get().stripe_dispute_id), status="won")
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: late)
-    hear(client, double, disputed, "charge.dispute.funds_reinstated", "evt_3")
+    post_dispute_event(client, double, disputed, "charge.dispute.funds_reinstated", "evt_3")
     assert payout(disputed) == before
     assert broken_invariants() == []
 
@@ -145,17 +148,17 @@ def test_refund_of_disputed_payment_is_409(client, double, disputed, as_user, se
         409,
         "refund_refused",
     )  # Stripe refuses before the event was delivered
-    hear(client, double, disputed)
+    post_dispute_event(client, double, disputed)
     assert outcome(refund(seller_client, disputed)) == (409, "order_disputed")
-    close(double, disputed, "lost")
-    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    close_dispute(double, disputed, "lost")
+    post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2")
     assert outcome(refund(seller_client, disputed)) == (409, "order_disputed")
 
 
 def test_refund_after_dispute_is_won_succeeds(client, double, disputed, as_user, seller):
-    hear(client, double, disputed)
-    close(double, disputed, "won")
-    hear(client, double, disputed, "charge.dispute.closed", "evt_2")
+    post_dispute_event(client, double, disputed)
+    close_dispute(double, disputed, "won")
+    post_dispute_event(client, double, disputed, "charge.dispute.closed", "evt_2")
     assert refund(as_user(seller), disputed).status_code == 201
     assert broken_invariants() == []
 
@@ -163,14 +166,14 @@ def test_refund_after_dispute_is_won_succeeds(client, double, disputed, as_user,
 def test_dispute_event_before_the_payments_event_pays_the_order_first(client, double, winner, product, order):
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
     double.confirm(intent_id, CARD)
-    assert hear(client, double, order).flag == "disputed"
+    assert post_dispute_event(client, double, order).flag == "disputed"
     order.refresh_from_db()
     assert (order.status, payout(order)[:2]) == ("paid", ("blocked", "disputed"))
     assert broken_invariants() == []
 
 
 def test_dispute_details_are_shown_to_staff_only(client, double, disputed, as_user, staff, winner):
-    hear(client, double, disputed)
+    post_dispute_event(client, double, disputed)
     row = Dispute.objects.get()
     [shown] = as_user(staff).get(f"{URL}{disputed.pk}/").json()["disputes"]
     assert {name: shown[name] for name in ("dispute_id", "amount", "currency", "status", "reason", "closed_at")} == {
@@ -193,19 +196,19 @@ def test_dispute_event_of_unknown_payment_is_stored_and_flagged(client, stripe_u
 
 
 def test_dispute_event_of_dispute_unknown_at_stripe_is_flagged(client, double, disputed):
-    subject = {**there(double, disputed), "id": "dp_gone"}
+    subject = {**dispute_at_stripe(double, disputed), "id": "dp_gone"}
     assert post_event_about(client, "charge.dispute.created", subject).flag == "unknown_dispute"
 
 
 def test_dispute_event_of_the_other_mode_is_flagged(client, double, disputed, monkeypatch):
-    live = replace(stripe_gateway.retrieve_dispute(there(double, disputed)["id"]), livemode=True)
+    live = replace(stripe_gateway.retrieve_dispute(dispute_at_stripe(double, disputed)["id"]), livemode=True)
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", lambda _: live)
-    assert hear(client, double, disputed).flag == "wrong_mode"
+    assert post_dispute_event(client, double, disputed).flag == "wrong_mode"
     assert not Dispute.objects.exists()
 
 
 def test_dispute_event_with_stripe_unreachable_is_503_and_stored(client, double, disputed, settings):
-    subject = there(double, disputed)
+    subject = dispute_at_stripe(double, disputed)
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     assert post_event(client, build_event(subject, "charge.dispute.created")).status_code == 503
     assert not Dispute.objects.exists()
@@ -220,5 +223,5 @@ def test_dispute_event_calls_stripe_outside_a_transaction(client, double, disput
         return ask(dispute_id)
 
     monkeypatch.setattr(stripe_gateway, "retrieve_dispute", spy)
-    hear(client, double, disputed)
+    post_dispute_event(client, double, disputed)
     assert inside == [False]

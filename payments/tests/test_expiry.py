@@ -99,17 +99,17 @@ def test_expire_or_remind_that_fails_is_rolled_back_and_does_not_stop_others(sel
         if order.product_id == first.pk:
             raise RuntimeError
 
-    sweep, signal = (expiry.expire_due, order_expired) if hours == 96 else (expiry.remind_due, payment_reminded)
+    run_job, signal = (expiry.expire_due, order_expired) if hours == 96 else (expiry.remind_due, payment_reminded)
     signal.connect(fail)
     try:
-        assert sweep() == 1
+        assert run_job() == 1
         assert f"failed for ({Order.objects.get(product=first).pk}" in caplog.text
         with assert_nothing_written():
-            assert sweep() == 0
+            assert run_job() == 0
     finally:
         signal.disconnect(fail)
     assert Order.objects.get(product=first).status == "awaiting_payment"
-    assert sweep() == 1
+    assert run_job() == 1
     assert strikes(bidder) == (2 if hours == 96 else 0)
 
 

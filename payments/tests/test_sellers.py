@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
 
 import pytest
@@ -21,7 +20,6 @@ from payments.tests.connect_helpers import (
     refresh,
     transfers,
 )
-from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -36,12 +34,6 @@ NONE = {
 @pytest.fixture(autouse=True)
 def _connect(settings):
     settings.STRIPE_CONNECT, settings.FRONTEND_URL = True, HERE
-
-
-@pytest.fixture
-def seller():
-    """A seller with an email of its own."""
-    return factories.user(f"{uuid.uuid4()}@example.com")
 
 
 @pytest.fixture

@@ -22,12 +22,12 @@ def pay_late(client, double, intent_id, event_id="evt_late"):
 def late(client, double, winner, product, order):
     """An expired order that was paid later."""
     intent_id = request_intent(winner, product).json()["payment_intent_id"]
-    over(order)
+    mark_expired(order)
     assert pay_late(client, double, intent_id).flag == "surplus_order_expired"
     return order
 
 
-def over(order):
+def mark_expired(order):
     """Mark an order expired while its intent can still be paid."""
     Order.objects.filter(pk=order.pk).update(status="expired", expired_at=order.due_at)
 
@@ -69,7 +69,7 @@ def test_surplus_of_cancelled_order_is_refunded_by_staff(client, double, winner,
 
 
 @pytest.fixture
-def twice(client, double, winner, product):
+def paid_twice(client, double, winner, product):
     """An order that was paid twice: its first intent was canceled only here."""
     first = request_intent(winner, product).json()["payment_intent_id"]
     Payment.objects.update(status="canceled")
@@ -78,13 +78,15 @@ def twice(client, double, winner, product):
     return order
 
 
-def test_surplus_of_second_success_is_refunded_apart_from_the_first(twice, staff_client, as_user, seller, double):
+def test_surplus_of_second_success_is_refunded_apart_from_the_first(paid_twice, staff_client, as_user, seller, double):
     surplus = Payment.objects.get(status="surplus")
-    assert staff_client.get(f"{URL}{twice.pk}/").json()["surplus"][0]["payment_intent_id"] == surplus.stripe_intent_id
-    assert refund(staff_client, twice, payment=surplus.stripe_intent_id).status_code == 201
-    assert refund_totals(twice) == ("0.000", "19.990", "0.000", "succeeded")
-    assert refund(as_user(seller), twice, amount="5").status_code == 201
-    assert refund_totals(twice) == ("5.000", "19.990", "5.000", "succeeded", "succeeded")
+    assert (
+        staff_client.get(f"{URL}{paid_twice.pk}/").json()["surplus"][0]["payment_intent_id"] == surplus.stripe_intent_id
+    )
+    assert refund(staff_client, paid_twice, payment=surplus.stripe_intent_id).status_code == 201
+    assert refund_totals(paid_twice) == ("0.000", "19.990", "0.000", "succeeded")
+    assert refund(as_user(seller), paid_twice, amount="5").status_code == 201
+    assert refund_totals(paid_twice) == ("5.000", "19.990", "5.000", "succeeded", "succeeded")
     assert broken_invariants() == []
 
 
@@ -102,7 +104,7 @@ def test_surplus_of_several_payments_must_be_named(client, double, winner, produ
     first = request_intent(winner, product).json()["payment_intent_id"]
     Payment.objects.update(status="canceled")
     second = request_intent(winner, product).json()["payment_intent_id"]
-    over(order)
+    mark_expired(order)
     for intent_id in (first, second):
         pay_late(client, double, intent_id, f"evt_{intent_id}")
     answer = refund(staff_client, order)
@@ -123,15 +125,15 @@ def test_surplus_in_another_currency_is_refunded_in_it(client, double, winner, p
 
 
 def test_surplus_refund_signal_says_it_did_not_pay_the_order(late, staff_client):
-    told = []
+    sent = []
 
     def on_refund(order, refund, **_):
-        told.append((order.pk, refund.payment.paid_its_order))
+        sent.append((order.pk, refund.payment.paid_its_order))
 
     refund_issued.connect(on_refund)
     refund(staff_client, late, amount="5")
     refund_issued.disconnect(on_refund)
-    assert told == [(late.pk, False)]
+    assert sent == [(late.pk, False)]
 
 
 def test_surplus_is_refunded_in_the_admin(late, client, double):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
 
 import pytest
@@ -10,19 +9,12 @@ import pytest
 from payments.models import Payout
 from payments.tests.conftest import request_intent
 from payments.tests.connect_helpers import onboarded
-from tests import factories
 
 
 @pytest.fixture(autouse=True)
 def _connect(settings):
     settings.STRIPE_CONNECT = True
     settings.SELLER_COMMISSION_PERCENT = Decimal(10)
-
-
-@pytest.fixture
-def seller():
-    """A seller with an email of its own."""
-    return factories.user(f"{uuid.uuid4()}@example.com")
 
 
 @pytest.fixture
