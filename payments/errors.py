@@ -104,12 +104,16 @@ class StripeUnavailable(Unavailable):
     detail = "The payment provider is away. Try again in a moment."
 
 
+class StripeDown(StripeUnavailable):
+    """Stripe cannot be reached, times out, limits us or fails: whatever is asked next will fail as well."""
+
+
 class KeyInUse(StripeUnavailable):
     """The first request with this idempotency key is still running at Stripe."""
 
 
 class StoredFailure(StripeUnavailable):
-    """Stripe answers this idempotency key with the failure it remembers; it will for 24 hours."""
+    """Stripe repeats the failure that it stored under this idempotency key; it does so for 24 hours."""
 
 
 class ConnectNotConfigured(DomainError):

@@ -47,7 +47,9 @@ def collect_metrics() -> Iterator[Metric]:
 
 def _events(now: datetime) -> Iterator[Metric]:
     waiting = StripeEvent.objects.filter(processed_at__isnull=True)
-    found = waiting.aggregate(count=Count("pk"), failed=Count("pk", filter=~Q(error="")), oldest=Min("received_at"))
+    found = waiting.aggregate(
+        count=Count("pk"), failed=Count("pk", filter=~Q(last_error="")), oldest=Min("received_at")
+    )
     oldest = _seconds(now - found["oldest"]) if found["oldest"] else 0
     yield _gauge("stripe_events_waiting", "Stripe events that were kept and not acted on yet.", found["count"])
     yield _gauge("stripe_events_failed", "Those of them whose last try failed.", found["failed"])

@@ -14,7 +14,7 @@ from payments.services.reconciliation import reconcile
 @periodic_job("payments.process_events", every=5, queue=STRIPE)
 def process_events() -> None:
     """Act on the Stripe events whose first try failed."""
-    webhooks.process_pending()
+    webhooks.process_due()
 
 
 @periodic_job("payments.send_payment_reminders", every=5)

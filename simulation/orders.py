@@ -129,7 +129,7 @@ def _run_expiry(sim: Scheduler, lot: Lot, order: Order) -> None:
     order.refresh_from_db()
     if order.status == Order.Status.AWAITING_PAYMENT:
         # A debit that has just ended is asked about within the hour.
-        asked = order.payments.live().filter(cancel_tried_at__gt=sim.now - HOUR).first()
+        asked = order.payments.live().filter(next_attempt_at__gt=sim.now).first()
         waits = asked is not None and sim.now < order.due_at + expiry.PROCESSING_GRACE
         sim.check(waits, f"{order} awaits payment after it was due")
         sim.at(sim.now + HOUR, _run_expiry, sim, lot, order)

@@ -23,9 +23,9 @@ def advance_time(product, **time):
     for model, fields in TIME_FIELDS.items():
         rows = model.objects.filter(product_id=product.pk)
         rows.update(**{field: F(field) - timedelta(**time) for field in fields})
-    Payment.objects.filter(order__product_id=product.pk).update(
-        cancel_tried_at=F("cancel_tried_at") - timedelta(**time)
-    )
+    # Payments and orders wait for their next attempt.
+    for rows in (Payment.objects.filter(order__product_id=product.pk), Order.objects.filter(product_id=product.pk)):
+        rows.update(next_attempt_at=F("next_attempt_at") - timedelta(**time))
 
 
 def let_order_expire(product, seller):

@@ -35,7 +35,7 @@ class NeedsAttentionFilter(admin.SimpleListFilter):
         if self.value() == "flagged":
             return queryset.exclude(flag="")
         if self.value() == "failed":
-            return queryset.exclude(error="")
+            return queryset.exclude(last_error="")
         return queryset.filter(processed_at__isnull=True) if self.value() == "waiting" else queryset
 
 
@@ -43,7 +43,7 @@ class NeedsAttentionFilter(admin.SimpleListFilter):
 class StripeEventAdmin(ReadOnlyAdmin):
     """Events received from Stripe and the result of processing them."""
 
-    list_display = ("id", "type", "created_at", "received_at", "processed_at", "attempts", "flag", "error")
+    list_display = ("id", "type", "created_at", "received_at", "processed_at", "attempts", "flag", "last_error")
     list_filter = (NeedsAttentionFilter, "found_by", "type", "received_at")
     search_fields = ("id", "type", "flag", "account")
     date_hierarchy = "received_at"
@@ -70,7 +70,7 @@ def _reprocess(event: StripeEvent) -> tuple[int, str]:
     except DomainError as error:
         return messages.ERROR, error.message
     except Exception as error:
-        # Our error, stored on the event; the other events continue.
+        # Our error; the other events continue.
         logger.exception("reprocessing %s failed", event.pk)
-        return messages.ERROR, f"failed ({type(error).__name__}). See the event's error."
+        return messages.ERROR, f"failed ({type(error).__name__}). See the server log."
     return (messages.WARNING, f"processed, flagged: {flag}.") if flag else (messages.SUCCESS, "processed.")

@@ -25,7 +25,7 @@ class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
     model = Payment
     extra = 0
-    fields = ("stripe_intent_id", "amount", "currency", "status", "last_error", "created_at", "succeeded_at")
+    fields = ("stripe_intent_id", "amount", "currency", "status", "decline_code", "created_at", "succeeded_at")
 
 
 class OrderEventInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
@@ -72,7 +72,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             "received_currency",
             "refunds_reserved",
         ),
-        *("last_error", "succeeded_at"),
+        *("decline_code", "succeeded_at"),
     )
     list_filter = ("status", "currency", "created_at")
     list_select_related = ("order",)

@@ -25,7 +25,7 @@ class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
     model = TransferReversal
     extra = 0
-    fields = ("stripe_reversal_id", "amount", "attempts", "next_attempt_at", "error", "created_at", "completed_at")
+    fields = ("stripe_reversal_id", "amount", "attempts", "next_attempt_at", "last_error", "created_at", "completed_at")
 
 
 @admin.register(Payout)
@@ -47,7 +47,7 @@ class PayoutAdmin(ReadOnlyAdmin):
             "route",
             "status",
         ),
-        *("blocked_by", "error", "created_at", "paid_at"),
+        *("blocked_by", "last_error", "created_at", "paid_at"),
     )
     list_filter = ("status", "route", "blocked_by", "currency", "created_at")
     list_select_related = ("order", "seller")

@@ -52,7 +52,7 @@ class RefundAdmin(ReadOnlyAdmin):
         """Send the selected refunds that Stripe has not confirmed yet."""
 
         def send(refund_id: int) -> str:
-            refunds.send(refund_id=refund_id)
+            refunds.send_now(refund_id=refund_id)
             return f"{Refund.objects.get(pk=refund_id).status}."
 
         ids = list(selected.values_list("pk", flat=True))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
+from auctioncraft.core.retry import RetryModel
+from payments.models.stripe_key import StripeKeyModel
 
 
-class Customer(models.Model):
+class Customer(StripeKeyModel, RetryModel):
     """A buyer as Stripe knows them: whose saved cards are whose.
 
     Source: https://docs.stripe.com/api/customers
@@ -20,10 +20,12 @@ class Customer(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="stripe_customer")
     stripe_customer_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
-    # Set when the account is erased: the worker deletes the customer at Stripe, then this row.
+    # Set when the account is erased: a job deletes the customer at Stripe, then this row.
     to_delete = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = (models.Index(fields=("next_attempt_at",), name="customer_to_delete", condition=Q(to_delete=True)),)
 
     def __str__(self) -> str:
         return self.stripe_customer_id or f"Customer {self.pk}"
@@ -53,7 +55,7 @@ class SavedCard(models.Model):
         return f"{self.brand} {self.last4}"
 
 
-class SellerAccount(models.Model):
+class SellerAccount(StripeKeyModel):
     """A seller's account at Stripe Connect, as Stripe last described it.
 
     Source: https://docs.stripe.com/api/accounts/object
@@ -61,7 +63,6 @@ class SellerAccount(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="seller_account")
     stripe_account_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     details_submitted = models.BooleanField(default=False)
     charges_enabled = models.BooleanField(default=False)
     payouts_enabled = models.BooleanField(default=False)

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Round
 
 from auctioncraft.core.model_fields import MoneyField
+from auctioncraft.core.retry import RetryModel
 from auctions.models import Product
 
 
@@ -34,7 +35,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.with_parties().select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
-class Order(models.Model):
+class Order(RetryModel):
     """What a buyer owes for a product that was sold to them."""
 
     class Status(models.TextChoices):
@@ -76,7 +77,7 @@ class Order(models.Model):
         ordering = ("-created_at", "-id")
         indexes = (
             models.Index(fields=("due_at",), name="order_unpaid_by_due", condition=Q(status="awaiting_payment")),
-            models.Index(fields=("created_at",), name="order_to_charge", condition=Q(auto_charge="due")),
+            models.Index(fields=("next_attempt_at",), name="order_to_charge", condition=Q(auto_charge="due")),
         )
         constraints = (
             models.UniqueConstraint(

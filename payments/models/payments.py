@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -12,7 +11,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from auctioncraft.core.model_fields import MoneyField
+from auctioncraft.core.retry import RetryModel
 from payments.models.orders import Order
+from payments.models.stripe_key import StripeKeyModel
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -27,7 +28,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
-class Payment(models.Model):
+class Payment(StripeKeyModel, RetryModel):
     """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
 
     class Status(models.TextChoices):
@@ -41,7 +42,6 @@ class Payment(models.Model):
         CANCELED = "canceled"
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
@@ -55,15 +55,20 @@ class Payment(models.Model):
     received = MoneyField(null=True, blank=True, help_text="What came in; of a surplus it may be another amount.")
     received_currency = models.CharField(max_length=3, blank=True)
     refunds_reserved = MoneyField(default=Decimal(0), help_text="The sum of its refunds that were not refused.")
-    last_error = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
+    decline_code = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
     created_at = models.DateTimeField(db_default=Now())
     succeeded_at = models.DateTimeField(null=True, blank=True)
-    cancel_tried_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe last would not cancel it.")
 
     objects: ClassVar[Any] = PaymentQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=("next_attempt_at",), name="payment_live", condition=Q(status__in=("creating", "open"))
+            ),
+            models.Index(fields=("succeeded_at",), name="payment_received", condition=Q(received__isnull=False)),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("order",), condition=Q(status__in=("creating", "open")), name="one_live_payment_per_order"
@@ -103,7 +108,7 @@ class Payment(models.Model):
         return left
 
 
-class Refund(models.Model):
+class Refund(StripeKeyModel, RetryModel):
     """Money going back to the buyer: stored before Stripe is asked, or found at Stripe, where staff may refund too."""
 
     class Status(models.TextChoices):
@@ -123,7 +128,6 @@ class Refund(models.Model):
         REQUESTED_BY_CUSTOMER = "requested_by_customer"
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_refund_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
@@ -132,7 +136,6 @@ class Refund(models.Model):
     failure_code = models.CharField(
         max_length=100, blank=True, help_text="Stripe's code for why it did not go through."
     )
-    attempts = models.PositiveIntegerField(default=0)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -143,6 +146,8 @@ class Refund(models.Model):
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("id",), name="refund_not_settled", condition=Q(status__in=("creating", "pending"))),
+            models.Index(fields=("next_attempt_at",), name="refund_to_send", condition=Q(status="creating")),
+            models.Index(fields=("settled_at",), name="refund_settled", condition=Q(settled_at__isnull=False)),
         )
         constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -12,7 +11,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Round
 
 from auctioncraft.core.model_fields import MoneyField
+from auctioncraft.core.retry import RetryModel
 from payments.models.orders import Order
+from payments.models.stripe_key import StripeKeyModel
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
@@ -24,7 +25,7 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(amount__gt=Round(F("clawed_back") + F("transferred"), precision=3))
 
 
-class Payout(models.Model):
+class Payout(StripeKeyModel, RetryModel):
     """What a seller is due of a paid order: all but the buyer's premium and the house's commission."""
 
     class Route(models.TextChoices):
@@ -59,11 +60,7 @@ class Payout(models.Model):
     route = models.CharField(max_length=11, choices=Route)
     status = models.CharField(max_length=7, choices=Status)
     blocked_by = models.CharField(max_length=30, blank=True, help_text="Why it is blocked.")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_transfer_id = models.CharField(max_length=255, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
-    error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
     paid_by = models.ForeignKey(
@@ -75,8 +72,13 @@ class Payout(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("id",), name="payout_live", condition=Q(status__in=("blocked", "due"))),
-            models.Index(fields=("id",), name="payout_transfer_pending", condition=Q(transfer_pending__isnull=False)),
+            models.Index(fields=("id",), name="payout_unpaid", condition=Q(status__in=("blocked", "due"))),
+            models.Index(
+                fields=("next_attempt_at",),
+                name="payout_to_transfer",
+                condition=Q(Q(status__in=("blocked", "due")) | Q(transfer_pending__isnull=False), route="transfer"),
+            ),
+            models.Index(fields=("paid_at",), name="payout_transferred", condition=Q(route="transfer")),
         )
         constraints = (
             models.CheckConstraint(
@@ -112,7 +114,7 @@ class Payout(models.Model):
         return left
 
 
-class TransferReversal(models.Model):
+class TransferReversal(StripeKeyModel, RetryModel):
     """A seller's share on its way back from their account: stored before Stripe is asked.
 
     Only for what Stripe does not take back by itself: of a transfer of ours, and of a dispute that was lost.
@@ -120,18 +122,17 @@ class TransferReversal(models.Model):
     """
 
     payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="reversals")
-    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     stripe_reversal_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Not tried again before.")
-    error = models.CharField(max_length=100, blank=True, help_text="Stripe's code for the last try that failed.")
     created_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("id",), name="reversal_to_send", condition=Q(completed_at__isnull=True)),)
+        indexes = (
+            models.Index(fields=("next_attempt_at",), name="reversal_to_send", condition=Q(completed_at__isnull=True)),
+            models.Index(fields=("completed_at",), name="reversal_completed", condition=Q(completed_at__isnull=False)),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="reversal_above_zero"),
             models.CheckConstraint(

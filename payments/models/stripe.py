@@ -6,8 +6,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from auctioncraft.core.retry import RetryModel
 
-class StripeEvent(models.Model):
+
+class StripeEvent(RetryModel):
     """What Stripe told us, verified, and kept before it is acted on; its id makes repeats harmless."""
 
     class FoundBy(models.TextChoices):
@@ -24,14 +26,12 @@ class StripeEvent(models.Model):
     found_by = models.CharField(max_length=14, choices=FoundBy, default=FoundBy.WEBHOOK)
     received_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True, help_text="Why the last try to act on it failed.")
     flag = models.CharField(max_length=100, blank=True, help_text="What staff should look at, if anything.")
 
     class Meta:
         ordering = ("-received_at",)
         indexes = (
-            models.Index(fields=("received_at",), name="stripe_event_waiting", condition=Q(processed_at__isnull=True)),
+            models.Index(fields=("next_attempt_at",), name="stripe_event_due", condition=Q(processed_at__isnull=True)),
             models.Index(fields=("processed_at",), name="stripe_event_processed"),
             models.Index(fields=("flag",), name="stripe_event_flagged", condition=~Q(flag="")),
         )

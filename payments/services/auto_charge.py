@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from auctioncraft.core import clock
+from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import DomainError
-from auctioncraft.core.jobs import process_each
 from payments import errors, stripe_gateway
-from payments.models import Order, OrderEvent
-from payments.services import cards, checkout, customers, order_log, payment_sync
+from payments.models import Order, OrderEvent, Payment
+from payments.services import cards, checkout, customers, order_log, payment_sync, stripe_request
 from payments.signals import payment_failed
 
 if TYPE_CHECKING:
@@ -28,33 +27,31 @@ if TYPE_CHECKING:
 # While Stripe is away it is tried again for so long: as long as it remembers a key.
 RETRY_PERIOD: Final = timedelta(hours=24)
 _UNATTEMPTED: Final = ("requires_payment_method", "requires_confirmation")
-# A 5xx is remembered under its key, so another key asks again.
-_MAX_KEYS: Final = 3
+# An order has one schedule for all its jobs, so this one never puts the others off for long.
+POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(minutes=1), max_attempts=10**9, stop_on=(errors.StripeDown,))
 
 
-def charge_winners(*, limit: int = 50) -> int:
-    """Charge the saved cards of winners who want that, the longest waiting first; return how many are done. A sweep."""
-    due = Order.objects.filter(auto_charge=Order.AutoCharge.DUE).order_by("created_at")
-    return process_each(_charge_winner, list(due.values_list("pk")[:limit]))
+def charge_winners() -> int:
+    """Charge the saved cards of winners who want that; return how many orders are done with it. A job."""
+    due = Order.objects.filter(auto_charge=Order.AutoCharge.DUE)
+    return retry.process_due(due, _charge_winner, policy=POLICY, order_by=("next_attempt_at", "created_at"))
 
 
-def _charge_winner(order_id: int) -> bool:
-    """Try it, outside any transaction. False if Stripe is away: the next sweep tries again."""
-    order = Order.objects.get(pk=order_id)
+def _charge_winner(order: Order) -> None:
     card = cards.auto_charge_card(user_id=order.buyer_id)
     if card is None or clock.now() > order.created_at + RETRY_PERIOD:
-        return _finish(order_id)
+        return _finish(order.pk)
     try:
-        opened = checkout.open_intent(find_order=lambda: order_id, role=OrderEvent.Role.SYSTEM)
+        opened = checkout.open_intent(find_order=lambda: order.pk, role=OrderEvent.Role.SYSTEM)
         if not _is_unattempted(opened, order.buyer_id):
-            return _finish(order_id)
+            return _finish(order.pk)
         return _charge(opened, card)
     except errors.StripeUnavailable:
-        return False
+        raise
     except (errors.OrderPaid, errors.OrderNotPayable):
-        return _finish(order_id)
+        return _finish(order.pk)
     except DomainError as refused:
-        return _finish(order_id, refused=_reason(refused))
+        return _finish(order.pk, refused=_reason(refused))
 
 
 def _is_unattempted(opened: OpenPayment, buyer_id: int) -> bool:
@@ -64,7 +61,7 @@ def _is_unattempted(opened: OpenPayment, buyer_id: int) -> bool:
     return owned and intent.status in _UNATTEMPTED and not intent.last_error_code
 
 
-def _charge(opened: OpenPayment, card: SavedCard) -> bool:
+def _charge(opened: OpenPayment, card: SavedCard) -> None:
     intent_id, refused = opened.intent.id, ""
     try:
         intent = _confirm(opened, card)
@@ -75,37 +72,35 @@ def _charge(opened: OpenPayment, card: SavedCard) -> bool:
         order, payment = payment_sync.lock(payment_id=opened.payment.pk, intent=intent)
         payment_sync.apply(order=order, payment=payment, intent=intent)
         # Of a decline Stripe sends an event, and that tells the buyer.
-        return _mark_done(order, refused="" if intent.last_error_code else refused)
+        _mark_done(order, refused="" if intent.last_error_code else refused)
 
 
 def _confirm(opened: OpenPayment, card: SavedCard) -> Intent:
-    for number in range(1, _MAX_KEYS + 1):
-        try:
-            return stripe_gateway.charge_saved_card(
-                intent_id=opened.intent.id,
-                payment_method_id=card.stripe_payment_method_id,
-                idempotency_key=f"{opened.payment.idempotency_key}:charge:{number}",
-            )
-        except errors.StoredFailure:
-            continue
-    raise errors.StripeUnavailable
+    return stripe_request.send(
+        claim=lambda: Payment.objects.get(pk=opened.payment.pk),
+        ask=lambda payment: stripe_gateway.charge_saved_card(
+            intent_id=opened.intent.id,
+            payment_method_id=card.stripe_payment_method_id,
+            idempotency_key=f"{payment.idempotency_key}:charge",
+        ),
+        record=lambda _, intent: intent,
+    )
 
 
 @transaction.atomic(durable=True)
-def _finish(order_id: int, refused: str = "") -> bool:
-    return _mark_done(Order.objects.locked(order_id), refused=refused)
+def _finish(order_id: int, refused: str = "") -> None:
+    _mark_done(Order.objects.locked(order_id), refused=refused)
 
 
-def _mark_done(order: Order, *, refused: str) -> bool:
+def _mark_done(order: Order, *, refused: str) -> None:
     """Mark a locked order as tried; if it was refused and is still to be paid, say so to its buyer. Once."""
     if order.auto_charge != Order.AutoCharge.DUE:
-        return False
+        return
     order.auto_charge = Order.AutoCharge.DONE
     order.save(update_fields=("auto_charge",))
     if refused and order.status == Order.Status.AWAITING_PAYMENT:
         order_log.record(order=order, kind=OrderEvent.Kind.PAYMENT_FAILED, at=clock.now(), reason=refused)
         payment_failed.send(sender=Order, order=order)
-    return True
 
 
 def _reason(refused: DomainError) -> str:

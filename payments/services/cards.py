@@ -55,7 +55,7 @@ def _setup(user_id: int, idempotency_key: str | None) -> SetupIntent:
                 customer_id=customer.stripe_customer_id or "", idempotency_key=sent
             )
         except errors.StripeObjectMissing:
-            # Deleted at Stripe, and the event has not come: the next round makes another.
+            # Deleted at Stripe, and its event has not come yet: the next round creates a new customer.
             with transaction.atomic(durable=True):
                 customers.unlink(customer_id=customer.stripe_customer_id or "")
     raise errors.StripeUnavailable
@@ -142,13 +142,13 @@ def read_card_event(event: StripeEvent) -> FetchedCard | None:
     return _fetch_card(payment_method_id) if payment_method_id else None
 
 
-def apply_setup_event(event: StripeEvent, found: FetchedCard) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_setup_event(found: FetchedCard) -> str:
     """Keep the card, unless it was detached meanwhile."""
     _upsert(found.card)
     return ""
 
 
-def apply_card_event(event: StripeEvent, found: FetchedCard) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_card_event(found: FetchedCard) -> str:
     """Bring a kept card up to what it is at Stripe: new dates, or gone. One that is not kept is none of ours."""
     kept = SavedCard.objects.filter(stripe_payment_method_id=found.stripe_payment_method_id).exists()
     if kept and _upsert(found.card) is None:
@@ -161,7 +161,7 @@ def read_customer_event(event: StripeEvent) -> str | None:
     return stripe_gateway.object_id(event.payload, "customer") or None
 
 
-def apply_customer_event(event: StripeEvent, found: str) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_customer_event(found: str) -> str:
     """Forget them."""
     customers.unlink(customer_id=found)
     return ""

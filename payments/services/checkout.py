@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 
@@ -15,15 +13,12 @@ from auctioncraft.core.errors import NotFound
 from auctions.models import Auction
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import customers, order_log, payment_sync, payouts, sellers
+from payments.services import customers, order_log, payment_sync, payouts, sellers, stripe_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from payments.stripe_gateway import Intent
-
-# Rounds of look, ask, record. Each ends in an answer unless somebody else moved the order meanwhile.
-_ROUNDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +69,12 @@ def open_intent(*, find_order: Callable[[], int], role: OrderEvent.Role) -> Open
     Never called in a transaction; `find_order` is, in the one that claims the payment, and again if that was in vain.
     Raises what it raises, OrderPaid, OrderNotPayable, AmountNotChargeable, PaymentRefused, StripeUnavailable.
     """
-    for round_ in range(_ROUNDS):
-        payment = _claim(find_order)
-        try:
-            intent = _ask_stripe(payment)
-        except errors.KeyInUse:
-            # A parallel call is creating it just now. Nothing is locked while we wait.
-            time.sleep(0.1 * 2**round_)
-            continue
-        except errors.StoredFailure:
-            _change_key(payment)
-            continue
-        except errors.PaymentRefused as refusal:
-            changes = _fallback_params(payment, refusal)
-            if not changes:
-                # Kept, so that nobody is struck for what Stripe would not let them pay.
-                _change_key(payment, last_error=str(refusal.extra.get("stripe_code") or refusal.code)[:200])
-                raise
-            _change_key(payment, **changes)
-            continue
-        if opened := _record(claimed=payment, intent=intent, role=role):
-            return opened
-    raise errors.StripeUnavailable
+    return stripe_request.send(
+        claim=lambda: _claim(find_order),
+        ask=_ask_stripe,
+        record=lambda payment, intent: _record(claimed=payment, intent=intent, role=role),
+        change=_fallback_params,
+    )
 
 
 @transaction.atomic(durable=True)
@@ -191,25 +170,16 @@ def _record(*, claimed: Payment, intent: Intent | None, role: OrderEvent.Role) -
 
 
 def _fallback_params(payment: Payment, refusal: errors.PaymentRefused) -> dict[str, str | Decimal]:
-    """Return what of the request may be at fault for its refusal, and how to ask without it; empty if nothing is."""
+    """Return what to change in a refused request so that it may be accepted; empty if nothing can be."""
     if payment.stripe_intent_id:
         return {}
     if payment.stripe_customer_id and isinstance(refusal, errors.StripeObjectMissing):
         # The customer was deleted at Stripe: the buyer pays as one who has none.
         return {"stripe_customer_id": ""}
     if payment.destination:
-        # The seller's account can take nothing just now: the house collects, and sends them theirs later.
+        # The seller's account can take nothing just now: we collect, and transfer their share later.
         return {"destination": "", "fee": Decimal(0)}
+    # Stored, so that nobody gets a strike for what Stripe would not let them pay.
+    code = str(refusal.extra.get("stripe_code") or refusal.code)[:200]
+    Payment.objects.filter(pk=payment.pk, status=Payment.Status.CREATING).update(decline_code=code)
     return {}
-
-
-def _change_key(payment: Payment, **changes: str | Decimal) -> None:
-    """Let the next try be a new request: for 24 hours Stripe answers the old key with what it remembers.
-
-    `changes` are fields of the payment that it is to ask with. Should the failed request have made an intent all the
-    same, nobody has its client secret, so nobody can pay it.
-    https://docs.stripe.com/error-low-level#idempotency
-    """
-    Payment.objects.filter(
-        pk=payment.pk, status=Payment.Status.CREATING, idempotency_key=payment.idempotency_key
-    ).update(idempotency_key=uuid.uuid4(), **changes)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import time
 import uuid
+from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
 
 from accounts.services import bidder_status, user_locking
+from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import NotAuthenticated
-from auctioncraft.core.jobs import process_each
 from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
+from payments.services import stripe_request
 
-# Rounds of look, ask, record. Each ends in an answer unless somebody else is making the same customer.
-_ROUNDS: Final = 6
+# What was promised to an erased account is never given up.
+POLICY: Final = retry.RetryPolicy(
+    first_delay=timedelta(minutes=1),
+    longest_delay=timedelta(days=1),
+    max_attempts=10**9,
+    stop_on=(errors.StripeDown,),
+)
 
 
 def stripe_id(*, user_id: int) -> str:
@@ -27,32 +33,12 @@ def stripe_id(*, user_id: int) -> str:
 
 
 def get_or_create(*, user_id: int) -> Customer:
-    """Return a buyer's customer, made at Stripe on the first call, however many come at once.
+    """Return a buyer's customer, created at Stripe on the first call. Never called in a transaction.
 
-    Its idempotency key is committed before Stripe is asked, so a lost answer is found again. Never called in a
-    transaction. Raises NotAuthenticated if the account was erased, PaymentRefused, StripeUnavailable.
+    Raises NotAuthenticated if the account was erased, PaymentRefused, KeyInUse, StripeUnavailable.
     """
-    for round_ in range(_ROUNDS):
-        known = Customer.objects.filter(user_id=user_id, to_delete=False, stripe_customer_id__isnull=False).first()
-        if known is not None:
-            return known
-        customer = _claim(user_id)
-        try:
-            made = stripe_gateway.create_customer(user_id=user_id, idempotency_key=str(customer.idempotency_key))
-        except errors.KeyInUse:
-            # A parallel call is creating it just now. Nothing is locked while we wait.
-            time.sleep(0.1 * 2**round_)
-            continue
-        except errors.StoredFailure:
-            _change_key(customer)
-            continue
-        except errors.PaymentRefused:
-            _change_key(customer)
-            raise
-        Customer.objects.filter(
-            pk=customer.pk, stripe_customer_id__isnull=True, idempotency_key=customer.idempotency_key
-        ).update(stripe_customer_id=made)
-    raise errors.StripeUnavailable
+    known = Customer.objects.filter(user_id=user_id, to_delete=False, stripe_customer_id__isnull=False).first()
+    return known or stripe_request.send(claim=lambda: _claim(user_id), ask=_create, record=_record)
 
 
 @transaction.atomic(durable=True)
@@ -66,11 +52,17 @@ def _claim(user_id: int) -> Customer:
     return customer
 
 
-def _change_key(customer: Customer) -> None:
-    """Let the next try be a new request. A customer that was made all the same holds our number for them, no more."""
-    Customer.objects.filter(
-        pk=customer.pk, stripe_customer_id__isnull=True, idempotency_key=customer.idempotency_key
-    ).update(idempotency_key=uuid.uuid4())
+def _create(customer: Customer) -> str:
+    return customer.stripe_customer_id or stripe_gateway.create_customer(
+        user_id=customer.user_id, idempotency_key=str(customer.idempotency_key)
+    )
+
+
+def _record(claimed: Customer, stripe_customer_id: str) -> Customer | None:
+    """Store the customer's id unless somebody was faster. What nobody stores holds our number for them, no more."""
+    claimed_rows = Customer.objects.filter(pk=claimed.pk, idempotency_key=claimed.idempotency_key)
+    claimed_rows.filter(stripe_customer_id__isnull=True).update(stripe_customer_id=stripe_customer_id)
+    return Customer.objects.filter(pk=claimed.pk, to_delete=False, stripe_customer_id__isnull=False).first()
 
 
 def lock(*, customer_id: str) -> Customer | None:
@@ -102,25 +94,23 @@ def lock_for_erasure(*, user_id: int) -> None:
 def erase(*, user_id: int) -> None:
     """Forget somebody's cards, in the caller's transaction, and leave their customer at Stripe to `delete_due`."""
     SavedCard.objects.filter(user_id=user_id).delete()
-    Customer.objects.filter(user_id=user_id).update(to_delete=True)
+    Customer.objects.filter(user_id=user_id).update(to_delete=True, next_attempt_at=clock.now())
 
 
-def delete_due(*, limit: int = 50) -> int:
-    """Delete at Stripe the customers whose accounts were erased, then their rows; return how many. A sweep."""
-    due = Customer.objects.filter(to_delete=True).order_by("pk")
-    return process_each(_delete, [(customer,) for customer in due[:limit]], until=errors.StripeUnavailable)
+def delete_due() -> int:
+    """Delete at Stripe the customers whose accounts were erased, then their rows; return how many. A job."""
+    return retry.process_due(Customer.objects.filter(to_delete=True), _delete, policy=POLICY)
 
 
-def _delete(customer: Customer) -> bool:
-    if customer_id := customer.stripe_customer_id or _find_unrecorded(customer):
-        stripe_gateway.delete_customer(customer_id)
+def _delete(customer: Customer) -> None:
+    if stripe_customer_id := customer.stripe_customer_id or _find_unrecorded(customer):
+        stripe_gateway.delete_customer(stripe_customer_id)
     Customer.objects.filter(pk=customer.pk, to_delete=True).delete()
-    return True
 
 
 def _find_unrecorded(customer: Customer) -> str:
-    """Return the id of a customer whom we may have made without learning it: the same key finds them, or makes one."""
+    """Return the id of a customer that we may have created without storing it: the same key finds or creates it."""
     try:
-        return stripe_gateway.create_customer(user_id=customer.user_id, idempotency_key=str(customer.idempotency_key))
+        return _create(customer)
     except (errors.StoredFailure, errors.PaymentRefused):
         return ""

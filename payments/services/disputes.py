@@ -36,11 +36,6 @@ def read_event(event: StripeEvent) -> FetchedDispute | None:
     return read(dispute_id=stripe_gateway.object_id(event.payload, "dispute"))
 
 
-def apply_event(event: StripeEvent, found: FetchedDispute) -> str:  # noqa: ARG001 (a handler's signature)
-    """Bring our row of that dispute forward. Returns a flag for staff, or nothing."""
-    return sync(found)
-
-
 def read(*, dispute_id: str) -> FetchedDispute | None:
     """Ask Stripe for a dispute; None if its payment is none of ours, or Stripe knows it no more."""
     try:

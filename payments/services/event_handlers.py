@@ -1,4 +1,4 @@
-"""What is done about which event: the one table of the types that are acted on.
+"""Which handler processes which type of Stripe event.
 
 Source: https://docs.stripe.com/api/events/types
 """
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How events of a type are acted on, in two steps: Stripe is asked first, then rows are written.
+    """How events of a type are processed, in two steps: ask Stripe, then write rows.
 
-    `read` asks Stripe, outside any transaction, how what the event is about stands now: so it does not matter in which
-    order events come. None: it is none of ours, or Stripe knows it no more. `apply` gets that in the transaction, with
-    the event's row locked, and moves our rows forward, never back; it returns a flag for staff, or nothing. It runs
-    again when staff replay the event (its `processed_at` is set then): what is told to people it tells the first time.
+    `read` reads the event's object again from Stripe, outside any transaction, so the order of events does not matter.
+    None: the object is not ours, or Stripe does not know it any more. `apply` gets what was read, in the transaction
+    that locks the event's row, and moves our rows forward, never back; it returns a flag for staff, or "". Both run
+    again when staff reprocess the event (its `processed_at` is set then): people are notified only the first time.
     """
 
     read: Callable[[StripeEvent], Any]
-    apply: Callable[[StripeEvent, Any], str]
+    apply: Callable[[Any], str]
 
 
 _INTENTS: Final = Handler(read=payment_sync.read_event, apply=payment_sync.apply_event)
-_REFUNDS: Final = Handler(read=refund_sync.read_event, apply=refund_sync.apply_event)
-_DISPUTES: Final = Handler(read=disputes.read_event, apply=disputes.apply_event)
+_REFUNDS: Final = Handler(read=refund_sync.read_event, apply=refund_sync.sync)
+_DISPUTES: Final = Handler(read=disputes.read_event, apply=disputes.sync)
 _ACCOUNTS: Final = Handler(read=sellers.read_event, apply=sellers.apply_event)
 _SAVED_CARDS: Final = Handler(read=cards.read_setup_event, apply=cards.apply_setup_event)
 _CARDS: Final = Handler(read=cards.read_card_event, apply=cards.apply_card_event)
 _CUSTOMERS: Final = Handler(read=cards.read_customer_event, apply=cards.apply_customer_event)
 
-# Others are kept and acknowledged.
+# Events of other types are stored and acknowledged.
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "payment_intent.succeeded": _INTENTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auctioncraft.core import clock, money
@@ -42,27 +43,37 @@ def apply(*, order: Order, payment: Payment, intent: Intent) -> str:
         return _record_money(order, payment, intent)
     if not payment.is_live:
         return ""
-    payment.last_error = intent.last_error_code
+    payment.decline_code = intent.last_error_code
     if intent.status == "canceled":
         payment.status = Payment.Status.CANCELED
-    payment.save(update_fields=("status", "last_error"))
+    payment.save(update_fields=("status", "decline_code"))
     return ""
 
 
-def read_event(event: StripeEvent) -> Intent | None:
-    """Return the intent as it is now; None if it is none of ours, or none of Stripe's any more.
+@dataclass(frozen=True, slots=True)
+class FetchedIntent:
+    """An event's intent as it is now; `declined`: its buyer is to be notified of a decline."""
 
-    Events may come in any order, so an intent is read again from Stripe; only `succeeded` is final and stands as it is.
+    intent: Intent
+    declined: bool
+
+
+def read_event(event: StripeEvent) -> FetchedIntent | None:
+    """Return the intent of an event as it is now; None if it is not ours, or Stripe does not know it any more.
+
+    Events may come in any order, so the intent is read again from Stripe; only `succeeded` is final.
     """
     intent_id = stripe_gateway.object_id(event.payload, "payment_intent")
     if not Payment.objects.filter(stripe_intent_id=intent_id).exists():
         return None
     if event.type == "payment_intent.succeeded":
-        return stripe_gateway.intent_from_success_event(event.payload)
+        return FetchedIntent(stripe_gateway.intent_from_success_event(event.payload), declined=False)
     try:
-        return stripe_gateway.retrieve_intent(intent_id)
+        intent = stripe_gateway.retrieve_intent(intent_id)
     except errors.StripeObjectMissing:
         return None
+    declined = event.type == "payment_intent.payment_failed" and intent.status == "requires_payment_method"
+    return FetchedIntent(intent, declined=declined and event.processed_at is None)
 
 
 def fetch_if_unconfirmed(*, intent_id: str) -> Intent | None:
@@ -75,19 +86,18 @@ def fetch_if_unconfirmed(*, intent_id: str) -> Intent | None:
     return stripe_gateway.retrieve_intent(intent_id)
 
 
-def apply_event(event: StripeEvent, intent: Intent) -> str:
-    """Bring the payment of `intent` forward, and tell its buyer of a decline, once. Returns a flag for staff."""
-    payment_id = Payment.objects.values_list("pk", flat=True).get(stripe_intent_id=intent.id)
-    order, payment = lock(payment_id=payment_id, intent=intent)
-    flag = apply(order=order, payment=payment, intent=intent)
-    declined = event.type == "payment_intent.payment_failed" and intent.status == "requires_payment_method"
-    if declined and order.status == Order.Status.AWAITING_PAYMENT and event.processed_at is None:
+def apply_event(found: FetchedIntent) -> str:
+    """Sync the payment of an intent, and notify its buyer of a decline. Returns a flag for staff, or ""."""
+    payment_id = Payment.objects.values_list("pk", flat=True).get(stripe_intent_id=found.intent.id)
+    order, payment = lock(payment_id=payment_id, intent=found.intent)
+    flag = apply(order=order, payment=payment, intent=found.intent)
+    if found.declined and order.status == Order.Status.AWAITING_PAYMENT:
         order_log.record(
             order=order,
             kind=OrderEvent.Kind.PAYMENT_FAILED,
             at=clock.now(),
             role=OrderEvent.Role.STRIPE,
-            reason=payment.last_error,
+            reason=payment.decline_code,
         )
         payment_failed.send(sender=Order, order=order)
     return flag
@@ -104,8 +114,8 @@ def _record_money(order: Order, payment: Payment, intent: Intent) -> str:
     payment.succeeded_at = clock.now()
     payment.received = stripe_gateway.from_minor_units(intent.received_minor, intent.currency)
     payment.received_currency = intent.currency
-    payment.last_error = ""
-    payment.save(update_fields=("status", "succeeded_at", "received", "received_currency", "last_error"))
+    payment.decline_code = ""
+    payment.save(update_fields=("status", "succeeded_at", "received", "received_currency", "decline_code"))
     if problem:
         logger.warning("money that order %s cannot take (%s): %s", order.pk, problem, intent.id)
         came = money.to_text(payment.received, payment.received_currency)

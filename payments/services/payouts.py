@@ -106,7 +106,7 @@ def restore(*, order: Order, payment: Payment, amount: Decimal) -> None:
     payout.refunded_gross = max(payout.refunded_gross - amount, Decimal(0))
     payout.clawed_back = _seller_share_of_refunds(payout)
     payout.save(update_fields=("refunded_gross", "clawed_back"))
-    payout.reversals.filter(completed_at__isnull=True, attempts=0).delete()
+    payout.reversals.filter(completed_at__isnull=True, last_attempt_at__isnull=True).delete()
     settle_balance(payout, at=clock.now())
 
 
@@ -148,8 +148,8 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     if payout.status != Payout.Status.PAID:
         payout.route, payout.status, payout.paid_at = Payout.Route.MANUAL, Payout.Status.PAID, now
     payout.transferred, payout.paid_by = payout.transferred + amount, actor
-    payout.blocked_by = payout.error = ""
-    payout.save(update_fields=("route", "status", "paid_at", "transferred", "paid_by", "blocked_by", "error"))
+    payout.blocked_by = payout.last_error = ""
+    payout.save(update_fields=("route", "status", "paid_at", "transferred", "paid_by", "blocked_by", "last_error"))
     record_paid(order=order, payout=payout, amount=amount, at=now, role=OrderEvent.Role.STAFF, actor=actor)
     return payout
 
@@ -222,7 +222,7 @@ def _blocking_reason(payout: Payout) -> str:
 def _will_be_transferred(payout: Payout) -> bool:
     """Whether the next sweep sends it."""
     due = payout.route == Payout.Route.TRANSFER and payout.status == Payout.Status.DUE
-    return due and not payout.error and bool(settings.STRIPE_CONNECT)
+    return due and not payout.last_error and bool(settings.STRIPE_CONNECT)
 
 
 def _is_disputed(payout: Payout) -> bool:

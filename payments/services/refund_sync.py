@@ -45,11 +45,6 @@ def read_event(event: StripeEvent) -> FetchedRefunds | None:
     return found if found and found.refunds else None
 
 
-def apply_event(event: StripeEvent, found: FetchedRefunds) -> str:  # noqa: ARG001 (a handler's signature)
-    """Bring our refunds of that payment forward. Returns a flag for staff, or nothing."""
-    return sync(found)
-
-
 def read(*, intent_id: str) -> FetchedRefunds | None:
     """Ask Stripe for all refunds of one payment; None if it is none of ours, or Stripe knows it no more."""
     payment_id = Payment.objects.filter(stripe_intent_id=intent_id).values_list("pk", flat=True).first()

@@ -5,30 +5,28 @@ Source: https://docs.stripe.com/refunds
 
 from __future__ import annotations
 
-import uuid
-from datetime import timedelta
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
 
-from auctioncraft.core import clock, idempotency, money
+from auctioncraft.core import idempotency, money, retry
 from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
-from auctioncraft.core.jobs import process_each
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Order, Payment, Refund
-from payments.services import order_log, payouts, refund_sync
+from payments.services import order_log, payouts, refund_sync, stripe_request
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from django.db.models import QuerySet
+
     from accounts.models import User
     from payments.stripe_gateway import RefundAtStripe
 
-# After the n-th try a refund waits until it is 10 s x 2^n old; after the 17th (7.6 days) staff must look.
-_FIRST_RETRY: Final = timedelta(seconds=10)
-_MOST_TRIES: Final = 17
+# Seventeen attempts take about five days; then staff must look.
+POLICY: Final = retry.RetryPolicy(max_attempts=17, stop_on=(errors.StripeDown,))
 
 
 def refund_order(
@@ -55,7 +53,7 @@ def refund_order(
         idempotency.identify("refund_order", user_id=actor.pk, key=idempotency_key, order=order_id, **given),
         lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
     )
-    send(refund_id=asked["refund"])
+    send_now(refund_id=asked["refund"])
     refund = Refund.objects.select_related("payment").get(pk=asked["refund"])
     if refund.status in {Refund.Status.FAILED, Refund.Status.CANCELED}:
         raise errors.RefundRefused(stripe_code=refund.failure_code)
@@ -78,7 +76,13 @@ def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, in
         raise errors.PaidOut
     amount = _check(payment, amount)
     refund = Refund.objects.create(
-        payment=payment, amount=amount, currency=payment.received_currency, reason=reason, requested_by=actor
+        payment=payment,
+        amount=amount,
+        currency=payment.received_currency,
+        reason=reason,
+        requested_by=actor,
+        # This request asks Stripe now; the job does should it die.
+        next_attempt_at=POLICY.lease_end(),
     )
     payment.refunds_reserved += amount
     payment.save(update_fields=("refunds_reserved",))
@@ -125,63 +129,41 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
     return amount
 
 
-def send(*, refund_id: int, tried: int | None = None) -> bool:
-    """Have Stripe make a refund that was asked for; return whether it has, or refused. Quiet if that was done.
+def send_now(*, refund_id: int) -> None:
+    """Ask Stripe for a refund for a caller who waits; quiet if it was made, refused, or Stripe is unavailable.
 
-    Every try but the first looks for it at Stripe before it asks with the same key again, which Stripe may have
-    forgotten after a day. Quiet too if it was tried more often than `tried` meanwhile: somebody else is at it.
+    What Stripe did not answer, `send_due` asks again.
     """
-    refund = _begin_try(refund_id, tried)
-    if refund is None:
-        return False
+    with suppress(errors.StripeUnavailable):
+        retry.attempt_now(_pending(), refund_id, _send, policy=POLICY)
+
+
+def send_due() -> int:
+    """Ask Stripe for the refunds that are due; return how many it has made or refused. A job."""
+    return retry.process_due(_pending(), _send, policy=POLICY)
+
+
+def _pending() -> QuerySet[Refund]:
+    return Refund.objects.filter(status=Refund.Status.CREATING).select_related("payment")
+
+
+def _send(refund: Refund) -> None:
     try:
-        found = _look_for(refund) if refund.attempts > 1 else None
-        found = found or _ask_stripe(refund)
-    except errors.StoredFailure:
-        _change_key(refund)
-        return False
-    except errors.StripeUnavailable:
-        return False
+        stripe_request.send(claim=lambda: refund, ask=_find_or_create, record=_record, rounds=1)
     except errors.PaymentRefused as refusal:
-        _record(refund, refused=refusal.extra["stripe_code"])
-    else:
-        _record(refund, found)
-    return True
+        _record_refusal(refund, refusal.extra["stripe_code"])
 
 
-def send_due(*, limit: int = 50) -> int:
-    """Send the refunds that Stripe has not answered yet and whose time has come; return how many it has. A sweep."""
-    now, due = clock.now(), Q()
-    for tries in range(_MOST_TRIES):
-        due |= Q(attempts=tries, created_at__lte=now - _FIRST_RETRY * 2**tries)
-    waiting = Refund.objects.filter(due, status=Refund.Status.CREATING).order_by("pk")
-    return process_each(_send, list(waiting.values_list("pk", "attempts")[:limit]))
-
-
-def _send(refund_id: int, tried: int) -> bool:
-    return send(refund_id=refund_id, tried=tried)
-
-
-@transaction.atomic(durable=True)
-def _begin_try(refund_id: int, tried: int | None) -> Refund | None:
-    """Count a try before it is made, so that whoever comes after a crash knows that Stripe may have been asked."""
-    waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.CREATING)
-    if tried is not None:
-        waiting = waiting.filter(attempts=tried)
-    if not waiting.update(attempts=F("attempts") + 1):
-        return None
-    return Refund.objects.select_related("payment").get(pk=refund_id)
-
-
-def _look_for(refund: Refund) -> RefundAtStripe | None:
-    made = stripe_gateway.list_refunds(refund.payment.stripe_intent_id or "")
-    return next((found for found in made if found.metadata.get("refund") == str(refund.pk)), None)
-
-
-def _ask_stripe(refund: Refund) -> RefundAtStripe:
+def _find_or_create(refund: Refund) -> RefundAtStripe:
+    """Return the refund at Stripe. After the first attempt look for it there: Stripe forgets a key after a day."""
     payment = refund.payment
+    intent_id = payment.stripe_intent_id or ""
+    if refund.was_attempted:
+        for found in stripe_gateway.list_refunds(intent_id):
+            if found.metadata.get("refund") == str(refund.pk):
+                return found
     return stripe_gateway.create_refund(
-        intent_id=payment.stripe_intent_id or "",
+        intent_id=intent_id,
         amount=refund.amount,
         currency=refund.currency,
         reason=refund.reason,
@@ -193,21 +175,20 @@ def _ask_stripe(refund: Refund) -> RefundAtStripe:
 
 
 @transaction.atomic(durable=True)
-def _record(refund: Refund, found: RefundAtStripe | None = None, *, refused: str = "") -> None:
-    """Store what Stripe answered."""
+def _record(refund: Refund, found: RefundAtStripe) -> Refund:
+    order, payment, row = _lock(refund)
+    refund_sync.apply(order=order, payment=payment, refund=row, found=found)
+    return row
+
+
+@transaction.atomic(durable=True)
+def _record_refusal(refund: Refund, code: str) -> None:
+    order, payment, row = _lock(refund)
+    if row.status == Refund.Status.CREATING:
+        refund_sync.record_failure(order=order, payment=payment, refund=row, code=code)
+
+
+def _lock(refund: Refund) -> tuple[Order, Payment, Refund]:
     order = Order.objects.locked(refund.payment.order_id)
     payment = Payment.objects.locked(refund.payment_id)
-    row = Refund.objects.select_for_update(no_key=True).get(pk=refund.pk)
-    if found is not None:
-        refund_sync.apply(order=order, payment=payment, refund=row, found=found)
-    elif row.status == Refund.Status.CREATING:
-        refund_sync.record_failure(order=order, payment=payment, refund=row, code=refused)
-
-
-def _change_key(refund: Refund) -> None:
-    """Let the next try, which looks first, be a new request: Stripe answers the old key with the failure it remembers.
-
-    https://docs.stripe.com/error-low-level#idempotency
-    """
-    unchanged = Refund.objects.filter(pk=refund.pk, status=Refund.Status.CREATING)
-    unchanged.filter(idempotency_key=refund.idempotency_key).update(idempotency_key=uuid.uuid4())
+    return order, payment, Refund.objects.select_for_update(no_key=True).get(pk=refund.pk)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +13,7 @@ from accounts.services import bidder_status, user_locking
 from auctioncraft.core import clock
 from payments import errors, stripe_gateway
 from payments.models import SellerAccount
+from payments.services import stripe_request
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from accounts.models import User
     from payments.models import StripeEvent
     from payments.stripe_gateway import Account, AccountLink
-
-_ROUNDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +54,29 @@ def find_destination(*, seller_id: int) -> str:
 def onboard(*, user: User) -> Onboarding:
     """Return a new link to Stripe's pages for a seller; their account is made on the first call.
 
-    Effects in order, as in checkout: the row and its key are committed, Stripe is asked, the account's id is committed.
-    Whatever breaks in between, the next call finds the same account by the same key.
     Raises ConnectNotConfigured, OnboardingRefused, StripeUnavailable, NotAuthenticated of an account erased meanwhile.
     """
     if not settings.STRIPE_CONNECT:
         raise errors.ConnectNotConfigured
-    for round_ in range(_ROUNDS):
-        row = _claim(user_id=user.pk)
+    for _ in range(2):
+        account = _get_or_create(user)
         try:
-            if row.stripe_account_id is None:
-                row = _record(row, _create(user, row))
-            return Onboarding(link=_link(row), account=row)
-        except errors.KeyInUse:
-            # A parallel call is creating it just now. Nothing is locked while we wait.
-            time.sleep(0.1 * 2**round_)
-        except (errors.StoredFailure, errors.StripeObjectMissing):
-            # A failure that Stripe remembers; or the account was closed, or was of another key. Another is made.
-            _reset_account(row)
+            return Onboarding(link=_link(account), account=account)
+        except errors.StripeObjectMissing:
+            # The account was closed, or is of another key: create a new one.
+            _reset_account(account)
         except errors.PaymentRefused as refusal:
-            if row.stripe_account_id is None:
-                _reset_account(row)
             raise errors.OnboardingRefused(**refusal.extra) from None
     raise errors.StripeUnavailable
+
+
+def _get_or_create(user: User) -> SellerAccount:
+    try:
+        return stripe_request.send(
+            claim=lambda: _claim(user_id=user.pk), ask=lambda row: _create(user, row), record=_record
+        )
+    except errors.PaymentRefused as refusal:
+        raise errors.OnboardingRefused(**refusal.extra) from None
 
 
 @transaction.atomic(durable=True)
@@ -88,7 +86,10 @@ def _claim(*, user_id: int) -> SellerAccount:
     return row
 
 
-def _create(user: User, row: SellerAccount) -> Account:
+def _create(user: User, row: SellerAccount) -> Account | None:
+    """Return the new account; None if there is one already."""
+    if row.stripe_account_id is not None:
+        return None
     return stripe_gateway.create_account(
         country=settings.STRIPE_CONNECT_COUNTRY,
         email=user.email,
@@ -107,11 +108,11 @@ def _link(row: SellerAccount) -> AccountLink:
 
 
 @transaction.atomic(durable=True)
-def _record(claimed: SellerAccount, account: Account) -> SellerAccount:
+def _record(claimed: SellerAccount, account: Account | None) -> SellerAccount:
     """Store the account that Stripe made; one that a parallel call has stored already stays as it is."""
     user_locking.lock_active_user(user_id=claimed.user_id)
     row: SellerAccount = SellerAccount.objects.select_for_update(no_key=True).get(pk=claimed.pk)
-    if row.stripe_account_id is None and row.idempotency_key == claimed.idempotency_key:
+    if account and row.stripe_account_id is None and row.idempotency_key == claimed.idempotency_key:
         row.stripe_account_id = account.id
         row.save(update_fields=("stripe_account_id",))
         _store_state(row, FetchedAccount(account=account, at=clock.now()))
@@ -140,7 +141,7 @@ def read_event(event: StripeEvent) -> FetchedAccount | None:
         return None
 
 
-def apply_event(event: StripeEvent, found: FetchedAccount) -> str:  # noqa: ARG001 (a handler's signature)
+def apply_event(found: FetchedAccount) -> str:
     """Write down how an account stands. What was asked before the last answer came is older, and changes nothing.
 
     A seller who has become able is paid what is due by the sweep that sends it.

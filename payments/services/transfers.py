@@ -1,12 +1,11 @@
-"""Transfers to sellers and their reversals: what the rows of payouts ask for is asked of Stripe, and its answer kept.
+"""Transfers to sellers and their reversals: Stripe is asked for what the payouts say, and its answer is recorded.
 
-For each, effects in order: what is asked for, and under which key, is committed; Stripe is asked, outside any
-transaction; the answer is committed. An answer that never came is looked up at Stripe before it is asked for again.
+Each is one request of services/stripe_request.py, made by a job. After the first attempt the transfer or reversal is
+looked for at Stripe before it is asked for again: Stripe forgets a key after a day.
 """
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -14,95 +13,94 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from auctioncraft.core import clock
-from auctioncraft.core.jobs import process_each
+from auctioncraft.core import clock, retry
 from payments import errors, stripe_gateway
 from payments.models import Order, Payment, Payout, SellerAccount, TransferReversal
-from payments.services import payouts
+from payments.services import payouts, stripe_request
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from django.db.models import QuerySet
 
-# The n-th try is followed by the next after 30 s x 2^n, at most a day. More than Stripe is waited for, so that no
-# other worker asks meanwhile.
-_FIRST_RETRY: Final = timedelta(seconds=30)
-_LAST_RETRY: Final = timedelta(days=1)
-_UNANSWERED: Final = "stripe_unavailable"
-# Our clock and Stripe's.
-_SKEW: Final = timedelta(hours=1)
+# Money that is owed is never given up.
+POLICY: Final = retry.RetryPolicy(
+    first_delay=timedelta(minutes=1),
+    longest_delay=timedelta(days=1),
+    max_attempts=10**9,
+    stop_on=(errors.StripeDown,),
+)
+# Between our clock and Stripe's.
+_CLOCK_SKEW: Final = timedelta(hours=1)
 
 
-def send_due(*, limit: int = 100) -> int:
-    """Send the transfers that are due, and take back what is too much; return how many were made. A sweep.
+def send_due() -> int:
+    """Make the transfers and then the reversals that are due; return how many were made. A job."""
+    return send_due_transfers() + send_due_reversals()
 
-    Two sweeps at once do no harm: whoever claims a row keeps the others from it until the time of its next try.
-    """
-    now = clock.now()
-    ready = Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now)
+
+def send_due_transfers() -> int:
+    """Transfer to sellers what they are due; return how many transfers were made or found to be not due."""
+    return retry.process_due(_pending_transfers(), _transfer, policy=POLICY)
+
+
+def send_due_reversals() -> int:
+    """Take back from sellers what they have too much; return how many reversals were made."""
+    return retry.process_due(_pending_reversals(), _reverse, policy=POLICY)
+
+
+def _pending_transfers() -> QuerySet[Payout]:
     able = Q(seller__seller_account__transfers_active=True, seller__seller_account__payouts_enabled=True)
     due = Q(status=Payout.Status.DUE) | Q(able, status=Payout.Status.BLOCKED, blocked_by=payouts.NOT_ONBOARDED)
     wanted = Q(transfer_pending__isnull=False) | (due if settings.STRIPE_CONNECT else Q(pk__in=()))
-    to_send = Payout.objects.filter(ready, wanted, route=Payout.Route.TRANSFER).order_by("pk")
-    to_take_back = TransferReversal.objects.filter(ready, completed_at__isnull=True).order_by("pk")
-    sent = process_each(_send, list(to_send.values_list("pk")[:limit]))
-    return sent + process_each(_reverse, list(to_take_back.values_list("pk")[:limit]))
+    pending: QuerySet[Payout] = Payout.objects.filter(wanted, route=Payout.Route.TRANSFER)
+    return pending
 
 
-def _send(payout_id: int) -> bool:
-    payout = _claim(payout_id)
-    if payout is None or payout.transfer_pending is None:
-        return False
-    try:
-        transfer_id = _transfer(payout)
-    except errors.PaymentRefused as refusal:
-        _record_failure(payout, transfer_pending=None, **_retry_fields(refusal))
-        return False
-    except errors.StripeUnavailable as silence:
-        _record_failure(payout, **_retry_fields(silence))
-        return False
-    if not transfer_id:
-        _record_failure(payout, idempotency_key=uuid.uuid4(), transfer_pending=None)
-        return False
-    return _record(payout, transfer_id)
+def _pending_reversals() -> QuerySet[TransferReversal]:
+    return TransferReversal.objects.filter(completed_at__isnull=True)
+
+
+def _transfer(payout: Payout) -> None:
+    if claimed := _claim(payout):
+        stripe_request.send(
+            claim=lambda: claimed,
+            ask=_find_or_create_transfer,
+            record=_record_transfer,
+            change=lambda _payout, _refusal: {"transfer_pending": None},
+            rounds=1,
+        )
 
 
 @transaction.atomic(durable=True)
-def _claim(payout_id: int) -> Payout | None:
-    """Return the payout with what to send of it, or what may have been sent; None if there is nothing to do now."""
-    payout, now = _lock(payout_id)[1], clock.now()
-    if payout.status == Payout.Status.PAID or (payout.next_attempt_at is not None and payout.next_attempt_at > now):
+def _claim(leased: Payout) -> Payout | None:
+    """Return the payout with what to transfer, or what may have been transferred; None if nothing is due now."""
+    _, payout = _lock(leased.pk)
+    if payout.status == Payout.Status.PAID:
         return None
     payouts.refresh_status(payout)
     if payout.transfer_pending is None:
         if payout.status != Payout.Status.DUE:
             return None
         payout.transfer_pending = payout.owed
-    payout.attempts += 1
-    payout.next_attempt_at = _next_try(payout.attempts, now)
-    payout.save(update_fields=("transfer_pending", "attempts", "next_attempt_at"))
+        payout.save(update_fields=("transfer_pending",))
+    payout.was_attempted = leased.was_attempted
     return payout
 
 
-def _transfer(payout: Payout) -> str:
-    """Return the id of the payout's transfer at Stripe, made if it is still due; empty if there is none, and it is not.
-
-    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
-    """
-    destination = (
-        SellerAccount.objects.values_list("stripe_account_id", flat=True).filter(user_id=payout.seller_id).first()
-    )
-    marks = {"payout": str(payout.pk), "order": str(payout.order_id)}
-    if payout.attempts > 1:
-        since = payout.created_at - _SKEW
-        found = stripe_gateway.find_transfer(destination=destination or "", since=since, metadata=marks)
+def _find_or_create_transfer(payout: Payout) -> str:
+    """Return the id of the payout's transfer at Stripe; empty if there is none and it is not due any more."""
+    account = SellerAccount.objects.values_list("stripe_account_id", flat=True).filter(user_id=payout.seller_id).first()
+    metadata = {"payout": str(payout.pk), "order": str(payout.order_id)}
+    if payout.was_attempted:
+        since = payout.created_at - _CLOCK_SKEW
+        found = stripe_gateway.find_transfer(destination=account or "", since=since, metadata=metadata)
         if found or payout.status != Payout.Status.DUE:
             return found
     return stripe_gateway.create_transfer(
         amount=payout.transfer_pending or payout.owed,
         currency=payout.currency,
-        destination=destination or "",
+        destination=account or "",
         charge_id=_charge_id(payout),
-        metadata=marks,
+        metadata=metadata,
         idempotency_key=str(payout.idempotency_key),
     )
 
@@ -113,118 +111,75 @@ def _charge_id(payout: Payout) -> str:
 
 
 @transaction.atomic(durable=True)
-def _record(claimed: Payout, transfer_id: str) -> bool:
+def _record_transfer(claimed: Payout, transfer_id: str) -> Payout:
     order, payout = _lock(claimed.pk)
-    if payout.transfer_pending is None:
-        return False
-    amount, now = payout.transfer_pending, clock.now()
-    payout.transferred, payout.transfer_pending, payout.stripe_transfer_id = (
-        payout.transferred + amount,
-        None,
-        transfer_id,
-    )
-    payout.status, payout.paid_at = Payout.Status.PAID, now
-    payout.blocked_by = payout.error = ""
-    payout.save()
-    payouts.record_paid(order=order, payout=payout, amount=amount, at=now)
-    # The buyer may have got some of it back meanwhile.
-    payouts.settle_balance(payout, at=now)
-    return True
+    if not transfer_id:
+        stripe_request.replace_key(claimed, transfer_pending=None)
+    elif payout.transfer_pending is not None:
+        amount, now = payout.transfer_pending, clock.now()
+        payout.transferred, payout.transfer_pending = payout.transferred + amount, None
+        payout.stripe_transfer_id, payout.blocked_by, payout.last_error = transfer_id, "", ""
+        payout.status, payout.paid_at = Payout.Status.PAID, now
+        payout.save(
+            update_fields=(
+                *("transferred", "transfer_pending", "stripe_transfer_id", "blocked_by", "last_error"),
+                *("status", "paid_at"),
+            )
+        )
+        payouts.record_paid(order=order, payout=payout, amount=amount, at=now)
+        # The buyer may have got some of it back meanwhile.
+        payouts.settle_balance(payout, at=now)
+    return payout
 
 
-def _record_failure(claimed: Payout, **changes: object) -> None:
-    """Write down what came of a try, unless somebody has dealt with it meanwhile."""
-    with transaction.atomic(durable=True):
-        payout = _lock(claimed.pk)[1]
-        if payout.transfer_pending is not None and payout.idempotency_key == claimed.idempotency_key:
-            Payout.objects.filter(pk=payout.pk).update(**changes)
-
-
-def _reverse(reversal_id: int) -> bool:
-    reversal = _claim_reversal(reversal_id)
-    if reversal is None:
-        return False
-    try:
-        found = _reversal(reversal)
-    except (errors.PaymentRefused, errors.StripeUnavailable) as error:
-        _record_reversal_failure(reversal, **_retry_fields(error))
-        return False
-    return _record_reversal(reversal, found)
+def _reverse(reversal: TransferReversal) -> None:
+    if claimed := _claim_reversal(reversal):
+        stripe_request.send(claim=lambda: claimed, ask=_find_or_create_reversal, record=_record_reversal, rounds=1)
 
 
 @transaction.atomic(durable=True)
-def _claim_reversal(reversal_id: int) -> TransferReversal | None:
-    payout_id = TransferReversal.objects.values_list("payout_id", flat=True).filter(pk=reversal_id).first()
-    if payout_id is None:
+def _claim_reversal(leased: TransferReversal) -> TransferReversal | None:
+    """Return the reversal with its payout, read under the payout's lock; None if it was made or withdrawn."""
+    _, payout = _lock(leased.payout_id)
+    reversal = payout.reversals.filter(pk=leased.pk, completed_at__isnull=True).first()
+    if reversal is None:
         return None
-    payout, now = _lock(payout_id)[1], clock.now()
-    # Read under the payout's lock, which whoever writes or deletes it holds.
-    reversal = payout.reversals.filter(pk=reversal_id, completed_at__isnull=True).first()
-    if reversal is None or (reversal.next_attempt_at is not None and reversal.next_attempt_at > now):
-        return None
-    reversal.attempts += 1
-    reversal.next_attempt_at = _next_try(reversal.attempts, now)
-    reversal.save(update_fields=("attempts", "next_attempt_at"))
-    reversal.payout = payout
+    reversal.payout, reversal.was_attempted = payout, leased.was_attempted
     return reversal
 
 
-def _reversal(reversal: TransferReversal) -> str:
-    """Return the id of the reversal at Stripe, made if it is not there yet.
-
-    Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
-    """
-    payout, marks = reversal.payout, {"reversal": str(reversal.pk)}
+def _find_or_create_reversal(reversal: TransferReversal) -> str:
+    """Return the id of the reversal at Stripe."""
+    payout, metadata = reversal.payout, {"reversal": str(reversal.pk)}
     if not payout.stripe_transfer_id:
-        # Of a payment with a destination the transfer is Stripe's; now we want its id.
+        # Stripe made the transfer of a payment with a destination; its id is needed only now.
         payout.stripe_transfer_id = stripe_gateway.transfer_of_charge(_charge_id(payout))
         Payout.objects.filter(pk=payout.pk).update(stripe_transfer_id=payout.stripe_transfer_id)
-    if reversal.attempts > 1 and (
-        found := stripe_gateway.find_reversal(transfer_id=payout.stripe_transfer_id, metadata=marks)
+    if reversal.was_attempted and (
+        found := stripe_gateway.find_reversal(transfer_id=payout.stripe_transfer_id, metadata=metadata)
     ):
         return found
     return stripe_gateway.reverse_transfer(
         transfer_id=payout.stripe_transfer_id,
         amount=reversal.amount,
         currency=payout.currency,
-        metadata=marks,
+        metadata=metadata,
         idempotency_key=str(reversal.idempotency_key),
     )
 
 
 @transaction.atomic(durable=True)
-def _record_reversal(claimed: TransferReversal, found: str) -> bool:
-    payout, now = _lock(claimed.payout_id)[1], clock.now()
+def _record_reversal(claimed: TransferReversal, reversal_id: str) -> TransferReversal:
+    _, payout = _lock(claimed.payout_id)
+    now = clock.now()
     waiting = payout.reversals.filter(pk=claimed.pk, completed_at__isnull=True)
-    if not waiting.update(stripe_reversal_id=found, completed_at=now, error=""):
-        return False
-    payout.transferred -= claimed.amount
-    payout.save(update_fields=("transferred",))
-    payouts.settle_balance(payout, at=now)
-    return True
-
-
-def _record_reversal_failure(claimed: TransferReversal, **changes: object) -> None:
-    TransferReversal.objects.filter(
-        pk=claimed.pk, completed_at__isnull=True, idempotency_key=claimed.idempotency_key
-    ).update(**changes)
+    if waiting.update(stripe_reversal_id=reversal_id, completed_at=now, last_error=""):
+        payout.transferred -= claimed.amount
+        payout.save(update_fields=("transferred",))
+        payouts.settle_balance(payout, at=now)
+    return claimed
 
 
 def _lock(payout_id: int) -> tuple[Order, Payout]:
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     return order, Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-
-
-def _next_try(attempts: int, now: datetime) -> datetime:
-    wait: timedelta = min(_FIRST_RETRY * 2 ** min(attempts, 20), _LAST_RETRY)
-    return now + wait
-
-
-def _retry_fields(error: errors.PaymentRefused | errors.StripeUnavailable) -> dict[str, object]:
-    """Return what a failed try leaves on its row: Stripe answers a key it has refused with the refusal for a day."""
-    if isinstance(error, errors.PaymentRefused):
-        code = str(error.extra.get("stripe_code") or "refused")[:100]
-        return {"error": code, "idempotency_key": uuid.uuid4()}
-    if isinstance(error, errors.StoredFailure):
-        return {"error": _UNANSWERED, "idempotency_key": uuid.uuid4()}
-    return {"error": _UNANSWERED}

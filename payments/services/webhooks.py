@@ -5,14 +5,11 @@ Source: https://docs.stripe.com/webhooks
 
 from __future__ import annotations
 
-import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models import F, Q
 
-from auctioncraft.core import clock
+from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import NotFound
 from payments import errors, stripe_gateway
 from payments.models import StripeEvent
@@ -21,15 +18,13 @@ from payments.services.event_handlers import HANDLERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from payments.services.event_handlers import Handler
+    from django.db.models import QuerySet
+
     from payments.stripe_gateway import Event
 
-logger = logging.getLogger(__name__)
-
 MAX_BODY: Final = 256 * 1024
-# After the n-th try an event waits until it is 10 s x 2^n old; after the 16th (3.8 days) only Stripe delivers it again.
-_FIRST_RETRY: Final = timedelta(seconds=10)
-_MOST_TRIES: Final = 16
+# Sixteen attempts take about four days; after that only Stripe delivers an event again.
+POLICY: Final = retry.RetryPolicy(max_attempts=16, stop_on=(errors.StripeDown,))
 
 
 def receive(*, payload: bytes, signature: str) -> None:
@@ -55,6 +50,8 @@ def store(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
         account=event.account,
         created_at=event.created_at,
         found_by=found_by,
+        # Whoever stores it acts on it now; the job does should they die.
+        next_attempt_at=POLICY.lease_end(),
     )
     if _of_other_mode(event.payload):
         row.flag, row.processed_at = "wrong_mode", clock.now()
@@ -63,79 +60,58 @@ def store(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
 
 
 def process(*, event_id: str) -> None:
-    """Act on a kept event, once. Quiet if that was done.
+    """Act on a stored event for a caller who waits; quiet if that was done.
 
-    Effects in order: its handler (event_handlers.py) asks Stripe how things stand, outside any transaction; then, in
-    one transaction under the event's lock, the handler moves the rows forward and the event is marked. A failure is
-    recorded on the event, outside the rollback, and raised.
+    Raises whatever made it fail, which is recorded on the event; the job tries it again.
     """
-    event = StripeEvent.objects.filter(pk=event_id, processed_at__isnull=True).first()
-    if event is not None:
-        _attempt(event, again=False)
+    if retry.attempt_now(_pending(), event_id, _process, policy=POLICY):
+        return
+    # It is done, or somebody is at it, who may have been killed. Two at once wait for the row's lock.
+    if event := _pending().filter(pk=event_id).first():
+        _process(event)
+
+
+def process_due() -> int:
+    """Act on the stored events that are due; return how many were acted on. A job."""
+    return retry.process_due(_pending(), _process, policy=POLICY)
 
 
 def reprocess(*, event_id: str) -> StripeEvent:
-    """Act on a kept event whether that was done before or not, as staff may ask; return it as it is then.
+    """Act on a stored event whether that was done before or not, as staff may ask; return it as it is then.
 
     Handlers move rows forward only, so what was done already stays as it is. Raises NotFound, WrongMode, and whatever
-    made acting on it fail, which is recorded on it.
+    made it fail.
     """
     event = StripeEvent.objects.filter(pk=event_id).first()
     if event is None:
         raise NotFound
     if _of_other_mode(event.payload):
         raise errors.WrongMode
-    _attempt(event, again=True)
+    if event.processed_at is None:
+        process(event_id=event_id)
+    else:
+        _process(event)
     event.refresh_from_db()
     return event
 
 
-def process_pending(*, limit: int = 100) -> int:
-    """Try kept events again whose time has come, the oldest first; return how many are done now. A sweep.
-
-    Two sweeps at once do no harm: whoever comes second finds the event processed.
-    """
-    now = clock.now()
-    due = Q()
-    for tries in range(_MOST_TRIES):
-        due |= Q(attempts=tries, received_at__lte=now - _FIRST_RETRY * 2**tries)
-    waiting = StripeEvent.objects.filter(due, processed_at__isnull=True).order_by("received_at")
-    done = 0
-    for event_id in list(waiting.values_list("pk", flat=True)[:limit]):
-        try:
-            process(event_id=event_id)
-        except Exception as error:  # noqa: BLE001 (recorded on its row; the others must go on)
-            logger.warning("stripe event %s still fails: %s", event_id, type(error).__name__)
-        else:
-            done += 1
-    return done
+def _pending() -> QuerySet[StripeEvent]:
+    return StripeEvent.objects.filter(processed_at__isnull=True)
 
 
-def _attempt(event: StripeEvent, *, again: bool) -> None:
+def _process(event: StripeEvent) -> None:
+    """Have the handler of an event ask Stripe how things stand, then move our rows forward in one transaction."""
     handler = HANDLERS.get(event.type)
-    try:
-        _process_locked(event_id=event.pk, handler=handler, found=handler and handler.read(event), again=again)
-    except Exception as error:
-        failed = StripeEvent.objects.filter(pk=event.pk)
-        if not again:
-            # Somebody else may have done it meanwhile: then this failure is of no interest.
-            failed = failed.filter(processed_at__isnull=True)
-        failed.update(attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:500])
-        raise
-
-
-@transaction.atomic(durable=True)
-def _process_locked(*, event_id: str, handler: Handler | None, found: Any, again: bool) -> None:
-    event = StripeEvent.objects.select_for_update(no_key=True).get(pk=event_id)
-    if event.processed_at is not None and not again:
-        return
-    if handler is not None:
-        # Flagged, not refused: Stripe would deliver it again for three days.
-        event.flag = _unknown(event.type) if found is None else handler.apply(event, found)
-    event.processed_at = event.processed_at or clock.now()
-    event.attempts += 1
-    event.error = ""
-    event.save(update_fields=("flag", "processed_at", "attempts", "error"))
+    found = handler and handler.read(event)
+    with transaction.atomic(durable=True):
+        row = StripeEvent.objects.select_for_update(no_key=True).get(pk=event.pk)
+        if row.processed_at is not None and event.processed_at is None:
+            return  # another worker was faster
+        if handler is not None:
+            # Flagged, not refused: Stripe would deliver it again for three days.
+            row.flag = _unknown(row.type) if found is None else handler.apply(found)
+        row.processed_at = row.processed_at or clock.now()
+        row.save(update_fields=("flag", "processed_at"))
 
 
 def _unknown(event_type: str) -> str:

@@ -77,4 +77,4 @@ def _translate(error: stripe.StripeError) -> DomainError:
         return errors.PaymentRefused(stripe_code=code)
     if error.headers and error.headers.get("Idempotent-Replayed") == "true":
         return errors.StoredFailure()
-    return errors.StripeUnavailable()
+    return errors.StripeDown()

@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ import requests
 import stripe
 from django.db import connection
 
+from auctioncraft.core import clock
 from auctioncraft.core.invariants import find_violations
 from auctions.services import bidding, closing
-from payments.models import Order
+from payments.models import Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal
 from payments.signals import order_expired, payment_failed, payment_reminded, payment_succeeded
 from tests import factories
 
@@ -292,3 +294,10 @@ def statuses(order: Order) -> tuple[str, ...]:
     """Return the status of the order and of its payments, oldest first."""
     order.refresh_from_db()
     return order.status, *order.payments.order_by("pk").values_list("status", flat=True)
+
+
+def make_due() -> None:
+    """End every wait for a next attempt, and the lease of a worker that was killed."""
+    for model in (Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal):
+        waiting = model.objects.filter(next_attempt_at__isnull=False)
+        waiting.update(next_attempt_at=clock.now() - timedelta(seconds=1), lease=None)

@@ -41,7 +41,7 @@ def refresh(account):
     event = StripeEvent(id="evt_account", type="account.updated", payload={"data": {"object": about(account)}})
     found = sellers.read_event(event)
     with transaction.atomic():
-        assert sellers.apply_event(event, found) == ""
+        assert sellers.apply_event(found) == ""
     account.refresh_from_db()
     return account
 

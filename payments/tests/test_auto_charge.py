@@ -9,12 +9,13 @@ import pytest
 from auctioncraft.core import clock
 from payments import stripe_gateway
 from payments.models import Customer, Order, OrderEvent, Payment
-from payments.services import auto_charge, checkout, payment_sync
+from payments.services import auto_charge, checkout, payment_sync, stripe_request
 from payments.signals import payment_failed, payment_succeeded
 from payments.tests.card_helpers import URL, save
 from payments.tests.conftest import (
     broken_invariants,
     build_event,
+    make_due,
     post_event,
     request_intent,
     run_concurrently,
@@ -133,7 +134,7 @@ def test_auto_charge_declined_is_tried_once_and_the_order_stays_payable(
     assert auto_charge.charge_winners() == 1
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "open", "done")
     payment = order.payments.get()
-    assert (payment.last_error, charges(double, order), outcomes) == (reason, ["failed"], [])
+    assert (payment.decline_code, charges(double, order), outcomes) == (reason, ["failed"], [])
     # Stripe's event notifies the buyer, once.
     post_event(client, build_event(double.intent(payment.stripe_intent_id), "payment_intent.payment_failed"))
     assert outcomes == ["failed"]
@@ -208,6 +209,7 @@ def test_auto_charge_with_stripe_unreachable_stays_due_for_a_day(double, winner,
     assert auto_charge.charge_winners() == 0
     assert (*statuses(order), order.auto_charge) == ("awaiting_payment", "creating", "due")
     Order.objects.update(created_at=clock.now() - timedelta(hours=25))
+    make_due()
     assert auto_charge.charge_winners() == 1
     settings.STRIPE_API_BASE = url
     assert (auto_charge.charge_winners(), *statuses(order)) == (0, "awaiting_payment", "creating")
@@ -221,6 +223,7 @@ def test_auto_charge_after_stripe_failures_charges_once(double, winner, seller, 
     double.fail_next(fault, path=path)
     for _ in range(3):
         auto_charge.charge_winners()
+        make_due()
     assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
     assert (charges(double, order), len(intents_at_stripe(double, order))) == (["succeeded"], 1)
 
@@ -262,6 +265,7 @@ def test_auto_charge_after_a_kill_at_any_point_charges_once(double, as_user, sel
         auto_charge.charge_winners()
     assert Order.objects.get().auto_charge == "due"
 
+    make_due()
     assert auto_charge.charge_winners() == 1
     assert (*statuses(order), order.auto_charge) == ("paid", "succeeded", "done")
     assert (charges(double, order), len(intents_at_stripe(double, order))) == (["succeeded"], 1)
@@ -279,6 +283,7 @@ def test_auto_charge_without_stored_key_leaves_a_second_intent_after_a_kill(
     _killed_after(monkeypatch, stripe_gateway, "create_intent")
     with pytest.raises(Killed):
         auto_charge.charge_winners()
-    checkout._change_key(Payment.objects.get())
+    stripe_request.replace_key(Payment.objects.get())
+    make_due()
     auto_charge.charge_winners()
     assert (len(intents_at_stripe(double, order)), charges(double, order)) == (2, ["succeeded"])

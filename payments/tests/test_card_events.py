@@ -8,7 +8,7 @@ from auctioncraft.core.errors import NotAuthenticated
 from payments.models import Customer, SavedCard, StripeEvent
 from payments.services import cards, customers
 from payments.tests.card_helpers import URL, save, set_up
-from payments.tests.conftest import broken_invariants, post_event
+from payments.tests.conftest import broken_invariants, make_due, post_event
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +142,7 @@ def test_erasure_with_stripe_unreachable_deletes_the_customer_later(double, winn
     there, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"
     assert (customers.delete_due(), Customer.objects.count()) == (0, 1)
     settings.STRIPE_API_BASE = there
+    make_due()
     assert (customers.delete_due(), Customer.objects.count()) == (1, 0)
 
 

@@ -166,7 +166,7 @@ def breaks(order, payment, rival):
         ),
         "14 Stripe events are processed within an hour": (
             lambda: StripeEvent.objects.create(
-                id="evt_1", type="a", payload={}, error="no", received_at=clock.now() - timedelta(hours=2)
+                id="evt_1", type="a", payload={}, last_error="no", received_at=clock.now() - timedelta(hours=2)
             ),
             ["event evt_1 was not processed: no"],
         ),

@@ -50,11 +50,11 @@ def test_manual_payout_due_by_transfer_is_409_unless_stripe_refused(order, setti
     settings.STRIPE_CONNECT = True
     SellerAccount.objects.create(user=order.seller, stripe_account_id="acct_1", **ABLE)
     payout = pay(order)
-    for fields in ({}, {"error": "stripe_unavailable", "transfer_pending": payout.amount}):
+    for fields in ({}, {"last_error": "stripe_unavailable", "transfer_pending": payout.amount}):
         Payout.objects.update(**fields)
         with pytest.raises(errors.PayoutNotDue):
             payouts.mark_paid_by_hand(payout_id=payout.pk, actor=staff)
-    Payout.objects.update(error="balance_insufficient", transfer_pending=None)
+    Payout.objects.update(last_error="balance_insufficient", transfer_pending=None)
     assert payouts.mark_paid_by_hand(payout_id=payout.pk, actor=staff).route == "manual"
     assert broken_invariants() == []
 

@@ -57,7 +57,7 @@ def test_metrics_of_empty_tables_are_zero():
 
 
 def test_metrics_count_waiting_events(django_db_blocker):
-    event(1, received=90, error="RuntimeError: no")
+    event(1, received=90, last_error="RuntimeError")
     event(2, received=30)
     event(3, received=600, processed=599)
     found = measured()

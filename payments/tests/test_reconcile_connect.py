@@ -138,6 +138,6 @@ def test_reconcile_reports_another_fee(passed_on):
 
 def test_reconcile_reports_a_payout_that_stripe_refuses(sent):
     Payout.objects.update(
-        status="due", paid_at=None, attempts=3, error="balance_insufficient", stripe_transfer_id="", transferred=0
+        status="due", paid_at=None, attempts=3, last_error="balance_insufficient", stripe_transfer_id="", transferred=0
     )
     assert f"payout {sent.pk} is stuck after 3 tries: balance_insufficient" in texts(reconcile())

@@ -182,7 +182,7 @@ def test_account_updated_event_with_an_older_answer_changes_nothing(double, sell
     old = sellers.read_event(event)
     double.post(f"/_double/accounts/{account.stripe_account_id}", payouts_enabled="false")
     refresh(account)
-    assert sellers.apply_event(event, old) == ""
+    assert sellers.apply_event(old) == ""
     account.refresh_from_db()
     assert not account.payouts_enabled
 
@@ -299,7 +299,7 @@ def test_account_updated_event_during_erasure_leaves_no_account(double, seller, 
 
     def describe():
         with transaction.atomic():
-            return sellers.apply_event(event, found)
+            return sellers.apply_event(found)
 
     acts = [describe, lambda: caller.delete("/api/users/me/", {"password": "correct horse battery"}).status_code]
     answers = run_concurrently(2, lambda: acts.pop()())  # noqa: PLW0108 (each thread takes its own)

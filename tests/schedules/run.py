@@ -56,7 +56,7 @@ def reconcile_until_quiet() -> None:
     """Run the hourly job, the workers, and the job again, which then has nothing left to tell."""
     for _ in range(2):
         found = reconcile()
-        webhooks.process_pending()
+        webhooks.process_due()
         refunds.send_due()
         expiry.expire_due()
         expiry.cancel_stale_intents()

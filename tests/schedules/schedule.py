@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft.core import clock
+from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import DomainError
 from payments.models import Order, Payment, Refund, StripeEvent
 from payments.services import checkout, expiry, refunds, webhooks
@@ -166,22 +166,18 @@ class Schedule:
 
     def _run_job(self) -> None:
         self._make_due()
-        self.chance.choice(
-            (webhooks.process_pending, refunds.send_due, expiry.expire_due, expiry.cancel_stale_intents)
-        )()
+        self.chance.choice((webhooks.process_due, refunds.send_due, expiry.expire_due, expiry.cancel_stale_intents))()
 
     def _run_all_jobs(self) -> None:
-        webhooks.process_pending()
+        webhooks.process_due()
         refunds.send_due()
         expiry.expire_due()
         expiry.cancel_stale_intents()
 
     def _make_due(self) -> None:
-        """Let what waits for its next try have waited."""
-        long_ago = clock.now() - timedelta(days=20)
-        StripeEvent.objects.filter(processed_at__isnull=True).update(received_at=long_ago)
-        Refund.objects.filter(status="creating").update(created_at=long_ago)
-        Payment.objects.filter(cancel_tried_at__isnull=False).update(cancel_tried_at=long_ago)
+        """Let every wait for a next attempt be over."""
+        for model in (StripeEvent, Refund, Payment, Order):
+            retry.schedule_now(model.objects.filter(next_attempt_at__isnull=False))
 
     def _refund(self) -> None:
         """Ask for a part or all of what was paid; now and then for more than there is."""

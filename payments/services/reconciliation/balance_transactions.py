@@ -126,7 +126,7 @@ def follow_up(report: Report) -> None:
     _follow_destinations(report)
     for name, rows in _stuck():
         for row in rows.order_by("pk"):
-            report.add_difference(f"{name} {row.pk} is stuck after {row.attempts} tries: {row.error}")
+            report.add_difference(f"{name} {row.pk} is stuck after {row.attempts} tries: {row.last_error}")
 
 
 def _follow_destinations(report: Report) -> None:
@@ -152,10 +152,10 @@ def _follow_destinations(report: Report) -> None:
 
 
 def _stuck() -> Iterator[tuple[str, Any]]:
-    yield "payout", Payout.objects.filter(status__in=Payout.UNPAID_STATUSES, attempts__gt=0).exclude(error="")
+    yield "payout", Payout.objects.filter(status__in=Payout.UNPAID_STATUSES, attempts__gt=0).exclude(last_error="")
     yield (
         "transfer reversal",
-        TransferReversal.objects.filter(completed_at__isnull=True, attempts__gt=0).exclude(error=""),
+        TransferReversal.objects.filter(completed_at__isnull=True, attempts__gt=0).exclude(last_error=""),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Count
 
-from payments import stripe_gateway
+from payments import errors, stripe_gateway
 from payments.models import StripeEvent
 from payments.services import webhooks
 from payments.services.event_handlers import HANDLERS
@@ -43,14 +43,16 @@ def _import_event(report: Report, event: Event) -> None:
     report.counts["events_imported"] += 1
     try:
         webhooks.process(event_id=event.id)
+    except errors.StripeDown:
+        raise
     except Exception as error:  # noqa: BLE001 (recorded on its row; the others must go on)
         logger.warning("stripe event %s, found by reconciliation, failed: %s", event.id, type(error).__name__)
 
 
 def _report(report: Report) -> None:
-    failed = StripeEvent.objects.filter(processed_at__isnull=True, attempts__gt=0).order_by("received_at")
-    for pk, kind, attempts in failed.values_list("pk", "type", "attempts").iterator():
-        report.add_difference(f"event {pk} ({kind}) was not acted on in {attempts} tries", pk)
+    failed = StripeEvent.objects.filter(processed_at__isnull=True).exclude(last_error="").order_by("received_at")
+    for pk, kind, error in failed.values_list("pk", "type", "last_error").iterator():
+        report.add_difference(f"event {pk} ({kind}) was not processed: {error}", pk)
     flagged = StripeEvent.objects.filter(received_at__gte=report.since).exclude(flag="").order_by()
     for flag, times in flagged.values_list("flag").annotate(times=Count("pk")):
         report.counts[f"flagged: {flag}"] = times

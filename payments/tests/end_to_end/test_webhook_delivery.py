@@ -44,7 +44,7 @@ def test_deliveries_in_another_order_pay_the_order_once(delivering, intent_id, o
     delivering.double.confirm(intent_id, "pm_card_chargeDeclined")
     delivering.double.confirm(intent_id)
     wait_for_deliveries(delivering)
-    assert (statuses(order), Payment.objects.get().last_error) == (("paid", "succeeded"), "")
+    assert (statuses(order), Payment.objects.get().decline_code) == (("paid", "succeeded"), "")
     assert (notified("payment_succeeded", bidder), broken_invariants()) == ((1, 1), [])
 
 
