@@ -62,17 +62,11 @@ def periodic_job(name: str, *, every: float, queue: str = DEFAULT) -> Callable[[
     return decorate
 
 
-def process_each(
-    work: Callable[..., bool],
-    rows: Iterable[tuple[Any, ...]],
-    *,
-    until: tuple[type[Exception], ...] | type[Exception] = (),
-    seconds: float = 20,
-) -> int:
+def process_each(work: Callable[..., bool], rows: Iterable[tuple[Any, ...]], *, seconds: float = 20) -> int:
     """Call `work` with each row as its arguments, each in its own transaction; return for how many it returned True.
 
-    For work inside our database; what leaves the process is core/retry.py's. A row that fails is logged and the others
-    go on. An error of `until` ends the run. Begins nothing after `seconds`: the rest is for the next run.
+    For work inside our database; calls to other services go through core/retry.py. A row that fails is logged and the
+    others go on. Begins nothing after `seconds`: the rest is for the next run.
     """
     end = time.monotonic() + seconds
     done = 0
@@ -81,8 +75,6 @@ def process_each(
             break
         try:
             done += work(*row)
-        except until:
-            break
         except Exception:  # whatever is wrong with one row
             logger.exception("%s failed for %s", work.__qualname__, row)
     return done
