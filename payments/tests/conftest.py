@@ -22,6 +22,7 @@ from django.db import connection
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import find_violations
 from auctions.services import bidding, closing
+from payments import errors
 from payments.models import Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal
 from payments.signals import order_expired, payment_failed, payment_reminded, payment_succeeded
 from tests import factories
@@ -294,6 +295,18 @@ def statuses(order: Order) -> tuple[str, ...]:
     """Return the status of the order and of its payments, oldest first."""
     order.refresh_from_db()
     return order.status, *order.payments.order_by("pk").values_list("status", flat=True)
+
+
+def unless_key_in_use(call: Callable[[], str]) -> Callable[[], str]:
+    """Return the call; its result is "busy" if another request is under way with the same key."""
+
+    def result() -> str:
+        try:
+            return call()
+        except errors.KeyInUse:
+            return "busy"
+
+    return result
 
 
 def make_due() -> None:
