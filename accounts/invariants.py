@@ -110,11 +110,11 @@ def check_session_ages(sessions: Batch) -> Iterator[str]:
         yield f"session {pk}: lasts longer than 90 days"
 
 
-@invariant(20, "display names contain no e-mail address", over=User)
+@invariant(20, "display names contain no email address", over=User)
 def check_display_names(users: Batch) -> Iterator[str]:
     rows = users.rows.filter(Q(display_name=F("email")) | Q(display_name__regex=_ADDRESS))
     for pk in rows.values_list("pk", flat=True):
-        yield f"user {pk}: the display name is an e-mail address"
+        yield f"user {pk}: the display name is an email address"
 
 
 @invariant(20, "deleted accounts are empty", over=User)

@@ -27,12 +27,12 @@ def normalize_email(address: str) -> str:
 
 
 def _new_display_name() -> str:
-    # Public, so it must not be derived from the e-mail address.
+    # Public, so it must not be derived from the email address.
     return f"member-{secrets.token_hex(4)}"
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users are identified by their normalized e-mail address."""
+    """Users are identified by their normalized email address."""
 
     def erased(self) -> models.QuerySet[User]:
         """Return the accounts whose personal data was erased."""
@@ -61,7 +61,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A user. The e-mail address identifies them; other users see only the display name."""
+    """A user. The email address identifies them; other users see only the display name."""
 
     class SellerState(models.TextChoices):
         """State of the seller's onboarding for payouts."""
@@ -150,6 +150,7 @@ class OneTimeCode(models.Model):
     consumed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "one-time code"
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("email", "-created_at"), name="code_by_email"),
@@ -225,7 +226,9 @@ class PreviousEmail(models.Model):
     replaced_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "previous email address"
+        verbose_name_plural = "previous email addresses"
         ordering = ("-id",)
 
     def __str__(self) -> str:
-        return f"Previous e-mail {self.pk}"
+        return f"Previous email {self.pk}"

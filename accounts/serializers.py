@@ -122,8 +122,8 @@ class SessionSerializer(serializers.Serializer):
 
     id = serializers.UUIDField(read_only=True)
     device = serializers.SerializerMethodField(help_text="A description such as “Firefox on Windows”.")
-    user_agent = serializers.CharField(read_only=True, help_text="The User-Agent header of the sign-in.")
-    ip = serializers.IPAddressField(read_only=True, allow_null=True, help_text="IP address of the sign-in.")
+    user_agent = serializers.CharField(read_only=True, help_text="The User-Agent header when the session started.")
+    ip = serializers.IPAddressField(read_only=True, allow_null=True, help_text="IP address when the session started.")
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True)
     expires_at = serializers.DateTimeField(

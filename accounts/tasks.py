@@ -8,5 +8,5 @@ from auctioncraft.core.jobs import periodic_job
 
 @periodic_job("accounts.purge", every=3600)
 def purge() -> None:
-    """Delete old codes, failed attempts, sessions and previous e-mail addresses."""
+    """Delete old codes, failed attempts, sessions and previous email addresses."""
     purging.purge()

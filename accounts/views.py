@@ -33,7 +33,7 @@ CODE_SENT = "If this address can receive email, a code is on its way. It expires
 
 
 class NoStoreViewSet(ViewSet):
-    """Forbid caches to store the responses, which hold tokens or personal data (RFC 6749, 5.1)."""
+    """Forbid caches to store the responses, which contain tokens or personal data (RFC 6749, 5.1)."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add the header to every response, errors included."""

@@ -1,4 +1,4 @@
-"""Invariants of notifications and e-mails (16, 17 and 20 of docs/invariants.md)."""
+"""Invariants of notifications and emails (16, 17 and 20 of docs/invariants.md)."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def check_fixed_kinds(notifications: Batch) -> Iterator[str]:
         yield f"notification {pk} ({kind}) is withheld"
 
 
-@invariant(17, "an e-mail is sent, or given up, or waits", over=EmailDelivery)
+@invariant(17, "an email is sent, or given up, or waits", over=EmailDelivery)
 def check_delivery_states(deliveries: Batch) -> Iterator[str]:
     both = deliveries.rows.filter(sent_at__isnull=False, given_up_at__isnull=False)
     for pk in both.values_list("pk", flat=True):

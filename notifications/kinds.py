@@ -20,7 +20,7 @@ _PRODUCT_NAME_LENGTH_IN_TITLE: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`variants` and `variant_titles`: other texts by name, for recipients whom `message` and `title` do not fit.
+    """`variants` and `variant_titles`: other texts by name, where `message` and `title` do not fit.
 
     `mails`: sent by email too, by default; `optional`: users can switch it off.
     """

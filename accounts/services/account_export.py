@@ -1,4 +1,4 @@
-"""All data that this app holds about a user (GDPR, articles 15 and 20)."""
+"""All accounts data about a user (GDPR, articles 15 and 20)."""
 
 from __future__ import annotations
 

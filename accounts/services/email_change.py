@@ -1,4 +1,4 @@
-"""Change the e-mail address of an account. A code mailed to the new address proves that the user reads it."""
+"""Change the email address of an account. A code mailed to the new address proves that the user reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delete codes, failed attempts, sessions and previous e-mail addresses that are not needed any more."""
+"""Delete codes, failed attempts, sessions and previous email addresses that are not needed any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register an account with an e-mail address and a password."""
+"""Register an account with an email address and a password."""
 
 from __future__ import annotations
 

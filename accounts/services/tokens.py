@@ -80,8 +80,8 @@ def read_access_token(token: str) -> Credential:
 def rotate_refresh_token(*, refresh: str) -> TokenPair:
     """Exchange a refresh token for new tokens. The session then lasts 14 days, but at most 90 since its start.
 
-    Of parallel requests with the same token one succeeds. A token that is used again was copied, and it is unknown by
-    whom, so the session ends (RFC 9700, 4.14.2). Raises NotAuthenticated.
+    Of parallel requests with the same token one succeeds. A token that is used again was copied, so the session ends
+    (RFC 9700, 4.14.2). Raises NotAuthenticated.
     """
     credential = _read(RefreshToken, refresh)
     pair = _issue(credential)

@@ -92,7 +92,7 @@ def test_old_address_can_register_as_a_new_account(user, me, client, mailed_code
 
 def test_request_for_used_and_free_address_is_the_same(user, as_user):
     factories.user("taken@example.com")
-    ask(as_user(user), "before@example.com")  # after which the guard of the password is there
+    ask(as_user(user), "before@example.com")  # creates the row of failed attempts
     counts, bodies = [], []
     for number, email in enumerate(["taken@example.com", "free@example.com"]):
         caller = as_user(user)

@@ -99,13 +99,13 @@ def test_session_lasting_too_long_is_found(user):
 @pytest.mark.parametrize("name", ["mike\uff20example.com", "mike@example\u3002com"])
 def test_display_name_full_width_address_is_found(user, name):
     User.objects.update(display_name=name)
-    assert found().keys() == {"20 display names contain no e-mail address"}
+    assert found().keys() == {"20 display names contain no email address"}
 
 
 def test_display_name_own_address_is_found(user):
     User.objects.update(display_name="mike@example.com")
     assert found() == {
-        "20 display names contain no e-mail address": [f"user {user.pk}: the display name is an e-mail address"]
+        "20 display names contain no email address": [f"user {user.pk}: the display name is an email address"]
     }
 
 

@@ -8,7 +8,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 URL = "/api/users/me/"
 PASSWORD, NEW = "correct horse battery", "a new long password"
-# What one can choose not to be told; how, notifications/tests/test_preferences.py tells.
+# Preferences are tested in notifications/tests/test_preferences.py.
 KINDS = [
     *("outbid", "auction_lost", "auction_unsold", "auction_cancelled", "auction_ending_soon"),
     *("second_chance_offer", "second_chance_ended"),
@@ -44,7 +44,7 @@ def refused(field, reason):
 
 
 def test_me_shows_own_account(user, me, django_assert_num_queries):
-    with django_assert_num_queries(2):  # who, and what they chose to be told
+    with django_assert_num_queries(2):  # the user, and their preferences
         answer = me.get(URL)
     assert (answer.status_code, answer.json()) == (200, profile(user))
     assert answer.headers["Cache-Control"] == "no-store"

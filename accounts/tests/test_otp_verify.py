@@ -135,7 +135,7 @@ def test_superuser_keeps_password_after_first_code(client):
     ("case", "counted"),
     [
         ("wrong", 1), ("unknown", 1), ("expired", 1), ("shape", 1),
-        ("superseded", 0), ("replayed", 0), ("disabled", 0),  # whoever sends these was mailed_codes them
+        ("superseded", 0), ("replayed", 0), ("disabled", 0),  # codes that were really issued are not counted
     ],
 )  # fmt: skip
 def test_bad_code_gives_the_same_error(client, advance_time, case, counted):

@@ -1,4 +1,4 @@
-"""What the deletion of an account means for notifications: all of them go, with their e-mails and preferences."""
+"""What the deletion of an account means for notifications: all of them go, with their emails and preferences."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Send the emails that wait as EmailDelivery rows (core/retry.py, ADR 0003).
 
 A worker that is killed loses no email: its lease ends and another worker takes over. If it is killed after sending and
-before recording that, the email goes out twice with the same Message-ID.
+before recording that, the email is sent twice with the same Message-ID.
 
 One-time codes have a job of their own, so that they never wait for other emails.
 """

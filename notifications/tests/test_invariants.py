@@ -65,7 +65,7 @@ def test_missing_or_contradictory_deliveries_are_found(seller, bidder, rival):
             f"delivery {lost.delivery.pk} is of notification {lost.pk}, which is not to be mailed"
         ],
         "17 fixed kinds are shown and mailed": [f"notification {sold.pk} (auction_sold) is withheld"],
-        "17 an e-mail is sent, or given up, or waits": [f"delivery {delivery.pk} is both sent and given up"],
+        "17 an email is sent, or given up, or waits": [f"delivery {delivery.pk} is both sent and given up"],
     }
 
 

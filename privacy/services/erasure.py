@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def erase_account(*, user: User, password: str | None = None) -> None:
-    """Erase the user's own account. Whoever registers with its address later gets a new account.
+    """Erase the user's own account. Its address can register again, as a new account.
 
     Raises Invalid if the password is missing or wrong (if the user has one), TooManyRequests, AccountInUse with all
     reasons, and NotAuthenticated if the account was changed meanwhile. Then nothing is changed.

@@ -13,7 +13,7 @@ from accounts.models import User, normalize_email
 
 
 class Command(BaseCommand):
-    """Asks for no password: whoever can run commands can read the database anyway."""
+    """Set up an authenticator for the admin. No password is required: an operator can read the database anyway."""
 
     help = (
         "Set up an authenticator (TOTP) for a staff member. Shows the key once and saves it when a code proves that it "
@@ -21,13 +21,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="The staff member's e-mail address.")
+        parser.add_argument("email", help="The staff member's email address.")
         parser.add_argument("--remove", action="store_true", help="Delete all of the staff member's authenticators.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         user = User.objects.filter(email=normalize_email(options["email"]), is_staff=True).first()
         if user is None:
-            raise CommandError("No staff member has this e-mail address.")
+            raise CommandError("No staff member has this email address.")
         if options["remove"]:
             TOTPDevice.objects.filter(user=user).delete()
             self.stdout.write("Removed.")
