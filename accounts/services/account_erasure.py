@@ -18,9 +18,9 @@ from auctioncraft.models import IdempotencyKey
 def lock_account(*, user: User) -> User:
     """Lock the account FOR UPDATE and return it, for an erasure in the caller's transaction.
 
-    It conflicts with the lock of services.user_locking: what the user started before is visible now, and what they start
-    later is refused. Lock order: the failed attempts of the address, then
-    the account. Raises NotAuthenticated if the account was disabled or its tokens were ended meanwhile.
+    It conflicts with the lock of services.user_locking: what the user started before is visible now, and what they
+    start later is refused. Lock order: the failed attempts of the address, then the account. Raises NotAuthenticated if
+    the account was disabled or its tokens were ended meanwhile.
     """
     for kind in (FailedAttempts.Kind.CODE, FailedAttempts.Kind.PASSWORD):
         lockout.lock_attempts(kind, user.email)
