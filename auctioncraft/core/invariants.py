@@ -46,6 +46,7 @@ _POSTGRESQL_SETTINGS: Final = {
     "statement_timeout": "60s",
     "work_mem": "64MB",
     "random_page_cost": "1.1",  # the keys of a batch are neighbors: reading them by index beats scanning the table
+    "plan_cache_mode": "force_custom_plan",  # a generic plan does not know how small a batch is
     "jit": "off",  # compiling a query takes longer than a batch gains by it
     "cursor_tuple_fraction": "1",  # every row of a server-side cursor is read
 }
