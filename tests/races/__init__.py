@@ -1,1 +1,1 @@
-"""The races, over running servers on either database, each with its guard and with the guard taken out."""
+"""Races over HTTP against running servers, each with its safeguard and, as a negative control, without it."""

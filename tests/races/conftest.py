@@ -1,4 +1,4 @@
-"""One database, the real server on it, and one that can be altered; emptied after every test."""
+"""One database with two servers: a normal one, and one whose safeguards can be disabled. Emptied after every test."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.races.harness import Served
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items):
-    """Run the negative controls, which take a safeguard out, at night."""
+    """Run the negative controls, which disable a safeguard, at night."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         if item.path.is_relative_to(Path(__file__).parent) and parameters.get("without"):
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def running(template_database, tmp_path_factory, django_db_blocker):
-    """Two servers on one database: the real one, of two processes, and the altered one."""
+    """Two servers on one database: the normal one, and the one whose safeguards can be disabled."""
     with (
         django_db_blocker.unblock(),
         servers.server_stack(tmp_path_factory.mktemp("races"), template_database) as stack,
@@ -38,20 +38,20 @@ def _emptied(running, django_db_blocker):
         yield
         running[0].stack.callers.close()
         with transaction.atomic(), connection.cursor() as cursor:
-            # In any order: foreign keys are checked at the end. TRUNCATE would take a second.
+            # In any order: foreign keys are checked at the end. TRUNCATE takes a second.
             for table in connection.introspection.django_table_names(only_existing=True):
                 cursor.execute(f"DELETE FROM {table}")
 
 
 @pytest.fixture
 def server(running):
-    """The real one."""
+    """The normal server."""
     return running[0]
 
 
 @pytest.fixture
 def unsafe_server(running):
-    """The one of which something may be taken out."""
+    """The server whose safeguards can be disabled."""
     return running[1]
 
 

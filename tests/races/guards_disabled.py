@@ -1,7 +1,7 @@
-"""What asks the database without a lock, a guard or the database's clock: the negative controls of the races.
+"""Disables locks, conditions or the database's clock in SQL statements, for the negative controls of the races.
 
-Headers say what is taken out and where to stop: X-Disable names any of `lock`, `version`, `status` and `clock`; X-Stop
-is a port and a pattern, to wait at that port's mercy before the first statement that matches.
+The header X-Disable names any of `lock`, `version`, `status` and `clock`. X-Stop is a port and a pattern: the request
+stops before the first statement that matches, until the listener on that port lets it go on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RELEASE_TIMEOUT = 20  # seconds
 
 _ROW_LOCK = re.compile(r" FOR (NO KEY )?UPDATE\b.*")
-# What the commit of a bid insists on: as written for each database, and what to put there instead.
+# The conditions of the write of a bid in each database's SQL, and their replacements.
 _GUARDS = {
     "postgresql": {
         "version": ("a.version = %(version)s", "TRUE"),
@@ -48,7 +48,7 @@ _DATABASE_CLOCK = re.compile(r"clock_timestamp\(\)", re.IGNORECASE)
 
 @dataclass
 class Alteration:
-    """What every statement of a request goes through (Django's database instrumentation)."""
+    """Rewrites every statement of a request (Django's database instrumentation)."""
 
     without: frozenset[str]
     stop_before: re.Pattern[str] | None
@@ -63,7 +63,7 @@ class Alteration:
 
     def _alter(self, sql: str) -> str:
         if "lock" in self.without:
-            # On SQLite the transaction is the lock: each statement then stands alone.
+            # On SQLite the transaction is the lock; without it each statement is on its own.
             sql = "SELECT 1" if sql.startswith("BEGIN") else _ROW_LOCK.sub("", sql)
         if sql.lstrip().startswith(("WITH moved", "UPDATE")):
             for guard in self.without & _GUARDS[connection.vendor].keys():
@@ -75,7 +75,7 @@ class Alteration:
 
 @contextmanager
 def guards_disabled(headers: dict[str, str]) -> Iterator[None]:
-    """Alter what this thread asks of the database, as X-Disable and X-Stop say."""
+    """Rewrite the statements of this thread as the headers X-Disable and X-Stop say."""
     gate, _, before = headers.get("X-Stop", "0").partition(" ")
     without = frozenset(headers.get("X-Disable", "").split())
     with connection.execute_wrapper(Alteration(without, re.compile(before) if before else None, int(gate))):
@@ -83,7 +83,7 @@ def guards_disabled(headers: dict[str, str]) -> Iterator[None]:
 
 
 def disable_in_bids(monkeypatch, guard: str) -> None:
-    """Write bids without one of the guards, in this process and whatever its thread."""
+    """Write bids without one of the conditions, in all threads of this process."""
     write_bid = store().write_bid
 
     def write_unguarded(write: Any) -> bool:

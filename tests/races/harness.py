@@ -1,4 +1,4 @@
-"""Two requests that overlap for certain, and requests that start together, over running servers."""
+"""Interleaves two requests in a fixed order, and starts requests together, against running servers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Answer = tuple[int, dict[str, Any]]
-    Call = Callable[..., Any]  # takes headers, returns an Answer or what a sweep returns
+    Call = Callable[..., Any]  # takes headers, returns an Answer or what a job returns
 
-# The check of check_invariants that finds an accepted bid that was written over.
+# The invariant that finds an accepted bid that was overwritten.
 REPLAY = "1 each auction's state follows from its bids"
-# Where a request is between its look and its write.
+# Stop between reading and writing.
 WRITES = "INSERT|UPDATE|DELETE"
-# A bid looks and decides before it begins to write.
+# A bid reads and evaluates before its write begins.
 BID_WRITES = "WITH moved|BEGIN"
-# SQLite does not tell who waits for it. In this time, in seconds, a request has come as far as it gets.
+# SQLite does not show who waits for a lock. After this many seconds a request waits.
 SQLITE_WAIT = 0.4
 
 
@@ -54,7 +54,7 @@ def bid(caller: servers.Client, product: Any, **offer: Any) -> Call:
 
 
 def sweep(work: Callable[[], Any]) -> Call:
-    """Return the call of a worker's sweep, run in this process, which is not the server's."""
+    """Return the call of a periodic job, run in the process of the tests."""
 
     def run(**headers: str) -> Any:
         with guards_disabled(headers):
@@ -66,10 +66,10 @@ def sweep(work: Callable[[], Any]) -> Call:
 def interleave(
     slow: Call, fast: Call, *, without: str = "", stop: str = WRITES, grace: float = SQLITE_WAIT
 ) -> tuple[Any, Any]:
-    """Let `slow` look and stop before it writes, `fast` run as far as it gets, and `slow` go on; return both answers.
+    """Stop `slow` before it writes, run `fast` until it is done or waits, let `slow` go on; return both answers.
 
-    `without` names what is taken out of both (see `altered`). With everything in place `fast` comes to a lock that
-    `slow` holds, or overtakes it and `slow` finds out.
+    `without` names what is disabled in both (guards_disabled.py). With nothing disabled `fast` waits for a lock of
+    `slow`, or overtakes it and `slow` notices.
     """
     with closing(socket.create_server(("127.0.0.1", 0))) as gate, ThreadPoolExecutor(2) as threads:
         gate.settimeout(0.05)
@@ -113,12 +113,12 @@ def _somebody_waits_for_a_lock() -> bool:
 
 
 def end(product: Any) -> None:
-    """Let its time be up now, with what was bid so far, and no worker about."""
+    """End an auction now; no worker is running."""
     Auction.objects.filter(pk=product.pk).update(ends_at=clock.now())
 
 
 def at_once(*calls: Call) -> list[Any]:
-    """Run all calls in threads that start together; return their answers, each of them whole."""
+    """Run all calls in threads that start together; return their answers, none of them a server error."""
     answers = servers.run_concurrently(list(calls))
     for status, answer in (answer for answer in answers if isinstance(answer, tuple)):
         assert status < 500, answer
@@ -127,5 +127,5 @@ def at_once(*calls: Call) -> list[Any]:
 
 
 def findings() -> set[str]:
-    """Return the invariants that do not hold, of all apps."""
+    """Return the names of the violated invariants of all apps."""
     return set(find_violations())

@@ -1,4 +1,4 @@
-"""Bids on one product at the same moment: each is decided on the state that it changes."""
+"""Concurrent bids on one product: each is evaluated on the state that it changes."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 ROUNDS, BIDDERS = 20, 8
 
 
-def test_of_equal_bids_at_once_one_leads_and_the_others_are_told_the_next_minimum(server, seller):
+def test_equal_bids_at_once_accept_one_and_refuse_the_others_with_the_next_minimum(server, seller):
     product = factories.product(seller, bid_increment=Decimal(1))
     callers = [server.caller(factories.user(f"bidder{n}@example.com")) for n in range(BIDDERS)]
     for price in range(1, ROUNDS + 1):
@@ -29,7 +29,7 @@ def test_of_equal_bids_at_once_one_leads_and_the_others_are_told_the_next_minimu
     assert findings() == set()
 
 
-def test_of_one_leaders_maxima_at_once_the_highest_stands(server, seller, bidder):
+def test_maxima_of_one_leader_at_once_keep_the_highest(server, seller, bidder):
     callers = [server.caller(bidder) for _ in range(6)]
     for _ in range(ROUNDS):
         product = factories.product(seller)
@@ -44,7 +44,7 @@ def test_of_one_leaders_maxima_at_once_the_highest_stands(server, seller, bidder
 
 
 @pytest.mark.parametrize("without", ["", "version"])
-def test_a_bid_that_was_overtaken(unsafe_server, seller, bidder, rival, without):
+def test_bid_overtaken_by_a_bid_is_evaluated_again(unsafe_server, seller, bidder, rival, without):
     product = factories.product(seller)
     slow, fast = (
         bid(unsafe_server.caller(user), product, amount=amount) for user, amount in ((bidder, "10"), (rival, "30"))
@@ -55,15 +55,15 @@ def test_a_bid_that_was_overtaken(unsafe_server, seller, bidder, rival, without)
     assert (overtook, auction.leader, auction.price, Bid.objects.count()) == (201, rival, 30, 1)
     assert findings() == set()
     if without:
-        # (product, seq) is unique: the net below the guard. An error instead of an answer.
+        # The unique (product, seq) still prevents a second write, with an error instead of an answer.
         assert (status, answer["code"]) == (500, "server_error")
     else:
         assert (status, answer["code"], answer["minimum_bid"]) == (400, "bid_too_low", "31.00")
 
 
 @pytest.mark.parametrize("without", ["", "version"])
-def test_a_maximum_that_was_overtaken(unsafe_server, seller, bidder, without):
-    """Nothing public moves, so no event's seq stands in the way."""
+def test_maximum_overtaken_by_a_maximum_is_evaluated_again(unsafe_server, seller, bidder, without):
+    """Nothing public changes, so no event's seq prevents the second write."""
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "10")
     slow, fast = (bid(unsafe_server.caller(bidder), product, max_amount=amount) for amount in ("100", "200"))

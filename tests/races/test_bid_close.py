@@ -1,4 +1,4 @@
-"""A bid and a close at the same moment: the bid is before the close or after it, never both."""
+"""A bid and a concurrent close: the bid comes before the close or after it, never both."""
 
 import random
 
@@ -22,7 +22,7 @@ def led(seller, bidder):
     return product
 
 
-def test_the_close_counts_every_bid_that_was_accepted(server, seller, bidder, rival):
+def test_close_beside_bids_counts_every_accepted_bid(server, seller, bidder, rival):
     chance = random.Random(3)
     closer, leader, other = (server.caller(user) for user in (seller, bidder, rival))
     for _ in range(ROUNDS):
@@ -40,7 +40,7 @@ def test_the_close_counts_every_bid_that_was_accepted(server, seller, bidder, ri
         assert status == 200
         accepted = [name for name, (status, _) in answers.items() if status == 201]
         refused = [answer["code"] for status, answer in answers.values() if status != 201]
-        # One who raises after the rival's 40 bids too little.
+        # A raise after the rival's 40 is too low.
         assert set(refused) <= {"auction_not_open", "bid_too_low"}
         sold_to = rival if "rival" in accepted else bidder
         assert closed["winner"]["id"] == sold_to.pk
@@ -52,7 +52,7 @@ def test_the_close_counts_every_bid_that_was_accepted(server, seller, bidder, ri
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_close_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, led, without):
+def test_close_before_a_bid_refuses_the_bid(unsafe_server, seller, bidder, led, without):
     close = act(unsafe_server.caller(seller), led, "close_auction")
     raised = bid(unsafe_server.caller(bidder), led, max_amount="50")
     (closed, _), (status, answer) = interleave(close, raised, without=without)
@@ -62,23 +62,23 @@ def test_a_close_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, led,
         assert (status, answer["code"]) == (409, "auction_not_open")
         assert findings() == set()
     else:
-        # A raised maximum has no event whose seq would stand in the way: it was accepted, and written over.
+        # A raised maximum has no event whose seq would prevent this: it was accepted and overwritten.
         assert status == 201
         assert Auction.objects.get().leader_max == 10
         assert REPLAY in findings()
 
 
 @pytest.mark.parametrize("without", ["", "version", "status", "version status"])
-def test_a_bid_that_was_overtaken_by_a_close(unsafe_server, seller, bidder, led, without):
+def test_bid_overtaken_by_a_close_is_refused(unsafe_server, seller, bidder, led, without):
     raised = bid(unsafe_server.caller(bidder), led, max_amount="50")
     close = act(unsafe_server.caller(seller), led, "close_auction")
     (status, answer), (closed, _) = interleave(raised, close, without=without, stop=BID_WRITES)
 
     assert (closed, Order.objects.count()) == (200, 1)
     if without != "version status":
-        # Either guard alone is enough.
+        # Either condition alone is enough.
         assert (status, answer["code"]) == (409, "auction_not_open")
         assert findings() == set()
     else:
         assert status == 201, "a bid after the close"
-        assert "2 each product's event log has no gaps" in findings(), "it has set seq back"
+        assert "2 each product's event log has no gaps" in findings(), "seq went back"

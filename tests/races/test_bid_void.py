@@ -1,4 +1,4 @@
-"""A bid and the void of another: what stands is what the bids that stand give."""
+"""A bid and a concurrent void of another: the auction follows from the valid bids."""
 
 import random
 from decimal import Decimal
@@ -27,7 +27,7 @@ def void(caller, product, voided):
     return act(caller, product, f"bids/{voided.pk}/void", reason="Not a serious bid.")
 
 
-def test_a_void_amid_bids_leaves_what_the_others_give(server, seller, staff, bidder, rival):
+def test_void_beside_bids_leads_to_the_state_of_the_other_bids(server, seller, staff, bidder, rival):
     chance = random.Random(3)
     voiding, leading, other = (server.caller(user) for user in (staff, rival, factories.user("third@example.com")))
     for _ in range(ROUNDS):
@@ -47,7 +47,7 @@ def test_a_void_amid_bids_leaves_what_the_others_give(server, seller, staff, bid
     assert findings() == set()
 
 
-def test_of_many_voids_of_one_bid_one_counts(server, seller, staff, bidder, rival):
+def test_many_voids_of_one_bid_succeed_once(server, seller, staff, bidder, rival):
     callers = [server.caller(staff) for _ in range(6)]
     for _ in range(5):
         product, voided = contested(seller, bidder, rival)
@@ -59,7 +59,7 @@ def test_of_many_voids_of_one_bid_one_counts(server, seller, staff, bidder, riva
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_void_that_was_overtaken_by_a_bid(unsafe_server, seller, staff, bidder, rival, without):
+def test_void_before_a_bid_keeps_the_bid(unsafe_server, seller, staff, bidder, rival, without):
     product, voided = contested(seller, bidder, rival)
     raised = bid(unsafe_server.caller(rival), product, max_amount="50")
     (status, _), (bid_status, _) = interleave(
@@ -69,27 +69,27 @@ def test_a_void_that_was_overtaken_by_a_bid(unsafe_server, seller, staff, bidder
     assert (status, bid_status) == (200, 201)
     auction = Auction.objects.get()
     assert auction.price == 1
-    # Without the lock the void writes the maximum of before over an accepted one.
+    # Without the lock the void overwrites an accepted maximum with the old one.
     assert auction.leader_max == (30 if without else 50)
     assert (REPLAY in findings()) == bool(without)
     assert without or findings() == set()
 
 
 @pytest.mark.parametrize("without", ["", "version"])
-def test_a_bid_that_was_overtaken_by_a_void(unsafe_server, seller, staff, bidder, rival, without):
+def test_bid_overtaken_by_a_void_is_evaluated_again(unsafe_server, seller, staff, bidder, rival, without):
     product, voided = contested(seller, bidder, rival)
     raised = bid(unsafe_server.caller(rival), product, max_amount="50")
     (bid_status, _), (status, _) = interleave(
         raised, void(unsafe_server.caller(staff), product, voided), without=without, stop=BID_WRITES
     )
     assert (status, bid_status) == (200, 201)
-    # Without the guard the bid writes the price that the void has taken back.
+    # Without the version the bid writes the price from before the void.
     assert Auction.objects.get().price == (Decimal("10.50") if without else 1)
     assert bool(findings()) == bool(without)
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_void_that_was_overtaken_by_another(unsafe_server, seller, staff, bidder, rival, without):
+def test_void_before_another_void_makes_the_other_fail(unsafe_server, seller, staff, bidder, rival, without):
     product, voided = contested(seller, bidder, rival)
     one, other = (void(unsafe_server.caller(staff), product, voided) for _ in range(2))
     (status, answer), (overtook, late) = interleave(one, other, without=without)
@@ -102,8 +102,8 @@ def test_a_void_that_was_overtaken_by_another(unsafe_server, seller, staff, bidd
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_void_that_was_overtaken_by_a_close(unsafe_server, seller, staff, bidder, without):
-    """The highest bid is voided while its auction closes: the winner is not somebody whose bid is void."""
+def test_void_before_a_close_changes_its_result(unsafe_server, seller, staff, bidder, without):
+    """The highest bid is voided while the auction closes: no voided bid wins."""
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "10")
     voids = void(unsafe_server.caller(staff), product, Bid.objects.get())

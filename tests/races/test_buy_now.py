@@ -1,4 +1,4 @@
-"""Buying at once beside bids and other buyers: one buyer, or a bid that has taken the offer away."""
+"""Buy now with concurrent bids and buyers: one buyer, or a bid that ends the offer."""
 
 import random
 from decimal import Decimal
@@ -21,7 +21,7 @@ def offered(seller):
     return factories.product(seller, buy_now_price=Decimal(50))
 
 
-def test_of_a_bid_and_a_buyer_one_comes_first(server, seller, bidder, rival):
+def test_bid_and_buy_now_at_once_accept_one(server, seller, bidder, rival):
     chance = random.Random(3)
     buyer, bidding = server.caller(bidder), server.caller(rival)
     for _ in range(ROUNDS):
@@ -48,7 +48,7 @@ def test_of_a_bid_and_a_buyer_one_comes_first(server, seller, bidder, rival):
     assert findings() == set()
 
 
-def test_of_many_buyers_one_buys(server, seller):
+def test_many_buyers_at_once_sell_to_one(server, seller):
     callers = [server.caller(factories.user(f"buyer{n}@example.com")) for n in range(8)]
     for _ in range(ROUNDS):
         product = offered(seller)
@@ -61,7 +61,7 @@ def test_of_many_buyers_one_buys(server, seller):
     assert findings() == set()
 
 
-def test_one_key_from_ten_connections_is_one_purchase(server, seller, bidder):
+def test_buy_now_with_one_key_from_ten_connections_buys_once(server, seller, bidder):
     callers = [server.caller(bidder) for _ in range(10)]
     for number in range(5):
         product = offered(seller)
@@ -75,7 +75,7 @@ def test_one_key_from_ten_connections_is_one_purchase(server, seller, bidder):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_buyer_who_was_overtaken_by_a_bid(unsafe_server, seller, bidder, rival, without):
+def test_buy_now_before_a_bid_refuses_the_bid(unsafe_server, seller, bidder, rival, without):
     product = offered(seller)
     buy, placed = (
         act(unsafe_server.caller(bidder), product, "buy_now"),
@@ -86,13 +86,13 @@ def test_a_buyer_who_was_overtaken_by_a_bid(unsafe_server, seller, bidder, rival
     if not without:
         assert (bought, status, refusal["code"]) == (200, 409, "auction_not_open")
     else:
-        # It was not to be had any more, and the buyer gets an error, by (product, seq), instead of being told.
+        # It was no longer available, and the unique (product, seq) gives the buyer an error instead of a refusal.
         assert (bought, answer["code"], status) == (500, "server_error", 201)
     assert findings() == set()
 
 
 @pytest.mark.parametrize("without", ["", "version", "version status"])
-def test_a_bid_that_was_overtaken_by_a_buyer(unsafe_server, seller, bidder, rival, without):
+def test_bid_overtaken_by_buy_now_is_refused(unsafe_server, seller, bidder, rival, without):
     product = offered(seller)
     placed, buy = (
         bid(unsafe_server.caller(rival), product, amount="10"),
@@ -101,14 +101,14 @@ def test_a_bid_that_was_overtaken_by_a_buyer(unsafe_server, seller, bidder, riva
     (status, answer), (bought, _) = interleave(placed, buy, without=without, stop=BID_WRITES)
 
     assert (bought, Order.objects.count(), Bid.objects.count()) == (200, 1, 0)
-    # Either guard alone is enough; below both stands (product, seq).
+    # Either condition alone is enough; without both the unique (product, seq) remains.
     expected = (500, "server_error") if without == "version status" else (409, "auction_not_open")
     assert (status, answer["code"]) == expected
     assert findings() == set()
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_buyer_who_was_overtaken_by_another(unsafe_server, seller, bidder, rival, without):
+def test_buy_now_before_another_refuses_the_other(unsafe_server, seller, bidder, rival, without):
     product = offered(seller)
     (status, answer), (overtook, late) = interleave(
         *(act(unsafe_server.caller(user), product, "buy_now") for user in (bidder, rival)), without=without

@@ -1,4 +1,4 @@
-"""Any number of closers, people and workers, and staff who call the auction off: one result."""
+"""Concurrent closes by people and workers, and cancellations by staff: one result."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def endings(product):
     return AuctionEvent.objects.filter(product=product, kind__in=ENDINGS).count()
 
 
-def test_of_many_closers_one_closes(server, seller, staff, bidder):
+def test_many_closers_at_once_close_once(server, seller, staff, bidder):
     callers = [server.caller(user) for user in (seller, staff) for _ in range(4)]
     for _ in range(ROUNDS):
         product = factories.product(seller)
@@ -34,7 +34,7 @@ def test_of_many_closers_one_closes(server, seller, staff, bidder):
     assert findings() == set()
 
 
-def test_of_closers_beside_workers_one_closes(server, seller, staff, bidder):
+def test_closers_beside_workers_close_once(server, seller, staff, bidder):
     callers = [server.caller(user) for user in (seller, staff)]
     for _ in range(ROUNDS):
         product = factories.product(seller, soft_close_window=0)
@@ -47,7 +47,7 @@ def test_of_closers_beside_workers_one_closes(server, seller, staff, bidder):
     assert findings() == set()
 
 
-def test_of_closing_and_cancelling_one_happens(server, seller, staff, bidder):
+def test_close_and_cancel_at_once_do_one(server, seller, staff, bidder):
     by_seller, by_staff = server.caller(seller), server.caller(staff)
     for _ in range(ROUNDS):
         product = factories.product(seller)
@@ -65,7 +65,7 @@ def test_of_closing_and_cancelling_one_happens(server, seller, staff, bidder):
 @pytest.mark.parametrize(
     ("first", "second"), [("close_auction", "close_auction"), ("close_auction", "cancel"), ("cancel", "close_auction")]
 )
-def test_a_closer_that_was_overtaken(unsafe_server, seller, staff, bidder, first, second, without):
+def test_close_or_cancel_before_another_refuses_the_other(unsafe_server, seller, staff, bidder, first, second, without):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "10")
     slow, fast = act(unsafe_server.caller(staff), product, first), act(unsafe_server.caller(seller), product, second)
@@ -76,14 +76,14 @@ def test_a_closer_that_was_overtaken(unsafe_server, seller, staff, bidder, first
     if not without:
         assert (status, overtook, late["code"]) == (200, 409, "auction_already_closed")
     else:
-        # Both found it open. (product, seq) is unique: the net below the lock. An error instead of an answer.
+        # Both found it open. The unique (product, seq) prevents a second close, with an error instead of an answer.
         assert (status, answer["code"], overtook) == (500, "server_error", 200)
     assert endings(product) == 1
     assert findings() == set()
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_worker_that_was_overtaken_by_a_person(unsafe_server, seller, bidder, caplog, without):
+def test_worker_close_before_a_person_refuses_the_person(unsafe_server, seller, bidder, caplog, without):
     product = factories.product(seller, soft_close_window=0)
     auction_helpers.bid(product, bidder, "10")
     end(product)
@@ -100,7 +100,7 @@ def test_a_worker_that_was_overtaken_by_a_person(unsafe_server, seller, bidder, 
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_an_extension_that_was_overtaken_by_a_worker(unsafe_server, seller, staff, without):
+def test_extension_before_a_worker_keeps_the_auction_open(unsafe_server, seller, staff, without):
     product = factories.product(seller, soft_close_window=0)
     end(product)
     later = clock.isoformat_utc(clock.now() + timedelta(hours=1))

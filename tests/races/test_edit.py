@@ -1,4 +1,4 @@
-"""Changing or deleting a product beside bids, buyers and other changes: everybody acts on the terms that stand."""
+"""Edits and deletions with concurrent bids, buyers and edits: everyone acts on the current terms."""
 
 import random
 from decimal import Decimal
@@ -23,7 +23,7 @@ def delete(caller, product):
     return act(caller, product, "", method="DELETE")
 
 
-def test_of_a_first_bid_and_an_edit_one_comes_first(server, seller, bidder):
+def test_first_bid_and_edit_at_once_agree_on_the_terms(server, seller, bidder):
     chance = random.Random(3)
     selling, bidding = server.caller(seller), server.caller(bidder)
     for _ in range(ROUNDS):
@@ -42,7 +42,7 @@ def test_of_a_first_bid_and_an_edit_one_comes_first(server, seller, bidder):
     assert findings() == set()
 
 
-def test_of_a_first_bid_and_a_deletion_one_comes_first(server, seller, bidder):
+def test_first_bid_and_deletion_at_once_do_one(server, seller, bidder):
     chance = random.Random(3)
     selling, bidding = server.caller(seller), server.caller(bidder)
     for _ in range(ROUNDS):
@@ -60,7 +60,7 @@ def test_of_a_first_bid_and_a_deletion_one_comes_first(server, seller, bidder):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_an_edit_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, without):
+def test_edit_before_a_bid_applies_to_the_bid(unsafe_server, seller, bidder, without):
     product = factories.product(seller)
     changed = edit(unsafe_server.caller(seller), product, starting_bid="50.00")
     placed = bid(unsafe_server.caller(bidder), product, amount="10")
@@ -69,13 +69,13 @@ def test_an_edit_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, with
     if not without:
         assert (status, bid_status, refusal["code"]) == (200, 400, "bid_too_low")
     else:
-        # It was bid on: an error, by (product, seq), instead of 409.
+        # There is a bid: an error from the unique (product, seq) instead of 409.
         assert (status, answer["code"], bid_status) == (500, "server_error", 201)
     assert findings() == set()
 
 
 @pytest.mark.parametrize("without", ["", "version"])
-def test_a_bid_that_was_overtaken_by_an_edit(unsafe_server, seller, bidder, without):
+def test_bid_overtaken_by_an_edit_is_evaluated_again(unsafe_server, seller, bidder, without):
     product = factories.product(seller)
     placed = bid(unsafe_server.caller(bidder), product, amount="10")
     changed = edit(unsafe_server.caller(seller), product, starting_bid="50.00")
@@ -88,7 +88,7 @@ def test_a_bid_that_was_overtaken_by_an_edit(unsafe_server, seller, bidder, with
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_an_edit_that_was_overtaken_by_another(unsafe_server, seller, without):
+def test_edit_before_another_keeps_both(unsafe_server, seller, without):
     product = factories.product(seller)
     name, text = (
         edit(unsafe_server.caller(seller), product, **changes)
@@ -99,7 +99,7 @@ def test_an_edit_that_was_overtaken_by_another(unsafe_server, seller, without):
     product.refresh_from_db()
     assert overtook == 200
     if not without:
-        assert (status, product.name, product.description) == (200, "Lamp", "Brass."), "one has undone the other"
+        assert (status, product.name, product.description) == (200, "Lamp", "Brass."), "one edit overwrote the other"
         assert list(AuctionEvent.objects.values_list("seq", flat=True)) == [1, 2]
     else:
         assert status == 500
@@ -107,7 +107,7 @@ def test_an_edit_that_was_overtaken_by_another(unsafe_server, seller, without):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_price_that_was_edited_is_the_price_that_is_paid(unsafe_server, seller, bidder, without):
+def test_buy_now_beside_an_edit_pays_the_edited_price(unsafe_server, seller, bidder, without):
     product = factories.product(seller, buy_now_price=Decimal(50))
     dearer = edit(unsafe_server.caller(seller), product, buy_now_price="90.00")
     (status, answer), (bought, _) = interleave(
@@ -125,7 +125,7 @@ def test_a_price_that_was_edited_is_the_price_that_is_paid(unsafe_server, seller
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_deletion_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, without):
+def test_deletion_before_a_bid_makes_the_bid_not_found(unsafe_server, seller, bidder, without):
     product = factories.product(seller)
     placed = bid(unsafe_server.caller(bidder), product, amount="10")
     (status, answer), (bid_status, _) = interleave(
@@ -135,11 +135,11 @@ def test_a_deletion_that_was_overtaken_by_a_bid(unsafe_server, seller, bidder, w
     if not without:
         assert (status, bid_status, Product.objects.count()) == (204, 404, 0)
     else:
-        # The bid's own reference to the product is the net below the lock. An error instead of 409.
+        # The bid's foreign key prevents the deletion, with an error instead of 409.
         assert (status, answer["code"], bid_status, Bid.objects.count()) == (500, "server_error", 201, 1)
 
 
-def test_a_bid_that_was_overtaken_by_a_deletion(unsafe_server, seller, bidder):
+def test_bid_overtaken_by_a_deletion_is_not_found(unsafe_server, seller, bidder):
     product = factories.product(seller)
     placed = bid(unsafe_server.caller(bidder), product, amount="10")
     (bid_status, _), (status, _) = interleave(placed, delete(unsafe_server.caller(seller), product), stop=BID_WRITES)

@@ -1,4 +1,4 @@
-"""Somebody leaves amid all they do: either they stay, or nobody waits for them afterwards."""
+"""Account deletion with concurrent requests: it is refused, or nothing of the account is left open."""
 
 import random
 from decimal import Decimal
@@ -20,7 +20,7 @@ ROUNDS = 12
 
 
 def somebody(email="mike@example.com"):
-    """Without a password: the servers do not know the quick hashes of tests."""
+    """Without a password: the servers do not use the fast hashes of tests."""
     return User.objects.create_user(email)
 
 
@@ -38,7 +38,7 @@ def assert_gone_or_here(user, status):
         assert not Order.objects.filter(status="awaiting_payment", seller=user).exists()
 
 
-def test_whoever_leaves_amid_everything_owes_and_sells_nothing_afterwards(server, seller, rival):
+def test_deleted_account_beside_other_requests_owes_and_sells_nothing(server, seller, rival):
     chance = random.Random(5)
     statuses = []
     for number in range(ROUNDS):
@@ -64,7 +64,7 @@ def test_whoever_leaves_amid_everything_owes_and_sells_nothing_afterwards(server
         status, answer = answers["leave"]
         statuses.append(status)
         assert status == 204 or answer["code"] == "account_in_use", answer
-        # Let in or not, and if so it is seen.
+        # Each request comes before the deletion or after it.
         for name in chosen:
             assert answers[name][0] in {200, 201, 204, 401, 409}, answers
         assert_gone_or_here(user, status)
@@ -73,8 +73,8 @@ def test_whoever_leaves_amid_everything_owes_and_sells_nothing_afterwards(server
 
 
 @pytest.mark.parametrize("without", ["", "version"])
-def test_a_bid_that_was_overtaken_by_an_erasure(unsafe_server, seller, without):
-    """The version does not save it: nothing of the auction has moved."""
+def test_bid_overtaken_by_an_account_deletion_is_refused(unsafe_server, seller, without):
+    """The version does not help here: the auction did not change."""
     user, product = somebody(), factories.product(seller)
     (status, answer), (left, _) = interleave(
         bid(unsafe_server.caller(user), product, amount="10"),
@@ -87,20 +87,20 @@ def test_a_bid_that_was_overtaken_by_an_erasure(unsafe_server, seller, without):
     assert findings() == set()
 
 
-def test_an_erasure_that_was_overtaken_by_a_bid(unsafe_server, seller):
+def test_account_deletion_beside_a_bid_sees_the_bid_or_prevents_it(unsafe_server, seller):
     user, product = somebody(), factories.product(seller)
     (left, reasons), (status, answer) = interleave(
         leave(unsafe_server.caller(user)), bid(unsafe_server.caller(user), product, amount="10")
     )
     if connection.vendor == "postgresql":
-        # It stopped at the guards of its address, before the account.
+        # It stopped at the failed-attempts row of its address, before the account.
         assert (left, reasons["reasons"], status) == (409, [{"reason": "leading", "product": product.pk}], 201)
     else:
         assert (left, status, answer["code"]) == (204, 401, "token_not_valid")
     assert findings() == set()
 
 
-def test_of_a_sale_and_its_sellers_erasure_one_is_seen(unsafe_server, rival):
+def test_sale_before_the_sellers_account_deletion_blocks_it(unsafe_server, rival):
     user = somebody()
     product = factories.product(user)
     auction_helpers.bid(product, rival, "10")

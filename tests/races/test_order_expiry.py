@@ -1,4 +1,4 @@
-"""An order's time is up as its money comes in: it is paid, or it has expired and the money is to be refunded."""
+"""An order expires while its payment arrives: it is paid, or it is expired and the money is surplus."""
 
 import json
 import random
@@ -23,7 +23,7 @@ PAID_WRITES = 'UPDATE "payments_(payment|order)"'
 
 
 def overdue(seller, bidder):
-    """Return an order whose time is up, with an intent that can still be paid: it has waited for Stripe long enough."""
+    """Return an overdue order with an intent that can still be paid, past the grace period for Stripe."""
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "19.99")
     closing.close_auction(product_id=product.pk, actor=seller)
@@ -36,7 +36,7 @@ def overdue(seller, bidder):
 
 
 def webhook(caller, order):
-    """Return the call of Stripe telling that the money is there."""
+    """Return the call of the webhook for the succeeded payment."""
     intent = {
         "object": "payment_intent",
         "id": f"pi_{order.pk}",
@@ -71,7 +71,7 @@ def assert_paid_or_expired(order, *, expired):
         assert (order.status, money, auction.paid_at is not None) == ("paid", "succeeded", True)
 
 
-def test_an_order_is_paid_or_expires(server, seller):
+def test_payment_and_expiry_at_once_do_one(server, seller):
     chance, stripe_itself = random.Random(3), server.caller(None)
     for number in range(ROUNDS):
         buyer = factories.user(f"buyer{number}@example.com")
@@ -91,7 +91,7 @@ def test_an_order_is_paid_or_expires(server, seller):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_payment_that_was_overtaken_by_the_sweep(unsafe_server, seller, bidder, without):
+def test_payment_before_expiry_keeps_the_order_paid(unsafe_server, seller, bidder, without):
     order = overdue(seller, bidder)
     (status, _), expired = interleave(
         webhook(unsafe_server.caller(None), order), sweep(expire_due), without=without, stop=PAID_WRITES
@@ -105,7 +105,7 @@ def test_a_payment_that_was_overtaken_by_the_sweep(unsafe_server, seller, bidder
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_sweep_that_was_overtaken_by_the_payment(unsafe_server, seller, bidder, caplog, without):
+def test_expiry_before_a_payment_makes_it_surplus(unsafe_server, seller, bidder, caplog, without):
     order = overdue(seller, bidder)
     expired, (status, _) = interleave(sweep(expire_due), webhook(unsafe_server.caller(None), order), without=without)
     assert status == 200
@@ -114,6 +114,6 @@ def test_a_sweep_that_was_overtaken_by_the_payment(unsafe_server, seller, bidder
         assert_paid_or_expired(order, expired=True)
         assert findings() == set()
     else:
-        # A paid order that is expired over: a constraint stands in the way.
+        # A constraint prevents a paid order from expiring.
         assert expired == 0
         assert "order_paid_at_iff_paid" in caplog.text

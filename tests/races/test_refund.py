@@ -1,4 +1,4 @@
-"""Two refunds that together pass what was paid: one is asked for, and one is refused."""
+"""Two concurrent refunds above the paid amount: one is made, one is refused."""
 
 from decimal import Decimal
 from functools import partial
@@ -16,12 +16,12 @@ from tests.races.harness import at_once, findings, interleave
 pytestmark = pytest.mark.servers
 
 ROUNDS = 10
-# Stripe is not there, so what is asked for waits for the sweep: what is raced for is the ceiling.
+# Stripe is not running, so refunds wait for the periodic job; the race is for the refundable amount.
 REFUND_WRITES = 'INSERT INTO "payments_refund"'
 
 
 def paid(seller, bidder):
-    """Return an order of 20 USD that is paid."""
+    """Return a paid order of 20 USD."""
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "20")
     closing.close_auction(product_id=product.pk, actor=seller)
@@ -39,12 +39,12 @@ def refund(caller, order, amount):
 
 
 def counted(order):
-    """Return what its payment counts as refunded, and what its refunds are."""
+    """Return the refunded amount on the payment, and the sum of the refunds."""
     amounts = Refund.objects.filter(payment__order=order).values_list("amount", flat=True)
     return Payment.objects.get(order=order).refunds_reserved, sum(amounts, Decimal(0))
 
 
-def test_of_two_over_the_ceiling_one_is_made(server, seller, bidder, rival):
+def test_two_refunds_above_the_payment_at_once_make_one(server, seller, bidder, rival):
     rival.is_staff = True
     rival.save()
     for _ in range(ROUNDS):
@@ -59,7 +59,7 @@ def test_of_two_over_the_ceiling_one_is_made(server, seller, bidder, rival):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_refund_that_was_overtaken_by_another(unsafe_server, seller, bidder, without):
+def test_refund_before_another_counts_against_it(unsafe_server, seller, bidder, without):
     order = paid(seller, bidder)
     first, second = (refund(unsafe_server.caller(seller), order, amount) for amount in ("15", "12"))
     (slow, _), (fast, answer) = interleave(first, second, without=without, stop=REFUND_WRITES)
@@ -68,7 +68,7 @@ def test_a_refund_that_was_overtaken_by_another(unsafe_server, seller, bidder, w
         assert counted(order) == (15, 15)
         assert findings() == set()
     else:
-        # Each saw all of the 20 left: 27 are to go back, and the payment counts the one that wrote last.
+        # Each saw all of the 20 left: 27 will be refunded, and the payment counts only the last write.
         assert (slow, fast) == (201, 201)
         assert counted(order) == (15, 27)
         assert "15 payments count their refunds, and refund at most what came in" in findings()

@@ -1,4 +1,4 @@
-"""What found no buyer is listed again once, or sold below its reserve after all."""
+"""An unsold product is relisted once, or sold below its reserve."""
 
 from decimal import Decimal
 from functools import partial
@@ -31,7 +31,7 @@ def unsold(seller, bidder):
     return make
 
 
-def test_of_many_relistings_and_a_sale_below_the_reserve_one_happens(server, seller, unsold):
+def test_relistings_and_sale_below_the_reserve_at_once_do_one(server, seller, unsold):
     callers = [server.caller(seller) for _ in range(4)]
     for _ in range(ROUNDS):
         product = unsold()
@@ -44,7 +44,7 @@ def test_of_many_relistings_and_a_sale_below_the_reserve_one_happens(server, sel
     assert findings() == set()
 
 
-def test_one_key_from_ten_connections_lists_it_once(server, seller, unsold):
+def test_relist_with_one_key_from_ten_connections_relists_once(server, seller, unsold):
     callers = [server.caller(seller) for _ in range(10)]
     for number in range(3):
         product, key = unsold(), {"Idempotency-Key": f"relist {number}"}
@@ -56,7 +56,7 @@ def test_one_key_from_ten_connections_lists_it_once(server, seller, unsold):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_sale_below_the_reserve_that_was_overtaken_by_a_relisting(unsafe_server, seller, unsold, without):
+def test_sale_below_the_reserve_before_a_relisting_refuses_it(unsafe_server, seller, unsold, without):
     product = unsold()
     sale, again = (act(unsafe_server.caller(seller), product, name) for name in ("accept_below_reserve", "relist"))
     (status, answer), (overtook, late) = interleave(sale, again, without=without)
@@ -69,7 +69,7 @@ def test_a_sale_below_the_reserve_that_was_overtaken_by_a_relisting(unsafe_serve
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_a_relisting_that_was_overtaken_by_another(unsafe_server, seller, unsold, without):
+def test_relisting_before_another_refuses_it(unsafe_server, seller, unsold, without):
     product = unsold()
     one, other = (act(unsafe_server.caller(seller), product, "relist") for _ in range(2))
     (status, answer), (overtook, late) = interleave(one, other, without=without)
@@ -77,6 +77,6 @@ def test_a_relisting_that_was_overtaken_by_another(unsafe_server, seller, unsold
         assert (status, overtook, late["code"]) == (201, 409, "not_relistable")
         assert findings() == set()
     else:
-        # PostgreSQL's constraint refuses the second; SQLite to write on what a reader has seen grow old.
+        # PostgreSQL's constraint refuses the second; SQLite refuses a write on an outdated snapshot.
         broken = (503, "unavailable") if connection.vendor == "sqlite" else (500, "server_error")
         assert (status, answer["code"], overtook) == (*broken, 201)

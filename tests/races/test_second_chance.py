@@ -1,4 +1,4 @@
-"""A second chance is accepted, declined or lapses: one of them."""
+"""A second chance is accepted, declined or lapses: exactly one of them."""
 
 import random
 import time
@@ -43,7 +43,7 @@ def on_offer(seller, bidder, lasts=None):
 
 
 def assert_one_answer(product, status):
-    """The offer, the log and the orders say the same."""
+    """The offer, the event log and the orders agree."""
     assert SecondChanceOffer.objects.get(product=product).status == status
     said = AuctionEvent.objects.filter(product=product, kind__in=ANSWERS).values_list("kind", flat=True)
     assert list(said) == [f"second_chance_{status}"]
@@ -56,8 +56,8 @@ def wait_until(moment):
     time.sleep(max(0, (moment - clock.now()).total_seconds()))
 
 
-def test_an_offer_is_accepted_or_lapses(server, seller, bidder):
-    """Accepted as its time is up, beside workers that sweep all the time."""
+def test_offer_accepted_at_its_end_is_accepted_or_lapses(server, seller, bidder):
+    """Accept at the end of the offer while workers lapse offers all the time."""
     chance, caller = random.Random(3), server.caller(bidder)
     for _ in range(ROUNDS):
         product = on_offer(seller, bidder, lasts=timedelta(seconds=0.35))
@@ -85,7 +85,7 @@ def test_an_offer_is_accepted_or_lapses(server, seller, bidder):
     assert findings() == set()
 
 
-def test_an_offer_is_accepted_or_declined(server, seller, bidder):
+def test_offer_accepted_and_declined_at_once_has_one_answer(server, seller, bidder):
     one, other = server.caller(bidder), server.caller(bidder)
     for _ in range(ROUNDS):
         product = on_offer(seller, bidder)
@@ -98,7 +98,7 @@ def test_an_offer_is_accepted_or_declined(server, seller, bidder):
     assert findings() == set()
 
 
-def test_a_sale_that_fell_through_is_offered_once_or_relisted_once(server, seller, staff, bidder):
+def test_unpaid_product_is_offered_once_or_relisted_once(server, seller, staff, bidder):
     callers = [server.caller(user) for user in (seller, seller, staff)]
     for _ in range(5):
         product = fallen_through(seller, bidder)
@@ -111,12 +111,12 @@ def test_a_sale_that_fell_through_is_offered_once_or_relisted_once(server, selle
     assert findings() == set()
 
 
-# Longer than a request takes to come to its write.
+# Longer than a request needs until its write.
 SOON = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_one_who_accepts_at_the_last_moment_and_the_sweep(unsafe_server, seller, bidder, without):
+def test_acceptance_before_the_lapse_job_is_kept(unsafe_server, seller, bidder, without):
     product = on_offer(seller, bidder, lasts=SOON)
 
     def lapse():
@@ -130,12 +130,12 @@ def test_one_who_accepts_at_the_last_moment_and_the_sweep(unsafe_server, seller,
         assert_one_answer(product, "accepted")
         assert findings() == set()
     else:
-        # Accepted in time, and an error instead of an answer.
+        # Accepted in time, but an error instead of an answer.
         assert (status, answer["code"], lapsed) == (500, "server_error", 1)
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_one_who_accepts_and_is_overtaken_by_a_refusal(unsafe_server, seller, bidder, without):
+def test_acceptance_before_a_decline_refuses_the_decline(unsafe_server, seller, bidder, without):
     product = on_offer(seller, bidder)
     accept, decline = (
         act(unsafe_server.caller(bidder), product, f"{answer}_second_chance") for answer in ("accept", "decline")

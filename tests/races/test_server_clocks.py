@@ -1,4 +1,4 @@
-"""Two servers whose clocks differ by five minutes, and the database's clock between them, which decides."""
+"""Two servers whose clocks differ by five minutes; the database's clock between them decides."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ def two(running, django_db_blocker):
 
 
 def signed_in(server, user, by=BEHIND):
-    """Return a caller with a token that was issued on a clock; by default one that no server finds too new."""
+    """Return a caller with a token issued by a clock; by default by one that no server finds too new."""
     with time_machine.travel(datetime.now(UTC) + by):
         return server.caller(user)
 
@@ -54,7 +54,7 @@ def running_until(seller, ends_at):
 
 
 @pytest.mark.parametrize("without", ["", "clock"])
-def test_before_the_end_both_take_bids_and_after_it_neither(two, callers, seller, without):
+def test_servers_with_different_clocks_accept_bids_until_the_end_only(two, callers, seller, without):
     altered = {"X-Disable": without}
     # By the clock that is ahead it is over; after `end`, by the one that is behind it is not.
     product = running_until(seller, clock.now() + timedelta(minutes=1))
@@ -67,12 +67,12 @@ def test_before_the_end_both_take_bids_and_after_it_neither(two, callers, seller
         assert [(status, answer["code"]) for status, answer in after] == [(409, "auction_not_open")] * 2
         assert findings() == set()
     else:
-        # Each goes by its own: one refuses before the end, one accepts after it.
+        # Each uses its own clock: one refuses before the end, one accepts after it.
         assert [status for status, _ in before] == [201, 409]
         assert [status for status, _ in after] == [201, 409]
 
 
-def test_before_the_start_neither_takes_bids(two, callers, seller):
+def test_servers_with_different_clocks_refuse_bids_before_the_start(two, callers, seller):
     product = factories.product(seller)
     Auction.objects.update(starts_at=clock.now() + timedelta(minutes=1))
     for caller in callers:
@@ -80,8 +80,8 @@ def test_before_the_start_neither_takes_bids(two, callers, seller):
         assert (status, answer["code"]) == (409, "auction_not_open")
 
 
-def test_bids_through_both_around_the_end(two, callers, seller):
-    """They bid until they are refused: both accept until the end by the database's clock, and not after it."""
+def test_servers_with_different_clocks_agree_on_bids_around_the_end(two, callers, seller):
+    """Bid until refused: both servers accept until the end by the database's clock, not after it."""
     end_at = clock.now() + timedelta(seconds=1)
     product = running_until(seller, end_at)
 
@@ -107,7 +107,7 @@ def test_bids_through_both_around_the_end(two, callers, seller):
     assert findings() == set()
 
 
-def test_a_soft_close_counts_from_the_databases_clock(two, callers, seller):
+def test_soft_close_uses_the_clock_of_the_database(two, callers, seller):
     for place, caller in enumerate(callers):
         product = factories.product(seller, soft_close_window=60, soft_close_extension=90)
         Auction.objects.filter(pk=product.pk).update(ends_at=clock.now() + timedelta(seconds=30))
@@ -118,8 +118,8 @@ def test_a_soft_close_counts_from_the_databases_clock(two, callers, seller):
         assert start + timedelta(seconds=90) <= ends_at <= clock.now() + timedelta(seconds=90)
 
 
-def test_a_token_is_read_by_the_servers_own_clock(two, bidder):
-    """What docs/operations.md says of clocks that differ: here the limit is."""
+def test_token_lifetime_uses_the_clock_of_the_server(two, bidder):
+    """The limit that docs/operations.md gives for clocks that differ."""
     behind, ahead = two
     assert signed_in(ahead, bidder, by=BEHIND).send("GET", "/api/bids/")[0] == 200
     status, answer = signed_in(behind, bidder, by=AHEAD).send("GET", "/api/bids/")

@@ -1,4 +1,4 @@
-"""The application as the negative controls serve it: altered as each request's headers say, on a clock of its own.
+"""The application for the negative controls: each request's headers disable safeguards, and the clock can be ahead.
 
 Without such headers, and without CLOCK_IS_AHEAD_BY (seconds), it serves as in life.
 """

@@ -1,4 +1,4 @@
-"""The machine: every step is done to the software and to the model, and what comes of it is compared."""
+"""The base of the state machine: every step runs in the software and in the model, and the results are compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.state_machine.reference_checks import EPOCH, differences, moment
 
 SELLERS, BIDDERS = ("sue", "sam"), ("ann", "bob", "cid", "dee")
 EVERYBODY = (*BIDDERS, *SELLERS, "staff", "eve")
-# Mostly those who may, sometimes those who may not.
+# Mostly allowed, sometimes not.
 A_BIDDER = st.sampled_from(BIDDERS * 4 + ("seller", "eve"))
 A_SELLER = st.sampled_from(("seller",) * 9 + ("staff",) * 4 + ("ann", "eve"))
 STAFF = st.sampled_from(("staff",) * 9 + ("ann", "seller"))
@@ -39,12 +39,12 @@ ON_TIME = 9  # the invariant that needs a running worker
 
 
 def canceled_intent(intent_id):
-    """Answer as Stripe does when it is asked to cancel: money comes in by the rule `pay` alone."""
+    """Answer as Stripe does to a cancellation; only the rule `pay` brings money."""
     return stripe_gateway.Intent(intent_id, "", "canceled", 0, 0, "USD", livemode=False, metadata={})
 
 
 class Marketplace(RuleBasedStateMachine):
-    """What all rules share: the two houses, and `act`."""
+    """What all rules share: the two markets, and `act`."""
 
     steps: ClassVar[Counter] = Counter()  # by what was done
     outcomes: ClassVar[Counter] = Counter()  # and by what came of it
@@ -69,7 +69,7 @@ class Marketplace(RuleBasedStateMachine):
         self.category = factories.category()
 
     @initialize(ban=st.sampled_from((1, 2, 3)), bands=st.sampled_from(((), ((0, 10), (20, 5)))))
-    def open_the_house(self, ban, bands):
+    def set_up_the_market(self, ban, bands):
         self.set_rules(window=120, extension=120, bands=bands)
         self.market.ban = settings.STRIKES_BEFORE_BAN = ban
 
@@ -93,7 +93,7 @@ class Marketplace(RuleBasedStateMachine):
     # --- doing and comparing ---------------------------------------------------------------------------------------
 
     def act(self, what, model, real, touched=(), *, told="", learn=None):
-        """Do one thing to both and compare; return both answers, or None if both refused alike.
+        """Do a step in both and compare; return both answers, or None if both refused it with the same code.
 
         `learn` is given both answers before anything is compared: the ids that the database chose.
         """
@@ -143,7 +143,7 @@ class Marketplace(RuleBasedStateMachine):
         return lot.terms.seller if who == "seller" else who
 
     def deadlines(self):
-        """Return every moment ahead at which something changes by itself."""
+        """Return all future times at which something changes by itself."""
         found = set()
         for lot in self.market.lots:
             if lot.status == "open" and not lot.deleted:

@@ -1,4 +1,4 @@
-"""The market: lots, their bids and how they close (docs/rules.md). What comes after a sale: sales.py."""
+"""The market: lots, their bids and how they close (docs/rules.md). After a sale: model_sales.py."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Lot:
 
 @dataclass
 class Market(Sales):
-    """The whole house at the moment `now`. Each act changes it, or raises Refused and changes nothing."""
+    """The whole market at the time `now`. Each action changes it, or raises Refused and changes nothing."""
 
     now: int = 0
     ban: int = 3  # strikes
@@ -73,7 +73,7 @@ class Market(Sales):
     # --- before the bids -------------------------------------------------------------------------------------------
 
     def put_up(self, seller, *, currency="USD", starts=None, ends=None, soft=(None, None), **terms):
-        """Open a lot; `soft` is its window and its extension, in seconds, or the house's."""
+        """Open a lot; `soft` is its window and its extension, in seconds, or the default."""
         window, extension = soft
         window = self.window if window is None else window
         extension = self.extension if extension is None else extension
@@ -157,7 +157,7 @@ class Market(Sales):
         return answer
 
     def judge(self, lot, who, amount, most, *, fits=True):
-        """Say what a bid would come to, in the order in which bids are refused."""
+        """Preview a bid, with refusals in their order."""
         self._there(lot)
         given = [value for value in (amount, most) if value is not None]
         if not given or not fits or given[-1] < given[0] or not all(0 < value <= lot.terms.cap for value in given):

@@ -1,4 +1,4 @@
-"""What comes after the end: orders, strikes, waived reserves, second chances, relistings. docs/rules.md."""
+"""After the end of an auction: orders, strikes, waived reserves, second chances, relistings (docs/rules.md)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Offer:
 
 
 class Sales:
-    """The half of the market that starts where a lot is sold, or is not."""
+    """The part of the market after a lot is sold or not."""
 
     def sell(self, lot, sale, buyer, price):
         lot.status, lot.result, lot.sale, lot.winner, lot.hammer, lot.fell = "sold", "sold", sale, buyer, price, None
@@ -118,7 +118,7 @@ class Sales:
         return lot.offers[-1]
 
     def next_bidder(self, lot):
-        """Return who bid most of those who were not asked yet, and how much; of equals the earlier."""
+        """Return the highest bidder without an offer and their amount; of equal ones the earlier."""
         asked = {offer.bidder for offer in lot.offers} | {order.buyer for order in self.orders if order.lot is lot}
         best = None
         for bid in lot.surviving():
@@ -162,7 +162,7 @@ class Sales:
     # --- again -----------------------------------------------------------------------------------------------------
 
     def relist(self, lot, who, **changes):
-        """Put up anew what nobody has, under today's rules of the house, for as long as before."""
+        """Relist an unsold lot under today's rules for as long as before."""
         self._there(lot)
         if who != lot.terms.seller:
             raise Refused("permission_denied")
@@ -176,5 +176,5 @@ class Sales:
         return made
 
     def again(self, lot):
-        """Whether it is listed again."""
+        """Whether it is relisted."""
         return any(other.old is lot and not other.deleted for other in self.lots)

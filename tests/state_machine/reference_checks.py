@@ -1,4 +1,4 @@
-"""What the database says, and what the model says, in the same words, to be compared."""
+"""Reads the database and the model into the same form and compares them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the machine for what comes after a sale: paying or not, second chances, and listing again."""
+"""Rules of the state machine for after a sale: payments, second chances and relistings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _offered(lot):
 class MarketMachine(Ending):
     """The whole market."""
 
-    rules_for = 0  # how many lots there were when the house changed its rules
+    rules_for = 0  # the number of lots when the settings last changed
 
     # --- money -----------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class MarketMachine(Ending):
     @precondition(lambda self: self.any_lot(self.is_offerable))
     @rule(number=LOT, accepting=st.booleans(), late=st.sampled_from((None, -1, 0)), due_to_expire=st.booleans())
     def second_chance(self, number, accepting, late, due_to_expire):
-        """One is given to somebody who may have it, and is answered or not."""
+        """Offer a second chance to an eligible bidder, who answers or not."""
         lot = self.lot(number, self.is_offerable)
         self.offered(lot, lot.terms.seller)
         if due_to_expire and lot.offers:
@@ -171,7 +171,7 @@ class MarketMachine(Ending):
         extension=st.sampled_from((60, 120)),
         bands=st.sampled_from(((), ((0, 10), (20, 5)), ((0, 3),))),
     )
-    def the_house_changes_its_rules(self, window, extension, bands):
+    def settings_change(self, window, extension, bands):
         self.rules_for = len(self.market.lots)  # once for each lot, for they show in the next one only
         self.set_rules(window=window, extension=extension, bands=bands)
         self.act("new rules", lambda: None, lambda: None)

@@ -1,4 +1,4 @@
-"""The rules of the machine about bids: placing, repeating, previewing and voiding them; and time passing."""
+"""Rules of the state machine for bids: place, repeat, preview and void them; and for time passing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEYS = ("k1", "k2", "k3")
 
 
 class Trading(Listing):
-    """Until the hammer falls."""
+    """Rules until the close."""
 
     def __init__(self):
         super().__init__()
@@ -67,7 +67,7 @@ class Trading(Listing):
     @precondition(lambda self: self.sent)
     @rule(number=st.integers(0, 4), other=st.booleans())
     def bid_again(self, number, other):
-        """A client that got no answer sends the same once more, or something else under the same key."""
+        """A client without an answer repeats its request, or sends another one with the same key."""
         who, lot, amount, most, key = self.sent[-1 - number % len(self.sent)]
         self.place(lot, who, amount, most if not other else (most or amount) + 1, key=key)
 

@@ -1,4 +1,4 @@
-"""The rules of the machine for the end of an auction: closing, buying, calling off, extending, and the worker."""
+"""Rules of the state machine for the end of an auction: close, buy now, cancel, extend, and the worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SWEEPS = {
 
 
 class Ending(Trading):
-    """The hammer, and the other ways in which an auction ends."""
+    """Rules for the ways an auction ends."""
 
     @precondition(an_undecided_lot)
     @rule(number=LOT, who=A_BIDDER)
@@ -135,7 +135,7 @@ class Ending(Trading):
     @precondition(lambda self: self.any_lot(self.is_open))
     @rule(number=LOT, bidders=st.permutations(BIDDERS), most=st.lists(st.integers(0, 20_00), min_size=1, max_size=4))
     def sold_at_the_end(self, number, bidders, most):
-        """Some bid, nobody else does, and the worker closes it."""
+        """A few people bid, then the worker closes the auction."""
         lot = self.lot(number)
         for bidder, more in zip(bidders, most, strict=False):
             self.place(lot, bidder, None, lot.terms.minimum(lot.standing) + more)

@@ -1,4 +1,4 @@
-"""The rules of the machine about what is sold: listing, editing, withdrawing, watching."""
+"""Rules of the state machine for products: list, edit, delete, watch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def an_undecided_lot(machine):
 
 
 class Listing(Marketplace):
-    """Lots come and change and go."""
+    """Rules for products."""
 
     @initialize(currency=CURRENCY)
     def a_first_lot(self, currency):

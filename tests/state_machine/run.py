@@ -1,4 +1,4 @@
-"""Running the machine for so many steps, and what was seen on the way."""
+"""Runs the state machine for a number of steps and counts the outcomes."""
 
 from __future__ import annotations
 
