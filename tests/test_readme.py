@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from auctioncraft.core import jobs
+from tests import servers
+
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS, MONEY = (
     re.findall(r"^```bash\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
@@ -67,6 +70,7 @@ def running(tmp_path, request):
     try:
         await_answer(f"http://127.0.0.1:{port}/api/", process, tmp_path / "log")
         await_answer(f"http://127.0.0.1:{port + 1}/_double/", process, tmp_path / "log")
+        servers.wait_until(lambda: (tmp_path / "log").read_text().count(" ready.") == len(jobs.THREADS), seconds=90)
         yield port, var, process
     finally:
         if process.poll() is None:
@@ -89,6 +93,11 @@ def await_answer(url, process, log, seconds=90):
 def follow(blocks, port, var):
     """Run the blocks as one script; return the finished process."""
     script = "\n".join(["set -euo pipefail", *blocks])
+    # On a busy machine jobs take longer than the page waits.
+    script = script.replace(
+        "sleep 3\n", f"for _ in $(seq 300); do ls {var}/mail/* 2>/dev/null && break; sleep 0.1; done\n"
+    )
+    script = script.replace("sleep 2\n", "sleep 5\n")
     here = script.replace(":8000", f":{port}").replace(":8001", f":{port + 1}").replace("var/mail", f"{var}/mail")
     tour = subprocess.run(["bash", "-c", here], check=False, capture_output=True, text=True, timeout=120, cwd=var)
     assert tour.returncode == 0, tour.stdout + tour.stderr
