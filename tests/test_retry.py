@@ -363,12 +363,6 @@ def test_attempt_now_lease_that_is_over_can_be_claimed():
     assert retry.attempt_now(pending(), letter.pk, finish, policy=POLICY) is True
 
 
-def test_schedule_now_brings_a_row_given_up_back_with_all_its_attempts():
-    letter = Letter.objects.create(next_attempt_at=None, attempts=3)
-    assert retry.schedule_now(Letter.objects.filter(pk=letter.pk)) == 1
-    assert retry.process_due(pending(), finish, policy=POLICY) == 1
-
-
 def run_workers(count, letters_each):
     """Run workers that begin together; return what each worked on."""
     start = threading.Barrier(count, timeout=30)

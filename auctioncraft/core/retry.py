@@ -175,11 +175,6 @@ def attempt_now(
     return _finish(row, pending, policy)
 
 
-def schedule_now(rows: QuerySet[Any]) -> int:
-    """Make rows due now with all their attempts ahead of them, those given up too; return how many."""
-    return rows.update(next_attempt_at=clock.now(), attempts=0, lease=None)
-
-
 def _claim_next(pending: QuerySet[Row], order_by: tuple[str, ...], policy: RetryPolicy) -> Row | None:
     """Lease the first due row that no other worker is claiming; committed on return."""
     if not pending.filter(next_attempt_at__lte=clock.now()).exists():
