@@ -86,7 +86,7 @@ def _deliverer(store: Store, options: argparse.Namespace) -> Deliverer:
 
 
 def server(double: Double, port: int) -> uvicorn.Server:
-    """Return the server, quiet (its access log would hold client secrets) and quick to stop."""
+    """Return the server, quiet (its access log would contain client secrets) and quick to stop."""
     return uvicorn.Server(
         uvicorn.Config(
             build(double),

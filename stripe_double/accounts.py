@@ -88,7 +88,7 @@ def onboard(call: Call, found: JSON) -> None:
 def switch(call: Call, found: JSON, changes: JSON) -> None:
     """Set an account's flags as Stripe's risk team would. Capabilities are active while charges are enabled.
 
-    `changes` holds booleans under `charges_enabled`, `payouts_enabled` and `details_submitted`, and text or None
+    `changes` has booleans under `charges_enabled`, `payouts_enabled` and `details_submitted`, and text or None
     under `disabled_reason`.
     """
     before = found | {}

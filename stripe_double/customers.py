@@ -1,4 +1,4 @@
-"""Customers: who pays, and to whom saved payment methods belong.
+"""Customers: buyers and the owners of saved payment methods.
 
 Source: https://docs.stripe.com/api/customers
 """

@@ -32,7 +32,7 @@ class StripeError(Exception):
         keeps_changes: bool = False,
         **more: Any,  # decline_code, charge, payment_intent, payment_method: what Stripe adds
     ) -> None:
-        """Describe the error; nothing of it may hold a key, a card number or a whole client secret of another."""
+        """Describe the error; it must not contain a key, a card number or a whole client secret of another."""
         super().__init__(message)
         self.status = status
         self.saved = saved

@@ -125,7 +125,7 @@ def page(call: Call, collection: str) -> JSON:
 
 
 def refunds_of(parents: str, collection: str, field: str, call: Call, parent_id: str) -> JSON:
-    """Return the refunds of one charge or of one application fee, whose id they hold in `field`.
+    """Return the refunds of one charge or of one application fee, whose id is in `field`.
 
     Source: https://docs.stripe.com/api/fee_refunds/list
     """
