@@ -31,7 +31,7 @@ def keep(name):
     def work():
         found = cards.FetchedCard(name, Card(name, "cus_1", "visa", "4242", 12, 2030))
         with cards.transaction.atomic():
-            cards.apply_setup_event(None, found)
+            cards.apply_setup_event(found)
 
     return work
 
