@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     ChangedKeys = Callable[[datetime], Iterable[Any]]
 
 FIRST_BATCH: Final = 1000  # rows
-MIN_BATCH: Final = 50
+MIN_BATCH: Final = 500
 MAX_BATCH: Final = 20_000
 # Keys that a query names one by one; PostgreSQL takes 65,535 parameters.
 MAX_LISTED: Final = 5000
 # A batch that takes longer makes the next one smaller: a long transaction holds back VACUUM. A faster one, larger.
-MAX_SECONDS: Final = 2.0
+MAX_SECONDS: Final = 4.0
 MIN_SECONDS: Final = 0.5
 _POSTGRESQL_SETTINGS: Final = {
     "statement_timeout": "60s",
