@@ -1,4 +1,4 @@
-"""Whether two samples of times can be told apart: the Mann-Whitney U test, with the standard library alone.
+"""Whether two samples of times differ: the Mann-Whitney U test, with the standard library alone.
 
 It asks of ranks, not of means, so a garbage collection or another process's turn, which are rare and long, decide
 nothing. (H. B. Mann, D. R. Whitney, 1947; the normal approximation with the correction for ties, good from about 20.)

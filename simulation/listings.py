@@ -154,7 +154,7 @@ def _cancel(sim: Scheduler, lot: Lot) -> None:
 
 
 def _delete(sim: Scheduler, lot: Lot) -> None:
-    """Delete the product; nobody can once it has bids or was sold."""
+    """Delete the product, which is refused once it has bids or was sold."""
     page = bidders.view_product(sim, lot, lot.seller)
     if page is None:
         return

@@ -119,10 +119,10 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 (any error ends the run)
             failure = error
         if failure or self._error_log.errors:
-            said = ", ".join(str(told) for told in arguments if told is not self and not callable(told))
+            shown = ", ".join(str(value) for value in arguments if value is not self and not callable(value))
             problem = "; ".join((*self._error_log.errors, *([_describe(failure)] if failure else ())))
             raise SimulationFailed(
-                step=self.step, at=self.now, action=f"{action.__name__}({said})", problem=problem
+                step=self.step, at=self.now, action=f"{action.__name__}({shown})", problem=problem
             ) from failure
 
     @contextmanager

@@ -56,7 +56,7 @@ class MoneyOutputField(serializers.Field):
     """An amount in a response: a string with the decimals of the currency."""
 
     def __init__(self, *, currency_source: str = "currency", **kwargs: Any) -> None:
-        """`currency_source` names the attribute that holds the currency, as `source` names the amount's."""
+        """`currency_source` names the attribute of the currency, as `source` names the amount's."""
         self.currency_source = currency_source
         super().__init__(read_only=True, **kwargs)
 
