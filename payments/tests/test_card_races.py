@@ -85,7 +85,7 @@ def test_saving_a_card_without_the_lock_leaves_has_card_wrong(customer, bidder, 
         pytest.skip("SQLite has one writer: the transaction is the lock")
     without_the_lock(monkeypatch)
     removed_beside_a_new_one(monkeypatch)
-    assert broken_invariants() == [f"user {bidder.pk} has_card is False, and not so"]
+    assert broken_invariants() == [f"user {bidder.pk} has has_card False, and saved cards say otherwise"]
 
 
 def kept_beside_an_erasure(monkeypatch, bidder):
