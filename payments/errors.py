@@ -14,7 +14,7 @@ class AuctionNotSold(DomainError):
 
 
 class NotTheWinner(DomainError):
-    """The order is somebody else's."""
+    """The order belongs to another buyer."""
 
     code = "not_the_winner"
     detail = "Only the winner of this auction can pay for it."
@@ -38,7 +38,7 @@ class OrderNotPayable(DomainError):
 
 
 class AmountNotChargeable(DomainError):
-    """Stripe has no way to charge this amount of this currency exactly; we never round what somebody owes."""
+    """Stripe has no way to charge this amount of this currency exactly; we never round an amount that is owed."""
 
     code = "amount_not_chargeable"
     detail = "This amount cannot be charged by card exactly. The house will be in touch."

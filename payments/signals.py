@@ -1,4 +1,4 @@
-"""What this app tells the ones above it, in the same transaction."""
+"""Signals for the apps above, sent in the same transaction."""
 
 from django.dispatch import Signal
 

@@ -116,7 +116,7 @@ class Order(RetryModel):
 class OrderEvent(models.Model):
     """One thing that happened to an order: what, when, by whom, and its status from then on. Insert only.
 
-    Written in the transaction of what it tells of, by services/history.py alone.
+    Written in the transaction of what it tells of, only by services/order_log.py.
     """
 
     class Kind(models.TextChoices):

@@ -1,4 +1,4 @@
-"""What this app keeps about somebody, for themselves."""
+"""What this app adds to a user's data export."""
 
 from __future__ import annotations
 

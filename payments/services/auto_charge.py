@@ -1,7 +1,7 @@
-"""Charging the winner's saved card at the close, if they asked for it: once, and only while nobody else is paying.
+"""Charge the winner's saved card after the close, if they want that: once, and only if no payment has begun.
 
 Nothing can be charged twice. There is one live PaymentIntent per order, checkout's own, and Stripe lets one be paid
-once (https://docs.stripe.com/payments/paymentintents/lifecycle). Killed at any point, the next sweep finds the payment
+once (https://docs.stripe.com/payments/paymentintents/lifecycle). Killed at any point, the next run finds the payment
 by its stored key, and its intent as it is.
 """
 
@@ -55,7 +55,7 @@ def _charge_winner(order: Order) -> None:
 
 
 def _is_unattempted(opened: OpenPayment, buyer_id: int) -> bool:
-    """Return whether nobody has begun to pay, or been declined, and the intent is of the buyer's customer."""
+    """Return whether no payment has begun or was declined, and the intent belongs to the buyer's customer."""
     intent, payment = opened.intent, opened.payment
     owned = bool(payment.stripe_customer_id) and payment.stripe_customer_id == customers.stripe_id(user_id=buyer_id)
     return owned and intent.status in _UNATTEMPTED and not intent.last_error_code
@@ -71,7 +71,7 @@ def _charge(opened: OpenPayment, card: SavedCard) -> None:
     with transaction.atomic(durable=True):
         order, payment = payment_sync.lock(payment_id=opened.payment.pk, intent=intent)
         payment_sync.apply(order=order, payment=payment, intent=intent)
-        # Of a decline Stripe sends an event, and that tells the buyer.
+        # Stripe sends an event for a decline, which notifies the buyer.
         _mark_done(order, refused="" if intent.last_error_code else refused)
 
 

@@ -99,7 +99,7 @@ def remove_card(*, user_id: int, card_id: int) -> None:
 def set_auto_charge(*, user_id: int, card_id: int, charge: bool) -> SavedCard:
     """Say whether wins are charged to a card at once; to no other of the same buyer then.
 
-    Raises NotFound; AutoChargeOff where the house does not do that.
+    Raises NotFound; AutoChargeOff if the site does not charge winners automatically.
     """
     with transaction.atomic():
         _lock_customer(user_id)
@@ -116,14 +116,14 @@ def set_auto_charge(*, user_id: int, card_id: int, charge: bool) -> SavedCard:
 
 
 def auto_charge_card(*, user_id: int) -> SavedCard | None:
-    """Return the card that a buyer's wins are charged to, if the house does that and they want it."""
+    """Return the card that a buyer's wins are charged to, if the site and the buyer want that."""
     if not settings.AUTO_CHARGE:
         return None
     return SavedCard.objects.filter(user_id=user_id, auto_charge=True).first()
 
 
 def read_setup_event(event: StripeEvent) -> FetchedCard | None:
-    """Return the card of a SetupIntent that succeeded, as it is now; None if its customer is none of ours."""
+    """Return the card of a SetupIntent that succeeded, as it is now; None if the customer is not ours."""
     setup_intent_id = stripe_gateway.object_id(event.payload, "setup_intent")
     if not setup_intent_id:
         return None
@@ -149,7 +149,7 @@ def apply_setup_event(found: FetchedCard) -> str:
 
 
 def apply_card_event(found: FetchedCard) -> str:
-    """Bring a kept card up to what it is at Stripe: new dates, or gone. One that is not kept is none of ours."""
+    """Update a saved card from Stripe, or delete it. A card that is not saved is ignored."""
     kept = SavedCard.objects.filter(stripe_payment_method_id=found.stripe_payment_method_id).exists()
     if kept and _upsert(found.card) is None:
         _delete_row(found.stripe_payment_method_id)
@@ -157,7 +157,7 @@ def apply_card_event(found: FetchedCard) -> str:
 
 
 def read_customer_event(event: StripeEvent) -> str | None:
-    """Return the id of a deleted customer: that is final, so nobody is asked."""
+    """Return the id of a deleted customer: that is final, so Stripe is not asked."""
     return stripe_gateway.object_id(event.payload, "customer") or None
 
 
@@ -176,7 +176,7 @@ def _fetch_card(payment_method_id: str) -> FetchedCard:
 
 
 def _upsert(card: Card | None) -> SavedCard | None:
-    """Write down a card of a customer of ours, in the caller's transaction; None if it is no such card (any more)."""
+    """Save a customer's card in the caller's transaction; return None if it is not a card of a customer (any more)."""
     customer = customers.lock(customer_id=card.stripe_customer_id) if card and card.stripe_customer_id else None
     if card is None or customer is None:
         return None

@@ -136,7 +136,7 @@ def _ask_stripe(payment: Payment) -> Intent | None:
     except errors.StripeObjectMissing:
         return None
     if intent.status.startswith("requires_") and not intent.is_for(payment.amount, payment.currency):
-        # Somebody edited it at Stripe: nobody is to pay a wrong amount. The next round makes another.
+        # It was edited at Stripe: the buyer must not pay a wrong amount. The next round creates another.
         return stripe_gateway.cancel_intent(intent.id)
     return intent
 
@@ -179,7 +179,7 @@ def _fallback_params(payment: Payment, refusal: errors.PaymentRefused) -> dict[s
     if payment.destination:
         # The seller's account can take nothing just now: we collect, and transfer their share later.
         return {"destination": "", "fee": Decimal(0)}
-    # Stored, so that nobody gets a strike for what Stripe would not let them pay.
+    # Stored, so that the buyer gets no strike for what Stripe would not let them pay.
     code = str(refusal.extra.get("stripe_code") or refusal.code)[:200]
     Payment.objects.filter(pk=payment.pk, status=Payment.Status.CREATING).update(decline_code=code)
     return {}

@@ -59,7 +59,7 @@ def _create(customer: Customer) -> str:
 
 
 def _record(claimed: Customer, stripe_customer_id: str) -> Customer | None:
-    """Store the customer's id unless somebody was faster. What nobody stores holds our number for them, no more."""
+    """Store the customer's id unless another request did. An unused customer holds only our user id."""
     claimed_rows = Customer.objects.filter(pk=claimed.pk, idempotency_key=claimed.idempotency_key)
     claimed_rows.filter(stripe_customer_id__isnull=True).update(stripe_customer_id=stripe_customer_id)
     return Customer.objects.filter(pk=claimed.pk, to_delete=False, stripe_customer_id__isnull=False).first()
@@ -76,7 +76,7 @@ def lock(*, customer_id: str) -> Customer | None:
 
 
 def unlink(*, customer_id: str) -> None:
-    """Forget a customer, in the caller's transaction, whom Stripe has deleted: their cards are gone with them."""
+    """Unlink a customer that Stripe has deleted, with the saved cards, in the caller's transaction."""
     customer = Customer.objects.select_for_update(no_key=True).filter(stripe_customer_id=customer_id).first()
     if customer is None:
         return
@@ -87,12 +87,12 @@ def unlink(*, customer_id: str) -> None:
 
 
 def lock_for_erasure(*, user_id: int) -> None:
-    """Lock somebody's customer before their account is locked."""
+    """Lock a user's customer row before the account is locked."""
     Customer.objects.select_for_update().filter(user_id=user_id).exists()
 
 
 def erase(*, user_id: int) -> None:
-    """Forget somebody's cards, in the caller's transaction, and leave their customer at Stripe to `delete_due`."""
+    """Delete a user's cards in the caller's transaction; `delete_due` deletes the customer at Stripe."""
     SavedCard.objects.filter(user_id=user_id).delete()
     Customer.objects.filter(user_id=user_id).update(to_delete=True, next_attempt_at=clock.now())
 

@@ -30,14 +30,14 @@ class FetchedDispute:
 
 
 def read_event(event: StripeEvent) -> FetchedDispute | None:
-    """Return the dispute as it is now; None if its payment is none of ours, or Stripe knows it no more."""
+    """Return the dispute as it is now; None if it is not ours or unknown to Stripe."""
     if not Payment.objects.filter(stripe_intent_id=stripe_gateway.event_intent_id(event.payload)).exists():
         return None
     return read(dispute_id=stripe_gateway.object_id(event.payload, "dispute"))
 
 
 def read(*, dispute_id: str) -> FetchedDispute | None:
-    """Ask Stripe for a dispute; None if its payment is none of ours, or Stripe knows it no more."""
+    """Ask Stripe for a dispute; None if it is not ours or unknown to Stripe."""
     try:
         dispute = stripe_gateway.retrieve_dispute(dispute_id)
         payment_id = (

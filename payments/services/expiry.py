@@ -1,4 +1,4 @@
-"""Orders that nobody pays: reminders, then the end (docs/rules.md, After the sale)."""
+"""Unpaid orders: reminders, then expiry (docs/rules.md, After the sale)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _expire_unless_paid(order: Order, payment: Payment | None = None, intent: In
         return True
     if now < order.due_at:
         return False
-    # Nobody can pay what Stripe never answered to: nobody has its client secret.
+    # A payment without an intent cannot be paid: its client secret is unknown.
     order.payments.live().filter(stripe_intent_id__isnull=True).update(status=Payment.Status.CANCELED)
     # It is processing, or was opened while we asked.
     if order.payments.live().exists() and now < order.due_at + PROCESSING_GRACE:
@@ -101,7 +101,7 @@ def _expire_unless_paid(order: Order, payment: Payment | None = None, intent: In
 
 
 def _is_payable(order: Order) -> bool:
-    """Whether a card could pay it: nobody is struck for what they had no way to pay.
+    """Whether a card could pay it: there is no strike for what could not be paid.
 
     Not so of what Stripe has refused to open a payment for, whenever they tried.
     """
@@ -174,13 +174,13 @@ def _end_intent(payment: Payment) -> Intent | None:
         intent = stripe_gateway.retrieve_intent(str(payment.stripe_intent_id))
     except errors.StripeObjectMissing:
         return None
-    # Stripe may cancel what is `processing`, in rare cases; whoever has paid, if slowly, need not fear that from us.
+    # Stripe could cancel what is `processing`; we never do, because the buyer has paid, if slowly.
     return _cancel_intent(payment) if intent.status.startswith("requires_") else intent
 
 
 def _cancel_intent(payment: Payment) -> Intent | None:
     """Return the payment's intent, canceled, or as it is if that is too late; None if Stripe has none of that id."""
-    if payment.stripe_intent_id is None:  # never answered: nobody has its client secret, so nobody can pay it
+    if payment.stripe_intent_id is None:  # without its client secret it cannot be paid
         return None
     try:
         return stripe_gateway.cancel_intent(payment.stripe_intent_id)

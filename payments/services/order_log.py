@@ -1,4 +1,4 @@
-"""What happened to an order, by whom: the one writer of its history."""
+"""The log of an order: what happened to it, and by whom."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def record(
     """Write down what has just happened to a locked order, at `at`, UTC, in the caller's transaction.
 
     `data`: amounts as the API writes them, and reasons. A person who acted is named by `actor`, and `role` is their
-    part in it: `role_in_order` tells.
+    part in it, see `role_in_order`.
     """
     OrderEvent.objects.create(order=order, kind=kind, status=order.status, role=role, actor=actor, data=data, at=at)
 
 
 def role_in_order(*, user: User, order: Order) -> OrderEvent.Role:
-    """Return the part that somebody has in an order; staff who are neither its buyer nor its seller act as staff."""
+    """Return the role of a user in an order; staff who are neither its buyer nor its seller act as staff."""
     parts = {order.buyer_id: OrderEvent.Role.BUYER, order.seller_id: OrderEvent.Role.SELLER}
     return parts.get(user.pk, OrderEvent.Role.STAFF)

@@ -34,7 +34,7 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
     if existing is not None:
         return existing
     product = auction.product
-    # Nobody will pay for whoever came to lead by a void after they had left: the seller need not wait for that.
+    # An erased account that leads after a void will not pay: the seller need not wait.
     time_to_pay = timedelta(0) if bidder_status.is_erased(user_id=auction.winner_id) else settings.PAYMENT_WINDOW
     premium = product.premium_on(auction.hammer_price)
     order = Order.objects.create(
@@ -73,6 +73,6 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
 
 
 def unpaid_orders(*, user_id: int) -> list[int]:
-    """Return the ids of the orders that await payment and in which somebody buys or sells."""
+    """Return the ids of a user's unpaid orders, as buyer or seller."""
     unpaid = Order.objects.filter(Q(buyer_id=user_id) | Q(seller_id=user_id), status=Order.Status.AWAITING_PAYMENT)
     return list(unpaid.order_by("pk").values_list("pk", flat=True))

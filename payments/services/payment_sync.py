@@ -77,7 +77,7 @@ def read_event(event: StripeEvent) -> FetchedIntent | None:
 
 
 def fetch_if_unconfirmed(*, intent_id: str) -> Intent | None:
-    """Return the intent of a payment of ours if we have not heard that its money came: refunds and disputes presume it.
+    """Return a payment's intent if its success is not recorded yet: refunds and disputes need it.
 
     Raises StripeObjectMissing, StripeUnavailable.
     """

@@ -26,7 +26,7 @@ NOT_ONBOARDED: Final = "not_onboarded"
 
 
 def split_total(order: Order) -> tuple[Decimal, Decimal]:
-    """Return how an order's total is parted: what the house keeps, and what its seller is due.
+    """Return how an order's total is split: our fee and the seller's share.
 
     The house keeps the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
     today; at most the total.
@@ -79,7 +79,7 @@ def claw_back(
     """Take the seller's share of `amount`, in the order's currency, which has gone back to the buyer at `at` (UTC).
 
     The share is proportional, rounded half up, and all of theirs once all is back. What is not paid out yet is lowered
-    by it; what is, a transfer's reversal brings back, sent by a sweep; what was paid by hand is reported as owed.
+    by it; what is, a transfer's reversal brings back, made by a job; what was paid by hand is reported as owed.
     `reversed_at_stripe`: whether Stripe itself took its share back from the payment's destination, as with a refund's
     reverse_transfer; not so of a dispute. Order and payment are locked; surplus never was the seller's: quiet then.
     """
@@ -155,7 +155,7 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
 
 
 def is_paid_by_hand(*, order: Order) -> bool:
-    """Return whether staff have paid the seller of a locked order, so that what goes back must come from the house."""
+    """Return whether staff have paid the seller of a locked order, so that a refund would come from our own money."""
     return Payout.objects.filter(order=order, route=Payout.Route.MANUAL, status=Payout.Status.PAID).exists()
 
 
@@ -182,7 +182,7 @@ def record_paid(
 
 
 def orders_with_payout_due(*, user_id: int) -> list[int]:
-    """Return the ids of the orders of which somebody is still to be paid something."""
+    """Return the ids of the seller's orders that are not fully paid out."""
     owed = Payout.objects.owed().filter(seller_id=user_id)
     return list(owed.order_by("order_id").values_list("order_id", flat=True))
 
@@ -220,7 +220,7 @@ def _blocking_reason(payout: Payout) -> str:
 
 
 def _will_be_transferred(payout: Payout) -> bool:
-    """Whether the next sweep sends it."""
+    """Whether the job will transfer it."""
     due = payout.route == Payout.Route.TRANSFER and payout.status == Payout.Status.DUE
     return due and not payout.last_error and bool(settings.STRIPE_CONNECT)
 

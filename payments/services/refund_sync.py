@@ -1,4 +1,4 @@
-"""What Stripe says of refunds, and what that means for our rows: forward only, whoever asked for them.
+"""Sync refunds with Stripe: our rows move forward only, whether we or the dashboard requested them.
 
 Source: https://docs.stripe.com/refunds and https://docs.stripe.com/api/refunds/object
 """
@@ -40,13 +40,13 @@ class FetchedRefunds:
 
 
 def read_event(event: StripeEvent) -> FetchedRefunds | None:
-    """Return what Stripe holds of the payment that the event is about; None if it is none of ours, or nothing there."""
+    """Return what Stripe holds of the payment that the event is about; None if it is not ours, or has none."""
     found = read(intent_id=stripe_gateway.event_intent_id(event.payload))
     return found if found and found.refunds else None
 
 
 def read(*, intent_id: str) -> FetchedRefunds | None:
-    """Ask Stripe for all refunds of one payment; None if it is none of ours, or Stripe knows it no more."""
+    """Ask Stripe for all refunds of one payment; None if it is not ours, or Stripe does not know it any more."""
     payment_id = Payment.objects.filter(stripe_intent_id=intent_id).values_list("pk", flat=True).first()
     if payment_id is None:
         return None
@@ -150,7 +150,7 @@ def _import_refund(order: Order, payment: Payment, found: RefundAtStripe) -> str
 
 
 def record_request(*, order: Order, refund: Refund, role: OrderEvent.Role, actor: User | None = None) -> None:
-    """Write down that a refund was asked for, and by whom."""
+    """Log that a refund was requested, and by whom."""
     words = {"reason": refund.reason} if refund.reason else {}
     _record(order, refund, OrderEvent.Kind.REFUND_REQUESTED, role=role, actor=actor, **words)
 

@@ -38,12 +38,12 @@ def refund_order(
     payment: str = "",
     idempotency_key: str | None = None,
 ) -> Refund:
-    """Refund `amount` of a payment of an order, by default all that is left, and return the refund as it stands.
+    """Refund `amount` of a payment of an order, by default all that is left, and return the refund.
 
     Its seller and staff; `payment` is a PaymentIntent's id, by default that of the payment which paid the order, else
     of its only surplus, which staff alone refund. Effects in order: the refund, its key to Stripe and its share of the
     ceiling are committed; Stripe is asked, outside any transaction; its answer is committed. With Stripe away the
-    refund is kept and a sweep sends it: one that may have been made must not be asked for twice.
+    refund is kept and a job sends it: one that may have been made must not be requested twice.
 
     Raises NotFound, PermissionDenied, PaidOut, NothingToRefund, OrderDisputed, RefundTooLarge, RefundRefused, Invalid,
     IdempotencyKeyReused.
@@ -72,7 +72,7 @@ def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, in
         raise PermissionDenied("Only staff can call a payment fraudulent.")
     payment = Payment.objects.locked(_payment_of(order, actor, intent_id).pk)
     if not actor.is_staff and payouts.is_paid_by_hand(order=order):
-        # Stripe can take back what it passed on, and nobody what staff have paid: the house would pay twice.
+        # Stripe can reverse its own transfer, but not what staff have paid by hand: we would pay twice.
         raise errors.PaidOut
     amount = _check(payment, amount)
     refund = Refund.objects.create(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Onboarding:
-    """Where a seller goes to tell Stripe about themselves, and how their account stands now."""
+    """The link to a seller's onboarding at Stripe, and the present state of their account."""
 
     link: AccountLink
     account: SellerAccount
@@ -33,7 +33,7 @@ class Onboarding:
 
 @dataclass(frozen=True, slots=True)
 class FetchedAccount:
-    """An account as Stripe described it to somebody who asked `at`, UTC."""
+    """An account as Stripe described it `at`, UTC."""
 
     account: Account
     at: datetime
@@ -126,12 +126,12 @@ def _reset_account(row: SellerAccount) -> None:
 
 
 def unlink(*, user_id: int) -> None:
-    """Forget somebody's account for payouts, in the transaction that erases them: nothing is due to them."""
+    """Delete a seller's account row in the transaction that erases the seller."""
     SellerAccount.objects.filter(user_id=user_id).delete()
 
 
 def read_event(event: StripeEvent) -> FetchedAccount | None:
-    """Read the account that an event is about again from Stripe; None if it is none of ours, or Stripe's no more."""
+    """Read the account that an event is about again from Stripe; None if it is not ours or unknown to Stripe."""
     account_id, now = stripe_gateway.object_id(event.payload, "account"), clock.now()
     if not SellerAccount.objects.filter(stripe_account_id=account_id).exists():
         return None
@@ -142,9 +142,9 @@ def read_event(event: StripeEvent) -> FetchedAccount | None:
 
 
 def apply_event(found: FetchedAccount) -> str:
-    """Write down how an account stands. What was asked before the last answer came is older, and changes nothing.
+    """Store the state of an account, unless a later one is stored already.
 
-    A seller who has become able is paid what is due by the sweep that sends it.
+    A job transfers what is due to a seller whose account can receive it now.
     """
     users = SellerAccount.objects.filter(stripe_account_id=found.account.id).values_list("user_id", flat=True)
     # Who is being erased is held first, as everywhere: the erasure forgets their account after it has locked them.

@@ -32,7 +32,7 @@ def receive(*, payload: bytes, signature: str) -> None:
 
     A repeat of an event that was acted on does nothing. Raises BadSignature, WrongMode (kept, flagged, never acted
     on), WebhookNotConfigured; and whatever made acting on it fail: the event is kept then, for Stripe's next
-    delivery and for the sweep.
+    delivery and for the job.
     """
     event = stripe_gateway.verify_event(payload=payload, signature=signature)
     store(event=event, found_by=StripeEvent.FoundBy.WEBHOOK)
@@ -66,7 +66,7 @@ def process(*, event_id: str) -> None:
     """
     if retry.attempt_now(_pending(), event_id, _process, policy=POLICY):
         return
-    # It is done, or somebody is at it, who may have been killed. Two at once wait for the row's lock.
+    # It is done, or another worker has it, which may have been killed. Two at once wait for the row's lock.
     if event := _pending().filter(pk=event_id).first():
         _process(event)
 

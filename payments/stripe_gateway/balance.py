@@ -1,4 +1,4 @@
-"""Stripe's own books: what moved on our balance, and what it told of, page by page.
+"""Lists of Stripe's balance transactions and events, page by page.
 
 Source: https://docs.stripe.com/api/balance_transactions and https://docs.stripe.com/api/events/list
 """
@@ -77,7 +77,7 @@ def intent_of_charge(charge_id: str) -> str:
 def seller_net(intent_id: str) -> Decimal | None:
     """Return what the destination of a payment has of it now: passed on, less our fee and what was taken back.
 
-    None of a payment that was passed on to nobody. Raises StripeObjectMissing, StripeUnavailable.
+    None if the payment has no destination. Raises StripeObjectMissing, StripeUnavailable.
     Source: https://docs.stripe.com/connect/destination-charges#flow-of-funds-app-fee
     """
     expand = ["latest_charge.transfer", "latest_charge.application_fee"]

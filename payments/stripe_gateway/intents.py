@@ -57,7 +57,7 @@ def create_intent(
 ) -> Intent:
     """Create a PaymentIntent, or find the one that this key created.
 
-    With a `destination`, a connected account, Stripe passes the money on to it, less `fee`, which the house keeps.
+    With a `destination`, a connected account, Stripe passes the money on to it, less `fee`, which we keep.
     Source: https://docs.stripe.com/api/payment_intents/create, https://docs.stripe.com/api/idempotent_requests and
     https://docs.stripe.com/connect/destination-charges
     Raises AmountNotChargeable, PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last, the intent

@@ -30,7 +30,7 @@ class Crashes:
 
     @contextmanager
     def may_happen(self, odds: float = 0.15) -> Iterator[None]:
-        """Let the work within die; what it was doing is then over, and the next begins anew."""
+        """Let the work within die; its work ends there, and the next begins."""
         before, self.odds = self.odds, odds
         try:
             yield

@@ -1,4 +1,4 @@
-"""Stripe's side of a schedule: the double as a process, asked over HTTP, and everything that it tells."""
+"""Stripe's side of a schedule: the double as a process, asked over HTTP, and all its events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FakeStripe:
                 return found
 
     def skip_events(self) -> None:
-        """Forget what was told until now: it is another schedule's."""
+        """Skip the events of earlier schedules."""
         newest = self.get("/v1/events", limit=1)["data"]
         self._last = newest[0]["id"] if newest else None
 

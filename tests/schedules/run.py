@@ -53,7 +53,7 @@ def one_batch(seed: int, size: int) -> Counter[str]:
 
 
 def reconcile_until_quiet() -> None:
-    """Run the hourly job, the workers, and the job again, which then has nothing left to tell."""
+    """Run the hourly job, the workers, and the job again, which then reports nothing."""
     for _ in range(2):
         found = reconcile()
         webhooks.process_due()

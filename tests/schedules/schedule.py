@@ -56,7 +56,7 @@ STEPS = ((4, 10), (4, 10), (4, 10), (10, 30))
 
 
 class Schedule:
-    """Some orders and what befalls them. At the end `finish` lets everything come to rest."""
+    """Some orders and what happens to them. At the end `finish` lets everything come to rest."""
 
     def __init__(self, stripe: FakeStripe, seller: User, buyer: User, seed: int) -> None:
         self.stripe, self.seller, self.chance = stripe, seller, Random(seed)

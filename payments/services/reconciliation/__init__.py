@@ -1,4 +1,4 @@
-"""Reconciliation: Stripe's books held against ours, what can be put right put right, and the rest told.
+"""Reconciliation: compare our rows with Stripe's, fix what can be fixed, and report the rest.
 
 run       one at a time, from where the last one ended
 payments  PaymentIntents

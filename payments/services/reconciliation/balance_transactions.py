@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def compare(report: Report) -> None:
-    """Compare what moved from `since` to `until`, mending what can be; then look for what of ours did not move."""
+    """Compare the transactions from `since` to `until`, fix what differs; then look for local records without one."""
     seen: set[str] = set()
     intent_of: dict[str, str] = {}
     by_charge: list[BalanceTransaction] = []
@@ -87,7 +87,7 @@ def _text(amount: Decimal, currency: str) -> str:
 
 
 def _fix(entry: BalanceTransaction) -> None:
-    """Ask Stripe how the thing that moved stands, and bring our row of it forward, if it is one of ours."""
+    """Sync our row of what moved with Stripe, if there is one."""
     if entry.category in {"refund", "refund_failure"}:
         _fix_refunds(entry.parent_id)
     elif entry.category in {"dispute", "dispute_reversal"}:
@@ -160,7 +160,7 @@ def _stuck() -> Iterator[tuple[str, Any]]:
 
 
 def _check_local_records(report: Report, seen: set[str]) -> None:
-    """Look for each amount of ours of that time of which nothing has moved: Stripe may date it earlier than we do."""
+    """Look for local records without a balance transaction; Stripe may date one earlier than we do."""
     for text, key, charge_of, amount, currency, category in _local_records(report):
         if key in seen:
             continue

@@ -98,7 +98,7 @@ def transferred_payouts() -> QuerySet[Any]:
 
 
 def _transfers(entries: Sequence[BalanceTransaction], intent_of: dict[str, str]) -> LocalAmounts:
-    """Return what was sent, by a transfer of ours or, all of a payment, to its destination."""
+    """Return what was transferred, by us or by Stripe to a payment's destination."""
     rows = transferred_payouts().filter(stripe_transfer_id__in=[each.source_id for each in entries])
     ours = {}
     for transfer, amount, currency, by_hand in rows.values_list(

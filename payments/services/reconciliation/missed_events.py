@@ -1,4 +1,4 @@
-"""Events that Stripe could not deliver: taken in and acted on, the oldest first."""
+"""Events that Stripe could not deliver: imported and processed, the oldest first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def import_missed(report: Report) -> None:
-    """Take in the events of handled types since `since` that never reached us; tell of all that could not be done.
+    """Import events of handled types since `since` that never reached us; report what could not be processed.
 
     Stripe lists a platform's own events; a connected account's come by webhook alone.
     """

@@ -1,4 +1,4 @@
-"""PaymentIntents: ours brought forward to what Stripe says of them, and those of ours that we know nothing of."""
+"""PaymentIntents: sync our payments with Stripe's, and handle those that we do not know."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _compare_older(report: Report, payment: Payment) -> None:
     try:
         intent = stripe_gateway.retrieve_intent(str(payment.stripe_intent_id))
     except errors.StripeObjectMissing:
-        # Not put right: with the key of another account nothing of ours would be there.
+        # Not fixed: with another account's key no payment would be found.
         report.add_difference(
             f"payment {payment.pk} may still be paid, and Stripe knows no such intent", str(payment.stripe_intent_id)
         )
@@ -90,7 +90,7 @@ def sync_payment(payment_id: int, intent: Intent) -> str:
 
 
 def _handle_unknown_intent(report: Report, intent: Intent) -> None:
-    """Deal with an intent that none of our payments has: adopt it, cancel it, or tell of it."""
+    """Adopt, cancel or report an intent that no payment has."""
     payment = _find_payment(intent)
     if payment is None:
         report.counts["intents_of_others"] += 1  # was it paid, the books tell
@@ -132,7 +132,7 @@ def _adopt(made_for: Payment, intent: Intent) -> bool:
 
 
 def _cancel(report: Report, intent: Intent, text: str) -> None:
-    """Cancel what nobody is to pay: no payment of ours waits for it."""
+    """Cancel an intent that no payment waits for."""
     try:
         stripe_gateway.cancel_intent(intent.id)
     except errors.PaymentRefused:

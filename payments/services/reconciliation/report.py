@@ -23,9 +23,9 @@ MAX_SHOWN: Final = 500
 
 @dataclass(slots=True)
 class Report:
-    """One run, from `since` to `until` (UTC). With `mend` off it puts nothing right, and says what it would have.
+    """One run, from `since` to `until` (UTC). Without `fix` it only reports.
 
-    `beat` is called once a page: it shows that the run lives, and raises if somebody has taken it for dead.
+    `heartbeat` is called once a page and raises if another run has replaced this one.
     """
 
     since: datetime

@@ -31,7 +31,7 @@ def reconcile(*, since: datetime | None = None, fix: bool = True) -> Reconciliat
     From an hour before the last that came to its end began, or 30 days; `since` (UTC) can only reach further back, so
     that no gap is left. In order: intents, then events that never came, then the books, so that what is merely late is
     no difference. Stripe is asked outside any transaction, and each thing is put right in one of its own. Without
-    `mend` nothing is written, not even this run.
+    `fix` nothing is written, not even this run.
     Raises ReconciliationRunning; StripeUnavailable and whatever else breaks it off, which is kept with it.
     """
     row = _begin(since, save=fix)
