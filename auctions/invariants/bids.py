@@ -158,7 +158,7 @@ def check_amounts(batch: Batch) -> Iterable[str]:
 
 
 def _is_suspect(field: str, currency: str) -> Q:
-    """Return a condition that holds of every wrong amount and of few right ones: cheap, it is asked of each."""
+    """Return a cheap condition that is true for every wrong amount and for few right ones."""
     few_decimals = ~Q(**{f"{currency}__in": money.THREE_DECIMAL}) & ~Q(**{field: Round(F(field), precision=2)})
     whole = Q(**{f"{currency}__in": money.ZERO_DECIMAL}) & ~Q(**{field: Round(F(field))})
     outside = Q(**{f"{field}__lte": 0}) | Q(**{f"{field}__gt": settings.MAX_AMOUNT})

@@ -56,7 +56,7 @@ class _Move(NamedTuple):
 
 
 class _Bid(NamedTuple):
-    """A bid that somebody made; without `seq` it was a raised maximum that nobody saw."""
+    """A bid by a person; without `seq` it was not public, like a raised maximum."""
 
     product: int
     bounds: _Bounds
@@ -93,11 +93,11 @@ def check_end_times(batch: Batch) -> Iterable[str]:
 
 def _moves(batch: Batch, unreadable: list[str]) -> Iterator[_Move]:
     """Yield the moves; add a line to `unreadable` for an event without two times."""
-    told = (KT("data__from"), KT("data__ends_at"), KT("data__by"))
+    details = (KT("data__from"), KT("data__ends_at"), KT("data__by"))
     rows = (
         _end_events(batch)
         .order_by("product_id", "seq")
-        .values_list(*_BOUNDS, "product_id", "seq", "kind", "created_at", *told)
+        .values_list(*_BOUNDS, "product_id", "seq", "kind", "created_at", *details)
     )
     for *bounds, product, seq, kind, made_at, old, new, by in rows.iterator(CHUNK):
         before, after = parse_time(old), parse_time(new)

@@ -53,7 +53,7 @@ def check_offer_amounts(batch: Batch) -> Iterable[str]:
 
 @invariant(8, "second chances last a day", over=Product)
 def check_offer_times(batch: Batch) -> Iterable[str]:
-    """Check that an offer lasts 24 hours, is answered within them, and lapses after."""
+    """Check that an offer lasts 24 hours, and is answered within them or lapsed after."""
     within = Q(status__in=(Status.ACCEPTED, Status.DECLINED), answered_at__lt=F("expires_at"))
     good = Q(status=Status.OFFERED) | within | Q(status=Status.LAPSED, answered_at__gte=F("expires_at"))
     in_time = _offers(batch).filter(good, expires_at=F("offered_at") + OFFER_LIFETIME)

@@ -171,7 +171,7 @@ def _events(
     public_state: dict[str, Any],
     displayed_amount: Decimal,
 ) -> tuple[EventRow, ...]:
-    """Return the public events of the bid; none for one that others may not notice, like a raised maximum."""
+    """Return the public events of the bid; none for a hidden one, like a raised maximum."""
     if not decision.public:
         return ()
     currency, bidder = snapshot.terms.currency, request.bid.bidder

@@ -53,7 +53,7 @@ def bid(caller: servers.Client, product: Any, **offer: Any) -> Call:
     return act(caller, product, "bids", **offer)
 
 
-def sweep(work: Callable[[], Any]) -> Call:
+def job(work: Callable[[], Any]) -> Call:
     """Return the call of a periodic job, run in the process of the tests."""
 
     def run(**headers: str) -> Any:

@@ -35,11 +35,11 @@ def test_maxima_of_one_leader_at_once_keep_the_highest(server, seller, bidder):
         product = factories.product(seller)
         auction_helpers.bid(product, bidder, "10")
         answers = at_once(*(bid(caller, product, max_amount=str(20 + n)) for n, caller in enumerate(callers)))
-        told = [answer.get("outcome") or answer["code"] for _, answer in answers]
-        assert told[-1] == "maximum_raised"
-        assert set(told) <= {"maximum_raised", "maximum_not_raised"}
+        outcomes = [answer.get("outcome") or answer["code"] for _, answer in answers]
+        assert outcomes[-1] == "maximum_raised"
+        assert set(outcomes) <= {"maximum_raised", "maximum_not_raised"}
         assert Auction.objects.get(pk=product.pk).leader_max == 25
-        assert Bid.objects.filter(product=product).count() == 1 + told.count("maximum_raised")
+        assert Bid.objects.filter(product=product).count() == 1 + outcomes.count("maximum_raised")
     assert findings() == set()
 
 

@@ -10,7 +10,7 @@ from auctions.services.closing import close_due
 from auctions.tests import auction_helpers
 from payments.models import Order
 from tests import factories
-from tests.races.harness import act, at_once, end, findings, interleave, sweep
+from tests.races.harness import act, at_once, end, findings, interleave, job
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.servers]
 
@@ -41,7 +41,7 @@ def test_closers_beside_workers_close_once(server, seller, staff, bidder):
         auction_helpers.bid(product, bidder, "10")
         end(product)
         people = [act(caller, product, "close_auction") for caller in callers]
-        *answers, first, second = at_once(*people, sweep(close_due), sweep(close_due))
+        *answers, first, second = at_once(*people, job(close_due), job(close_due))
         closed = [status for status, _ in answers].count(200) + first + second
         assert (closed, endings(product), Order.objects.filter(product=product).count()) == (1, 1, 1)
     assert findings() == set()
@@ -88,7 +88,7 @@ def test_worker_close_before_a_person_refuses_the_person(unsafe_server, seller, 
     auction_helpers.bid(product, bidder, "10")
     end(product)
     closed, (status, answer) = interleave(
-        sweep(close_due), act(unsafe_server.caller(seller), product, "close_auction"), without=without
+        job(close_due), act(unsafe_server.caller(seller), product, "close_auction"), without=without
     )
     if not without:
         assert (closed, status, answer["code"]) == (1, 409, "auction_already_closed")
@@ -105,7 +105,7 @@ def test_extension_before_a_worker_keeps_the_auction_open(unsafe_server, seller,
     end(product)
     later = clock.isoformat_utc(clock.now() + timedelta(hours=1))
     (status, answer), closed = interleave(
-        act(unsafe_server.caller(staff), product, "extend", ends_at=later), sweep(close_due), without=without
+        act(unsafe_server.caller(staff), product, "extend", ends_at=later), job(close_due), without=without
     )
     if not without:
         assert (status, closed, Auction.objects.get().status) == (200, 0, "open")

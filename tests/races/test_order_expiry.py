@@ -13,7 +13,7 @@ from auctions.tests import auction_helpers
 from payments.models import Order, Payment
 from payments.services.expiry import MAX_WAIT, expire_due
 from tests import factories
-from tests.races.harness import at_once, findings, interleave, sweep
+from tests.races.harness import at_once, findings, interleave, job
 
 pytestmark = pytest.mark.servers
 
@@ -83,7 +83,7 @@ def test_payment_and_expiry_at_once_do_one(server, seller):
             time.sleep(delay)
             return expire_due()
 
-        (status, _), *expired = at_once(webhook(stripe_itself, order), *[sweep(expire)] * 2)
+        (status, _), *expired = at_once(webhook(stripe_itself, order), *[job(expire)] * 2)
         assert (status, sum(expired) <= 1) == (200, True)
         assert_paid_or_expired(order, expired=sum(expired) == 1)
         buyer.refresh_from_db()
@@ -95,7 +95,7 @@ def test_payment_and_expiry_at_once_do_one(server, seller):
 def test_payment_before_expiry_keeps_the_order_paid(unsafe_server, seller, bidder, without):
     order = overdue(seller, bidder)
     (status, _), expired = interleave(
-        webhook(unsafe_server.caller(None), order), sweep(expire_due), without=without, stop=PAID_WRITES
+        webhook(unsafe_server.caller(None), order), job(expire_due), without=without, stop=PAID_WRITES
     )
     if not without:
         assert (status, expired) == (200, 0)
@@ -109,7 +109,7 @@ def test_payment_before_expiry_keeps_the_order_paid(unsafe_server, seller, bidde
 def test_expiry_before_a_payment_makes_it_surplus(unsafe_server, seller, bidder, caplog, without):
     order = overdue(seller, bidder)
     expired, (status, _) = interleave(
-        sweep(expire_due), webhook(unsafe_server.caller(None), order), without=without, stop=EXPIRY_WRITES
+        job(expire_due), webhook(unsafe_server.caller(None), order), without=without, stop=EXPIRY_WRITES
     )
     assert status == 200
     if not without:

@@ -13,7 +13,7 @@ from auctions.tests import auction_helpers
 from payments.models import Order
 from payments.services.expiry import expire_due
 from tests import factories
-from tests.races.harness import act, at_once, findings, interleave, sweep
+from tests.races.harness import act, at_once, findings, interleave, job
 from tests.time_travel import advance_time
 
 pytestmark = pytest.mark.servers
@@ -74,7 +74,7 @@ def test_offer_accepted_at_its_end_is_accepted_or_lapses(server, seller, bidder)
                 lapsed += second_chance.lapse_due()
             return lapsed
 
-        (status, answer), *lapsed = at_once(accept, *[sweep(lapse)] * 2)
+        (status, answer), *lapsed = at_once(accept, *[job(lapse)] * 2)
         lapsed.append(second_chance.lapse_due())  # what they skipped because somebody held it
         if status == 200:
             assert sum(lapsed) == 0
@@ -124,7 +124,7 @@ def test_acceptance_before_the_lapse_job_is_kept(unsafe_server, seller, bidder, 
         return second_chance.lapse_due()
 
     accept = act(unsafe_server.caller(bidder), product, "accept_second_chance")
-    (status, answer), lapsed = interleave(accept, sweep(lapse), without=without, grace=2 * SOON.total_seconds())
+    (status, answer), lapsed = interleave(accept, job(lapse), without=without, grace=2 * SOON.total_seconds())
     if not without:
         assert (status, lapsed) == (200, 0)
         assert_one_answer(product, "accepted")

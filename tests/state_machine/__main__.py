@@ -30,12 +30,12 @@ def main():
 
     start = time.monotonic()
 
-    def told(done, seed):
+    def details(done, seed):
         print(f"{done} steps, seed {seed}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        run.run(options.steps, options.seed, shrink=not options.no_shrink, told=told)
+        run.run(options.steps, options.seed, shrink=not options.no_shrink, details=details)
     finally:
         teardown_databases(databases, verbosity=0)
         print(f"{MarketMachine.steps.total()} steps in {time.monotonic() - start:.0f} s")

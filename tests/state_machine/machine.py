@@ -92,7 +92,7 @@ class Marketplace(RuleBasedStateMachine):
 
     # --- doing and comparing ---------------------------------------------------------------------------------------
 
-    def act(self, what, model, real, touched=(), *, told="", learn=None):
+    def act(self, what, model, real, touched=(), *, details="", learn=None):
         """Do a step in both and compare; return both answers, or None if both refused it with the same code.
 
         `learn` is given both answers before anything is compared: the ids that the database chose.
@@ -101,11 +101,11 @@ class Marketplace(RuleBasedStateMachine):
         expected, refused = _answer(model, Refused)
         answered, code = _answer(real, DomainError)
         outcome = refused.code if refused else "ok"
-        note(f"{self.market.now / US:.6f} s: {what} {told} -> {outcome}")
+        note(f"{self.market.now / US:.6f} s: {what} {details} -> {outcome}")
         self.steps[what] += 1
         self.outcomes[what, outcome] += 1
         if (code and code.code) != (refused and refused.code):
-            raise AssertionError(f"{what} {told}: {code.code if code else 'ok'}, expected {outcome}") from code
+            raise AssertionError(f"{what} {details}: {code.code if code else 'ok'}, expected {outcome}") from code
         if learn and not refused:
             learn(expected, answered)
         moved = [lot for lot in self.market.lots if len(lot.events) != before.get(lot.id)]

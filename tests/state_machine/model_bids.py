@@ -75,7 +75,7 @@ class Row:
 
 
 @dataclass
-class Standing:
+class BidState:
     """Who leads, up to what, at what price, after how many public bids."""
 
     leader: str | None = None
@@ -104,11 +104,11 @@ class Terms:
             return self.flat
         return [step for start, step in TABLES[self.currency] if start <= price][-1]
 
-    def minimum(self, standing):
-        return self.start if standing.price is None else standing.price + self.step(standing.price)
+    def minimum(self, bid_state):
+        return self.start if bid_state.price is None else bid_state.price + self.step(bid_state.price)
 
-    def met(self, standing):
-        return standing.price is not None and (self.reserve is None or standing.price >= self.reserve)
+    def met(self, bid_state):
+        return bid_state.price is not None and (self.reserve is None or bid_state.price >= self.reserve)
 
     @property
     def cap(self):
@@ -125,21 +125,21 @@ class Terms:
 
 
 def decide(terms, old, bidder, amount, most):
-    """Return the outcome, the new standing, and the public rows as (bidder, price, by a person); or refuse."""
+    """Return the outcome, the new bid_state, and the public rows as (bidder, price, by a person); or refuse."""
     x = amount if most is None else most
     a = terms.minimum(old) if amount is None else amount
     if bidder == old.leader:
         if x <= old.most:
             raise Refused("maximum_not_raised")
-        outcome, new = "maximum_raised", Standing(bidder, x, old.price)
+        outcome, new = "maximum_raised", BidState(bidder, x, old.price)
     elif min(a, x) < terms.minimum(old):
         raise Refused("bid_too_low")
     elif old.leader is None:
-        outcome, new = "leading", Standing(bidder, x, a)
+        outcome, new = "leading", BidState(bidder, x, a)
     elif x > old.most:
-        outcome, new = "leading", Standing(bidder, x, max(a, min(x, old.most + terms.step(old.most))))
+        outcome, new = "leading", BidState(bidder, x, max(a, min(x, old.most + terms.step(old.most))))
     else:
-        outcome, new = "outbid", Standing(old.leader, old.most, min(old.most, x + terms.step(x)))
+        outcome, new = "outbid", BidState(old.leader, old.most, min(old.most, x + terms.step(x)))
     if terms.reserve is not None and new.price < terms.reserve:
         new.price = min(new.most, terms.reserve)
     rows = []
@@ -157,10 +157,10 @@ def _rows(old, new, outcome, bidder, x):
 
 def replay(terms, bids):
     """Return what stands after these bids alone; one that would be refused now has no effect."""
-    standing = Standing()
+    bid_state = BidState()
     for bid in bids:
         try:
-            standing = decide(terms, standing, bid.bidder, bid.amount, bid.most)[1]
+            bid_state = decide(terms, bid_state, bid.bidder, bid.amount, bid.most)[1]
         except Refused:
             continue
-    return standing
+    return bid_state

@@ -10,9 +10,9 @@ from tests.state_machine.model_bids import (
     HOUR,
     US,
     Bid,
+    BidState,
     Refused,
     Row,
-    Standing,
     Terms,
     decide,
     replay,
@@ -34,7 +34,7 @@ class Lot:
     ends: int
     hard: int
     text: str = ""
-    standing: Standing = field(default_factory=Standing)
+    bid_state: BidState = field(default_factory=BidState)
     status: str = "open"
     result: str = ""
     sale: str = ""
@@ -137,7 +137,7 @@ class Market(Sales):
     # --- bids ------------------------------------------------------------------------------------------------------
 
     def bid(self, lot, who, amount, most, *, key=None, fits=True):
-        """Return (bid, outcome, standing, end, events so far); `fits`: the amounts have the currency's decimals."""
+        """Return (bid, outcome, bid_state, end, events so far); `fits`: the amounts have the currency's decimals."""
         if key is not None and (who, key) in self.keys:
             body, answer = self.keys[who, key]
             if body != (id(lot), amount, most):
@@ -146,7 +146,7 @@ class Market(Sales):
         outcome, new, rows = self.judge(lot, who, amount, most, fits=fits)
         bid = Bid(who, amount, most, len(lot.events) + 1 if rows else None)
         lot.bids.append(bid)
-        lot.standing = new
+        lot.bid_state = new
         if rows:
             lot.events.append("bid_placed")
             lot.rows += [Row(bid.seq, name, price, self.now, bid if own else None) for name, price, own in rows]
@@ -163,12 +163,12 @@ class Market(Sales):
         if not given or not fits or given[-1] < given[0] or not all(0 < value <= lot.terms.cap for value in given):
             raise Refused("invalid")
         self._may_buy(lot, who)
-        decided = decide(lot.terms, lot.standing, who, amount, most)
+        decided = decide(lot.terms, lot.bid_state, who, amount, most)
         self._trusted(who)
         return decided
 
     def preview(self, lot, who, amount, most):
-        """Return what a bid would be told: whether it would do, why not, the minimum, premium and total at most."""
+        """Return what a bid would be details: whether it would do, why not, the minimum, premium and total at most."""
         code = None
         try:
             self.judge(lot, who, amount, most)
@@ -178,7 +178,7 @@ class Market(Sales):
                 raise
         x = amount if most is None else most
         premium = lot.terms.premium(x)
-        return code is None, code, lot.terms.minimum(lot.standing), premium, x + premium + lot.terms.shipping
+        return code is None, code, lot.terms.minimum(lot.bid_state), premium, x + premium + lot.terms.shipping
 
     def _may_buy(self, lot, who):
         if who == lot.terms.seller:
@@ -203,7 +203,7 @@ class Market(Sales):
         if bid.void:
             raise Refused("bid_already_voided")
         bid.void = True
-        lot.standing = replay(lot.terms, lot.surviving())
+        lot.bid_state = replay(lot.terms, lot.surviving())
         lot.events.append("bid_voided")
 
     # --- the end ---------------------------------------------------------------------------------------------------
@@ -211,8 +211,8 @@ class Market(Sales):
     def buy_now(self, lot, who):
         self._there(lot)
         self._may_buy(lot, who)
-        begun = lot.standing.leader is not None
-        if lot.terms.buy_now is None or (begun and (lot.terms.reserve is None or lot.terms.met(lot.standing))):
+        begun = lot.bid_state.leader is not None
+        if lot.terms.buy_now is None or (begun and (lot.terms.reserve is None or lot.terms.met(lot.bid_state))):
             raise Refused("buy_now_unavailable")
         self._trusted(who)
         self._end(lot, "sold", "sold")
@@ -233,12 +233,12 @@ class Market(Sales):
         return len(due)
 
     def _close(self, lot, *, accept):
-        leader, price = lot.standing.leader, lot.standing.price
+        leader, price = lot.bid_state.leader, lot.bid_state.price
         if leader is None:
             self._end(lot, "unsold", "no_bids")
-        elif lot.terms.met(lot.standing) or accept:
+        elif lot.terms.met(lot.bid_state) or accept:
             self._end(lot, "sold", "sold")
-            self.sell(lot, "hammer" if lot.terms.met(lot.standing) else "below_reserve", leader, price)
+            self.sell(lot, "hammer" if lot.terms.met(lot.bid_state) else "below_reserve", leader, price)
         else:
             self._end(lot, "unsold", "reserve_not_met")
 
@@ -246,7 +246,7 @@ class Market(Sales):
         self._there(lot)
         self._own(lot, who)
         self._undecided(lot)
-        if who != "staff" and lot.standing.leader is not None:
+        if who != "staff" and lot.bid_state.leader is not None:
             raise Refused("auction_has_bids")
         self._end(lot, "cancelled", "cancelled", event="cancelled")
 

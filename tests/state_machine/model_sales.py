@@ -69,7 +69,7 @@ class Sales:
         if lot.result != "reserve_not_met" or self.now >= lot.closed + WAIVER or self.again(lot):
             raise Refused("reserve_not_acceptable")
         lot.events.append("reserve_waived")
-        self.sell(lot, "below_reserve", lot.standing.leader, lot.standing.price)
+        self.sell(lot, "below_reserve", lot.bid_state.leader, lot.bid_state.price)
 
     # --- the money -------------------------------------------------------------------------------------------------
 
@@ -94,13 +94,13 @@ class Sales:
 
     def remind_due(self):
         """24 and 48 hours after the sale, once each; after a pause of the worker the later one alone."""
-        told = 0
+        details = 0
         for order in self.orders:
             if order.status == "awaiting_payment" and self.now < order.due:
                 so_far = (self.now >= order.opened + 24 * HOUR) + (self.now >= order.opened + 48 * HOUR)
-                told += so_far > order.reminders_sent
+                details += so_far > order.reminders_sent
                 order.reminders_sent = max(order.reminders_sent, so_far)
-        return told
+        return details
 
     def lift(self, who):
         self.strikes[who] = 0

@@ -38,11 +38,11 @@ def minor(amount, currency):
 
 def differences(market, names, touched):
     """Return how the two differ: in every auction, order, offer and strike, and in the log of the `touched` lots."""
-    told, found = _expected(market, touched), _stored(names, [lot.id for lot in touched])
+    details, found = _expected(market, touched), _stored(names, [lot.id for lot in touched])
     return [
-        f"{what}: {found.get(what)}, expected {told.get(what)}"
-        for what in sorted(told.keys() | found.keys(), key=str)
-        if told.get(what) != found.get(what)
+        f"{what}: {found.get(what)}, expected {details.get(what)}"
+        for what in sorted(details.keys() | found.keys(), key=str)
+        if details.get(what) != found.get(what)
     ]
 
 
@@ -55,7 +55,7 @@ def _expected(market, touched):
     for lot in touched:
         if not lot.deleted:
             facts[lot.id, "log"] = list(enumerate(lot.events, 1))
-            facts[lot.id, "public"] = lot.terms.minimum(lot.standing), lot.terms.met(lot.standing)
+            facts[lot.id, "public"] = lot.terms.minimum(lot.bid_state), lot.terms.met(lot.bid_state)
             facts[lot.id, "history"] = [
                 (row.seq, row.bidder, row.price, row.bid is None, row.at, row.bid is not None and row.bid.void)
                 for row in lot.rows
@@ -78,10 +78,10 @@ def _expected(market, touched):
 
 
 def _auction(lot):
-    standing, old = lot.standing, lot.old
+    bid_state, old = lot.bid_state, lot.old
     return {
         "result": (lot.status, lot.result, lot.sale, lot.winner, lot.hammer),
-        "standing": (standing.leader, standing.most, standing.price, standing.count),
+        "bid_state": (bid_state.leader, bid_state.most, bid_state.price, bid_state.count),
         "seq": len(lot.events),
         "times": (lot.starts, lot.ends, lot.hard),
         "after": (lot.closed, lot.settled, lot.fell),
@@ -117,7 +117,7 @@ def _stored(names, touched):
         currencies[pk] = currency
         facts[pk, "auction"] = {
             "result": (status, result, sale, names.get(winner), _minor(hammer, currency)),
-            "standing": (names.get(leader), _minor(most, currency), _minor(price, currency), count),
+            "bid_state": (names.get(leader), _minor(most, currency), _minor(price, currency), count),
             "seq": seq,
             "times": tuple(since_epoch(at) for at in times[:3]),
             "after": tuple(since_epoch(at) for at in times[3:]),

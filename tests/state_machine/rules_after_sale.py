@@ -69,7 +69,7 @@ class MarketMachine(Ending):
             lambda: was[payment.status] if repeated else self.market.pay(order, exact=exact),
             real,
             [order.lot],
-            told=f"{order.buyer} {order.lot.id} {exact}",
+            details=f"{order.buyer} {order.lot.id} {exact}",
         )
         assert done[0] == done[1], f"{done[1]!r}, expected {done[0]!r}"
         self.outcomes["pay", done[0] or "paid"] += 1
@@ -81,7 +81,7 @@ class MarketMachine(Ending):
             "lift",
             lambda: self.market.lift(who),
             lambda: bidder_status.clear_strikes(user=self.people[who]),
-            told=who,
+            details=who,
         )
 
     # --- once more -------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class MarketMachine(Ending):
             lambda: self.market.offer(lot, who),
             lambda: second_chance.offer(product_id=lot.id, actor=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
         if done:
             made, real = done
@@ -146,7 +146,7 @@ class MarketMachine(Ending):
             lambda: model(lot, who),
             lambda: real(product_id=lot.id, bidder=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
     @precondition(lambda self: self.any_lot(_over) and len(self.market.lots) < MOST_LOTS)
@@ -161,7 +161,7 @@ class MarketMachine(Ending):
             lambda: self.market.relist(lot, who, **model),
             lambda: relisting.relist(product_id=lot.id, actor=self.people[who], changes=real),
             [lot],
-            told=f"{who} {lot.id} {start}",
+            details=f"{who} {lot.id} {start}",
             learn=lambda made, product: setattr(made, "id", product.pk),
         )
 

@@ -54,13 +54,13 @@ class Trading(Listing):
         """To the microsecond: about the end, or about the moment from which on a bid extends."""
         lot = self.lot(number)
         self.move_to(lot.ends - by - (lot.terms.window * US if before == "window" else 0))
-        self.place(lot, self.called(who, lot), None, lot.terms.minimum(lot.standing) + 10)
+        self.place(lot, self.called(who, lot), None, lot.terms.minimum(lot.bid_state) + 10)
 
     @precondition(an_undecided_lot)
     @rule(number=LOT, who=A_BIDDER, odd=st.sampled_from(("nothing", "decimals", "cap", "crossed")))
     def bid_oddly(self, number, who, odd):
         lot = self.lot(number)
-        most, minimum = lot.terms.cap, lot.terms.minimum(lot.standing)
+        most, minimum = lot.terms.cap, lot.terms.minimum(lot.bid_state)
         amounts = {"nothing": (None, None), "decimals": (minimum, None), "cap": (None, most + 1)}
         self.place(lot, self.called(who, lot), *amounts.get(odd, (minimum + 1, minimum)), spoilt=odd == "decimals")
 
@@ -73,9 +73,9 @@ class Trading(Listing):
 
     def offer_of(self, lot, how, level, free):
         """Return (amount, most)."""
-        terms, standing = lot.terms, lot.standing
-        minimum = terms.minimum(standing)
-        top = minimum if standing.most is None else standing.most
+        terms, bid_state = lot.terms, lot.bid_state
+        minimum = terms.minimum(bid_state)
+        top = minimum if bid_state.most is None else bid_state.most
         value = (
             free
             + {
@@ -111,14 +111,14 @@ class Trading(Listing):
                 idempotency_key=key,
             ),
             [lot],
-            told=f"{who} {lot.id} {amount} {most} {key or ''}",
+            details=f"{who} {lot.id} {amount} {most} {key or ''}",
             learn=_bid_id,
         )
         if done:
-            (bid, outcome, standing, ends, seq), answer = done
+            (bid, outcome, bid_state, ends, seq), answer = done
             assert bid.id == answer["bid"]["id"]
             self.outcomes["bid", outcome] += 1
-            self.compare_answer(lot, who, (outcome, standing, ends, seq), answer)
+            self.compare_answer(lot, who, (outcome, bid_state, ends, seq), answer)
             if key:
                 self.sent.append((who, lot, amount, most, key))
 
@@ -126,18 +126,18 @@ class Trading(Listing):
         product = answer["product"]
         currency = lot.terms.currency
         price, minimum = (minor(Decimal(product[name]), currency) for name in ("current_price", "minimum_bid"))
-        outcome, standing, ends, seq = expected
-        told = {
+        outcome, bid_state, ends, seq = expected
+        details = {
             "outcome": (answer["outcome"], outcome),
-            "price": (price, standing.price),
-            "minimum": (minimum, lot.terms.minimum(standing)),
-            "bid_count": (product["bid_count"], standing.count),
+            "price": (price, bid_state.price),
+            "minimum": (minimum, lot.terms.minimum(bid_state)),
+            "bid_count": (product["bid_count"], bid_state.count),
             "ends_at": (since_epoch(datetime.fromisoformat(product["ends_at"])), ends),
-            "reserve_met": (product["reserve_met"], lot.terms.met(standing)),
+            "reserve_met": (product["reserve_met"], lot.terms.met(bid_state)),
             "seq": (product["seq"], seq),
-            "is_leading": (product["is_leading"], standing.leader == who),
+            "is_leading": (product["is_leading"], bid_state.leader == who),
         }
-        wrong = {name: pair for name, pair in told.items() if pair[0] != pair[1]}
+        wrong = {name: pair for name, pair in details.items() if pair[0] != pair[1]}
         assert not wrong, f"answered, expected: {wrong}"
 
     @precondition(an_undecided_lot)
@@ -155,7 +155,7 @@ class Trading(Listing):
                 amount=money(amount, currency),
                 max_amount=money(most, currency),
             ),
-            told=f"{who} {lot.id} {amount} {most}",
+            details=f"{who} {lot.id} {amount} {most}",
         )
         if done:
             expected, answer = done
@@ -171,7 +171,7 @@ class Trading(Listing):
         if not lot.bids:
             bid = None
         elif which == -1:
-            bid = next((bid for bid in reversed(lot.bids) if bid.bidder == lot.standing.leader), lot.bids[-1])
+            bid = next((bid for bid in reversed(lot.bids) if bid.bidder == lot.bid_state.leader), lot.bids[-1])
         else:
             bid = None if which is None else lot.bids[-1 - which % len(lot.bids)]
         who = self.called(who, lot)
@@ -182,7 +182,7 @@ class Trading(Listing):
                 product_id=lot.id, bid_id=bid.id if bid else uuid4(), actor=self.people[who], reason="a mistake"
             ),
             [lot],
-            told=f"{who} {lot.id} {bid}",
+            details=f"{who} {lot.id} {bid}",
         )
 
     # --- time ------------------------------------------------------------------------------------------------------

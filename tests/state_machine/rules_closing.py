@@ -41,7 +41,7 @@ class Ending(Trading):
             lambda: self.market.buy_now(lot, who),
             lambda: buying.buy_now(product_id=lot.id, buyer=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
     @precondition(an_undecided_lot)
@@ -54,7 +54,7 @@ class Ending(Trading):
             lambda: self.market.close(lot, who, accept=accept),
             lambda: closing.close_auction(product_id=lot.id, actor=self.people[who], accept_below_reserve=accept),
             [lot],
-            told=f"{who} {lot.id} {accept}",
+            details=f"{who} {lot.id} {accept}",
         )
 
     @precondition(an_undecided_lot)
@@ -67,7 +67,7 @@ class Ending(Trading):
             lambda: self.market.cancel(lot, who),
             lambda: closing.cancel_auction(product_id=lot.id, actor=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
     @precondition(an_undecided_lot)
@@ -81,7 +81,7 @@ class Ending(Trading):
             lambda: self.market.extend(lot, who, ends),
             lambda: closing.extend_auction(product_id=lot.id, actor=self.people[who], ends_at=moment(ends)),
             [lot],
-            told=f"{who} {lot.id} {ends}",
+            details=f"{who} {lot.id} {ends}",
         )
 
     @precondition(lambda self: self.any_lot(_below))
@@ -94,13 +94,13 @@ class Ending(Trading):
     @rule(number=LOT, bidder=st.sampled_from(BIDDERS), late=st.sampled_from((None, -1, 0)))
     def sold_below_the_reserve(self, number, bidder, late):
         lot = self.lot(number, self.may_stay_below)
-        self.place(lot, bidder, lot.terms.minimum(lot.standing), None)
+        self.place(lot, bidder, lot.terms.minimum(lot.bid_state), None)
         self.move_to(lot.ends)
         self.run_sweeps("close_due")
         self.waived(lot, "seller", late)
 
     def may_stay_below(self, lot):
-        return self.is_open(lot) and lot.terms.minimum(lot.standing) < (lot.terms.reserve or 0)
+        return self.is_open(lot) and lot.terms.minimum(lot.bid_state) < (lot.terms.reserve or 0)
 
     def waived(self, lot, who, late):
         if late is not None and _below(lot):
@@ -111,7 +111,7 @@ class Ending(Trading):
             lambda: self.market.waive(lot, who),
             lambda: closing.accept_below_reserve(product_id=lot.id, actor=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
     # --- the worker ------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Ending(Trading):
             "sweep",
             lambda: [getattr(self.market, name)() for name in names],
             lambda: [SWEEPS[name]() for name in names],
-            told=which,
+            details=which,
         )
         assert done[0] == done[1], f"{which}: {done[1]}, expected {done[0]}"
         for name, times in zip(names, done[0], strict=True):
@@ -138,7 +138,7 @@ class Ending(Trading):
         """A few people bid, then the worker closes the auction."""
         lot = self.lot(number)
         for bidder, more in zip(bidders, most, strict=False):
-            self.place(lot, bidder, None, lot.terms.minimum(lot.standing) + more)
+            self.place(lot, bidder, None, lot.terms.minimum(lot.bid_state) + more)
         self.move_to(lot.ends)
         self.run_sweeps("close_due")
 

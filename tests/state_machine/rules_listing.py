@@ -88,7 +88,7 @@ class Listing(Marketplace):
                 soft_close_extension=soft[1],
                 **{f"{name}_at": moment(at) for name, at in times.items()},
             ),
-            told=f"{seller} {currency} {start} {amounts} {soft} {times}",
+            details=f"{seller} {currency} {start} {amounts} {soft} {times}",
             learn=_number,
         )
         return made and made[0]
@@ -120,7 +120,7 @@ class Listing(Marketplace):
             lambda: self.market.edit(lot, who, **changes),
             lambda: editing.edit_product(product_id=lot.id, actor=self.people[who], changes=real),
             [lot],
-            told=f"{who} {lot.id} {changes}",
+            details=f"{who} {lot.id} {changes}",
         )
 
     @precondition(lambda self: len(self.market.lots) > 1)
@@ -133,7 +133,7 @@ class Listing(Marketplace):
             lambda: self.market.delete(lot, who),
             lambda: editing.delete_product(product_id=lot.id, actor=self.people[who]),
             [lot],
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
     @rule(number=LOT, who=A_BIDDER, on=st.booleans())
@@ -144,7 +144,7 @@ class Listing(Marketplace):
             "watch" if on else "unwatch",
             lambda: self.market.watch(lot, who, on=on),
             lambda: (watching.watch if on else watching.unwatch)(product_id=lot.id, user=self.people[who]),
-            told=f"{who} {lot.id}",
+            details=f"{who} {lot.id}",
         )
 
 

@@ -11,11 +11,11 @@ STEPS_A_MARKET = 60
 MARKETS = 50  # at once: Hypothesis chooses better with some behind it, and forgets them at the end of a batch
 
 
-def run(steps, first_seed=0, *, shrink=True, told=None):
+def run(steps, first_seed=0, *, shrink=True, details=None):
     """Run markets of consecutive seeds until so many steps are done; return how many were.
 
     A step that goes otherwise than the model says raises AssertionError with the shortest market that shows it and a
-    blob for @reproduce_failure. `told` is called after each batch with the steps so far and the seed.
+    blob for @reproduce_failure. `details` is called after each batch with the steps so far and the seed.
     """
     before = MarketMachine.steps.total()
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
@@ -34,8 +34,8 @@ def run(steps, first_seed=0, *, shrink=True, told=None):
             ),
         )
         done = MarketMachine.steps.total() - before
-        if told:
-            told(done, number)
+        if details:
+            details(done, number)
         if done >= steps:
             return done
     return 0
