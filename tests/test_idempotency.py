@@ -2,10 +2,10 @@ import threading
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from auctioncraft.core import idempotency
-from auctioncraft.core.errors import IdempotencyKeyReused, Invalid
+from auctioncraft.core.errors import IdempotencyKeyReused, Invalid, Unavailable
 from auctioncraft.models import IdempotencyKey
 from auctions.models import Category
 from tests import factories
@@ -82,3 +82,59 @@ def test_same_key_twice_at_once_has_one_effect():
     for thread in threads:
         thread.join(60)
     assert answers == [Category.objects.get().slug] * 6
+
+
+def run_reserved(work, asked="a"):
+    return idempotency.run_reserved(idempotency.identify(asked, user_id=1, key="one"), work)
+
+
+def raise_error(error):
+    raise error
+
+
+def test_reserved_key_is_refused_to_another_request_while_the_first_runs():
+    with pytest.raises(IdempotencyKeyReused):
+        run_reserved(lambda: run_reserved(dict, asked="b"))
+
+
+def test_reserved_key_with_same_request_runs_again_and_stores_no_result():
+    assert [run_reserved(lambda: {"secret": 1}) for _ in range(2)] == [{"secret": 1}] * 2
+    assert "secret" not in str(IdempotencyKey.objects.get().response)
+    with pytest.raises(IdempotencyKeyReused):
+        run(dict, asked="b")
+
+
+def test_reserved_key_of_a_stored_response_is_refused():
+    run(dict)
+    with pytest.raises(IdempotencyKeyReused):
+        run_reserved(dict, asked="b")
+
+
+def test_reserved_key_after_refusal_is_free():
+    with pytest.raises(Invalid):
+        run_reserved(lambda: raise_error(Invalid(name="No.")))
+    assert run_reserved(lambda: 1, asked="b") == 1
+
+
+def test_reserved_key_after_unknown_outcome_is_refused_to_another_request():
+    with pytest.raises(Unavailable):
+        run_reserved(lambda: raise_error(Unavailable()))
+    with pytest.raises(IdempotencyKeyReused):
+        run_reserved(dict, asked="b")
+    assert run_reserved(lambda: 1) == 1
+
+
+def test_reserved_key_of_refused_request_that_was_sent_again_meanwhile_is_kept():
+    def refuse():
+        run_reserved(dict)
+        raise Invalid(name="No.")
+
+    with pytest.raises(Invalid):
+        run_reserved(refuse)
+    with pytest.raises(IdempotencyKeyReused):
+        run_reserved(dict, asked="b")
+
+
+def test_reserved_key_in_a_transaction_is_refused(transactional_db):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        run_reserved(dict)

@@ -2,6 +2,8 @@
 
 Like Stripe's (https://docs.stripe.com/api/idempotent_requests), but the response commits with the effect, so there is
 never one without the other. A refused request stores nothing and may be sent again.
+`run_idempotent` is for work in the database, `run_reserved` for work at Stripe. A bid uses `stored_response` and
+`new_row` itself: it writes all its rows in one statement.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 from django.db import IntegrityError, transaction
 
-from auctioncraft.core.errors import DomainError, IdempotencyKeyReused
+from auctioncraft.core.errors import DomainError, IdempotencyKeyReused, Unavailable
 from auctioncraft.core.purge import delete_in_batches, oldest
 from auctioncraft.models import IdempotencyKey
 
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+T = TypeVar("T")
+
 KEY_RETENTION: Final = timedelta(days=30)
+# What a row of `run_reserved` holds in place of a response.
+_RESERVED: Final[dict[str, Any]] = {}
+_SENT_AGAIN: Final = {"sent_again": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +77,6 @@ def new_row(request: IdempotentRequest, response: dict[str, Any]) -> Idempotency
     return IdempotencyKey(user_id=request.user_id, key=request.key, fingerprint=request.fingerprint, response=response)
 
 
-def reserve_key(request: IdempotentRequest) -> None:
-    """Store the key without a response, so that `stored_response` refuses it to any other request.
-
-    For what finds the same result again by itself, and whose response may hold a secret.
-    """
-    if row := new_row(request, {}):
-        IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
-
-
 def run_idempotent(request: IdempotentRequest, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run `work` in a transaction and store what it returns; for a request sent again, return that instead.
 
@@ -100,6 +98,45 @@ def run_idempotent(request: IdempotentRequest, work: Callable[[], dict[str, Any]
             raise
         return stored
     return response
+
+
+def run_reserved(request: IdempotentRequest, work: Callable[[], T]) -> T:
+    """Commit the key, then run `work`, never in a transaction; another request with the key is refused from then on.
+
+    For work that calls Stripe, finds the same result when it is repeated, and returns a secret, which is not stored.
+    The same request sent again runs it again, also while the first is still running. A refused request gives the key
+    back, unless it was sent again meanwhile; one whose outcome is unknown keeps it.
+    Raises what `work` raises, and IdempotencyKeyReused.
+    """
+    reserved = _reserve(request)
+    try:
+        return work()
+    except Unavailable:
+        raise
+    except DomainError:
+        if reserved:
+            IdempotencyKey.objects.filter(pk=reserved.pk, response=_RESERVED).delete()
+        raise
+
+
+def _reserve(request: IdempotentRequest) -> IdempotencyKey | None:
+    """Return the row that reserves the key; None without a key, or if this request reserved it before."""
+    row = new_row(request, _RESERVED)
+    while row:
+        try:
+            with transaction.atomic(durable=True):
+                row.save(force_insert=True)
+        except IntegrityError:
+            mine = IdempotencyKey.objects.filter(
+                user_id=request.user_id, key=request.key, fingerprint=request.fingerprint
+            )
+            if mine.update(response=_SENT_AGAIN):
+                return None
+            # Raises, or the key was given back just now: the next round inserts it.
+            stored_response(request)
+        else:
+            break
+    return row
 
 
 def purge() -> int:

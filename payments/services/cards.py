@@ -39,10 +39,7 @@ def start_card_setup(*, user_id: int, idempotency_key: str | None = None) -> Set
     Raises NotAuthenticated, PaymentRefused, StripeUnavailable, IdempotencyKeyReused.
     """
     request = idempotency.identify("begin_card_setup", user_id=user_id, key=idempotency_key)
-    idempotency.stored_response(request)
-    setup = _setup(user_id, idempotency_key)
-    idempotency.reserve_key(request)
-    return setup
+    return idempotency.run_reserved(request, lambda: _setup(user_id, idempotency_key))
 
 
 def _setup(user_id: int, idempotency_key: str | None) -> SetupIntent:
@@ -68,7 +65,10 @@ def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
     SetupNotFinished, StripeUnavailable, IdempotencyKeyReused.
     """
     request = idempotency.identify("keep_card", user_id=user_id, key=idempotency_key, setup_intent=setup_intent_id)
-    idempotency.stored_response(request)
+    return idempotency.run_reserved(request, lambda: _save_card(user_id, setup_intent_id))
+
+
+def _save_card(user_id: int, setup_intent_id: str) -> SavedCard:
     try:
         setup = stripe_gateway.retrieve_setup_intent(setup_intent_id)
         if not setup.stripe_customer_id or setup.stripe_customer_id != customers.stripe_id(user_id=user_id):
@@ -82,7 +82,6 @@ def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
         saved = _upsert(card)
     if saved is None or saved.user_id != user_id:
         raise NotFound
-    idempotency.reserve_key(request)
     return saved
 
 

@@ -43,8 +43,9 @@ class OpenPayment:
 def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str | None = None) -> Checkout:
     """Return the live PaymentIntent of the winner's order, made on the first call; amount and currency are the order's.
 
-    Effects in order: the payment and its idempotency key are committed; Stripe is asked, outside any transaction;
-    the intent's id is committed. Whatever breaks in between, the next call finds the same intent by the same key.
+    Effects in order: the client's key is committed; the payment and its idempotency key are committed; Stripe is asked,
+    outside any transaction; the intent's id is committed. Whatever breaks in between, the next call finds the same
+    intent by the same key.
     An order stays payable past `due_at` until it is expired. The client's own key adds only that it must not have
     been used for another request: the same intent comes back with it or without.
 
@@ -52,9 +53,10 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     StripeUnavailable, IdempotencyKeyReused.
     """
     request = idempotency.identify("create_payment_intent", user_id=user_id, key=idempotency_key, product=product_id)
-    idempotency.stored_response(request)
-    opened = open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER)
-    idempotency.reserve_key(request)
+    opened = idempotency.run_reserved(
+        request,
+        lambda: open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER),
+    )
     return Checkout(
         order=opened.order,
         payment_intent_id=opened.intent.id,
