@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from auctioncraft.core import jobs
 from auctions import tasks
 from auctions.models import Auction, AuctionEvent
 from auctions.services import closing
@@ -67,6 +68,31 @@ def test_close_due_with_one_failure_closes_the_others(seller, bidder, caplog):
     assert Auction.objects.get(pk=products[1].pk).status == "open"
     assert f"_close_if_due failed for ({products[1].pk},)" in caplog.text
     assert closing.close_due() == 1
+
+
+@pytest.mark.parametrize("same_end", [True, False])
+def test_close_due_with_failing_pages_in_front_closes_the_others(seller, monkeypatch, caplog, same_end):
+    monkeypatch.setattr(jobs, "PAGE_SIZE", 2)
+    products = [factories.product(seller) for _ in range(8)]
+    end = timezone.now() - timedelta(hours=1)
+    for number, product in enumerate(products):
+        auction_helpers.move_end_to_past(product)
+        Auction.objects.filter(pk=product.pk).update(ends_at=end + timedelta(minutes=0 if same_end else number))
+    failing = {product.pk for product in products[:5]}
+    close = closing._close
+
+    def fail(auction, *args, **kwargs):
+        if auction.pk in failing:
+            raise RuntimeError("no")
+        close(auction, *args, **kwargs)
+
+    monkeypatch.setattr(closing, "_close", fail)
+    assert closing.close_due() == 3
+    assert set(Auction.objects.filter(status="open").values_list("pk", flat=True)) == failing
+    assert [bool(record.exc_info) for record in caplog.records] == [True] + [False] * 4
+    assert closing.close_due() == 0
+    failing.clear()
+    assert closing.close_due() == 5
 
 
 def test_close_due_overtaken_by_an_extension_leaves_the_auction(seller, monkeypatch):

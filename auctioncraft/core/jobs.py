@@ -21,9 +21,12 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import shared_task
+from django.db.models import Q
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django.db.models import QuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ MAIL: Final = "mail"
 STRIPE: Final = "stripe"
 # The threads of each queue's worker: one for each job, as a test checks. The Procfile repeats them.
 THREADS: Final = {DEFAULT: 10, MAIL: 2, STRIPE: 10}
+
+# How many rows rows_by_time() reads at once.
+PAGE_SIZE: Final = 200
 
 # Celery beat's schedule. The apps' tasks fill it as they are imported.
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {}
@@ -66,15 +72,35 @@ def process_each(work: Callable[..., bool], rows: Iterable[tuple[Any, ...]], *, 
     """Call `work` with each row as its arguments, each in its own transaction; return for how many it returned True.
 
     For work inside our database; calls to other services go through core/retry.py. A row that fails is logged and the
-    others go on. Begins nothing after `seconds`: the rest is for the next run.
+    others go on; the traceback is logged once for each type of error. Begins nothing after `seconds`: the rest is for
+    the next run.
     """
     end = time.monotonic() + seconds
     done = 0
+    types: set[type[Exception]] = set()
     for row in rows:
         if time.monotonic() > end:
             break
         try:
             done += work(*row)
-        except Exception:  # whatever is wrong with one row
-            logger.exception("%s failed for %s", work.__qualname__, row)
+        except Exception as error:  # whatever is wrong with one row
+            is_new = type(error) not in types
+            types.add(type(error))
+            logger.exception("%s failed for %s: %r", work.__qualname__, row, error, exc_info=is_new)  # noqa: TRY401 (the error without traceback)
     return done
+
+
+def rows_by_time(rows: QuerySet[Any], time_field: str, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the columns of all rows, the earliest first; read page by page, as process_each() needs them.
+
+    Each page begins after the last row of the one before, so rows that fail again and again never fill the first page
+    and keep later rows from their turn.
+    """
+    page = rows = rows.order_by(time_field, "pk")
+    while True:
+        found = list(page.values_list(time_field, "pk", *columns)[:PAGE_SIZE])
+        yield from (row[2:] for row in found)
+        if len(found) < PAGE_SIZE:
+            return
+        at, pk, *_ = found[-1]
+        page = rows.filter(Q(**{f"{time_field}__gt": at}) | Q(pk__gt=pk), **{f"{time_field}__gte": at})

@@ -11,7 +11,7 @@ from accounts.services import user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid, PermissionDenied
-from auctioncraft.core.jobs import process_each
+from auctioncraft.core.jobs import process_each, rows_by_time
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
 from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Product
@@ -48,13 +48,13 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
     return auction
 
 
-def close_due(*, limit: int = 200) -> int:
+def close_due() -> int:
     """Close the auctions whose end has passed, each in its own transaction; return how many.
 
     Any number of workers can run at once: a locked row is skipped, a closed one left as it is. An auction that fails is
     logged and the others go on.
     """
-    return process_each(_close_if_due, list(Auction.objects.due(clock.now()).values_list("pk")[:limit]))
+    return process_each(_close_if_due, rows_by_time(Auction.objects.due(clock.now()), "ends_at", "pk"))
 
 
 def _close_if_due(product_id: int) -> bool:

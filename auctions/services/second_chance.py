@@ -12,7 +12,7 @@ from accounts.services import user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotFound
-from auctioncraft.core.jobs import process_each
+from auctioncraft.core.jobs import process_each, rows_by_time
 from auctioncraft.core.model_fields import MoneyField
 from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
@@ -96,10 +96,10 @@ def decline(*, product_id: int, bidder: User) -> SecondChanceOffer:
     return found
 
 
-def lapse_due(*, limit: int = 200) -> int:
-    """Mark overdue offers as lapsed, each in its own transaction; return how many."""
+def lapse_due() -> int:
+    """Mark overdue offers as lapsed, each in its own transaction; return how many. One that fails delays no other."""
     due = SecondChanceOffer.objects.due_to_expire(clock.now())
-    return process_each(_lapse, list(due.values_list("pk", "product_id")[:limit]))
+    return process_each(_lapse, rows_by_time(due, "expires_at", "pk", "product_id"))
 
 
 def _lapse(offer_id: int, product_id: int) -> bool:
