@@ -1,4 +1,4 @@
-"""The format seam: a second format needs one module and one entry, and nothing else changes."""
+"""A second auction format: one module and one entry in FORMATS, without changes elsewhere."""
 
 from decimal import Decimal
 

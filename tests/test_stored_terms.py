@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from auctions.formats import ascending
+from auctions.formats import base
 from auctions.models import Auction, Product
 from auctions.services import closing, editing, relisting, second_chance, voiding
 from auctions.tests import auction_helpers
@@ -26,7 +26,7 @@ def new_rules(monkeypatch, settings):
     """Change every setting of the rules."""
 
     def change():
-        monkeypatch.setattr(ascending, "_USD", COARSE)
+        monkeypatch.setattr(base, "_USD", COARSE)
         settings.SOFT_CLOSE_WINDOW = timedelta(seconds=7)
         settings.SOFT_CLOSE_EXTENSION = timedelta(seconds=9)
         settings.SOFT_CLOSE_CAP = timedelta(minutes=1)

@@ -1,6 +1,6 @@
 """How an auction is run: one module per format, chosen by `product.format`.
 
-A new format is one module that follows base.Format, one entry in FORMATS, its tests, and its choice on Product.format.
+Nothing outside this package imports a format's module. CONTRIBUTING.md lists what a new format needs.
 """
 
 from __future__ import annotations

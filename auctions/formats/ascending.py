@@ -16,25 +16,6 @@ from auctions.formats.base import NO_CAP, BidRequest, Decision, HistoryEntry, Ou
 if TYPE_CHECKING:
     from auctions.formats.base import PlacedBids, SoftCloseTerms
 
-Increments = tuple[tuple[Decimal, Decimal], ...]
-
-
-def _table(steps: str) -> Increments:
-    return tuple((Decimal(start), Decimal(step)) for start, step in (pair.split(":") for pair in steps.split()))
-
-
-# From this price on, this step. eBay's published increments, https://www.ebay.com/help/buying/bidding/automatic-bidding
-_USD = _table("0:0.05 1:0.25 5:0.50 25:1 100:2.50 250:5 500:10 1000:25 2500:50 5000:100")
-_GBP = _table("0:0.05 1:0.20 5:0.50 15:1 60:2 150:5 300:10 600:20 1500:50 3000:100")
-_WITHOUT_DECIMALS = tuple((start * 100, max(step * 100, Decimal(1))) for start, step in _USD)
-
-
-def increments_for(currency: str) -> Increments:
-    """Return the increment table of a currency, for products whose seller gives no flat one."""
-    if currency == "GBP":
-        return _GBP
-    return _WITHOUT_DECIMALS if money.decimals(currency) == 0 else _USD
-
 
 def minimum_bid(terms: Terms, price: Decimal | None) -> Decimal:
     """Return the starting bid, or one step above the price."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     PlacedBids = Iterable[tuple["BidRequest", datetime]]
 
 NO_CAP = Decimal(10) ** (money.MAX_DIGITS - money.DECIMAL_PLACES) - 1  # the most that a column holds
+Increments = tuple[tuple[Decimal, Decimal], ...]
 
 
 class Outcome(StrEnum):
@@ -149,6 +150,23 @@ class Format(Protocol):
 
         `bids` are all that count, read from the database only if they are iterated.
         """
+
+
+def _table(steps: str) -> Increments:
+    return tuple((Decimal(start), Decimal(step)) for start, step in (pair.split(":") for pair in steps.split()))
+
+
+# From this price on, this step. eBay's published increments, https://www.ebay.com/help/buying/bidding/automatic-bidding
+_USD = _table("0:0.05 1:0.25 5:0.50 25:1 100:2.50 250:5 500:10 1000:25 2500:50 5000:100")
+_GBP = _table("0:0.05 1:0.20 5:0.50 15:1 60:2 150:5 300:10 600:20 1500:50 3000:100")
+_WITHOUT_DECIMALS = tuple((start * 100, max(step * 100, Decimal(1))) for start, step in _USD)
+
+
+def increments_for(currency: str) -> Increments:
+    """Return the increment table of a currency, for products whose seller gives no flat one."""
+    if currency == "GBP":
+        return _GBP
+    return _WITHOUT_DECIMALS if money.decimals(currency) == 0 else _USD
 
 
 def reserve_met(reserve_price: Decimal | None, price: Decimal | None) -> bool:

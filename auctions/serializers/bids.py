@@ -8,8 +8,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import MoneyField, MoneyOutputField
+from auctions.formats.base import Outcome
 from auctions.models import AuctionEvent
 from auctions.serializers.products import ProductListSerializer
+
+# What a bid by a person can lead to.
+_OUTCOMES = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.AUTOMATIC)
 
 
 class PlaceBidSerializer(serializers.Serializer):
@@ -53,7 +57,7 @@ class PlacedBidSerializer(serializers.Serializer):
     # The service writes this answer, since it is stored with the bid under its Idempotency-Key.
 
     bid = BidSerializer()
-    outcome = serializers.ChoiceField(choices=("leading", "maximum_raised", "outbid"))
+    outcome = serializers.ChoiceField(choices=_OUTCOMES)
     product = ProductAfterBidSerializer()
     server_time = serializers.DateTimeField()
 

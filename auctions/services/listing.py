@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.services import user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.errors import Invalid
-from auctions.formats import ascending
+from auctions.formats.base import increments_for
 from auctions.models import Auction, Category, Product
 from auctions.product_fields import AMOUNTS
 
@@ -104,5 +104,5 @@ def check_end(now: datetime, starts_at: datetime, ends_at: datetime) -> None:
 
 def increment_table(currency: str, flat: Decimal | None) -> list[list[str]]:
     """Return the increment table to store with a product: the currency's, or one flat step."""
-    table = ascending.increments_for(currency) if flat is None else ((Decimal(0), flat),)
+    table = increments_for(currency) if flat is None else ((Decimal(0), flat),)
     return [[str(start), str(step)] for start, step in table]

@@ -24,7 +24,7 @@ def dec(text):
 
 
 def terms(starting_bid="1.00", reserve_price=None, currency="USD", **fields):
-    fields.setdefault("increments", ascending.increments_for(currency))
+    fields.setdefault("increments", base.increments_for(currency))
     return Terms(SELLER, currency, Decimal(starting_bid), dec(reserve_price), **fields)
 
 
