@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
@@ -34,10 +35,17 @@ PROCESSING_GRACE: Final = timedelta(days=14)
 MAX_WAIT: Final = PROCESSING_GRACE + timedelta(days=1)
 # Stripe sends an event when a payment ends; this is for when that event is lost.
 _ASK_AGAIN: Final = timedelta(hours=1)
-# Somebody has the auction's row, or began to pay meanwhile.
+# The auction's row was locked, or a payment was opened meanwhile.
 _SOON: Final = timedelta(seconds=1)
 # No order is given up.
 POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(minutes=5), max_attempts=10**9, stop_on=(errors.StripeDown,))
+
+
+class _Postponed(Enum):
+    """Why an order has not expired yet."""
+
+    LOCKED = "another transaction has the auction's row, so nothing was recorded"
+    PAYABLE = "it may still be paid"
 
 
 def expire_due() -> int:
@@ -61,33 +69,36 @@ def expire_due() -> int:
 def _ask_and_expire(payment: Payment) -> None:
     """Expire the order of a live payment once Stripe has said that no more money will come."""
     intent = _end_intent(payment)
-    if not _expire_unless_paid(Order.objects.get(pk=payment.order_id), payment, intent):
-        raise retry.RetryLater(_ASK_AGAIN)
+    postponed = _expire_unless_paid(Order.objects.get(pk=payment.order_id), payment, intent)
+    if postponed is not None:
+        raise retry.RetryLater(_SOON if postponed is _Postponed.LOCKED else _ASK_AGAIN)
 
 
 def _expire(order: Order) -> None:
-    if not _expire_unless_paid(order):
+    if _expire_unless_paid(order) is not None:
         raise retry.RetryLater(_SOON)
 
 
 @transaction.atomic(durable=True)
-def _expire_unless_paid(order: Order, payment: Payment | None = None, intent: Intent | None = None) -> bool:
-    """Expire an order; False if it may still be paid. `intent` is what Stripe has just said of `payment`."""
+def _expire_unless_paid(
+    order: Order, payment: Payment | None = None, intent: Intent | None = None
+) -> _Postponed | None:
+    """Expire an order, or return why it must wait. `intent` is what Stripe has just said of `payment`."""
     auction = lock_auction(order.product_id, skip_locked=True)
     if auction is None:
-        return False
+        return _Postponed.LOCKED
     order, now = Order.objects.locked(order.pk), clock.now()
     if payment is not None:
         _sync_payment(order, Payment.objects.locked(payment.pk), intent)
     if order.status != Order.Status.AWAITING_PAYMENT:
-        return True
+        return None
     if now < order.due_at:
-        return False
+        return _Postponed.PAYABLE
     # A payment without an intent cannot be paid: its client secret is unknown.
     order.payments.live().filter(stripe_intent_id__isnull=True).update(status=Payment.Status.CANCELED)
     # It is processing, or was opened while we asked.
     if order.payments.live().exists() and now < order.due_at + PROCESSING_GRACE:
-        return False
+        return _Postponed.PAYABLE
     order.status, order.expired_at = Order.Status.EXPIRED, now
     order.save(update_fields=("status", "expired_at"))
     payable = _is_payable(order)
@@ -97,7 +108,7 @@ def _expire_unless_paid(order: Order, payment: Payment | None = None, intent: In
     if payable:
         bidder_status.add_strike(user_id=order.buyer_id)
     order_expired.send(sender=Order, order=order, payable=payable)
-    return True
+    return None
 
 
 def _is_payable(order: Order) -> bool:

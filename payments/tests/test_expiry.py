@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import User
 from accounts.services import bidder_status
+from auctioncraft.core import clock
 from auctions.errors import BidderSuspended
 from auctions.models import Auction, AuctionEvent
 from auctions.services import eligibility
@@ -18,7 +19,7 @@ from payments import stripe_gateway
 from payments.models import Order
 from payments.services import expiry, payment_sync
 from payments.signals import order_expired, payment_reminded
-from payments.tests.conftest import broken_invariants, sell, statuses
+from payments.tests.conftest import broken_invariants, make_due, sell, statuses
 from payments.tests.expiry_helpers import expire, paid_event, strikes
 from tests import factories
 from tests.db_snapshot import assert_nothing_written
@@ -62,9 +63,8 @@ def test_expire_again_does_nothing(product, bidder, expiry_signals):
     assert (strikes(bidder), len(expiry_signals)) == (1, 1)
 
 
-@pytest.mark.parametrize("status", ["paid", "cancelled"])
-def test_expire_of_paid_or_cancelled_order_does_nothing(product, order, status):
-    Order.objects.update(status=status, paid_at=order.created_at if status == "paid" else None)
+def test_expire_of_paid_order_does_nothing(product, order):
+    Order.objects.update(status="paid", paid_at=order.created_at)
     advance_time(product, hours=1000)
     with assert_nothing_written():
         assert expiry.expire_due() == 0
@@ -74,8 +74,8 @@ def test_expire_handles_the_longest_overdue_first(seller, bidder, expiry_signals
     products = [sell(seller, bidder) for _ in range(3)]
     for product, hours in zip(products, (97, 99, 95), strict=True):
         advance_time(product, hours=hours)
-    assert expiry.expire_due(limit=1) == 1
-    assert expiry.expire_due() == 1
+    make_due()
+    assert expiry.expire_due() == 2
     orders = [Order.objects.get(product=products[n]).pk for n in (1, 0)]
     assert [pk for _, pk, _ in expiry_signals] == orders
 
@@ -103,12 +103,13 @@ def test_expire_or_remind_that_fails_is_rolled_back_and_does_not_stop_others(sel
     signal.connect(fail)
     try:
         assert run_job() == 1
-        assert f"failed for ({Order.objects.get(product=first).pk}" in caplog.text
+        assert f"Order {Order.objects.get(product=first).pk} failed" in caplog.text
         with assert_nothing_written():
             assert run_job() == 0
     finally:
         signal.disconnect(fail)
     assert Order.objects.get(product=first).status == "awaiting_payment"
+    make_due()
     assert run_job() == 1
     assert strikes(bidder) == (2 if hours == 96 else 0)
 
@@ -123,19 +124,43 @@ def test_expire_skips_an_order_paid_meanwhile(double, intent_id, product, order,
         return lock_auction(product_id, **how)
 
     monkeypatch.setattr(expiry, "lock_auction", paid_first)
-    assert expiry.expire_due() == 0
+    assert expiry.expire_due() == 1
     assert statuses(order) == ("paid", "succeeded")
     assert (strikes(order.buyer), Auction.objects.get().payment_defaulted_at) == (0, None)
     assert broken_invariants() == []
 
 
-def test_expire_skips_a_locked_auction_until_the_next_run(product, order, monkeypatch):
+def test_expire_skips_a_locked_auction_for_a_second(product, order, monkeypatch):
     advance_time(product, hours=96)
     monkeypatch.setattr(expiry, "lock_auction", lambda *_, **__: None)
-    with assert_nothing_written():
-        assert expiry.expire_due() == 0
+    assert expiry.expire_due() == 0
+    assert statuses(order) == ("awaiting_payment",)
+    assert order.next_attempt_at <= clock.now() + timedelta(seconds=1)
     monkeypatch.undo()
+    make_due()
     assert expiry.expire_due() == 1
+
+
+def test_expire_with_an_intent_skips_a_locked_auction_for_a_second(double, intent_id, product, order, monkeypatch):
+    advance_time(product, hours=96)
+    monkeypatch.setattr(expiry, "lock_auction", lambda *_, **__: None)
+    assert expiry.expire_due() == 0
+    assert statuses(order) == ("awaiting_payment", "open")
+    payment = order.payments.get()
+    assert payment.next_attempt_at <= clock.now() + timedelta(seconds=1)
+    monkeypatch.undo()
+    make_due()
+    assert expiry.expire_due() == 1
+    assert statuses(order) == ("expired", "canceled")
+    assert strikes(order.buyer) == 1
+
+
+def test_expire_asks_again_in_an_hour_while_the_payment_is_processing(double, intent_id, product, order):
+    advance_time(product, hours=96)
+    double.confirm(intent_id, "pm_usBankAccount_processing")
+    assert expiry.expire_due() == 0
+    wait = order.payments.get().next_attempt_at - clock.now()
+    assert timedelta(minutes=55) < wait <= timedelta(hours=1)
 
 
 def test_three_strikes_suspend_the_bidder_until_staff_lift_them(as_user, seller, bidder):
