@@ -11,6 +11,9 @@ from django.conf import settings
 DOCS = settings.BASE_DIR / "docs"
 ROW = re.compile(r"^\| ([A-Z]?\d+) \| (.+) \|$", re.MULTILINE)
 TEST = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+RUNS = re.compile(r"push|nightly|push; `([\w/]+\.py)` nightly")
+# Promises about users against users, of which abuse.md has no rows yet.
+NOT_YET = {"22", "23", "25"}
 PROOFS = dict(ROW.findall((DOCS / "proofs.md").read_text()))
 
 
@@ -33,14 +36,20 @@ def test_proofs_have_a_row_for_every_promise():
     assert sorted(PROOFS) == sorted(promises)
 
 
-@pytest.mark.parametrize("promise", PROOFS)
+def test_proofs_that_are_missing_are_the_known_ones():
+    assert {promise for promise, proof in PROOFS.items() if proof == "not yet |"} == NOT_YET
+
+
+@pytest.mark.parametrize("promise", sorted(set(PROOFS) - NOT_YET))
 def test_proofs_of_a_promise_name_tests_that_run_as_stated(promise):
-    if PROOFS[promise] == "not yet |":
-        return
     named, _, runs = PROOFS[promise].rpartition(" | ")
-    assert TEST.findall(named)
-    for path, name in TEST.findall(named):
+    stated = RUNS.fullmatch(runs)
+    assert stated
+    proofs = TEST.findall(named)
+    assert proofs
+    assert not stated[1] or stated[1] in {path for path, _ in proofs}
+    for path, name in proofs:
         tests = read_tests(path)
         assert not name or name in tests, f"{path} has no {name}"
-        nightly = runs == "nightly" or f"`{path.rpartition('/')[2]}` nightly" in runs
+        nightly = runs == "nightly" or path == stated[1]
         assert (tests[name] if name else bool(tests) and all(tests.values())) == nightly, path
