@@ -23,7 +23,7 @@ class Process:
 
 
 def web(port: int) -> Process:
-    """Return the web server, in the shape it has in production (docs/operations.md)."""
+    """Return the one web server; production has a second one for requests that may wait for Stripe."""
     # SQLite has one writer at a time: more processes would only wait for each other.
     workers = 1 if settings.DATABASE_IS_SQLITE else os.cpu_count() or 1
     command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))

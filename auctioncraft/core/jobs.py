@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 DEFAULT: Final = "default"  # closes, notifications, purges: nothing that waits for another machine
 MAIL: Final = "mail"
 STRIPE: Final = "stripe"
-# The threads of each queue's worker: one for each job, as a test checks. The Procfile repeats them.
-THREADS: Final = {DEFAULT: 10, MAIL: 2, STRIPE: 10}
+# The threads of each queue's worker: exactly one for each job. The Procfile repeats them.
+THREADS: Final = {DEFAULT: 10, MAIL: 2, STRIPE: 8}
 
 # How many rows rows_by_time() reads at once.
 PAGE_SIZE: Final = 200
