@@ -11,10 +11,9 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnlyAdmin
+from auctioncraft.admin import ReadOnlyAdmin, run_actions
 from auctioncraft.core import money
 from auctioncraft.core.errors import NotFound
-from auctions.admin.actions import run_actions
 from auctions.admin.columns import SuperuserOnlyFields, amount_column
 from auctions.models import Bid, BidVoid
 from auctions.services import voiding

@@ -12,9 +12,8 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnlyMixin
+from auctioncraft.admin import ReadOnlyMixin, error_text
 from auctioncraft.core.errors import DomainError
-from auctions.admin.actions import error_text
 from auctions.admin.columns import EMPTY_VALUE, SuperuserOnlyFields, amount_column
 from auctions.models import Auction, Category, Product, ProductImage
 from auctions.product_fields import AMOUNTS, FIELDS, Kind

@@ -10,9 +10,8 @@ from django.contrib import admin
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
-from auctioncraft.admin import ReadOnlyAdmin
+from auctioncraft.admin import ReadOnlyAdmin, run_actions
 from auctioncraft.core import clock, money
-from auctions.admin.actions import run_actions
 from auctions.admin.columns import SuperuserOnlyFields, amount_column
 from auctions.models import Auction, SecondChanceOffer
 from auctions.services import closing, second_chance

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from unfold.admin import TabularInline
 
-from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, run_actions
 from auctioncraft.core import money
-from auctions.admin.actions import run_actions
 from payments import errors
-from payments.models import Order, OrderEvent, Payment
+from payments.models import Order, OrderEvent, Payment, Refund
 from payments.services import refunds
 
 if TYPE_CHECKING:
@@ -97,6 +96,10 @@ class PaymentAdmin(ReadOnlyAdmin):
                 actor=request.user,  # type: ignore[arg-type]
                 payment=payment.stripe_intent_id or "",
             )
-            return f"{money.to_text(made.amount, made.currency)} {made.currency}, {made.status}."
+            amount = f"{money.to_text(made.amount, made.currency)} {made.currency}"
+            if made.status == Refund.Status.CREATING:
+                raise errors.StripeDown(f"{amount} will be refunded as soon as Stripe responds again.")
+            return f"{amount}, {made.status}."
 
-        run_actions(self, request, ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments))
+        actions = ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments)
+        run_actions(self, request, actions, stop_on=(errors.StripeDown,))

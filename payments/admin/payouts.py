@@ -9,9 +9,8 @@ from django.contrib import admin
 from django.http import HttpResponse
 from unfold.admin import TabularInline
 
-from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, run_actions
 from auctioncraft.core import money
-from auctions.admin.actions import run_actions
 from payments.models import Payout, SellerAccount, TransferReversal
 from payments.services import payout_report, payouts
 

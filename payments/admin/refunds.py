@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from auctioncraft.admin import ReadOnlyAdmin
-from auctions.admin.actions import run_actions
+from auctioncraft.admin import ReadOnlyAdmin, run_actions
+from payments import errors
 from payments.models import Dispute, Refund
 from payments.services import refunds
 
@@ -56,7 +56,7 @@ class RefundAdmin(ReadOnlyAdmin):
             return f"{Refund.objects.get(pk=refund_id).status}."
 
         ids = list(selected.values_list("pk", flat=True))
-        run_actions(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids))
+        run_actions(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids), stop_on=(errors.StripeDown,))
 
 
 @admin.register(Dispute)

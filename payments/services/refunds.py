@@ -53,7 +53,8 @@ def refund_order(
         idempotency.identify("refund_order", user_id=actor.pk, key=idempotency_key, order=order_id, **given),
         lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
     )
-    send_now(refund_id=asked["refund"])
+    with suppress(errors.StripeUnavailable):
+        send_now(refund_id=asked["refund"])
     refund = Refund.objects.select_related("payment").get(pk=asked["refund"])
     if refund.status in {Refund.Status.FAILED, Refund.Status.CANCELED}:
         raise errors.RefundRefused(stripe_code=refund.failure_code)
@@ -130,12 +131,11 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
 
 
 def send_now(*, refund_id: int) -> None:
-    """Ask Stripe for a refund for a caller who waits; quiet if it was made, refused, or Stripe is unavailable.
+    """Ask Stripe for a refund for a caller who waits; quiet if it was made or refused.
 
-    What Stripe did not answer, `send_due` asks again.
+    Raises StripeUnavailable; `send_due` asks again.
     """
-    with suppress(errors.StripeUnavailable):
-        retry.attempt_now(_pending(), refund_id, _send, policy=POLICY)
+    retry.attempt_now(_pending(), refund_id, _send, policy=POLICY)
 
 
 def send_due() -> int:

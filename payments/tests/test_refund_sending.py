@@ -11,10 +11,10 @@ from django.db.models import F
 
 from auctioncraft.core import clock
 from payments import errors, stripe_gateway
-from payments.models import Refund
+from payments.models import Payment, Refund
 from payments.services import refunds
 from payments.tasks import send_refunds
-from payments.tests.conftest import broken_invariants, make_due, run_concurrently
+from payments.tests.conftest import broken_invariants, make_due, run_concurrently, sell
 from payments.tests.refund_helpers import at_stripe, pay, refund, refund_totals
 from tests import admin_pages
 
@@ -194,3 +194,42 @@ def test_refund_retried_by_staff_in_the_admin_is_made_once(double, paid, seller_
         answer = staff.post("/admin/payments/refund/", sent, follow=True).content.decode()
         assert f"Refund {waiting.pk}: succeeded." in answer
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("19.990", "19.990", "succeeded"), 1)
+
+
+@pytest.fixture
+def paid_orders(client, double, winner, seller, bidder):
+    """Three orders that are paid."""
+    return [pay(client, double, winner, sell(seller, bidder)) for _ in range(3)]
+
+
+@pytest.fixture
+def requests_to_stripe(monkeypatch):
+    """The keys of the refunds that Stripe is asked for, which it does not answer."""
+    keys = []
+
+    def refuse_connection(*, idempotency_key, **_):
+        keys.append(idempotency_key)
+        raise errors.StripeDown
+
+    monkeypatch.setattr(stripe_gateway, "create_refund", refuse_connection)
+    return keys
+
+
+def test_refunds_retried_in_the_admin_with_stripe_down_stop_after_one(paid_orders, seller_client, requests_to_stripe):
+    for order in paid_orders:
+        refund(seller_client, order)
+    requests_to_stripe.clear()
+    sent = {"action": "retry", "_selected_action": list(Refund.objects.values_list("pk", flat=True))}
+    text = admin_pages.operator().post("/admin/payments/refund/", sent, follow=True).content.decode()
+    assert len(requests_to_stripe) == 1
+    assert text.count("The payment provider is away.") == 1
+    assert "Stopped. Not tried: 2." in text
+
+
+def test_surplus_refunded_in_the_admin_with_stripe_down_stops_after_one(paid_orders, requests_to_stripe):
+    Payment.objects.update(status=Payment.Status.SURPLUS)
+    sent = {"action": "refund_surplus", "_selected_action": list(Payment.objects.values_list("pk", flat=True))}
+    text = admin_pages.operator().post("/admin/payments/payment/", sent, follow=True).content.decode()
+    assert len(requests_to_stripe) == Refund.objects.count() == 1
+    assert "19.99 USD will be refunded as soon as Stripe responds again." in text
+    assert "Stopped. Not tried: 2." in text
