@@ -37,7 +37,7 @@ READY_TIMEOUT = 60  # seconds for a process to start on a busy machine
 class SlowMail(EmailBackend):
     """The file backend, with at least 0.1 s per mail: time to kill the worker."""
 
-    def send_messages(self, messages):
+    def send_messages(self, messages: Any) -> Any:
         time.sleep(0.1)
         return super().send_messages(messages)
 
@@ -54,7 +54,7 @@ def wait_until(what: Callable[[], Any], *, seconds: float = READY_TIMEOUT, every
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])
 
 
 def run_concurrently(work: list[Callable[[], Any]]) -> list[Any]:
