@@ -4,6 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from payments.models import Customer, Order, SavedCard
+from payments.tests.conftest import make_due
 from tests import factories, servers
 from tests.payment_stack import PaymentStack
 
@@ -44,6 +45,7 @@ def test_auto_charge_killed_after_the_charge_charges_once(payment_stack, order):
     order.refresh_from_db()
     assert (order.status, order.auto_charge) == ("awaiting_payment", "due")
 
+    make_due()  # the killed worker's lease is over
     again = payment_stack.stack.start("job", *JOB)
     assert again.wait(servers.READY_TIMEOUT) == 0, payment_stack.stack.log("job")
     order.refresh_from_db()
