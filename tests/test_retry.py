@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import uuid
 from datetime import timedelta
 from unittest import mock
 
@@ -203,6 +204,52 @@ def test_process_due_failing_row_backs_off_and_is_given_up_after_the_last_attemp
     assert retry.process_due(pending(), finish, policy=POLICY) == 0
 
 
+def test_process_due_outage_backs_off_and_never_gives_a_row_up():
+    (letter,) = letters(1)
+    hook = mock.Mock()
+    delays = []
+    for _ in range(10):
+        retry.process_due(pending(), failing(FarSideAway()), policy=POLICY, give_up=hook)
+        letter.refresh_from_db()
+        delays.append((letter.next_attempt_at - clock.now()) / SECOND)
+        make_due()
+    assert hook.call_count == 0
+    assert (letter.attempts, letter.lease, letter.last_error) == (2, None, "FarSideAway")
+    for delay, most in zip(delays, (10, 20, 40, 40), strict=False):
+        assert 0.7 * most < delay <= most
+    assert retry.process_due(pending(), finish, policy=POLICY) == 1
+
+
+def test_process_due_outage_leaves_the_attempts_that_the_back_off_does_not_need():
+    policy = RetryPolicy(first_delay=10 * SECOND, longest_delay=60 * SECOND, max_attempts=9, stop_on=(FarSideAway,))
+    (letter,) = letters(1)
+    for _ in range(20):
+        retry.process_due(pending(), failing(FarSideAway()), policy=policy)
+        make_due()
+    letter.refresh_from_db()
+    assert letter.attempts == 4
+    assert policy.delay(pk=letter.pk, attempts=4) > 45 * SECOND
+    Letter.objects.update(attempts=7)
+    retry.process_due(pending(), failing(FarSideAway()), policy=policy)
+    letter.refresh_from_db()
+    assert letter.attempts == 7
+
+
+def test_restart_makes_rows_due_with_all_attempts_ahead_unless_a_worker_has_them():
+    given_up = Letter.objects.create(next_attempt_at=None, attempts=3, last_error="no")
+    backing_off = Letter.objects.create(next_attempt_at=clock.now() + 60 * SECOND, attempts=2)
+    leased = Letter.objects.create(next_attempt_at=clock.now() + 60 * SECOND, lease=uuid.uuid4(), attempts=1)
+    assert retry.restart(pending()) == 2
+    for letter in (given_up, backing_off):
+        letter.refresh_from_db()
+        assert letter.attempts == 0
+        assert letter.next_attempt_at <= clock.now()
+    leased.refresh_from_db()
+    assert leased.attempts == 1
+    assert leased.next_attempt_at > clock.now()
+    assert retry.process_due(pending(), finish, policy=POLICY) == 2
+
+
 def test_process_due_row_that_kills_its_workers_is_given_up():
     (letter,) = letters(1, attempts=3)
     hook, work = mock.Mock(), mock.Mock()
@@ -236,7 +283,7 @@ def failing_hook(letter, reason):
     raise ZeroDivisionError
 
 
-def test_process_due_row_that_is_not_ready_waits_and_no_attempt_counts():
+def test_process_due_row_that_is_not_ready_waits_with_all_attempts_ahead():
     (letter,) = letters(1, attempts=2)
     assert retry.process_due(pending(), failing(RetryLater(30 * SECOND)), policy=POLICY) == 0
     letter.refresh_from_db()
@@ -336,9 +383,11 @@ def test_attempt_now_row_given_up_stays_given_up_if_it_fails():
 
 
 def test_attempt_now_not_ready_and_give_up_are_answers_and_not_errors():
-    first, second = letters(2)
+    first, second = letters(2, attempts=2)
     hook = mock.Mock()
     assert retry.attempt_now(pending(), first.pk, failing(RetryLater(SECOND)), policy=POLICY) is False
+    first.refresh_from_db()
+    assert first.attempts == 0
     assert retry.attempt_now(pending(), second.pk, failing(GiveUp("used")), policy=POLICY, give_up=hook) is False
     hook.assert_called_once_with(second, "used")
 

@@ -13,11 +13,13 @@ A model inherits RetryModel and keeps its own idea of what is pending; a job han
 
 - Rows are claimed one at a time: `SKIP LOCKED` on PostgreSQL, and a lease that is committed before the work begins. If
   a worker is killed, its lease runs out and another worker takes over. When the far side does not answer (`stop_on`),
-  the run ends, and the other rows are as they were: they have no lease and no attempt was counted.
+  the run ends, and the other rows are as they were: they have no lease and no attempt was counted. The row itself backs
+  off, up to the longest delay, and is never given up because of that.
 - The order is `next_attempt_at`. A row that fails backs off, with jitter, so it moves behind the others.
 - A run begins nothing after `seconds`. What is left waits for the next run.
 - A request that works on its own row calls `attempt_now`, which does not count as one of the job's attempts. Such a row
   is created with `next_attempt_at=POLICY.lease_end()`, so that the job leaves it alone meanwhile.
+- `restart` makes rows due again that were given up, or that back off.
 
 Add a partial index on `next_attempt_at` with the condition of what is pending.
 """
@@ -25,6 +27,7 @@ Add a partial index on `next_attempt_at` with the condition of what is pending.
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 import zlib
@@ -74,6 +77,7 @@ Row = TypeVar("Row", bound=RetryModel)
 class RetryPolicy:
     """When to try again. `stop_on`: exceptions which mean that the far side is unreachable or does not answer.
 
+    They use up only as many attempts as the delay needs to grow to the longest: an outage never gives a row up.
     `lease` must be longer than the longest work takes with all its time-outs.
     """
 
@@ -91,13 +95,18 @@ class RetryPolicy:
         longest: timedelta = min(self.first_delay * 2 ** min(max(attempts, 1) - 1, 30), self.longest_delay)
         return longest * (1 - zlib.crc32(f"{pk}:{attempts}".encode()) / 2**34)
 
+    def count_outage(self, attempts: int) -> int:
+        """Return how many attempts a row has after one that found the far side away, of which it was the last."""
+        growing = math.ceil(math.log2(self.longest_delay / self.first_delay)) + 1
+        return max(attempts - 1, min(attempts, growing, self.max_attempts - 1))
+
     def lease_end(self) -> datetime:
         """Return when a lease that begins now ends."""
         return clock.now() + self.lease
 
 
 class RetryLater(Exception):
-    """Not a failure: the row is not ready. The next attempt is after `delay`, and this one does not count."""
+    """Not a failure: the row is not ready. The next attempt is after `delay`, and all attempts are ahead of the row."""
 
     def __init__(self, delay: timedelta) -> None:
         """`delay`: from now."""
@@ -131,8 +140,8 @@ def process_due(
     """Call `work` with each pending row that is due, one after the other; return how many are done.
 
     `work` commits its own result, after which the row is not in `pending`. It raises RetryLater, AttemptFailed, GiveUp,
-    one of `policy.stop_on`, which ends the run, or any other error, which is logged. After `policy.max_attempts`, and
-    on GiveUp, `give_up` is called with the row and the reason. Must not be called in a transaction.
+    one of `policy.stop_on`, which ends the run, or any other error, which is logged. After `policy.max_attempts` that
+    failed, and on GiveUp, `give_up` is called with the row and the reason. Must not be called in a transaction.
     """
     until = time.monotonic() + seconds
     done = 0
@@ -163,7 +172,7 @@ def attempt_now(
     try:
         work(row)
     except RetryLater as later:
-        _release(row, next_attempt_at=clock.now() + later.delay, last_error="")
+        _release(row, attempts=0, next_attempt_at=clock.now() + later.delay, last_error="")
         return False
     except GiveUp as reason:
         _end(row, give_up, str(reason))
@@ -173,6 +182,16 @@ def attempt_now(
         _release(row, next_attempt_at=planned and min(planned, soon), last_error=_reason(error))
         raise
     return _finish(row, pending, policy)
+
+
+def restart(rows: QuerySet[Row]) -> int:
+    """Make rows due now, with all attempts ahead of them, also those given up; return how many.
+
+    A row that a worker has is left to it. The caller's job works on them in its next run.
+    """
+    now = clock.now()
+    free = rows.filter(Q(lease__isnull=True) | Q(next_attempt_at__lte=now))
+    return free.update(attempts=0, next_attempt_at=now)
 
 
 def _claim_next(pending: QuerySet[Row], order_by: tuple[str, ...], policy: RetryPolicy) -> Row | None:
@@ -242,11 +261,13 @@ def _record_failure(
         reason,
         exc_info=None if expected else error,
     )
-    if row.attempts >= policy.max_attempts:
+    retry_at = clock.now() + policy.delay(pk=row.pk, attempts=row.attempts)
+    if isinstance(error, policy.stop_on):
+        _release(row, attempts=policy.count_outage(row.attempts), next_attempt_at=retry_at, last_error=reason)
+    elif row.attempts >= policy.max_attempts:
         _end(row, give_up, reason)
     else:
-        delay = policy.delay(pk=row.pk, attempts=row.attempts)
-        _release(row, next_attempt_at=clock.now() + delay, last_error=reason)
+        _release(row, next_attempt_at=retry_at, last_error=reason)
 
 
 def _finish(row: Row, pending: QuerySet[Row], policy: RetryPolicy) -> bool:

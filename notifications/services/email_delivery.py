@@ -35,7 +35,7 @@ class MailServerAway(retry.AttemptFailed):
 CODE_POLICY: Final = retry.RetryPolicy(
     first_delay=timedelta(seconds=2), longest_delay=timedelta(seconds=15), max_attempts=60, stop_on=(MailServerAway,)
 )
-# 60 attempts with up to an hour between them: more than two days.
+# 60 attempts with up to an hour between them: about two days. While the mail server is away no email is given up.
 NOTIFICATION_POLICY: Final = retry.RetryPolicy(
     first_delay=timedelta(seconds=10), longest_delay=timedelta(hours=1), max_attempts=60, stop_on=(MailServerAway,)
 )

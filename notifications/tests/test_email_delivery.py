@@ -121,13 +121,22 @@ def test_rejected_email_does_not_delay_the_others(bidder, settings):
     assert state(good) == (1, True, False, "")
 
 
-def test_email_is_given_up_after_60_attempts(bidder, settings):
+def test_email_is_given_up_after_60_attempts(settings):
+    settings.EMAIL_BACKEND = mail_backends.PATH + "RejectsBadAddresses"
+    delivery = notify_lost(factories.user("bad@example.com"))
+    EmailDelivery.objects.update(attempts=59)
+    send_notification_emails()
+    assert state(delivery) == (60, False, True, "SMTPDataError 552")
+    assert (delivery.next_attempt_at, send_notification_emails()) == (None, 0)
+
+
+def test_mail_server_away_for_days_gives_no_email_up(bidder, settings):
     settings.EMAIL_BACKEND = mail_backends.PATH + "Unreachable"
     delivery = notify_lost(bidder)
     EmailDelivery.objects.update(attempts=59)
     send_notification_emails()
-    assert state(delivery) == (60, False, True, "ConnectionRefusedError")
-    assert (delivery.next_attempt_at, send_notification_emails()) == (None, 0)
+    assert state(delivery) == (59, False, False, "ConnectionRefusedError")
+    assert delivery.next_attempt_at is not None
 
 
 def test_failed_code_email_logs_and_stores_no_code(settings, caplog):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from accounts.models import User
     from payments.stripe_gateway import RefundAtStripe
 
-# Seventeen attempts take about five days; then staff must look.
-POLICY: Final = retry.RetryPolicy(max_attempts=17, stop_on=(errors.StripeDown,))
+# These attempts take more than a week, and while Stripe is down a refund is never given up; then staff must look.
+POLICY: Final = retry.RetryPolicy(max_attempts=23, stop_on=(errors.StripeDown,))
 
 
 def refund_order(

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from payments.stripe_gateway import Event
 
 MAX_BODY: Final = 256 * 1024
-# Sixteen attempts take about four days; after that only Stripe delivers an event again.
-POLICY: Final = retry.RetryPolicy(max_attempts=16, stop_on=(errors.StripeDown,))
+# These attempts take about four days, and while Stripe is down an event is never given up. After that an event is
+# processed only if Stripe delivers it again or staff reprocess it.
+POLICY: Final = retry.RetryPolicy(max_attempts=18, stop_on=(errors.StripeDown,))
 
 
 def receive(*, payload: bytes, signature: str) -> None:

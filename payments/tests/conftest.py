@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
     from accounts.models import User
+    from auctioncraft.core.retry import RetryPolicy
     from auctions.models import Product
 
 SECRET = "whsec_test"
@@ -314,3 +315,9 @@ def make_due() -> None:
     for model in (Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal):
         waiting = model.objects.filter(next_attempt_at__isnull=False)
         waiting.update(next_attempt_at=clock.now() - timedelta(seconds=1), lease=None)
+
+
+def total_delay(policy: RetryPolicy, *, pk: object) -> timedelta:
+    """Return the time between the first and the last attempt of a row that always fails."""
+    delays = (policy.delay(pk=pk, attempts=attempts) for attempts in range(1, policy.max_attempts))
+    return sum(delays, timedelta(0))

@@ -14,7 +14,7 @@ from payments import errors, stripe_gateway
 from payments.models import Payment, Refund
 from payments.services import refunds
 from payments.tasks import send_refunds
-from payments.tests.conftest import broken_invariants, make_due, run_concurrently, sell
+from payments.tests.conftest import broken_invariants, make_due, run_concurrently, sell, total_delay
 from payments.tests.refund_helpers import at_stripe, pay, refund, refund_totals
 from tests import admin_pages
 
@@ -119,10 +119,31 @@ def test_refund_retries_use_the_same_key(double, paid, seller_client, monkeypatc
     assert set(keys) == {str(Refund.objects.get().idempotency_key)}
 
 
-def test_refund_retries_back_off_and_end(double, paid, seller_client, stripe_unreachable):
+def test_refund_is_attempted_for_more_than_a_week():
+    totals = [total_delay(refunds.POLICY, pk=pk) for pk in range(100)]
+    assert timedelta(days=7) < min(totals)
+    assert max(totals) < timedelta(days=10)
+
+
+def test_refund_during_an_outage_is_never_given_up(double, paid, seller_client, stripe_unreachable):
+    refund(seller_client, paid)
+    for _ in range(refunds.POLICY.max_attempts + 5):
+        make_due()
+        refunds.send_due()
+    waiting = Refund.objects.get()
+    assert waiting.last_error == "stripe_unavailable"
+    assert waiting.next_attempt_at - clock.now() > timedelta(hours=17)
+    assert waiting.attempts < refunds.POLICY.max_attempts
+
+
+def test_refund_retries_back_off_and_end(double, paid, seller_client, monkeypatch):
+    def fail(_refund):
+        raise errors.StripeUnavailable
+
+    monkeypatch.setattr(refunds, "_find_or_create", fail)
     refund(seller_client, paid)
     assert Refund.objects.get().attempts == 0  # the request itself does not use up the job's attempts
-    for attempts in range(1, 17):
+    for attempts in range(1, refunds.POLICY.max_attempts):
         make_due()
         refunds.send_due()
         waiting = Refund.objects.get()
@@ -135,7 +156,11 @@ def test_refund_retries_back_off_and_end(double, paid, seller_client, stripe_unr
         make_due()
         refunds.send_due()
     waiting = Refund.objects.get()
-    assert (waiting.attempts, waiting.next_attempt_at, waiting.last_error) == (17, None, "stripe_unavailable")
+    assert (waiting.attempts, waiting.next_attempt_at, waiting.last_error) == (
+        refunds.POLICY.max_attempts,
+        None,
+        "stripe_unavailable",
+    )
     Refund.objects.update(created_at=F("created_at") - timedelta(days=5))
     assert any("is creating" in line for line in broken_invariants())
 

@@ -14,7 +14,14 @@ from payments import stripe_gateway
 from payments.models import OrderEvent, StripeEvent
 from payments.services import webhooks
 from payments.tasks import process_events
-from payments.tests.conftest import build_event, post_event, request_intent, run_concurrently, statuses
+from payments.tests.conftest import (
+    build_event,
+    post_event,
+    request_intent,
+    run_concurrently,
+    statuses,
+    total_delay,
+)
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -87,8 +94,14 @@ def test_job_processes_an_event_stored_before_a_crash(order, paid_event):
     assert (webhooks.process_due(), statuses(order)) == (1, ("paid", "succeeded"))
 
 
-def test_job_gives_up_after_a_week_and_stripe_can_still_deliver(client, paid_event, order):
-    StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=paid_event, attempts=16)
+def test_job_attempts_an_event_for_about_four_days():
+    totals = [total_delay(webhooks.POLICY, pk=f"evt_{number}") for number in range(100)]
+    assert timedelta(days=3, hours=12) < min(totals)
+    assert max(totals) < timedelta(days=5)
+
+
+def test_job_gives_up_after_the_last_attempt_and_stripe_can_still_deliver(client, paid_event, order):
+    StripeEvent.objects.create(id="evt_1", type=SUCCEEDED, payload=paid_event, attempts=webhooks.POLICY.max_attempts)
     age_events(30 * 86400)
     assert (webhooks.process_due(), StripeEvent.objects.get().next_attempt_at) == (0, None)
     assert (post_event(client, paid_event).status_code, statuses(order)) == (200, ("paid", "succeeded"))
