@@ -34,6 +34,8 @@ def collect_metrics() -> Iterator[Metric]:
         Refund.objects.filter(status__in=(Refund.Status.CREATING, Refund.Status.PENDING)),
         "status",
     )
+    given_up = Refund.objects.filter(status=Refund.Status.CREATING, next_attempt_at=None).count()
+    yield _gauge("refunds_given_up", "Refunds that Stripe has not confirmed and no job sends any more.", given_up)
     yield _counted(
         "payouts_waiting",
         "Payouts that are due or blocked.",

@@ -46,7 +46,7 @@ class PayoutAdmin(ReadOnlyAdmin):
             "route",
             "status",
         ),
-        *("blocked_by", "last_error", "created_at", "paid_at"),
+        *("blocked_by", "next_attempt_at", "last_error", "created_at", "paid_at"),
     )
     list_filter = ("status", "route", "blocked_by", "currency", "created_at")
     list_select_related = ("order", "seller")

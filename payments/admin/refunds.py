@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from django.contrib import admin
+from django.contrib import admin, messages
 
-from auctioncraft.admin import ReadOnlyAdmin, run_actions
-from payments import errors
+from auctioncraft.admin import ReadOnlyAdmin
 from payments.models import Dispute, Refund
 from payments.services import refunds
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    """Refunds. One with status `creating` was not confirmed by Stripe yet."""
+    """Refunds. One with status `creating` was not confirmed by Stripe yet; without a next attempt it was given up."""
 
     list_display = (
         *(
@@ -33,9 +31,9 @@ class RefundAdmin(ReadOnlyAdmin):
             "reason",
             "requested_by",
         ),
-        *("attempts", "created_at", "settled_at"),
+        *("attempts", "next_attempt_at", "last_error", "created_at", "settled_at"),
     )
-    list_filter = ("status", "currency", "created_at")
+    list_filter = ("status", ("next_attempt_at", admin.EmptyFieldListFilter), "currency", "created_at")
     list_select_related = ("payment", "requested_by")
     search_fields = ("=id", "stripe_refund_id", "payment__stripe_intent_id", "=payment__order__id")
     date_hierarchy = "created_at"
@@ -49,14 +47,13 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Retry now", permissions=["send"])
     def retry(self, request: HttpRequest, selected: QuerySet[Refund]) -> None:
-        """Send the selected refunds that Stripe has not confirmed yet."""
-
-        def send(refund_id: int) -> str:
-            refunds.send_now(refund_id=refund_id)
-            return f"{Refund.objects.get(pk=refund_id).status}."
-
+        """Make the selected refunds that Stripe has not confirmed due again, also those given up: a job sends them."""
         ids = list(selected.values_list("pk", flat=True))
-        run_actions(self, request, ((f"Refund {pk}", partial(send, pk)) for pk in ids), stop_on=(errors.StripeDown,))
+        restarted = refunds.restart(refund_ids=ids)
+        self.message_user(request, f"Will be sent within a minute: {restarted}.", messages.SUCCESS)
+        if unchanged := len(ids) - restarted:
+            text = f"Not changed: {unchanged}, confirmed by Stripe or being sent now."
+            self.message_user(request, text, messages.WARNING)
 
 
 @admin.register(Dispute)

@@ -143,6 +143,14 @@ def send_due() -> int:
     return retry.process_due(_pending(), _send, policy=POLICY)
 
 
+def restart(*, refund_ids: list[int]) -> int:
+    """Make refunds that Stripe has not confirmed due, with all attempts ahead of them; return how many.
+
+    Those that a worker is sending now are left to it.
+    """
+    return retry.restart(_pending().filter(pk__in=refund_ids))
+
+
 def _pending() -> QuerySet[Refund]:
     return Refund.objects.filter(status=Refund.Status.CREATING).select_related("payment")
 

@@ -53,6 +53,7 @@ def test_metrics_of_empty_tables_are_zero():
         ("orders_awaiting_payment",): 0,
         ("orders_overdue",): 0,
         ("disputes_open",): 0,
+        ("refunds_given_up",): 0,
     }
 
 
@@ -91,6 +92,7 @@ def test_metrics_count_orders_refunds_payouts_and_disputes(order, seller):
     )
     for status in ("creating", "pending", "pending", "succeeded", "failed"):
         Refund.objects.create(payment=payment, amount=1, currency="USD", status=status)
+    Refund.objects.create(payment=payment, amount=1, currency="USD", status="creating", next_attempt_at=None)
     money = {"gross": Decimal(10), "fee": Decimal(0), "amount": Decimal(10), "currency": "USD"}
     Payout.objects.create(
         order=order, seller=seller, route="transfer", status="blocked", blocked_by="not_onboarded", **money
@@ -103,7 +105,8 @@ def test_metrics_count_orders_refunds_payouts_and_disputes(order, seller):
         )  # fmt: skip
     found = measured()
     assert (found["orders_awaiting_payment",], found["orders_overdue",]) == (1, 1)
-    assert (found["refunds_waiting", "creating"], found["refunds_waiting", "pending"]) == (1, 2)
+    assert (found["refunds_waiting", "creating"], found["refunds_waiting", "pending"]) == (2, 2)
+    assert found["refunds_given_up",] == 1
     assert found["payouts_waiting", "blocked", "not_onboarded"] == 1
     assert found["disputes_open",] == 1
 

@@ -208,16 +208,23 @@ def test_refund_ten_concurrent_jobs_send_it_once(double, paid, seller_client):
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("19.990", "19.990", "succeeded"), 1)
 
 
-def test_refund_retried_by_staff_in_the_admin_is_made_once(double, paid, seller_client):
+def test_refund_given_up_and_retried_by_staff_in_the_admin_is_made_once(double, paid, seller_client):
     double.fail_next("timeout_after_create")
     refund(seller_client, paid)
+    Refund.objects.update(next_attempt_at=None, attempts=refunds.POLICY.max_attempts, last_error="stripe_unavailable")
     waiting, staff = Refund.objects.get(), admin_pages.operator()
     sent = {"action": "retry", "_selected_action": [waiting.pk]}
     admin_pages.clerk().post("/admin/payments/refund/", sent)
-    assert refund_totals(paid) == ("0.000", "19.990", "creating")
-    for _ in range(2):
-        answer = staff.post("/admin/payments/refund/", sent, follow=True).content.decode()
-        assert f"Refund {waiting.pk}: succeeded." in answer
+    assert refunds.send_due() == 0
+    text = staff.post("/admin/payments/refund/", sent, follow=True).content.decode()
+    assert "Will be sent within a minute: 1." in text
+    assert "stripe_unavailable" in text
+    waiting.refresh_from_db()
+    assert (waiting.attempts, waiting.status) == (0, "creating")
+    assert refunds.send_due() == 1
+    text = staff.post("/admin/payments/refund/", sent, follow=True).content.decode()
+    assert "Will be sent within a minute: 0." in text
+    assert "Not changed: 1, confirmed by Stripe or being sent now." in text
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("19.990", "19.990", "succeeded"), 1)
 
 
@@ -238,17 +245,6 @@ def requests_to_stripe(monkeypatch):
 
     monkeypatch.setattr(stripe_gateway, "create_refund", refuse_connection)
     return keys
-
-
-def test_refunds_retried_in_the_admin_with_stripe_down_stop_after_one(paid_orders, seller_client, requests_to_stripe):
-    for order in paid_orders:
-        refund(seller_client, order)
-    requests_to_stripe.clear()
-    sent = {"action": "retry", "_selected_action": list(Refund.objects.values_list("pk", flat=True))}
-    text = admin_pages.operator().post("/admin/payments/refund/", sent, follow=True).content.decode()
-    assert len(requests_to_stripe) == 1
-    assert text.count("The payment provider is away.") == 1
-    assert "Stopped. Not tried: 2." in text
 
 
 def test_surplus_refunded_in_the_admin_with_stripe_down_stops_after_one(paid_orders, requests_to_stripe):
