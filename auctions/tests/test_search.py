@@ -218,7 +218,7 @@ def test_search_index_is_not_changed_by_bids_and_watches(seller, bidder):
 
 @pytest.mark.django_db(transaction=True)
 def test_search_migration_can_be_reversed():
-    operations = importlib.import_module("auctions.migrations.0002_postgresql").Migration.operations[1:]
+    operations = importlib.import_module("auctions.migrations.0001_initial").Migration.operations[-2:]
 
     def columns():
         with connection.cursor() as cursor:
