@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet, ViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from accounts import serializers
 from accounts.authentication import current_user
@@ -19,27 +19,17 @@ from accounts.filters import LogoutParameters
 from accounts.models import Session
 from accounts.services import otp, password_reset, passwords, registration, sessions, tokens
 from auctioncraft.api.filters import read_parameters
-from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
+from auctioncraft.api.viewsets import NoStoreViewSet
 from auctioncraft.core.client_ip import client_ip, user_agent
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
-    from rest_framework.serializers import Serializer
 
 # An id that is no UUID is answered with 404.
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 CODE_SENT = "If this address can receive email, a code is on its way. It expires in 10 minutes."
-
-
-class NoStoreViewSet(ViewSet):
-    """Forbid caches to store the responses, which contain tokens or personal data (RFC 6749, 5.1)."""
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add the header to every response, errors included."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
 
 class PublicViewSet(NoStoreViewSet):
@@ -167,11 +157,3 @@ class RegistrationViewSet(PublicViewSet):
         """
         user = registration.register(**read_body(serializers.RegisterSerializer, request), ip=client_ip(request))
         return Response(serializers.RegisteredSerializer(user).data, status=status.HTTP_201_CREATED)
-
-
-def read_body(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
-    """Return the validated body. Raises ValidationError; fields that the serializer does not declare are dropped."""
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    body: dict[str, Any] = serializer.validated_data
-    return body

@@ -12,7 +12,9 @@ from rest_framework.response import Response
 from accounts.authentication import current_user, session_id_of
 from accounts.serializers import ChangeEmailSerializer, ConfirmEmailSerializer, DetailSerializer
 from accounts.services import email_change
-from accounts.views import CODE_SENT, NoStoreViewSet, read_body
+from accounts.views import CODE_SENT
+from auctioncraft.api.parse_body import read_body
+from auctioncraft.api.viewsets import NoStoreViewSet
 from auctioncraft.core.client_ip import client_ip
 from privacy import serializers
 from privacy.services import account_settings, erasure, export

@@ -1,4 +1,4 @@
-"""Parsing the body of every request."""
+"""Parsing the body of every request, and validating it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
+    from rest_framework.serializers import Serializer
 
 
 class ParseBodyMixin(APIView):
@@ -23,3 +24,11 @@ class ParseBodyMixin(APIView):
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS:
             request.data  # noqa: B018 (reading it parses it)
+
+
+def read_body(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
+    """Return the validated body. Raises ValidationError; fields that the serializer does not declare are dropped."""
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    body: dict[str, Any] = serializer.validated_data
+    return body

@@ -24,7 +24,7 @@ class BodyTooLarge(APIException):
     default_code = "body_too_large"
 
 
-def read_body(stream: IO[bytes], limit: int) -> bytes:
+def read_limited(stream: IO[bytes], limit: int) -> bytes:
     """Read at most `limit` bytes; raise BodyTooLarge if there are more."""
     body = stream.read(limit + 1)
     if len(body) > limit:
@@ -45,7 +45,7 @@ class StrictJSONParser(BaseParser):
         charset = (stream.content_params if hasattr(stream, "content_params") else {}).get("charset", "utf-8")
         if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
             raise UnsupportedMediaType(media_type or self.media_type, "The body must be UTF-8.")
-        body = read_body(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
             data = json.loads(
                 body.decode("utf-8"),

@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import TokenAuthentication, current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.parse_body import read_body
 from auctions import queries
 from auctions.filters import EventFilter
 from auctions.models import AuctionEvent, Bid
@@ -70,14 +71,13 @@ class ProductBidViewSet(GenericViewSet):
     )
     def create(self, request: Request, product_pk: str) -> Response:
         """Place a bid of `amount`, let a proxy bid up to `max_amount`, or both. A bid cannot be withdrawn."""
-        serializer = PlaceBidSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = read_body(PlaceBidSerializer, request)
         answer = bidding.place_bid(
             product_id=int(product_pk),
             bidder_id=current_user(request).pk,
             idempotency_key=idempotency_key(request),
             credential=cast("Credential | None", request.auth),
-            **serializer.validated_data,
+            **body,
         )
         return Response(answer, status=201)
 
@@ -85,21 +85,15 @@ class ProductBidViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     def preview(self, request: Request, product_pk: str) -> Response:
         """Return what a bid would cost and whether it would be accepted. Nothing is placed."""
-        serializer = PlaceBidSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(
-            previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **serializer.validated_data)
-        )
+        body = read_body(PlaceBidSerializer, request)
+        return Response(previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **body))
 
     @extend_schema(summary="Void a bid", request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, product_pk: str, pk: str) -> Response:
         """Void a bid with a reason. The price is recomputed without it. Only for staff."""
-        serializer = VoidBidSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        auction = voiding.void_bid(
-            product_id=int(product_pk), bid_id=UUID(pk), actor=current_user(request), **serializer.validated_data
-        )
+        body = read_body(VoidBidSerializer, request)
+        auction = voiding.void_bid(product_id=int(product_pk), bid_id=UUID(pk), actor=current_user(request), **body)
         return Response(ProductAfterVoidSerializer(auction).data)
 
 

@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.parse_body import read_body
 from auctioncraft.api.parsers import UploadParser
 from auctions import queries
 from auctions.models import ProductImage
@@ -48,12 +49,11 @@ class ProductImageViewSet(GenericViewSet):
         JPEG, PNG or WebP, at most 5 MB and 25 megapixels; a product has at most twelve. It is stored as a new JPEG
         without metadata.
         """
-        serializer = AddImageSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = read_body(AddImageSerializer, request)
         image = images.add_image(
             product_id=int(product_pk),
             actor=current_user(request),
-            file=serializer.validated_data["image"],
+            file=body["image"],
             idempotency_key=idempotency_key(request),
         )
         return Response(ImageSerializer(image).data, status=201)

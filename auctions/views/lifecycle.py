@@ -11,7 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
-from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from auctions import queries
 from auctions.serializers.lifecycle import (
     CloseAuctionSerializer,
@@ -35,9 +35,8 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
     @action(detail=True, methods=["post"])
     def close_auction(self, request: Request, pk: str) -> Response:
         """Close an auction before its end, as its seller or staff."""
-        serializer = CloseAuctionSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        auction = closing.close_auction(product_id=int(pk), actor=current_user(request), **serializer.validated_data)
+        body = read_body(CloseAuctionSerializer, request)
+        auction = closing.close_auction(product_id=int(pk), actor=current_user(request), **body)
         return Response(ClosedAuctionSerializer(auction).data)
 
     @extend_schema(summary="Cancel an auction", request=None, responses=ClosedAuctionSerializer)
@@ -51,9 +50,8 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
     @action(detail=True, methods=["post"])
     def extend(self, request: Request, pk: str) -> Response:
         """Move the end of an auction to a later time, for example after an outage. Only for staff."""
-        serializer = ExtendAuctionSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        auction = closing.extend_auction(product_id=int(pk), actor=current_user(request), **serializer.validated_data)
+        body = read_body(ExtendAuctionSerializer, request)
+        auction = closing.extend_auction(product_id=int(pk), actor=current_user(request), **body)
         return Response(ExtendedAuctionSerializer(auction).data)
 
     @extend_schema(
@@ -96,9 +94,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
     @action(detail=True, methods=["post"])
     def relist(self, request: Request, pk: str) -> Response:
         """List an unsold product again, with the changes in the body. Only for the seller. Returns the new product."""
-        serializer = RelistProductSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        changes: dict[str, Any] = serializer.validated_data
+        changes = read_body(RelistProductSerializer, request)
 
         def work() -> dict[str, Any]:
             product = relisting.relist(product_id=int(pk), actor=current_user(request), changes=changes)

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
+from auctioncraft.api.parse_body import read_body
 from auctions import queries
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
@@ -71,9 +72,7 @@ class ProductViewSet(LifecycleActions):
     )
     def create(self, request: Request) -> Response:
         """List a product for auction. By default it starts now and ends in seven days."""
-        serializer = CreateProductSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
+        fields = read_body(CreateProductSerializer, request)
 
         def work() -> dict[str, Any]:
             product = listing.create_product(seller=current_user(request), **fields)
@@ -84,9 +83,8 @@ class ProductViewSet(LifecycleActions):
     @extend_schema(summary="Update a product", request=UpdateProductSerializer, responses=ProductDetailSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a product, as its seller or staff. After the first bid, only text can be added to the description."""
-        serializer = UpdateProductSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        editing.edit_product(product_id=int(pk), actor=current_user(request), changes=serializer.validated_data)
+        body = read_body(UpdateProductSerializer, request)
+        editing.edit_product(product_id=int(pk), actor=current_user(request), changes=body)
         return Response(self._detail(request, int(pk)))
 
     @extend_schema(summary="Delete a product", responses={204: OpenApiResponse(description="Deleted.")})

@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
-from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from payments import serializers
 from payments.models import SavedCard
 from payments.services import cards
@@ -54,10 +54,9 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     )
     def create(self, request: Request) -> Response:
         """Save the card of a SetupIntent that Stripe.js has confirmed. Repeating it returns the same card."""
-        body = serializers.SaveCardSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read_body(serializers.SaveCardSerializer, request)
         key = idempotency_key(request)
-        saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **body.validated_data)
+        saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **body)
         return Response(self.get_serializer(saved).data, status=201)
 
     @extend_schema(
@@ -65,9 +64,8 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Turn automatic charges of this card on or off."""
-        body = serializers.UpdateCardSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        charge = body.validated_data["charge_when_winning"]
+        body = read_body(serializers.UpdateCardSerializer, request)
+        charge = body["charge_when_winning"]
         card = cards.set_auto_charge(user_id=current_user(request).pk, card_id=int(pk), charge=charge)
         return Response(self.get_serializer(card).data)
 

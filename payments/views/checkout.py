@@ -13,6 +13,7 @@ from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.parse_body import read_body
 from auctioncraft.core import clock
 from payments import serializers
 from payments.services import checkout
@@ -33,10 +34,9 @@ class PaymentViewSet(ViewSet):
     @action(detail=False, methods=["post"], url_path="create-payment-intent")
     def create_payment_intent(self, request: Request) -> Response:
         """Create the PaymentIntent of a product that you have won, or return the open one."""
-        body = serializers.CreatePaymentIntentSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read_body(serializers.CreatePaymentIntentSerializer, request)
         result = checkout.create_payment_intent(
-            product_id=body.validated_data["product_id"],
+            product_id=body["product_id"],
             user_id=current_user(request).pk,
             idempotency_key=idempotency_key(request),
         )

@@ -13,6 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
+from auctioncraft.api.parse_body import read_body
 from auctioncraft.core import clock
 from payments import receipts, serializers
 from payments.filters import OrderFilter
@@ -64,13 +65,12 @@ class OrderViewSet(ReadOnlyModelViewSet):
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: str) -> Response:
         """Refund a payment fully or in part. For the seller and staff; surplus payments are refunded by staff."""
-        body = serializers.RefundRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read_body(serializers.RefundRequestSerializer, request)
         made = refunds.refund_order(
             order_id=int(pk),
             actor=current_user(request),
             idempotency_key=idempotency_key(request),
-            **body.validated_data,
+            **body,
         )
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
         result = serializers.RefundResultSerializer(answer, context=self.get_serializer_context())

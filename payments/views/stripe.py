@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from auctioncraft.api.parsers import BodyTooLarge, read_body
+from auctioncraft.api.parsers import BodyTooLarge, read_limited
 from payments import serializers
 from payments.services import webhooks
 
@@ -29,7 +29,7 @@ class EventParser(BaseParser):
         """Return the bytes. Raises BodyTooLarge over 256 KB, without reading if the length is given."""
         if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > webhooks.MAX_BODY:
             raise BodyTooLarge
-        return read_body(stream, webhooks.MAX_BODY)
+        return read_limited(stream, webhooks.MAX_BODY)
 
 
 class StripeViewSet(ViewSet):
