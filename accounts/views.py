@@ -20,6 +20,7 @@ from accounts.models import Session
 from accounts.services import otp, password_reset, passwords, registration, sessions, tokens
 from auctioncraft.api.filters import read_parameters
 from auctioncraft.api.parse_body import ParseBodyMixin, read_body
+from auctioncraft.api.throttling import BY_METHOD
 from auctioncraft.api.viewsets import NoStoreViewSet
 from auctioncraft.core.client_ip import client_ip, user_agent
 
@@ -67,6 +68,8 @@ class OtpViewSet(PublicViewSet):
 class TokenViewSet(PublicViewSet):
     """Get tokens with a password or a refresh token."""
 
+    throttle_scope = BY_METHOD
+
     @extend_schema(request=serializers.PasswordLoginSerializer, responses={200: serializers.TokenPairSerializer})
     def create(self, request: Request) -> Response:
         """Sign in with a password. `username` is the email address; `email` is accepted too.
@@ -79,7 +82,8 @@ class TokenViewSet(PublicViewSet):
         return Response(serializers.TokenPairSerializer(pair).data)
 
     @extend_schema(request=serializers.RefreshSerializer, responses=serializers.TokenPairSerializer)
-    @action(detail=False, methods=["post"])
+    # Nothing can be guessed here, and every client calls it each quarter of an hour.
+    @action(detail=False, methods=["post"], throttle_scope="writes")
     def refresh(self, request: Request) -> Response:
         """Exchange a refresh token for new tokens. It works once: if it is used again, the session ends (401)."""
         pair = tokens.rotate_refresh_token(**read_body(serializers.RefreshSerializer, request))
@@ -131,6 +135,8 @@ class SessionViewSet(ParseBodyMixin, NoStoreViewSet, ListModelMixin, GenericView
 
 class LogoutViewSet(PublicViewSet):
     """Sign out."""
+
+    throttle_scope = "writes"  # nothing can be guessed here
 
     @extend_schema(
         request=serializers.RefreshSerializer,

@@ -1,5 +1,7 @@
 """Rate limits. `settings.THROTTLES` has the requests per minute of each scope; 0 means no limit.
 
+The scope is `throttle_scope` of the view or of the action (None: no limit), else it follows from the method.
+
 Django's cache counts, exactly, also for concurrent requests: one key per caller, scope and minute, and `incr`. That is
 one cache call per request, two for the first of a minute. Without the cache nothing is limited: codes and passwords are
 protected in the database (accounts/services/lockout.py), and no bid is refused because Redis is down.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.core.cache import cache
@@ -30,19 +32,8 @@ logger = logging.getLogger(__name__)
 WINDOW = 60  # seconds
 # Seconds until a cache that failed is tried again: waiting for it would slow down every request.
 CACHE_RETRY_DELAY = 5
-# Routes and actions with another scope than their method has. None: no limit.
-SCOPES: dict[tuple[str, str], str | None] = {
-    ("product-bid", "create"): "bids",
-    # Stolen cards are tested by saving them: https://docs.stripe.com/disputes/prevention/card-testing
-    ("card", "begin_setup"): "sign_in",
-    # Rendering a page takes a tenth of a second of CPU time, and more in some scripts.
-    ("order", "receipt_pdf"): "writes",
-    # Nothing can be guessed here, and every client calls it each quarter of an hour.
-    ("token", "refresh"): "writes",
-    ("logout", "create"): "writes",
-    # Stripe sends in bursts and signs what it sends.
-    ("stripe", "webhook"): None,
-}
+# DRF lets actions set `throttle_scope` only if their viewset has it: this value is for those viewsets.
+BY_METHOD: Final = "by_method"
 
 
 class Throttle(BaseThrottle):
@@ -58,9 +49,9 @@ class Throttle(BaseThrottle):
 
 def get_scope(request: Request, view: Any) -> str | None:
     """Return the scope that limits a request, or None."""
-    route = (getattr(view, "basename", ""), getattr(view, "action", ""))
-    if route in SCOPES:
-        return SCOPES[route]
+    scope: str | None = getattr(view, "throttle_scope", BY_METHOD)
+    if scope != BY_METHOD:
+        return scope
     if request.method in SAFE_METHODS:
         return "reads"
     # A write without a token is a sign-in: codes, passwords, registration.

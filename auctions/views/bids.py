@@ -15,6 +15,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 from accounts.authentication import TokenAuthentication, current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parse_body import read_body
+from auctioncraft.api.throttling import BY_METHOD
 from auctions import queries
 from auctions.filters import EventFilter
 from auctions.models import AuctionEvent, Bid
@@ -50,6 +51,11 @@ class ProductBidViewSet(GenericViewSet):
         # The schema generator calls this without a request.
         is_bid = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
         return [TokenAuthentication(deferred=is_bid)]
+
+    @property
+    def throttle_scope(self) -> str:
+        """Limit bids apart from other writes."""
+        return "bids" if self.action == "create" else BY_METHOD
 
     @extend_schema(summary="List the bids on a product", responses=PublicBidSerializer(many=True))
     def list(self, request: Request, product_pk: str) -> Response:

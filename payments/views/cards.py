@@ -13,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parse_body import ParseBodyMixin, read_body
+from auctioncraft.api.throttling import BY_METHOD
 from payments import serializers
 from payments.models import SavedCard
 from payments.services import cards
@@ -29,6 +30,7 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     queryset = SavedCard.objects.none()
     serializer_class = serializers.CardSerializer
     lookup_value_regex = "[0-9]{1,18}"
+    throttle_scope: str | None = BY_METHOD
 
     def get_queryset(self) -> QuerySet[SavedCard]:
         """Return the caller's cards."""
@@ -40,7 +42,8 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         request=None,
         responses={200: serializers.CardSetupSerializer},
     )
-    @action(detail=False, methods=["post"], url_path="setup")
+    # Stolen cards are tested by saving them: https://docs.stripe.com/disputes/prevention/card-testing
+    @action(detail=False, methods=["post"], url_path="setup", throttle_scope="sign_in")
     def begin_setup(self, request: Request) -> Response:
         """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe."""
         setup = cards.start_card_setup(user_id=current_user(request).pk, idempotency_key=idempotency_key(request))
