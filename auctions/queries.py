@@ -11,9 +11,9 @@ from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from auctioncraft.core.clock import DatabaseNow
-from auctioncraft.core.errors import NotFound
+from auctioncraft.core.errors import DomainError, NotFound
 from auctioncraft.core.precompiled import PrecompiledQuery
-from auctions.errors import AuctionNotOpen, SellerCannotBid
+from auctions.formats.base import State, check_can_bid
 from auctions.models import (
     AuctionEvent,
     Bid,
@@ -23,7 +23,7 @@ from auctions.models import (
     Watch,
     alias,
     minimum_bid_of,
-    public_status,
+    terms_of,
 )
 from auctions.services import eligibility
 
@@ -147,17 +147,15 @@ def _open_offer_for(row: dict[str, Any], user: User) -> dict[str, Any] | None:
 
 
 def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
-    status = public_status(
-        row["auction__status"], row["auction__starts_at"], row["auction__ends_at"], row["server_time"]
-    )
-    # In the order in which a bid is refused.
-    if row["seller_id"] == user.pk:
-        return SellerCannotBid.code
-    if status != "open":
-        return AuctionNotOpen.code
+    ends_at = row["auction__ends_at"]
+    state = State(row["auction__starts_at"], ends_at, hard_ends_at=ends_at, open=row["auction__status"] == "open")
+    try:
+        check_can_bid(terms_of(row), state, user.pk, row["server_time"])
+    except DomainError as refusal:
+        return refusal.code
     bidder = eligibility.Bidder(user.strikes, user.has_card)
-    refusal = eligibility.find_refusal(bidder, limit=minimum_bid_of(row), currency=row["currency"])
-    return refusal.code if refusal else None
+    ineligible = eligibility.find_refusal(bidder, limit=minimum_bid_of(row), currency=row["currency"])
+    return ineligible.code if ineligible else None
 
 
 def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:

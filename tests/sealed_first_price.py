@@ -4,8 +4,8 @@ from dataclasses import replace
 from enum import StrEnum
 
 from auctioncraft.core import money
-from auctions.errors import AuctionNotOpen, BidTooLow, SellerCannotBid
-from auctions.formats.base import Decision, HistoryEntry, check_amounts
+from auctions.errors import BidTooLow
+from auctions.formats.base import Decision, HistoryEntry, check_amounts, check_can_bid
 
 
 class Outcome(StrEnum):
@@ -14,11 +14,8 @@ class Outcome(StrEnum):
 
 def evaluate_bid(terms, state, bid, now):
     _, limit = check_amounts(terms, bid)
-    if bid.bidder == terms.seller:
-        raise SellerCannotBid
     placed_at = max(now, state.last_bid_at) if state.last_bid_at else now
-    if not (state.open and state.starts_at <= placed_at < state.ends_at):
-        raise AuctionNotOpen
+    check_can_bid(terms, state, bid.bidder, placed_at)
     if limit < terms.starting_bid:
         raise BidTooLow(minimum_bid=money.to_text(terms.starting_bid, terms.currency))
     return Decision(

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING
 
 from auctioncraft.core import money
 from auctioncraft.core.errors import DomainError
-from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised, SellerCannotBid
-from auctions.formats.base import NO_CAP, BidRequest, Decision, HistoryEntry, Outcome, State, Terms, check_amounts
+from auctions.errors import BidTooLow, MaximumNotRaised
+from auctions.formats.base import (
+    NO_CAP,
+    BidRequest,
+    Decision,
+    HistoryEntry,
+    Outcome,
+    State,
+    Terms,
+    check_amounts,
+    check_can_bid,
+)
 
 if TYPE_CHECKING:
     from auctions.formats.base import PlacedBids, SoftCloseTerms
@@ -33,12 +43,9 @@ def evaluate_bid(terms: Terms, state: State, bid: BidRequest, now: datetime) -> 
     Raises, in this order: Invalid, SellerCannotBid, AuctionNotOpen, MaximumNotRaised, BidTooLow.
     """
     amount, limit = check_amounts(terms, bid)
-    if bid.bidder == terms.seller:
-        raise SellerCannotBid
     # If the clock steps back, a later bid still is not placed before an earlier one.
     placed_at = max(now, state.last_bid_at) if state.last_bid_at else now
-    if not (state.open and state.starts_at <= placed_at < state.ends_at):
-        raise AuctionNotOpen
+    check_can_bid(terms, state, bid.bidder, placed_at)
     minimum = minimum_bid(terms, state.price)
     if bid.bidder == state.leader:
         if state.leader_max is not None and limit <= state.leader_max:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from auctioncraft.core import money
 from auctioncraft.core.errors import Invalid
+from auctions.errors import AuctionNotOpen, SellerCannotBid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,6 +173,17 @@ def increments_for(currency: str) -> Increments:
 def reserve_met(reserve_price: Decimal | None, price: Decimal | None) -> bool:
     """Return whether the product would be sold at this price; never without a price."""
     return price is not None and (reserve_price is None or price >= reserve_price)
+
+
+def check_can_bid(terms: Terms, state: State, bidder: int, now: datetime) -> None:
+    """Check that `bidder` is not the seller and that the auction is open at `now`.
+
+    Raises, in this order: SellerCannotBid, AuctionNotOpen.
+    """
+    if bidder == terms.seller:
+        raise SellerCannotBid
+    if not (state.open and state.starts_at <= now < state.ends_at):
+        raise AuctionNotOpen
 
 
 def check_amounts(terms: Terms, bid: BidRequest) -> tuple[Decimal | None, Decimal]:

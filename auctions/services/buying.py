@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from accounts.services import user_locking
-from auctions.errors import AuctionNotOpen, BuyNowUnavailable, SellerCannotBid
+from auctions.errors import BuyNowUnavailable, SellerCannotBid
+from auctions.formats.base import check_can_bid
 from auctions.models import Auction
 from auctions.services import closing, eligibility
 from auctions.services.locking import lock_or_404
@@ -26,10 +27,10 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         product = auction.product
-        if buyer.pk == product.seller_id:
-            raise SellerCannotBid("You cannot buy your own product.")
-        if auction.status != Auction.Status.OPEN or not auction.starts_at <= now < auction.ends_at:
-            raise AuctionNotOpen
+        try:
+            check_can_bid(product.terms(), auction.state(), buyer.pk, now)
+        except SellerCannotBid as error:
+            raise SellerCannotBid("You cannot buy your own product.") from error
         if not product.rules.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
             raise BuyNowUnavailable
         user_locking.lock_active_user(user_id=buyer.pk)
