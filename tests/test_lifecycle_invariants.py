@@ -122,7 +122,7 @@ CORRUPTED = [
     (VOIDS, lambda s: BidVoid.objects.update(bid=Bid.objects.filter(outcome="automatic").first())),
     ("2 no bid has a later version than its auction", lambda s: BidVoid.objects.update(version=900)),
     (
-        "3 amounts are above zero, at most the cap and fit their currency",
+        "3 amounts are within their limits and fit their currency",
         lambda s: SecondChanceOffer.objects.update(amount=0),
     ),
     (ENDS, lambda s: events(s.lamp, data__by="staff").delete()),

@@ -32,6 +32,7 @@ from auctioncraft.core.invariants import invariant
 from auctioncraft.models import IdempotencyKey
 from auctions.formats.base import Outcome
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
+from auctions.product_fields import AMOUNTS, FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,9 +45,10 @@ if TYPE_CHECKING:
 _MONEY: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     (Bid, ("displayed_amount", "amount", "max_amount")),
     (Auction, ("price", "leader_max", "hammer_price")),
-    (Product, ("starting_bid", "reserve_price", "buy_now_price", "bid_increment")),
+    (Product, AMOUNTS),
     (SecondChanceOffer, ("amount",)),
 )
+_ZERO_ALLOWED: Final = {name for name in AMOUNTS if FIELDS[name].zero_allowed}
 _ORDER: Final = ("version", "position")
 _AUTOMATIC: Final = Q(product__bids__outcome=Outcome.AUTOMATIC)
 
@@ -144,16 +146,16 @@ def check_bids_never_fall(batch: Batch) -> Iterable[str]:
             yield f"bid {pk} of product {product}: at {placed}, after {placed_before}"
 
 
-@invariant(3, "amounts are above zero, at most the cap and fit their currency", over=Product)
+@invariant(3, "amounts are within their limits and fit their currency", over=Product)
 def check_amounts(batch: Batch) -> Iterable[str]:
-    """Check every amount of products, auctions, bids and second chances."""
+    """Check every amount of products, auctions, bids and second chances. Some of a product, like shipping, may be 0."""
     for model, fields in _MONEY:
         prefix = "" if model is Product else "product__"
         suspects = reduce(or_, (_is_suspect(field, f"{prefix}currency") for field in fields))
         rows = model.objects.order_by().filter(batch.within(f"{prefix}pk"), suspects)
         for pk, currency, *amounts in rows.values_list("pk", f"{prefix}currency", *fields).iterator():
             for field, amount in zip(fields, amounts, strict=True):
-                if amount is not None and not _fits(amount, currency):
+                if amount is not None and not _fits(amount, currency, zero_allowed=field in _ZERO_ALLOWED):
                     yield f"{model._meta.model_name} {pk}: {field} {amount} is no amount in {currency}"  # noqa: SLF001 (documented)
 
 
@@ -161,15 +163,17 @@ def _is_suspect(field: str, currency: str) -> Q:
     """Return a cheap condition that is true for every wrong amount and for few right ones."""
     few_decimals = ~Q(**{f"{currency}__in": money.THREE_DECIMAL}) & ~Q(**{field: Round(F(field), precision=2)})
     whole = Q(**{f"{currency}__in": money.ZERO_DECIMAL}) & ~Q(**{field: Round(F(field))})
-    outside = Q(**{f"{field}__lte": 0}) | Q(**{f"{field}__gt": settings.MAX_AMOUNT})
+    too_low = f"{field}__lt" if field in _ZERO_ALLOWED else f"{field}__lte"
+    outside = Q(**{too_low: 0}) | Q(**{f"{field}__gt": settings.MAX_AMOUNT})
     return Q(**{f"{field}__isnull": False}) & (outside | few_decimals | whole)
 
 
-def _fits(amount: Decimal, currency: str) -> bool:
+def _fits(amount: Decimal, currency: str, *, zero_allowed: bool) -> bool:
     try:
-        return amount > 0 and bool(money.check_precision(amount, currency, settings.MAX_AMOUNT))
+        money.check_precision(amount, currency, settings.MAX_AMOUNT)
     except money.InvalidAmount:
         return False
+    return amount > 0 or (zero_allowed and amount == 0)
 
 
 @invariant(4, "no seller bids on their own product", over=Product)

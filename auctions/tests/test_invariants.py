@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import find_violations
 from auctioncraft.models import IdempotencyKey
-from auctions.models import Auction, AuctionEvent, Bid
+from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
 from tests import factories
@@ -148,16 +148,24 @@ CORRUPTIONS = {
         lambda lamp, vase: bids(lamp, version=4, outcome="leading").update(displayed_amount=Decimal(29)),
     ),
     "a fraction of a cent": (
-        "3 amounts are above zero, at most the cap and fit their currency",
+        "3 amounts are within their limits and fit their currency",
         lambda lamp, vase: bids(vase).update(amount=Decimal("12.005")),
     ),
     "nothing": (
-        "3 amounts are above zero, at most the cap and fit their currency",
+        "3 amounts are within their limits and fit their currency",
         lambda lamp, vase: bids(vase).update(amount=Decimal(0)),
     ),
     "more than the cap": (
-        "3 amounts are above zero, at most the cap and fit their currency",
+        "3 amounts are within their limits and fit their currency",
         lambda lamp, vase: auction(lamp, leader_max=Decimal(100_000_000)),
+    ),
+    "a fraction of a cent for shipping": (
+        "3 amounts are within their limits and fit their currency",
+        lambda lamp, vase: Product.objects.filter(pk=lamp.pk).update(shipping=Decimal("5.005")),
+    ),
+    "shipping below zero": (
+        "3 amounts are within their limits and fit their currency",
+        lambda lamp, vase: Product.objects.filter(pk=lamp.pk).update(shipping=-1),
     ),
     "a seller's bid": (
         "4 no seller bids on their own product",
