@@ -47,8 +47,8 @@ class RootView(APIView):
 @cache
 def _plain_paths() -> tuple[str, ...]:
     paths = (path.removeprefix(_ROOT).strip("/") for path in _walk(get_resolver(), "") if path.startswith(_ROOT))
-    # A path with a parameter has a group in its pattern.
-    return tuple(sorted({path for path in paths if path and "(" not in path}))
+    # A path with a parameter has a group or a converter in its pattern.
+    return tuple(sorted({path for path in paths if path and not {"(", "<"} & set(path)}))
 
 
 def _walk(resolver: URLResolver, prefix: str) -> Iterator[str]:

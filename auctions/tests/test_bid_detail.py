@@ -21,3 +21,16 @@ def test_bid_url_refuses_every_method(as_user, client, seller, bidder, method, n
             answer = getattr(caller, method)(url)
             assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed"), url
     assert list(Bid.objects.values()) == before
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_my_bids_url_refuses_every_method_but_get(as_user, bidder, method):
+    answer = getattr(as_user(bidder), method)("/api/bids/", {"amount": "5"})
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_preview_url_refuses_every_method_but_post(as_user, seller, bidder, method):
+    product = factories.product(seller)
+    answer = getattr(as_user(bidder), method)(f"/api/products/{product.pk}/bids/preview/")
+    assert (answer.status_code, answer.json()["code"], answer["Allow"]) == (405, "method_not_allowed", "POST, OPTIONS")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import AllowAny, IsAuthenticatedOrReadOnly
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet, ViewSet
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import TokenAuthentication, current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
@@ -120,19 +120,12 @@ class ProductEventViewSet(GenericViewSet):
         return self.get_paginated_response(EventSerializer(page, many=True).data)
 
 
-class ReadOnlyBidViewSet(ViewSet):
-    """The path of a single bid: 405 for every method, since bids are never changed."""
+class BidView(APIView):
+    """The path of a single bid: 405 for every method but OPTIONS, since bids are never changed."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    # Not preview/, which is an action of the other viewsets.
-    lookup_value_regex = "(?!preview/)[^/]+"
     http_method_names = ("options",)
-
-    @extend_schema(exclude=True)
-    def destroy(self, request: Request, **_: Any) -> Response:
-        """Exist, so that the router makes a route. Which method it is does not matter."""
-        raise MethodNotAllowed(request.method or "")
 
 
 class MyBidViewSet(GenericViewSet):
