@@ -176,7 +176,7 @@ def test_action_void_leaves_the_price_of_the_other_bids(clerk, product, bidder, 
     bid = own_bid(product, rival)
     before = Bid.objects.values().get(pk=bid.pk)
     text = messages(act(clerk, Bid, "void", [bid], confirmed="yes", reason=f"A slip. {MARKUP}"))
-    assert f"Bid {bid.pk}: void. Product {product.pk} now stands at 5.00 USD." in text
+    assert f"Bid {bid.pk}: void. The price of product {product.pk} is now 5.00 USD." in text
     auction = auction_of(product)
     assert (auction.leader, auction.price, auction.bid_count) == (bidder, Decimal(5), 1)
     void = BidVoid.objects.get()
@@ -201,8 +201,8 @@ def test_action_void_reports_the_result_of_each_bid(clerk, seller, product, bidd
     assert f"Bid {done.pk}: This bid is already void." in text
     assert f"Bid {proxy.pk}: A proxy placed this bid. Void the bid that its bidder placed." in text
     assert f"Bid {late.pk}: This auction is already closed." in text
-    assert f"Bid {hidden.pk}: void. Product {other.pk} now stands at 20.00 USD." in text
-    assert f"Bid {spoken.pk}: void. Product {other.pk} now stands at no bid." in text
+    assert f"Bid {hidden.pk}: void. The price of product {other.pk} is now 20.00 USD." in text
+    assert f"Bid {spoken.pk}: void. Product {other.pk} has no bids now." in text
     assert BidVoid.objects.count() == 3
 
 
@@ -245,4 +245,4 @@ def test_action_void_form_carries_a_csrf_token(clerk, product, rival):
         return messages(act(strict, Bid, "void", [bid], csrfmiddlewaretoken=token, **fields))
 
     asking = send(messages(strict.get(page(Bid))), 'name="_selected_action"')
-    assert "now stands at 5.00 USD." in send(asking, 'name="reason"', confirmed="yes", reason="A slip.")
+    assert "is now 5.00 USD." in send(asking, 'name="reason"', confirmed="yes", reason="A slip.")

@@ -94,9 +94,11 @@ def _void(bid: Bid, *, actor: Any, reason: str) -> str:
         auction = voiding.void_bid(product_id=bid.product_id, bid_id=bid.pk, actor=actor, reason=reason)
     except NotFound as refusal:
         raise NotFound("A proxy placed this bid. Void the bid that its bidder placed.") from refusal
+    if auction.price is None:
+        return f"void. Product {auction.product_id} has no bids now."
     currency = auction.product.currency
-    price = "no bid" if auction.price is None else f"{money.to_text(auction.price, currency)} {currency}"
-    return f"void. Product {auction.product_id} now stands at {price}."
+    price = money.to_text(auction.price, currency)
+    return f"void. The price of product {auction.product_id} is now {price} {currency}."
 
 
 @admin.register(BidVoid)

@@ -240,7 +240,7 @@ CORRUPTIONS = {
         lambda lamp, vase: bids(vase).update(placed_at=clock.now() + HOUR),
     ),
     "a bid after the close, in the log": (AFTER, lambda lamp, vase: bids(vase).update(seq=3)),
-    "an auction nobody closed": (
+    "an auction that was not closed": (
         "9 no auction is overdue",
         lambda lamp, vase: auction(
             lamp, starts_at=clock.now() - HOUR, ends_at=clock.now() - timedelta(seconds=61), hard_ends_at=clock.now()
