@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft.core import money
-from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import DomainError, Invalid, NotFound
 from auctions.formats.base import BidRequest
 from auctions.models import Product
@@ -39,15 +37,16 @@ def preview_bid(
         "acceptable": refusal is None,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.message,
-        "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, snapshot.state.price), currency),
+        "minimum_bid": snapshot.rules.minimum_bid(snapshot.terms, snapshot.state.price),
         "at_most": {
-            "hammer_price": money.to_text(limit, currency),
-            "buyers_premium": money.to_text(premium, currency),
-            "shipping": money.to_text(product.shipping, currency),
-            "total": money.to_text(limit + premium + product.shipping, currency),
+            "hammer_price": limit,
+            "buyers_premium": premium,
+            "shipping": product.shipping,
+            "total": limit + premium + product.shipping,
+            "currency": currency,
         },
         "currency": currency,
-        "server_time": isoformat_utc(snapshot.now),
+        "server_time": snapshot.now,
     }
 
 

@@ -92,7 +92,8 @@ class ProductBidViewSet(GenericViewSet):
     def preview(self, request: Request, product_pk: str) -> Response:
         """Return what a bid would cost and whether it would be accepted. Nothing is placed."""
         body = read_body(PlaceBidSerializer, request)
-        return Response(previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **body))
+        preview = previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **body)
+        return Response(BidPreviewSerializer(preview).data)
 
     @extend_schema(summary="Void a bid", request=VoidBidSerializer, responses=ProductAfterVoidSerializer)
     @action(detail=True, methods=["post"])
