@@ -30,7 +30,7 @@ class OrderPaid(DomainError):
 
 
 class OrderNotPayable(DomainError):
-    """The order expired or was cancelled."""
+    """The order expired."""
 
     code = "order_not_payable"
     detail = "This order cannot be paid any more."

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('buyers_premium', auctioncraft.core.model_fields.MoneyField(decimal_places=3, default=Decimal('0'), max_digits=14)),
                 ('shipping', auctioncraft.core.model_fields.MoneyField(decimal_places=3, default=Decimal('0'), max_digits=14)),
                 ('total', auctioncraft.core.model_fields.MoneyField(decimal_places=3, max_digits=14)),
-                ('status', models.CharField(choices=[('awaiting_payment', 'Awaiting Payment'), ('paid', 'Paid'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='awaiting_payment', max_length=16)),
+                ('status', models.CharField(choices=[('awaiting_payment', 'Awaiting Payment'), ('paid', 'Paid'), ('expired', 'Expired')], default='awaiting_payment', max_length=16)),
                 ('due_at', models.DateTimeField()),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('paid_at', models.DateTimeField(blank=True, null=True)),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('opened', 'Opened'), ('payment_started', 'Payment Started'), ('payment_failed', 'Payment Failed'), ('paid', 'Paid'), ('surplus', 'Surplus'), ('reminded', 'Reminded'), ('expired', 'Expired'), ('refund_requested', 'Refund Requested'), ('refunded', 'Refunded'), ('refund_failed', 'Refund Failed'), ('disputed', 'Disputed'), ('dispute_closed', 'Dispute Closed'), ('paid_out', 'Paid Out')], max_length=20)),
-                ('status', models.CharField(choices=[('awaiting_payment', 'Awaiting Payment'), ('paid', 'Paid'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], max_length=16)),
+                ('status', models.CharField(choices=[('awaiting_payment', 'Awaiting Payment'), ('paid', 'Paid'), ('expired', 'Expired')], max_length=16)),
                 ('role', models.CharField(choices=[('buyer', 'Buyer'), ('seller', 'Seller'), ('staff', 'Staff'), ('stripe', 'Stripe'), ('system', 'System')], max_length=6)),
                 ('data', models.JSONField(blank=True, default=dict, help_text='Amounts and reasons; nothing that identifies anybody.')),
                 ('at', models.DateTimeField()),

@@ -44,7 +44,6 @@ class Order(RetryModel):
         AWAITING_PAYMENT = "awaiting_payment"
         PAID = "paid"
         EXPIRED = "expired"
-        CANCELLED = "cancelled"
 
     class AutoCharge(models.TextChoices):
         """Whether the winner's saved card is charged without them: tried once, the rest is theirs to pay."""

@@ -37,7 +37,7 @@ class Payment(StripeKeyModel, RetryModel):
         CREATING = "creating"
         OPEN = "open"
         SUCCEEDED = "succeeded"
-        # Money came in that the order could not take (paid already, expired, cancelled): to be refunded.
+        # Money came in that the order could not take (paid already, expired): to be refunded.
         SURPLUS = "surplus"
         CANCELED = "canceled"
 

@@ -60,14 +60,6 @@ def test_surplus_of_expired_order_is_shown_to_staff_and_refunded(late, staff_cli
     assert outcome(refund(staff_client, late)) == (409, "nothing_to_refund")
 
 
-def test_surplus_of_cancelled_order_is_refunded_by_staff(client, double, winner, product, order, staff_client):
-    intent_id = request_intent(winner, product).json()["payment_intent_id"]
-    Order.objects.update(status="cancelled")
-    assert pay_late(client, double, intent_id).flag == "surplus_order_cancelled"
-    assert refund(staff_client, order, amount="19.99").status_code == 201
-    assert refund_totals(order) == ("0.000", "19.990", "succeeded")
-
-
 @pytest.fixture
 def paid_twice(client, double, winner, product):
     """An order that was paid twice: its first intent was canceled only here."""
