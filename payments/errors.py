@@ -109,7 +109,9 @@ class StripeDown(StripeUnavailable):
 
 
 class KeyInUse(StripeUnavailable):
-    """The first request with this idempotency key is still running at Stripe."""
+    """The first request with this idempotency key is still running at Stripe, as after a double click."""
+
+    detail = "This request is being processed. Try again in a moment."
 
 
 class StoredFailure(StripeUnavailable):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auctioncraft.core.clock import isoformat_utc
+from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
 from payments.services import customers
 from payments.tests.card_helpers import URL, at_stripe, save, set_up
@@ -98,6 +99,18 @@ def test_setup_with_a_key_of_another_request_is_422(double, winner):
     assert [winner.post(URL, {"setup_intent_id": setup}, **key).status_code for _ in range(2)] == [201, 201]
     for other in (winner.post(URL, {"setup_intent_id": "seti_2"}, **key), winner.post(f"{URL}setup/", **key)):
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_setup_while_the_same_request_runs_says_that_it_is_being_processed(double, winner, monkeypatch):
+    def running(**_):
+        raise errors.KeyInUse
+
+    monkeypatch.setattr(stripe_gateway, "create_customer", running)
+    answer = winner.post(f"{URL}setup/")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"code": "stripe_unavailable", "detail": "This request is being processed. Try again in a moment."},
+    )
 
 
 def test_setup_with_stripe_unreachable_is_503(stripe_unreachable, winner):
