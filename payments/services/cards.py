@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +17,7 @@ from auctioncraft.core import idempotency
 from auctioncraft.core.errors import NotFound
 from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
-from payments.services import customers
+from payments.services import customers, stripe_request
 
 if TYPE_CHECKING:
     from payments.models import StripeEvent
@@ -43,19 +43,30 @@ def start_card_setup(*, user_id: int, idempotency_key: str | None = None) -> Set
 
 
 def _setup(user_id: int, idempotency_key: str | None) -> SetupIntent:
-    for _ in range(2):
-        customer = customers.get_or_create(user_id=user_id)
+    def create(customer: Customer) -> SetupIntent:
         key = f"{customer.stripe_customer_id}:{idempotency_key}"
         sent = hashlib.sha256(key.encode()).hexdigest() if idempotency_key else None
-        try:
-            return stripe_gateway.create_setup_intent(
-                customer_id=customer.stripe_customer_id or "", idempotency_key=sent
-            )
-        except errors.StripeObjectMissing:
-            # Deleted at Stripe, and its event has not come yet: the next round creates a new customer.
-            with transaction.atomic(durable=True):
-                customers.unlink(customer_id=customer.stripe_customer_id or "")
-    raise errors.StripeUnavailable
+        return stripe_gateway.create_setup_intent(customer_id=customer.stripe_customer_id or "", idempotency_key=sent)
+
+    try:
+        return stripe_request.send(
+            claim=lambda: customers.get_or_create(user_id=user_id),
+            ask=create,
+            record=lambda _customer, setup: setup,
+            change=_unlink_missing,
+            rounds=2,
+        )
+    except errors.StripeObjectMissing:
+        raise errors.StripeUnavailable from None
+
+
+def _unlink_missing(customer: Customer, refusal: errors.PaymentRefused) -> dict[str, Any]:
+    """Unlink a customer that was deleted at Stripe, whose event has not come yet: the next round creates a new one."""
+    if not isinstance(refusal, errors.StripeObjectMissing):
+        return {}
+    with transaction.atomic(durable=True):
+        customers.unlink(customer_id=customer.stripe_customer_id or "")
+    return {"stripe_customer_id": None}
 
 
 def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None = None) -> SavedCard:

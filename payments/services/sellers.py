@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -58,16 +57,25 @@ def onboard(*, user: User) -> Onboarding:
     """
     if not settings.STRIPE_CONNECT:
         raise errors.ConnectNotConfigured
-    for _ in range(2):
-        account = _get_or_create(user)
-        try:
-            return Onboarding(link=_link(account), account=account)
-        except errors.StripeObjectMissing:
-            # The account was closed, or is of another key: create a new one.
-            _reset_account(account)
-        except errors.PaymentRefused as refusal:
-            raise errors.OnboardingRefused(**refusal.extra) from None
-    raise errors.StripeUnavailable
+    try:
+        return stripe_request.send(
+            claim=lambda: _get_or_create(user),
+            ask=_link,
+            record=lambda account, link: Onboarding(link=link, account=account),
+            change=_reset_missing,
+            rounds=2,
+        )
+    except errors.StripeObjectMissing:
+        raise errors.StripeUnavailable from None
+    except errors.PaymentRefused as refusal:
+        raise errors.OnboardingRefused(**refusal.extra) from None
+
+
+def _reset_missing(_account: SellerAccount, refusal: errors.PaymentRefused) -> dict[str, Any]:
+    """Return the fields of an account that was closed, or is of another key, so that the next round creates one."""
+    if not isinstance(refusal, errors.StripeObjectMissing):
+        return {}
+    return {"stripe_account_id": None, "transfers_active": False, "payouts_enabled": False}
 
 
 def _get_or_create(user: User) -> SellerAccount:
@@ -117,12 +125,6 @@ def _record(claimed: SellerAccount, account: Account | None) -> SellerAccount:
         row.save(update_fields=("stripe_account_id",))
         _store_state(row, FetchedAccount(account=account, at=clock.now()))
     return row
-
-
-def _reset_account(row: SellerAccount) -> None:
-    SellerAccount.objects.filter(
-        pk=row.pk, stripe_account_id=row.stripe_account_id, idempotency_key=row.idempotency_key
-    ).update(stripe_account_id=None, idempotency_key=uuid.uuid4(), transfers_active=False, payouts_enabled=False)
 
 
 def unlink(*, user_id: int) -> None:
