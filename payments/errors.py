@@ -1,4 +1,4 @@
-"""What this app refuses with. Codes are public and never renamed."""
+"""Errors of this app. Codes are public and never renamed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AmountNotChargeable(DomainError):
     """Stripe has no way to charge this amount of this currency exactly; we never round an amount that is owed."""
 
     code = "amount_not_chargeable"
-    detail = "This amount cannot be charged by card exactly. The house will be in touch."
+    detail = "This amount cannot be charged by card exactly. Please contact support."
     status = 409
 
 
@@ -70,7 +70,7 @@ class RefundTooLarge(DomainError):
 
 
 class PaidOut(DomainError):
-    """The seller has had the money from us by hand, so it is not theirs any more to give back from ours."""
+    """Staff have paid the seller outside Stripe, so only staff can refund."""
 
     code = "paid_out"
     detail = "You have been paid for this order. Ask our staff to refund it."
@@ -78,7 +78,7 @@ class PaidOut(DomainError):
 
 
 class OrderDisputed(DomainError):
-    """The buyer's bank has taken the payment back, or may: to refund it would be to pay twice."""
+    """The buyer's bank has taken the payment back, or may: a refund would pay it twice."""
 
     code = "order_disputed"
     detail = "The buyer's bank disputes this payment, so it cannot be refunded."
@@ -119,26 +119,26 @@ class StoredFailure(StripeUnavailable):
 
 
 class ConnectNotConfigured(DomainError):
-    """The house pays its sellers by hand."""
+    """Staff pay sellers outside Stripe."""
 
     code = "connect_not_configured"
-    detail = "This house pays its sellers itself; there is no account to set up."
+    detail = "Sellers are paid by our staff here; there is no account to set up."
     status = 409
 
 
 class OnboardingRefused(DomainError):
-    """Stripe will not have this seller, or not from here; `stripe_code` is Stripe's reason."""
+    """Stripe refuses this seller; `stripe_code` is Stripe's reason."""
 
     code = "onboarding_refused"
-    detail = "The payment provider refused to set up an account. The house will be in touch."
+    detail = "The payment provider refused to set up an account. Please contact support."
     status = 409
 
 
 class PayoutNotDue(DomainError):
-    """Nothing is owed by hand: it is paid, held back, or on its way through Stripe."""
+    """Staff owe nothing: it is paid, blocked, or being sent by Stripe."""
 
     code = "payout_not_due"
-    detail = "Nothing of this payout is to be paid by hand now."
+    detail = "Nothing of this payout is to be paid manually now."
     status = 409
 
 
@@ -151,7 +151,7 @@ class SetupNotFinished(DomainError):
 
 
 class AutoChargeOff(DomainError):
-    """The house does not charge winners by itself."""
+    """AUTO_CHARGE is off."""
 
     code = "auto_charge_off"
     detail = "Wins are not charged to saved cards here."
@@ -173,7 +173,7 @@ class WrongMode(DomainError):
 
 
 class WebhookNotConfigured(Unavailable):
-    """Without the webhook's secret no event can be told from a forged one."""
+    """Without the webhook's secret no event can be verified."""
 
     code = "webhook_not_configured"
     detail = "STRIPE_WEBHOOK_SECRET is not set, so no event can be accepted."
@@ -181,8 +181,8 @@ class WebhookNotConfigured(Unavailable):
 
 
 class ReconciliationRunning(DomainError):
-    """There is one at a time."""
+    """Another reconciliation is running."""
 
     code = "reconciliation_running"
-    detail = "Our books are being compared with Stripe's already."
+    detail = "A reconciliation with Stripe is already running."
     status = 409

@@ -37,7 +37,7 @@ def cancel_stale_intents() -> None:
 
 @periodic_job("payments.reconcile", every=3600, queue=STRIPE)
 def reconcile_with_stripe() -> None:
-    """Hold our rows against Stripe's, unless that is being done."""
+    """Compare our rows with Stripe's, unless that is running."""
     with suppress(errors.ReconciliationRunning):
         reconcile()
 

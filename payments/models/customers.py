@@ -32,7 +32,7 @@ class Customer(StripeKeyModel, RetryModel):
 
 
 class SavedCard(models.Model):
-    """A card that a buyer keeps at Stripe for later; of the card itself we hold what a receipt shows."""
+    """A card that a buyer has saved at Stripe; we store only what a receipt shows of it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="saved_cards")
     stripe_payment_method_id = models.CharField(max_length=255, unique=True)

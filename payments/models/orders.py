@@ -115,7 +115,7 @@ class Order(RetryModel):
 class OrderEvent(models.Model):
     """One thing that happened to an order: what, when, by whom, and its status from then on. Insert only.
 
-    Written in the transaction of what it tells of, only by services/order_log.py.
+    Written in the transaction of the change, only by services/order_log.py.
     """
 
     class Kind(models.TextChoices):
@@ -136,7 +136,7 @@ class OrderEvent(models.Model):
         PAID_OUT = "paid_out"
 
     class Role(models.TextChoices):
-        """In what part somebody did it."""
+        """The role of the actor."""
 
         BUYER = "buyer"
         SELLER = "seller"

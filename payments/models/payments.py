@@ -45,12 +45,12 @@ class Payment(StripeKeyModel, RetryModel):
     stripe_intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
-    # What the intent was asked for with: the same key must always ask for the same.
+    # The parameters of the intent: a key must always be sent with the same ones.
     stripe_customer_id = models.CharField(
         max_length=255, blank=True, help_text="The buyer's id at Stripe, if they have one."
     )
     destination = models.CharField(max_length=255, blank=True, help_text="The seller's account, if Stripe pays it out.")
-    fee = MoneyField(default=Decimal(0), help_text="What the house keeps of a payment with a destination.")
+    fee = MoneyField(default=Decimal(0), help_text="The auction house's part of a payment with a destination.")
     status = models.CharField(max_length=9, choices=Status, default=Status.CREATING)
     received = MoneyField(null=True, blank=True, help_text="What came in; of a surplus it may be another amount.")
     received_currency = models.CharField(max_length=3, blank=True)
@@ -82,7 +82,7 @@ class Payment(StripeKeyModel, RetryModel):
                 name="payment_received_iff_money_came",
             ),
             models.CheckConstraint(
-                # The ceiling of refunds, whoever else forgets it.
+                # Refunds never exceed the payment, whatever the code does.
                 condition=Q(refunds_reserved=0) | Q(refunds_reserved__gt=0, refunds_reserved__lte=F("received")),
                 name="payment_refunds_within_received",
             ),
@@ -112,7 +112,7 @@ class Refund(StripeKeyModel, RetryModel):
     """Money going back to the buyer: stored before Stripe is asked, or found at Stripe, where staff may refund too."""
 
     class Status(models.TextChoices):
-        """Stripe's words (https://docs.stripe.com/api/refunds/object), but for `creating`: not asked for yet."""
+        """Stripe's words (https://docs.stripe.com/api/refunds/object), and `creating`: not confirmed by Stripe yet."""
 
         CREATING = "creating"
         PENDING = "pending"
@@ -169,7 +169,7 @@ class Dispute(models.Model):
     stripe_dispute_id = models.CharField(max_length=255, unique=True)
     amount = MoneyField()
     currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=30, help_text="Stripe's word for how it stands.")
+    status = models.CharField(max_length=30, help_text="Stripe's word for its status.")
     reason = models.CharField(max_length=50, blank=True)
     evidence_due_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField()

@@ -26,10 +26,10 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
 
 
 class Payout(StripeKeyModel, RetryModel):
-    """What a seller is due of a paid order: all but the buyer's premium and the house's commission."""
+    """What a seller is due of a paid order: all but the buyer's premium and the commission."""
 
     class Route(models.TextChoices):
-        """How it reaches the seller: with the payment, by a transfer of ours, or by hand from the staff's report."""
+        """How it reaches the seller: with the payment, by our transfer, or manually from the staff's report."""
 
         DESTINATION = "destination"
         TRANSFER = "transfer"
@@ -49,7 +49,7 @@ class Payout(StripeKeyModel, RetryModel):
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
     currency = models.CharField(max_length=3)
     gross = MoneyField(help_text="What the buyer paid.")
-    fee = MoneyField(help_text="What the house keeps of it.")
+    fee = MoneyField(help_text="The auction house's part of it.")
     amount = MoneyField(help_text="What the seller is due of it.")
     refunded_gross = MoneyField(default=Decimal(0), help_text="What of the gross the buyer got back.")
     clawed_back = MoneyField(default=Decimal(0), help_text="The seller's share of that.")
@@ -117,7 +117,7 @@ class Payout(StripeKeyModel, RetryModel):
 class TransferReversal(StripeKeyModel, RetryModel):
     """A seller's share on its way back from their account: stored before Stripe is asked.
 
-    Only for what Stripe does not take back by itself: of a transfer of ours, and of a dispute that was lost.
+    Only for what Stripe does not take back by itself: of our transfers, and of disputes that were lost.
     Source: https://docs.stripe.com/api/transfer_reversals
     """
 

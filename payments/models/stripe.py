@@ -10,7 +10,7 @@ from auctioncraft.core.retry import RetryModel
 
 
 class StripeEvent(RetryModel):
-    """What Stripe told us, verified, and kept before it is acted on; its id makes repeats harmless."""
+    """An event from Stripe, verified and stored before it is processed; its id makes repeats harmless."""
 
     class FoundBy(models.TextChoices):
         """How we came to know of it."""
@@ -47,7 +47,7 @@ class Reconciliation(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now(), help_text="Its last sign of life.")
     finished_at = models.DateTimeField(null=True, blank=True)
-    counts = models.JSONField(default=dict, blank=True, help_text="How many of each thing were looked at or mended.")
+    counts = models.JSONField(default=dict, blank=True, help_text="How many of each were checked or fixed.")
     sums = models.JSONField(default=dict, blank=True, help_text="By currency, ours beside Stripe's.")
     differences = models.JSONField(default=list, blank=True)
     error = models.CharField(max_length=500, blank=True, help_text="Why it broke off, if it did.")

@@ -1,4 +1,4 @@
-"""Saved cards: kept at Stripe, charged later; of the card itself we hold what a receipt shows.
+"""Saved cards: stored at Stripe, charged later. We store only what a receipt shows.
 
 Source: https://docs.stripe.com/payments/save-and-reuse
 """
@@ -211,5 +211,5 @@ def _delete_row(payment_method_id: str) -> None:
 
 
 def _lock_customer(user_id: int) -> None:
-    """Lock the customer, who guards their cards."""
+    """Lock the customer row, and with it their cards."""
     Customer.objects.select_for_update(no_key=True).filter(user_id=user_id).first()

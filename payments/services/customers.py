@@ -59,7 +59,7 @@ def _create(customer: Customer) -> str:
 
 
 def _record(claimed: Customer, stripe_customer_id: str) -> Customer | None:
-    """Store the customer's id unless another request did. An unused customer holds only our user id."""
+    """Store the customer's id unless another request did. An unused customer contains only our user id."""
     claimed_rows = Customer.objects.filter(pk=claimed.pk, idempotency_key=claimed.idempotency_key)
     claimed_rows.filter(stripe_customer_id__isnull=True).update(stripe_customer_id=stripe_customer_id)
     return Customer.objects.filter(pk=claimed.pk, to_delete=False, stripe_customer_id__isnull=False).first()
@@ -68,7 +68,7 @@ def _record(claimed: Customer, stripe_customer_id: str) -> Customer | None:
 def lock(*, customer_id: str) -> Customer | None:
     """Lock and return the customer of this id at Stripe, unless their account is gone.
 
-    It guards their saved cards. Lock order: after every row of an order's, before the account.
+    Code that changes their saved cards locks it. Lock order: after all rows of an order, before the account.
     """
     return (
         Customer.objects.select_for_update(no_key=True).filter(stripe_customer_id=customer_id, to_delete=False).first()

@@ -1,4 +1,4 @@
-"""Disputes: what a buyer's bank takes back, as Stripe tells it. They are answered in Stripe's dashboard.
+"""Disputes: what a buyer's bank takes back, as Stripe reports it. They are answered in Stripe's dashboard.
 
 Source: https://docs.stripe.com/disputes/how-disputes-work
 """

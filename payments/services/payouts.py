@@ -1,6 +1,6 @@
-"""Payouts: what a seller is due of a paid order, what holds it back, and what is taken back of it.
+"""Payouts: what a seller is due of a paid order, what blocks it, and what is taken back of it.
 
-Rows only; what Stripe is asked for is in services/transfers.py. Lock order: Order, Payment, Payout.
+Rows only; requests to Stripe are in services/transfers.py. Lock order: Order, Payment, Payout.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_ONBOARDED: Final = "not_onboarded"
 def split_total(order: Order) -> tuple[Decimal, Decimal]:
     """Return how an order's total is split: our fee and the seller's share.
 
-    The house keeps the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
+    We keep the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
     today; at most the total.
     """
     commission = money.round_half_up(order.hammer_price * settings.SELLER_COMMISSION_PERCENT / 100, order.currency)
@@ -58,14 +58,14 @@ def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
 
 
 def block(*, order: Order, why: str) -> None:
-    """Hold back what has not reached the seller of a locked order, because of `why`; nothing if all of it has."""
+    """Block what has not reached the seller of a locked order, because of `why`; nothing if all of it has."""
     if (payout := _locked(order)) and payout.status in Payout.UNPAID_STATUSES:
         payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
         payout.save(update_fields=("status", "blocked_by"))
 
 
 def unblock(*, order: Order) -> None:
-    """Let a locked order's payout go again, unless something else holds it back: another open dispute, the account.
+    """Unblock a locked order's payout, unless something else blocks it: another open dispute, the account.
 
     Called once the row of what held it back says that it is over.
     """
@@ -132,7 +132,7 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     """Record that staff have paid the seller what they are owed, outside Stripe; return the payout.
 
     Also to one who has no account that could take it, of a transfer that Stripe refused, and of what is owed again
-    after a refund failed. Never of what Stripe is about to be asked for, or may have been. Raises PayoutNotDue.
+    after a refund failed. Never of what is or may be requested from Stripe. Raises PayoutNotDue.
     """
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)

@@ -40,7 +40,7 @@ class FetchedRefunds:
 
 
 def read_event(event: StripeEvent) -> FetchedRefunds | None:
-    """Return what Stripe holds of the payment that the event is about; None if it is not ours, or has none."""
+    """Return what Stripe has of the payment that the event is about; None if it is not ours, or has none."""
     found = read(intent_id=stripe_gateway.event_intent_id(event.payload))
     return found if found and found.refunds else None
 
@@ -82,7 +82,7 @@ def apply(*, order: Order, payment: Payment, refund: Refund, found: RefundAtStri
     """Bring a refund forward to what Stripe says of it; order, payment and refund are locked in this order.
 
     Gone through: what paid the order counts as refunded, the seller's share is taken back, refund_issued is sent. Come
-    to nothing, even after that: it counts no more, and may be asked for again. Returns a flag for staff, or nothing.
+    to nothing, even after that: it counts no more, and may be requested again. Returns a flag for staff, or nothing.
     """
     status = _S(found.status) if found.status in _RANK else _S.PENDING
     if refund.stripe_refund_id is not None and _RANK[status] <= _RANK[refund.status]:

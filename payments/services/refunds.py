@@ -1,4 +1,4 @@
-"""Refunds: asked for under the ceiling of their payment, then made at Stripe.
+"""Refunds: requested up to what is left of their payment, then made at Stripe.
 
 Source: https://docs.stripe.com/refunds
 """
@@ -69,7 +69,7 @@ def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, in
     if not (actor.is_staff or actor.pk == order.seller_id):
         raise PermissionDenied
     if reason == Refund.Reason.FRAUDULENT and not actor.is_staff:
-        # Stripe then blocks the buyer's card in the whole house: https://docs.stripe.com/api/refunds/create
+        # Stripe then blocks the buyer's card for all sellers: https://docs.stripe.com/api/refunds/create
         raise PermissionDenied("Only staff can call a payment fraudulent.")
     payment = Payment.objects.locked(_payment_of(order, actor, intent_id).pk)
     if not actor.is_staff and payouts.is_paid_by_hand(order=order):
@@ -113,7 +113,7 @@ def _payment_of(order: Order, actor: User, intent_id: str) -> Payment:
 
 
 def _check(payment: Payment, amount: Decimal | None) -> Decimal:
-    """Return what may be refunded of a locked payment: what was asked for, or all that is left."""
+    """Return what may be refunded of a locked payment: the requested amount, or all that is left."""
     left, currency = payment.refundable, payment.received_currency
     if left <= 0:
         raise errors.NothingToRefund

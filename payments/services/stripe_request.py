@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=StripeKeyModel)
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
-# Each round ends in an answer unless the key was refused or somebody else changed the row meanwhile.
+# Each round ends in an answer unless the key was refused or the row was changed meanwhile.
 MAX_ROUNDS: Final = 6
 
 
@@ -34,7 +34,7 @@ def send(
     record   stores the answer in a transaction, if the claim is still ours; None: claim again
     change   returns the fields to change after a refusal, so that the next round asks for something else
 
-    A key under which Stripe stored a failure or a refusal is replaced. A key in use is an error at once: nobody waits.
+    A key under which Stripe stored a failure or a refusal is replaced. A key in use is an error at once.
     Raises PaymentRefused, KeyInUse, StoredFailure, StripeDown, StripeUnavailable and what the callables raise.
     """
     for left in reversed(range(rounds)):
@@ -57,7 +57,7 @@ def send(
 
 
 def replace_key(row: StripeKeyModel, **changes: Any) -> None:
-    """Make the next attempt a new request, unless somebody has changed the key since the row was read.
+    """Make the next attempt a new request, unless the key was changed since the row was read.
 
     For 24 hours Stripe answers a key with what it stored: https://docs.stripe.com/error-low-level#idempotency
     """

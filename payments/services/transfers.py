@@ -1,7 +1,7 @@
-"""Transfers to sellers and their reversals: Stripe is asked for what the payouts say, and its answer is recorded.
+"""Transfers to sellers and their reversals: what the payouts say is requested from Stripe, and its answer recorded.
 
 Each is one request of services/stripe_request.py, made by a job. After the first attempt the transfer or reversal is
-looked for at Stripe before it is asked for again: Stripe forgets a key after a day.
+looked for at Stripe before it is requested again: Stripe forgets a key after a day.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webhooks: verify, keep, act.
+"""Webhooks: verify an event, store it, process it.
 
 Source: https://docs.stripe.com/webhooks
 """
@@ -51,7 +51,7 @@ def store(*, event: Event, found_by: StripeEvent.FoundBy) -> None:
         account=event.account,
         created_at=event.created_at,
         found_by=found_by,
-        # Whoever stores it acts on it now; the job does should they die.
+        # The caller processes it now; the job does if the process is killed.
         next_attempt_at=POLICY.lease_end(),
     )
     if _of_other_mode(event.payload):

@@ -1,7 +1,7 @@
 """Stripe, and the only package that imports its SDK.
 
 What comes out are small frozen dataclasses and our own errors; no SDK object, message or body leaves it, so no secret
-does either. Nothing here opens a transaction, and nobody calls it inside one. Callers say `stripe_gateway.name`.
+does either. Nothing here opens a transaction or is called in one. Callers say `stripe_gateway.name`.
 """
 
 from payments.stripe_gateway.balance import (

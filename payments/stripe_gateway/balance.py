@@ -130,6 +130,6 @@ def _parse_balance_transaction(found: stripe.BalanceTransaction) -> BalanceTrans
 
 
 def _id_of(value: Any) -> str:
-    """Return the id of what Stripe names, or holds out whole."""
+    """Return the id of an object that Stripe gives by its id or expanded."""
     found = value.get("id") if isinstance(value, dict) else value
     return found if isinstance(found, str) else ""

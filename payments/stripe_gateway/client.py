@@ -38,7 +38,7 @@ def client() -> stripe.StripeClient:
 def _client_of(key: str, api_base: str, timeout: float) -> stripe.StripeClient:
     """Return one client per configuration. It never retries by itself.
 
-    The SDK would retry twice and hold the thread for three time-outs; our callers are asked again anyway (by the
+    The SDK would retry twice and block the thread for three time-outs; our callers are asked again anyway (by the
     client with its stored key, by Stripe's next delivery, by the job).
     """
     return stripe.StripeClient(

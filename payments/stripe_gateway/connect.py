@@ -34,7 +34,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccountLink:
-    """Where a seller goes to tell Stripe about themselves: for them alone, once, until `expires_at` (UTC)."""
+    """The page at Stripe where a seller enters their details: for one use by them, until `expires_at` (UTC)."""
 
     url: str
     expires_at: datetime

@@ -30,7 +30,7 @@ class SetupIntent:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A saved card, as Stripe holds it now; `customer_id` is empty once it was detached."""
+    """A saved card, as it is at Stripe now; `customer_id` is empty once it was detached."""
 
     stripe_payment_method_id: str
     stripe_customer_id: str
@@ -43,7 +43,7 @@ class Card:
 def create_customer(*, user_id: int, idempotency_key: str) -> str:
     """Create a customer, or find the one that this key created; return its id.
 
-    Stripe is told our number for them and nothing else: the same key must always ask for the same, and an address
+    Stripe gets our user id and nothing else: a key must always be sent with the same parameters, and an address
     may change. Source: https://docs.stripe.com/api/customers/create
     Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable.
     """

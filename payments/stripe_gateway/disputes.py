@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DisputeAtStripe:
-    """A dispute as Stripe holds it now; `intent_id` is empty of a charge that no PaymentIntent made. Times are UTC."""
+    """A dispute as it is at Stripe now; `intent_id` is empty of a charge that no PaymentIntent made. Times are UTC."""
 
     id: str
     stripe_intent_id: str

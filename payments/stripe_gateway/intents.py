@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import stripe
     from stripe.params import PaymentIntentCreateParams
 
-# Minor units beyond which no order of ours can be: what money columns hold of a currency without decimals.
+# Minor units that no order exceeds: the limit of money columns for a currency without decimals.
 _MAX_MINOR_UNITS: Final = 10**11
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A PaymentIntent as Stripe holds it now. Amounts in minor units of `currency` (upper case)."""
+    """A PaymentIntent as it is at Stripe now. Amounts in minor units of `currency` (upper case)."""
 
     id: str
     client_secret: str = field(repr=False)

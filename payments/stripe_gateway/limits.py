@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-# In minor units. A currency that is missing is held to the worth of the least in the account's own, which only Stripe
-# can tell.
+# In minor units. For a missing currency the minimum is that of the account's currency, converted; only Stripe
+# knows it.
 _MINIMUM: Final[Mapping[str, int]] = {
     "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
     "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,

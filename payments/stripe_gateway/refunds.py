@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RefundAtStripe:
-    """A refund as Stripe holds it now; `reverses_transfer`: with the seller's part of the transfer."""
+    """A refund as it is at Stripe now; `reverses_transfer`: with the seller's part of the transfer."""
 
     id: str
     status: str
@@ -44,8 +44,8 @@ def create_refund(
 ) -> RefundAtStripe:
     """Refund a part or all of what was paid with an intent, or find the refund that this key made.
 
-    Of a payment that was passed on to a seller, their part of it is taken back (`reverse_transfer`), and the house
-    gives back its part of its fee (`refund_fee`; Stripe refuses that of a payment without one).
+    Of a payment with a destination, the seller's part is taken back (`reverse_transfer`), and the platform
+    gives back that part of its fee (`refund_fee`; Stripe refuses this for a payment without a fee).
     Source: https://docs.stripe.com/api/refunds/create and https://docs.stripe.com/connect/destination-charges#issue-refunds
     Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last the refund may exist: look for
     it in list_refunds, then ask again with the same key.

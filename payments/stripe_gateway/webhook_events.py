@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 # Seconds either way: https://docs.stripe.com/webhooks#replay-attacks. The SDK looks at the past only.
 TOLERANCE: Final = 300
 _UNSTORABLE: Final = str.maketrans({"\x00": "\ufffd"})
-# Not kept, wherever it stands in an event. What pays or signs in, were it read from our database ...
+# Not stored, wherever it is in an event: what could pay or sign in if it leaked from our database ...
 _SECRET: Final = frozenset({"client_secret", "next_action", "receipt_url", "url"})
-# ... and who somebody is: an account that is erased here must not live on in old events. Nothing of ours reads these.
+# ... and personal data: an erased account must not remain in old events. Our code reads none of these.
 _PERSONAL: Final = frozenset(
     {"address", "billing_details", "business_profile", "card", "company", "customer_details", "email", "evidence"}
     | {"external_accounts", "individual", "name", "payment_method_details", "phone", "receipt_email", "shipping"}

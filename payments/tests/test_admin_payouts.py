@@ -40,7 +40,7 @@ def test_mark_paid_by_staff_is_recorded_once(payout):
     assert "19.99 USD paid to the seller." in admin_messages(act(clerk, Payout, "mark_paid", [payout]))
     payout.refresh_from_db()
     assert (payout.status, payout.paid_by) == ("paid", admin_pages.user(clerk))
-    assert "Nothing of this payout is to be paid by hand now." in admin_messages(
+    assert "Nothing of this payout is to be paid manually now." in admin_messages(
         act(clerk, Payout, "mark_paid", [payout])
     )
     assert OrderEvent.objects.filter(kind="paid_out").count() == 1

@@ -236,7 +236,7 @@ def paid_orders(client, double, winner, seller, bidder):
 
 @pytest.fixture
 def requests_to_stripe(monkeypatch):
-    """The keys of the refunds that Stripe is asked for, which it does not answer."""
+    """The keys of the refunds requested from Stripe, which does not answer."""
     keys = []
 
     def refuse_connection(*, idempotency_key, **_):

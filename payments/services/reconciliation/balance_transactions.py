@@ -130,9 +130,9 @@ def follow_up(report: Report) -> None:
 
 
 def _follow_destinations(report: Report) -> None:
-    """Hold what sellers have of refunded payments that were passed on to them against what Stripe left them.
+    """Compare sellers' shares of refunded payments with a destination with what Stripe left them.
 
-    A refund of the dashboard may take back more than their share, or leave the house its fee. Stripe rounds each
+    A refund of the dashboard may take back more than their share, or leave us our fee. Stripe rounds each
     refund's share and we their sum, so a smallest unit for each is no difference; what staff paid beside it is unknown.
     """
     refunds = Count("order__payments__refunds", filter=Q(order__payments__refunds__status=Refund.Status.SUCCEEDED))

@@ -91,7 +91,7 @@ def finders_by_charge(intent_of: dict[str, str]) -> dict[str, Finder]:
 
 
 def transferred_payouts() -> QuerySet[Any]:
-    """Return the payouts with a transfer of ours; `originally_transferred` is before reversals."""
+    """Return the payouts with our transfer; `originally_transferred` is before reversals."""
     back = money_sum("reversals__amount", filter=Q(reversals__completed_at__isnull=False))
     ours = Payout.objects.filter(route=Payout.Route.TRANSFER).exclude(stripe_transfer_id="")
     return ours.annotate(originally_transferred=Round(F("transferred") + back, precision=money.DECIMAL_PLACES))

@@ -93,7 +93,7 @@ def _handle_unknown_intent(report: Report, intent: Intent) -> None:
     """Adopt, cancel or report an intent that no payment has."""
     payment = _find_payment(intent)
     if payment is None:
-        report.counts["intents_of_others"] += 1  # was it paid, the books tell
+        report.counts["intents_of_others"] += 1  # the balance transactions show whether it was paid
         return
     has = payment.stripe_intent_id or "none"
     text = f"an intent for payment {payment.pk} is {intent.status}, and the payment has {has}"

@@ -26,7 +26,7 @@ _DEAD_AFTER: Final = timedelta(minutes=10)
 
 
 def reconcile(*, since: datetime | None = None, fix: bool = True) -> Reconciliation:
-    """Hold our rows against Stripe's, put right what can be, and return what was found. One at a time.
+    """Compare our rows with Stripe's, fix what can be fixed, and return what was found. One at a time.
 
     From an hour before the last that came to its end began, or 30 days; `since` (UTC) can only reach further back, so
     that no gap is left. In order: intents, then events that never came, then the books, so that what is merely late is
