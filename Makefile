@@ -56,6 +56,7 @@ enumeration: $(TEST_READY)
 	$(BIN)/python -m benchmarks.enumeration
 
 $(RUN_READY): requirements.txt
+	@echo 'Installing what requirements.txt lists: this takes a minute or two.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

@@ -67,6 +67,17 @@ def later(monkeypatch, **span):
     monkeypatch.setattr(clock, "now", lambda: moved)
 
 
+def test_admin_login_opened_directly_leads_to_the_admin(admin_user):
+    client = Client()
+    page = text(client.get("/admin/login/"))
+    assert re.findall('name="next" value="([^"]*)"', page) == ["/admin/"]
+    assert "Return to site" not in page
+    answer = client.post(
+        "/admin/login/", {"username": admin_user.email, "password": PASSWORD, "otp_token": "", "next": "/admin/"}
+    )
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
 def test_admin_login_with_password_succeeds(admin_user):
     client = Client()
     assert 'name="otp_token"' in text(client.get(LOGIN))

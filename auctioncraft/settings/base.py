@@ -72,7 +72,8 @@ TEMPLATES = [
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft"}
+# No page at /, so no link to it.
+UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft", "SITE_URL": ""}
 SESSION_COOKIE_HTTPONLY = True
 
 AUTH_USER_MODEL = "accounts.User"

@@ -66,7 +66,9 @@ class ProductAfterVoidSerializer(serializers.Serializer):
     current_price = MoneyOutputField(source="price", currency_source="product.currency", allow_null=True)
     minimum_bid = serializers.SerializerMethodField(help_text="The lowest amount that would be accepted now.")
     bid_count = serializers.IntegerField()
-    reserve_met = serializers.SerializerMethodField(help_text="True if there is no reserve price.")
+    reserve_met = serializers.SerializerMethodField(
+        help_text="Whether the product would be sold at the current price; false before the first bid."
+    )
     currency = serializers.CharField(source="product.currency")
     ends_at = serializers.DateTimeField()
     seq = serializers.IntegerField()

@@ -55,7 +55,9 @@ class ProductListSerializer(serializers.Serializer):
     minimum_bid = serializers.SerializerMethodField(help_text="The lowest amount that would be accepted now.")
     bid_count = serializers.IntegerField(source="auction__bid_count")
     has_reserve = serializers.SerializerMethodField(help_text="Whether there is a reserve price.")
-    reserve_met = serializers.SerializerMethodField(help_text="True if there is no reserve price.")
+    reserve_met = serializers.SerializerMethodField(
+        help_text="Whether the product would be sold at the current price; false before the first bid."
+    )
     buy_now_price = serializers.SerializerMethodField(help_text="Null if the product cannot be bought at it now.")
     status = serializers.SerializerMethodField(help_text="The status at `server_time`.")
     starts_at = serializers.DateTimeField(source="auction__starts_at")

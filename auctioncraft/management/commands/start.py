@@ -16,7 +16,7 @@ from honcho.manager import Manager
 from auctioncraft import processes
 
 BANNER = """
-AuctionCraft is starting. Open
+AuctionCraft is starting and ready in a few seconds. Open
 
   http://127.0.0.1:{port}/api/         the API
   http://127.0.0.1:{port}/api/docs/    its documentation, with every call to try out
