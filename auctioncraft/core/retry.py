@@ -61,7 +61,9 @@ class RetryModel(models.Model):
     )
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)
-    lease = models.UUIDField(null=True, blank=True, editable=False, help_text="The claim of the worker that is at it.")
+    lease = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="Claim of the worker that is processing the row."
+    )
 
     # Set by the claim: whether an earlier attempt may have reached the far side.
     was_attempted = False

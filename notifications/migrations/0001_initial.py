@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
-                ('lease', models.UUIDField(blank=True, editable=False, help_text='The claim of the worker that is at it.', null=True)),
+                ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('given_up_at', models.DateTimeField(blank=True, null=True)),
                 ('code', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='delivery', to='accounts.onetimecode')),
