@@ -1,4 +1,4 @@
-"""Sending emails. That a row is claimed once, backs off and is given up is proved by tests/test_retry.py."""
+"""Sending emails. That a row is claimed once, backs off and is given up is proved by tests/retry/."""
 
 import logging
 from datetime import timedelta
