@@ -9,7 +9,7 @@ from payments.models import SavedCard
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
-    from payments.tests.conftest import Double
+    from payments.tests.double_process import Double
 
 URL = "/api/payments/cards/"
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 import stripe
 from django.db import connection
 
@@ -25,6 +20,7 @@ from auctions.services import bidding, closing
 from payments import errors
 from payments.models import Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal
 from payments.signals import order_expired, payment_failed, payment_reminded, payment_succeeded
+from payments.tests.double_process import SECRET, Double, free_port, start_double
 from tests import factories
 
 if TYPE_CHECKING:
@@ -35,81 +31,6 @@ if TYPE_CHECKING:
     from accounts.models import User
     from auctioncraft.core.retry import RetryPolicy
     from auctions.models import Product
-
-SECRET = "whsec_test"
-KEY = ("sk_test_double", "")
-
-
-@dataclass
-class Double:
-    """The Stripe double, called over HTTP like a buyer's browser and Stripe's dashboard do."""
-
-    url: str
-    session: requests.Session = field(default_factory=requests.Session)
-
-    def post(self, path: str, /, **params: Any) -> dict[str, Any]:
-        return self.session.post(self.url + path, data=params, auth=KEY, timeout=10).json()
-
-    def get(self, path: str, /, **params: Any) -> dict[str, Any]:
-        return self.session.get(self.url + path, params=params, auth=KEY, timeout=10).json()
-
-    def delete(self, path: str) -> dict[str, Any]:
-        return self.session.delete(self.url + path, auth=KEY, timeout=10).json()
-
-    def create(self, **params: Any) -> dict[str, Any]:
-        return self.post("/v1/payment_intents", **{"amount": 1999, "currency": "usd", **params})
-
-    def intent(self, intent_id: str) -> dict[str, Any]:
-        return self.get(f"/v1/payment_intents/{intent_id}")
-
-    def intents(self) -> list[dict[str, Any]]:
-        """Return the newest 100 intents."""
-        return self.get("/v1/payment_intents", limit=100)["data"]
-
-    def confirm(self, intent_id: str, card: str = "pm_card_visa") -> dict[str, Any]:
-        return self.post(f"/v1/payment_intents/{intent_id}/confirm", payment_method=card, return_url="https://x.test/")
-
-    def cancel(self, intent_id: str) -> dict[str, Any]:
-        return self.post(f"/v1/payment_intents/{intent_id}/cancel")
-
-    def authenticate(self, intent_id: str, outcome: str = "succeed") -> dict[str, Any]:
-        """Finish 3-D Secure."""
-        return self.post(f"/_double/payment_intents/{intent_id}/authenticate", outcome=outcome)
-
-    def settle(self, intent_id: str, outcome: str) -> dict[str, Any]:
-        """Finish a bank debit that is processing."""
-        return self.post(f"/_double/payment_intents/{intent_id}/settle", outcome=outcome)
-
-    def fail_next(self, kind: str, **options: Any) -> None:
-        """Make the next POST fail; options: `times`, `method`, `path`, `seconds`."""
-        assert "error" not in self.post("/_double/faults", next=kind, **options)
-
-    def reset(self) -> None:
-        """Delete all objects, keys and faults: tests share the process, not its data."""
-        self.post("/_double/reset")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_double(*more: str) -> Iterator[Double]:
-    port = _free_port()
-    command = [sys.executable, "-m", "stripe_double", "--port", str(port), "--db", ":memory:", *more]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, "the Stripe double does not start"
-            time.sleep(0.05)
-        yield Double(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +76,7 @@ def delivering_double(_delivering_double: Double, settings: Any) -> Iterator[Dou
 @pytest.fixture
 def stripe_unreachable(settings: Any) -> None:
     """No server listens at Stripe's address."""
-    settings.STRIPE_API_BASE = f"http://127.0.0.1:{_free_port()}"
+    settings.STRIPE_API_BASE = f"http://127.0.0.1:{free_port()}"
 
 
 def sell(seller: User, bidder: User, price: str = "19.99", **fields: Any) -> Product:

@@ -9,7 +9,8 @@ import pytest
 
 from accounts.services import tokens
 from payments.models import StripeEvent
-from payments.tests.conftest import SECRET, build_event, post_event, sign_payload
+from payments.tests.conftest import build_event, post_event, sign_payload
+from payments.tests.double_process import SECRET
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from payments.services import expiry, refunds, webhooks
 from payments.services.reconciliation import reconcile
-from payments.tests.conftest import SECRET, start_double
+from payments.tests.double_process import SECRET, start_double
 from tests import db_snapshot, factories
 from tests.schedules import reference_checks
 from tests.schedules.fake_stripe import FakeStripe

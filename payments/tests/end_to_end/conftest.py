@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from accounts.services import tokens
-from payments.tests.conftest import SECRET, sign_payload
+from payments.tests.conftest import sign_payload
+from payments.tests.double_process import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from auctions.models import Product
     from payments.models import Order
-    from payments.tests.conftest import Double
+    from payments.tests.double_process import Double
 
 WAIT = 60  # seconds for an answer, on a busy machine
 
