@@ -2,7 +2,7 @@
 
 A model inherits RetryModel and keeps its own idea of what is pending; a job hands that queryset to `process_due`:
 
-    POLICY = RetryPolicy(first_delay=timedelta(seconds=10), max_attempts=17, stop_on=(errors.StripeUnavailable,))
+    POLICY = RetryPolicy(first_delay=timedelta(seconds=10), max_attempts=23, stop_on=(errors.StripeDown,))
 
     def send_refunds() -> int:
         return retry.process_due(Refund.objects.pending(), _send, policy=POLICY, give_up=_mark_failed)
