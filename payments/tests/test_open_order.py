@@ -42,7 +42,13 @@ def test_sale_opens_the_winners_order(seller, bidder):
         "reminders_sent": 0,
         "refunded": Decimal(0),
         "auto_charge": "",
+        "attempts": 0,
+        "last_attempt_at": None,
+        "next_attempt_at": order["next_attempt_at"],
+        "last_error": "",
+        "lease": None,
     }
+    assert order["next_attempt_at"] <= clock.now(), "a job may work on it at once"
 
 
 def test_sale_adds_the_buyers_premium(seller, bidder, settings):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft.core import clock, retry
+from auctioncraft.core import clock
 from auctioncraft.core.errors import DomainError
 from payments.models import Order, Payment, Refund, StripeEvent
 from payments.services import checkout, expiry, refunds, webhooks
@@ -177,7 +177,8 @@ class Schedule:
     def _make_due(self) -> None:
         """Let every wait for a next attempt be over."""
         for model in (StripeEvent, Refund, Payment, Order):
-            retry.schedule_now(model.objects.filter(next_attempt_at__isnull=False))
+            waiting = model.objects.filter(next_attempt_at__isnull=False)
+            waiting.update(next_attempt_at=clock.now(), attempts=0, lease=None)
 
     def _refund(self) -> None:
         """Ask for a part or all of what was paid; now and then for more than there is."""
