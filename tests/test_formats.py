@@ -56,7 +56,7 @@ def test_sealed_bid_is_accepted_and_hidden_until_the_close(sealed, as_user, clie
             None,
         )
         assert (shown["product"]["bid_count"], shown["product"]["reserve_met"]) == (0, False)
-    # The public, the seller and each bidder see what they saw before, but for their own amount.
+    # The public, the seller and each bidder see what they saw before, except for their own amount.
     assert {**client.get(address(product)).json(), "server_time": 0} == {**before, "server_time": 0}
     for action in ("bids/", "events/"):
         assert client.get(address(product, action)).json()["results"] == []

@@ -2,7 +2,7 @@
 
 `stripe_fields.json` has the names and JSON types of the fields in Stripe's examples (openapi/fixtures3.json of
 github.com/stripe/openapi, MIT license, August 2026). Each of them must be in ours with the same type, except: null is
-not compared (optional fields, and hashes that the examples fill with all variants at once); an id may stand for an
+not compared (optional fields, and hashes that the examples fill with all variants at once); an id may replace an
 object; an empty hash or list says nothing about its items.
 """
 
@@ -36,7 +36,7 @@ OPTIONAL = ("account.capabilities.card_payments", "charge.payment_method_details
 
 
 def differences(ours: Any, theirs: Any, path: str) -> list[str]:
-    """Return what differs between a value of ours and Stripe's fields: a type name, a hash or list of them, or null."""
+    """Return what differs between our value and Stripe's fields: a type name, a hash or list of them, or null."""
     id_for_object = (isinstance(ours, dict) and theirs == "str" and "id" in ours) or (
         isinstance(ours, str) and isinstance(theirs, dict) and "id" in theirs
     )
