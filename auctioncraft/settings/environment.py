@@ -14,7 +14,7 @@ if env.bool("READ_DOT_ENV", True):
 
 DEBUG = env.bool("DEBUG", False)
 # Everything written at run time: the SQLite file, Celery's default broker, uploads, the Stripe double's state.
-VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")))
+VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 EXAMPLE_SECRET_KEY = "development-only-secret-key-do-not-use-this-in-production-0000"  # noqa: S105 (production refuses it)  # nosec B105
@@ -26,6 +26,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 # How many proxies are in front of us: so many entries of X-Forwarded-For are trusted.
 NUM_PROXIES = env.int("NUM_PROXIES", 0)
 PORT = env.int("PORT", 8000)
-SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+SITE_URL = (env.str("SITE_URL", "") or f"http://127.0.0.1:{PORT}").rstrip("/")
 # Your frontend: Stripe's pages send people back there.
 FRONTEND_URL = env.str("FRONTEND_URL", "http://localhost:5173" if DEBUG else SITE_URL).rstrip("/")
