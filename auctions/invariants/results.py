@@ -29,7 +29,7 @@ _AFTER_CLOSE: Final = (
     *(Kind.RESERVE_WAIVED, Kind.SALE_FELL_THROUGH, Kind.SECOND_CHANCE_OFFERED, Kind.SECOND_CHANCE_ACCEPTED),
     *(Kind.SECOND_CHANCE_DECLINED, Kind.SECOND_CHANCE_LAPSED, Kind.RELISTED),
 )
-# What may change once there is a bid (docs/rules.md, Changing a product).
+# What may change once there is a bid (docs/rules.md, Listing and editing).
 _EDITABLE_WITH_BIDS: Final = {"description", "images"}
 
 

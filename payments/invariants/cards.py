@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @invariant(None, "has_card is set for users with a saved card", over=User)
 def check_has_card(users: Batch) -> Iterator[str]:
-    # docs/rules.md, A card on file: a bid reads only the account.
+    # docs/rules.md, A bid: a bid reads only the account.
     saved = Exists(SavedCard.objects.filter(user_id=OuterRef("pk")))
     wrong = users.rows.filter(Q(~saved, has_card=True) | Q(saved, has_card=False))
     for pk, has_card in wrong.values_list("pk", "has_card"):
