@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from auctioncraft.admin import ReadOnlyAdmin
+from auctioncraft.admin import ReadOnlyAdmin, RetryAdmin
 from notifications.models import EmailDelivery, Notification, Preference
+from notifications.services import email_delivery
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -38,20 +39,20 @@ class PreferenceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EmailDelivery)
-class EmailDeliveryAdmin(ReadOnlyAdmin):
-    """Emails that are waiting, sent or given up. A code is shown by its row number, never its digits."""
+class EmailDeliveryAdmin(RetryAdmin):
+    """Emails that wait, are sent or, without a next attempt, given up. A code is shown by its row number only."""
 
-    list_display = ("id", "subject", "recipient", "next_attempt_at", "attempts", "sent_at", "given_up_at", "last_error")
+    list_display = ("id", "subject", "recipient", "next_attempt_at", "attempts", "sent_at", "last_error")
     list_filter = (
         ("code", admin.EmptyFieldListFilter),
         ("sent_at", admin.EmptyFieldListFilter),
-        ("given_up_at", admin.EmptyFieldListFilter),
-        "next_attempt_at",
+        ("next_attempt_at", admin.EmptyFieldListFilter),
     )
     list_select_related = ("notification__recipient", "code")
     search_fields = ("notification__recipient__email", "notification__source", "code__email", "last_error")
     ordering = ("-id",)
     fields = list_display[1:]
+    restart = staticmethod(email_delivery.restart)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailDelivery]:
         """Defer the secrets from which a code is derived."""

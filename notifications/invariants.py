@@ -27,7 +27,7 @@ from auctioncraft.core.invariants import changed_since, invariant
 from auctions.models import AuctionEvent, Bid, EventOutbox, Product
 from notifications.kinds import KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
-from notifications.services.purge import DELIVERY_RETENTION
+from notifications.services.email_delivery import DELIVERY_RETENTION
 from payments.models import Order, Refund
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def check_fixed_kinds(notifications: Batch) -> Iterator[str]:
 
 @invariant(17, "an email is sent, or given up, or waits", over=EmailDelivery)
 def check_delivery_states(deliveries: Batch) -> Iterator[str]:
-    both = deliveries.rows.filter(sent_at__isnull=False, given_up_at__isnull=False)
+    both = deliveries.rows.filter(sent_at__isnull=False, next_attempt_at__isnull=True)
     for pk in both.values_list("pk", flat=True):
         yield f"delivery {pk} is both sent and given up"
 

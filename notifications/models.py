@@ -115,7 +115,7 @@ class EmailDeliveryQuerySet(models.QuerySet["EmailDelivery"]):
 
     def waiting(self) -> EmailDeliveryQuerySet:
         """Return what is neither sent nor given up."""
-        return self.filter(sent_at__isnull=True, given_up_at__isnull=True)
+        return self.filter(sent_at__isnull=True, next_attempt_at__isnull=False)
 
     def codes(self) -> EmailDeliveryQuerySet:
         """Return the emails with one-time codes."""
@@ -134,7 +134,6 @@ class EmailDelivery(RetryModel):
     )
     code = models.OneToOneField(OneTimeCode, null=True, blank=True, on_delete=models.CASCADE, related_name="delivery")
     sent_at = models.DateTimeField(null=True, blank=True)
-    given_up_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[Any] = EmailDeliveryQuerySet.as_manager()
 
@@ -144,12 +143,12 @@ class EmailDelivery(RetryModel):
             models.Index(
                 fields=("next_attempt_at",),
                 name="code_email_waiting",
-                condition=Q(sent_at__isnull=True, given_up_at__isnull=True, code__isnull=False),
+                condition=Q(sent_at__isnull=True, code__isnull=False),
             ),
             models.Index(
                 fields=("next_attempt_at",),
                 name="notification_email_waiting",
-                condition=Q(sent_at__isnull=True, given_up_at__isnull=True, notification__isnull=False),
+                condition=Q(sent_at__isnull=True, notification__isnull=False),
             ),
         )
         constraints = (

@@ -31,6 +31,10 @@ def keys(*ages):
         IdempotencyKey.objects.filter(pk=row.pk).update(created_at=days_ago(age))
 
 
+def old_keys(now):
+    return purge.oldest(IdempotencyKey).filter(created_at__lt=now - idempotency.KEY_RETENTION)
+
+
 def kept_keys():
     return set(IdempotencyKey.objects.values_list("key", flat=True))
 
@@ -44,13 +48,13 @@ def test_purge_idempotency_keys_after_30_days():
 def test_purge_many_rows_are_deleted_batch_after_batch(monkeypatch):
     monkeypatch.setattr(purge.oldest, "__defaults__", (10,))
     keys(*range(100, 31, -1), 29)
-    assert purge.delete_in_batches(idempotency._old_keys, batch=10) == 69
+    assert purge.delete_in_batches(old_keys, batch=10) == 69
     assert kept_keys() == {"key-29"}
 
 
 def test_purge_time_is_up_begins_no_batch():
     keys(40)
-    assert purge.delete_in_batches(idempotency._old_keys, seconds=0) == 0
+    assert purge.delete_in_batches(old_keys, seconds=0) == 0
 
 
 def test_purge_nothing_old_takes_no_lock(django_assert_num_queries):
@@ -68,7 +72,7 @@ def test_purge_row_that_changed_between_read_and_lock_is_kept():
         reads.append(now)
         if len(reads) == 2:
             IdempotencyKey.objects.update(created_at=now)
-        return idempotency._old_keys(now)
+        return old_keys(now)
 
     assert purge.delete_in_batches(old) == 0
     assert kept_keys() == {"key-40"}
@@ -88,24 +92,29 @@ def test_purge_locked_row_is_left_for_the_next_run():
 @pytest.mark.django_db(transaction=True)
 def test_purge_by_two_workers_at_once_deletes_each_row_once():
     keys(*range(80, 30, -1))
-    assert sum(run_concurrently([lambda: purge.delete_in_batches(idempotency._old_keys, batch=5)] * 2)) <= 50
+    assert sum(run_concurrently([lambda: purge.delete_in_batches(old_keys, batch=5)] * 2)) <= 50
     idempotency.purge()
     assert kept_keys() == set()
 
 
 def test_purge_deliveries_90_days_after_they_ended(bidder):
-    ages = {"sent": {"sent_at": 91}, "gave up": {"given_up_at": 91}, "young": {"sent_at": 89}, "waits": {}}
-    for source, times in ages.items():
+    given_up, at = {"next_attempt_at": None}, days_ago
+    states = {
+        "sent": {"sent_at": at(91)}, "gave up": {**given_up, "last_attempt_at": at(91)},
+        "young": {"sent_at": at(89)}, "gave up later": {**given_up, "last_attempt_at": at(89)},
+        "waits": {"last_attempt_at": at(91)},
+    }  # fmt: skip
+    for source, fields in states.items():
         row = Notification.objects.create(
             recipient=bidder, kind="outbid", title="t", message="m", source=source, mailed=True
         )
         Notification.objects.filter(pk=row.pk).update(created_at=days_ago(92))
-        EmailDelivery.objects.create(notification=row, **{name: days_ago(days) for name, days in times.items()})
+        EmailDelivery.objects.create(notification=row, **fields)
     notifications.tasks.purge()
     left = EmailDelivery.objects.values_list("notification__source", flat=True)
-    assert set(left) == {"young", "waits"}
+    assert set(left) == {"young", "gave up later", "waits"}
     ids = list(Notification.objects.order_by("pk").values_list("pk", flat=True))
-    assert len(ids) == 4
+    assert len(ids) == 5
     assert list(check_deliveries(Batch(Notification, ids[0], ids[-1]))) == []
 
 

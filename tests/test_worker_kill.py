@@ -86,7 +86,7 @@ def test_worker_killed_between_close_and_mail_is_resumed_by_the_next(stack, ende
 
     assert count_notifications() == EXPECTED
     assert Order.objects.count() == AUCTIONS
-    assert EmailDelivery.objects.filter(given_up_at__isnull=False).count() == 0
+    assert EmailDelivery.objects.filter(next_attempt_at=None).count() == 0
     mails = mailed(stack)
     assert len(set(mails)) == EmailDelivery.objects.count()
     # A mail that was sent but not marked may go out twice, with the same Message-ID.

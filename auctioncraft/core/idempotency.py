@@ -23,9 +23,6 @@ from auctioncraft.models import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
-
-    from django.db.models import QuerySet
 
 T = TypeVar("T")
 
@@ -141,8 +138,4 @@ def _reserve(request: IdempotentRequest) -> IdempotencyKey | None:
 
 def purge() -> int:
     """Delete the keys that were used 30 days ago; return how many."""
-    return delete_in_batches(_old_keys)
-
-
-def _old_keys(now: datetime) -> QuerySet[IdempotencyKey]:
-    return oldest(IdempotencyKey).filter(created_at__lt=now - KEY_RETENTION)
+    return delete_in_batches(lambda now: oldest(IdempotencyKey).filter(created_at__lt=now - KEY_RETENTION))

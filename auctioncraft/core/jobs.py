@@ -3,9 +3,7 @@
 A job works on rows that say what is to be done (ADR 0003), so a message that is lost or doubled costs a second, never
 an e-mail. An app declares its jobs in `tasks.py`:
 
-    @periodic_job("payments.send_refunds", every=5, queue=STRIPE)
-    def send_refunds() -> None:
-        refunds.send_due()
+    send_refunds = periodic_job("payments.send_refunds", every=5, queue=STRIPE)(refunds.send_due)
 
 Each queue has a worker process of its own: a Stripe or a mail server that hangs never delays a close, and a Stripe that
 hangs never delays a code. A worker has a thread for each job of its queue, and runs a job once at a time, so there is

@@ -5,7 +5,7 @@ A model inherits RetryModel and keeps its own idea of what is pending; a job han
     POLICY = RetryPolicy(first_delay=timedelta(seconds=10), max_attempts=23, stop_on=(errors.StripeDown,))
 
     def send_refunds() -> int:
-        return retry.process_due(Refund.objects.pending(), _send, policy=POLICY, give_up=_mark_failed)
+        return retry.process_due(Refund.objects.pending(), _send, policy=POLICY)
 
     def _send(refund: Refund) -> None:  # outside any transaction; commits its own result, or raises
         found = _find_at_stripe(refund) if refund.was_attempted else None
@@ -19,7 +19,7 @@ A model inherits RetryModel and keeps its own idea of what is pending; a job han
 - A run begins nothing after `seconds`. What is left waits for the next run.
 - A request that works on its own row calls `attempt_now`, which does not count as one of the job's attempts. Such a row
   is created with `next_attempt_at=POLICY.lease_end()`, so that the job leaves it alone meanwhile.
-- `restart` makes rows due again that were given up, or that back off.
+- A row that is given up has no `next_attempt_at`. `restart` makes it due again, and also a row that backs off.
 
 Add a partial index on `next_attempt_at` with the condition of what is pending.
 """
@@ -135,50 +135,36 @@ def process_due(
     work: Callable[[Row], Any],
     *,
     policy: RetryPolicy,
-    give_up: Callable[[Row, str], Any] | None = None,
     order_by: tuple[str, ...] = ("next_attempt_at", "pk"),
     seconds: float = 20,
 ) -> int:
     """Call `work` with each pending row that is due, one after the other; return how many are done.
 
     `work` commits its own result, after which the row is not in `pending`. It raises RetryLater, AttemptFailed, GiveUp,
-    one of `policy.stop_on`, which ends the run, or any other error, which is logged. After `policy.max_attempts` that
-    failed, and on GiveUp, `give_up` is called with the row and the reason. Must not be called in a transaction.
+    one of `policy.stop_on`, which ends the run, or any other error, which is logged. The row is given up after
+    `policy.max_attempts` that failed, and on GiveUp. Must not be called in a transaction.
     """
     until = time.monotonic() + seconds
     done = 0
     while time.monotonic() < until and (row := _claim_next(pending, order_by, policy)):
-        outcome = _attempt(row, pending, work, policy, give_up)
+        outcome = _attempt(row, pending, work, policy)
         if outcome is _Outcome.AWAY:
             break
         done += outcome is _Outcome.DONE
     return done
 
 
-def attempt_now(
-    pending: QuerySet[Row],
-    pk: object,
-    work: Callable[[Row], Any],
-    *,
-    policy: RetryPolicy,
-    give_up: Callable[[Row, str], Any] | None = None,
-) -> bool:
+def attempt_now(pending: QuerySet[Row], pk: object, work: Callable[[Row], Any], *, policy: RetryPolicy) -> bool:
     """Call `work` with one pending row for a caller who waits, due or not; return whether it is done.
 
-    False if it is not pending, not ready, or leased by a worker. Does not count as an attempt of the job and does not
-    delay the job's next attempt. Raises what `work` raises, except RetryLater and GiveUp.
+    False if it is not pending, or leased by a worker. Does not count as an attempt of the job and does not delay the
+    job's next attempt. Raises what `work` raises.
     """
     row, planned = _claim_one(pending, pk, policy)
     if row is None:
         return False
     try:
         work(row)
-    except RetryLater as later:
-        _release(row, attempts=0, next_attempt_at=clock.now() + later.delay, last_error="")
-        return False
-    except GiveUp as reason:
-        _end(row, give_up, str(reason))
-        return False
     except Exception as error:
         soon = clock.now() + policy.delay(pk=row.pk, attempts=row.attempts)
         _release(row, next_attempt_at=planned and min(planned, soon), last_error=_reason(error))
@@ -225,15 +211,9 @@ def _lease(row: Row, now: datetime, policy: RetryPolicy, *, counted: int) -> Row
     return row
 
 
-def _attempt(
-    row: Row,
-    pending: QuerySet[Row],
-    work: Callable[[Row], Any],
-    policy: RetryPolicy,
-    give_up: Callable[[Row, str], Any] | None,
-) -> _Outcome:
+def _attempt(row: Row, pending: QuerySet[Row], work: Callable[[Row], Any], policy: RetryPolicy) -> _Outcome:
     if row.attempts > policy.max_attempts:  # its last worker was killed
-        _end(row, give_up, TOO_MANY_ATTEMPTS)
+        _give_up(row, TOO_MANY_ATTEMPTS)
         return _Outcome.NOT_DONE
     try:
         work(row)
@@ -241,17 +221,15 @@ def _attempt(
         _release(row, attempts=0, next_attempt_at=clock.now() + later.delay, last_error="")
         return _Outcome.NOT_DONE
     except GiveUp as reason:
-        _end(row, give_up, str(reason))
+        _give_up(row, str(reason))
         return _Outcome.NOT_DONE
     except Exception as error:  # noqa: BLE001 (whatever is wrong with one row)
-        _record_failure(row, error, policy, give_up)
+        _record_failure(row, error, policy)
         return _Outcome.AWAY if isinstance(error, policy.stop_on) else _Outcome.NOT_DONE
     return _Outcome.DONE if _finish(row, pending, policy) else _Outcome.NOT_DONE
 
 
-def _record_failure(
-    row: RetryModel, error: Exception, policy: RetryPolicy, give_up: Callable[[Any, str], Any] | None
-) -> None:
+def _record_failure(row: RetryModel, error: Exception, policy: RetryPolicy) -> None:
     reason = _reason(error)
     expected = isinstance(error, (AttemptFailed, DomainError, *policy.stop_on))
     logger.log(
@@ -267,7 +245,7 @@ def _record_failure(
     if isinstance(error, policy.stop_on):
         _release(row, attempts=policy.count_outage(row.attempts), next_attempt_at=retry_at, last_error=reason)
     elif row.attempts >= policy.max_attempts:
-        _end(row, give_up, reason)
+        _give_up(row, reason)
     else:
         _release(row, next_attempt_at=retry_at, last_error=reason)
 
@@ -283,11 +261,8 @@ def _finish(row: Row, pending: QuerySet[Row], policy: RetryPolicy) -> bool:
     return True
 
 
-def _end(row: Row, give_up: Callable[[Row, str], Any] | None, reason: str) -> None:
-    """Give a row up: the caller's hook first, so that one which fails is called again when the lease is over."""
+def _give_up(row: RetryModel, reason: str) -> None:
     logger.warning("%s %s given up: %s", type(row).__name__, row.pk, reason)
-    if give_up is not None:
-        give_up(row, reason)
     _release(row, next_attempt_at=None, last_error=reason)
 
 

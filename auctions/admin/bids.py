@@ -11,10 +11,10 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnlyAdmin, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, amount_column, run_actions
 from auctioncraft.core import money
 from auctioncraft.core.errors import NotFound
-from auctions.admin.columns import SuperuserOnlyFields, amount_column
+from auctions.admin.columns import SuperuserOnlyFields
 from auctions.models import Bid, BidVoid
 from auctions.services import voiding
 
@@ -49,9 +49,9 @@ class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         *("shown_max_amount", "outcome", "placed_at", "is_void"),
     )
     readonly_fields = fields
-    shown_displayed_amount = amount_column("displayed_amount")
-    shown_amount = amount_column("amount")
-    shown_max_amount = amount_column("max_amount")
+    shown_displayed_amount = amount_column("displayed_amount", "product.currency")
+    shown_amount = amount_column("amount", "product.currency")
+    shown_max_amount = amount_column("max_amount", "product.currency")
 
     @admin.display(description="void", boolean=True)
     def is_void(self, bid: Bid) -> bool:

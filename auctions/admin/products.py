@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnlyMixin, error_text
+from auctioncraft.admin import EMPTY_VALUE, ReadOnlyMixin, amount_column, error_text
 from auctioncraft.core.errors import DomainError
-from auctions.admin.columns import EMPTY_VALUE, SuperuserOnlyFields, amount_column
+from auctions.admin.columns import SuperuserOnlyFields
 from auctions.models import Auction, Category, Product, ProductImage
 from auctions.product_fields import AMOUNTS, FIELDS, Kind
 from auctions.services import categories, editing

@@ -10,9 +10,9 @@ from django.contrib import admin
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
-from auctioncraft.admin import ReadOnlyAdmin, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, amount_column, run_actions
 from auctioncraft.core import clock, money
-from auctions.admin.columns import SuperuserOnlyFields, amount_column
+from auctions.admin.columns import SuperuserOnlyFields
 from auctions.models import Auction, SecondChanceOffer
 from auctions.services import closing, second_chance
 
@@ -53,13 +53,9 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         *("result", "sale_type", "winner", "shown_hammer_price", "closed_at", "paid_at", "payment_defaulted_at"),
     )
     readonly_fields = fields
-    shown_price = amount_column("price")
-    shown_leader_max = amount_column("leader_max")
-    shown_hammer_price = amount_column("hammer_price")
-
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may change auctions."""
-        return request.user.has_perm("auctions.change_auction")
+    shown_price = amount_column("price", "product.currency")
+    shown_leader_max = amount_column("leader_max", "product.currency")
+    shown_hammer_price = amount_column("hammer_price", "product.currency")
 
     def has_offer_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may add second-chance offers."""
@@ -132,4 +128,4 @@ class SecondChanceOfferAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = list_display
     readonly_fields = fields
-    shown_amount = amount_column("amount")
+    shown_amount = amount_column("amount", "product.currency")

@@ -58,7 +58,6 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('given_up_at', models.DateTimeField(blank=True, null=True)),
                 ('code', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='delivery', to='accounts.onetimecode')),
                 ('notification', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='delivery', to='notifications.notification')),
             ],
@@ -93,11 +92,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='emaildelivery',
-            index=models.Index(condition=models.Q(('code__isnull', False), ('given_up_at__isnull', True), ('sent_at__isnull', True)), fields=['next_attempt_at'], name='code_email_waiting'),
+            index=models.Index(condition=models.Q(('code__isnull', False), ('sent_at__isnull', True)), fields=['next_attempt_at'], name='code_email_waiting'),
         ),
         migrations.AddIndex(
             model_name='emaildelivery',
-            index=models.Index(condition=models.Q(('given_up_at__isnull', True), ('notification__isnull', False), ('sent_at__isnull', True)), fields=['next_attempt_at'], name='notification_email_waiting'),
+            index=models.Index(condition=models.Q(('notification__isnull', False), ('sent_at__isnull', True)), fields=['next_attempt_at'], name='notification_email_waiting'),
         ),
         migrations.AddConstraint(
             model_name='emaildelivery',

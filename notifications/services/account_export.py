@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from notifications.models import EmailDelivery, Notification, Preference
 
@@ -27,7 +27,7 @@ def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
                 "notification",
                 "attempts",
                 "sent_at",
-                "given_up_at",
+                given_up_at=Case(When(next_attempt_at=None, then="last_attempt_at")),
                 code_asked_at=F("code__created_at"),
                 due_at=F("next_attempt_at"),
                 error=F("last_error"),

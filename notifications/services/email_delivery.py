@@ -14,18 +14,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core import mail
+from django.db.models import Q, QuerySet
 
 from accounts.models import OneTimeCode, User
 from auctioncraft.core import clock, retry
+from auctioncraft.core.purge import delete_in_batches, oldest
 from notifications.email import compose
 from notifications.models import EmailDelivery
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.core.mail.backends.base import BaseEmailBackend
 
     from notifications.models import EmailDeliveryQuerySet
 
 logger = logging.getLogger(__name__)
+
+DELIVERY_RETENTION: Final = timedelta(days=90)
 
 
 class MailServerAway(retry.AttemptFailed):
@@ -51,11 +57,25 @@ def send_notification_emails(*, seconds: float = 20) -> int:
     return _send_due(EmailDelivery.objects.notifications(), NOTIFICATION_POLICY, seconds)
 
 
+def restart(deliveries: QuerySet[EmailDelivery]) -> int:
+    """Make the emails that are not sent due, also those given up; return how many. A job sends them."""
+    return retry.restart(deliveries.filter(sent_at__isnull=True))
+
+
+def purge() -> int:
+    """Delete the deliveries that were sent or given up 90 days ago; return how many. A job."""
+    return delete_in_batches(lambda now: oldest(EmailDelivery).filter(_ended_before(now - DELIVERY_RETENTION)))
+
+
+def _ended_before(at: datetime) -> Q:
+    return Q(sent_at__lt=at) | Q(sent_at__isnull=True, next_attempt_at__isnull=True, last_attempt_at__lt=at)
+
+
 def _send_due(deliveries: EmailDeliveryQuerySet, policy: retry.RetryPolicy, seconds: float) -> int:
     pending = deliveries.waiting().select_related("notification__recipient", "code__account")
     connection = _Connection()
     try:
-        return retry.process_due(pending, connection.send, policy=policy, give_up=_give_up, seconds=seconds)
+        return retry.process_due(pending, connection.send, policy=policy, seconds=seconds)
     finally:
         connection.close()
 
@@ -124,7 +144,3 @@ def _find_code_obstacle(code: OneTimeCode) -> str:
     if code.consumed_at is not None:
         return "code used or superseded"
     return "code expired" if code.expires_at <= clock.now() else ""
-
-
-def _give_up(delivery: EmailDelivery, _reason: str) -> None:
-    EmailDelivery.objects.waiting().filter(pk=delivery.pk, lease=delivery.lease).update(given_up_at=clock.now())

@@ -7,7 +7,8 @@ from accounts.models import OneTimeCode
 from accounts.services import otp
 from auctioncraft.core import clock
 from notifications.models import EmailDelivery, Notification, Preference
-from notifications.services.email_delivery import send_codes
+from notifications.services.email_delivery import send_codes, send_notification_emails
+from notifications.services.notification_writer import notify
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 from tests import factories
@@ -72,3 +73,14 @@ def test_delivery_pages_show_no_code(admin):
         assert "new@example.com" in page
         assert otp.derive_code(code) not in page
         assert code.nonce not in page
+
+
+def test_given_up_delivery_is_sent_after_retry_now(admin, bidder):
+    notify(recipient=bidder, kind="auction_lost", source="test:1", context={"product": "lamp"})
+    EmailDelivery.objects.update(next_attempt_at=None, attempts=60, last_error="SMTPDataError 554")
+    assert send_notification_emails() == 0
+    delivery = EmailDelivery.objects.get()
+    form = {"action": "retry", "_selected_action": [delivery.pk]}
+    answer = admin.post("/admin/notifications/emaildelivery/", form, follow=True)
+    assert "Will be sent within a minute: 1." in answer.content.decode()
+    assert send_notification_emails() == 1

@@ -39,7 +39,7 @@ def make_due():
 
 def state(delivery):
     delivery.refresh_from_db()
-    return (delivery.attempts, delivery.sent_at is not None, delivery.given_up_at is not None, delivery.last_error)
+    return (delivery.attempts, delivery.sent_at is not None, delivery.next_attempt_at is None, delivery.last_error)
 
 
 def test_notification_is_sent_once_as_text_and_html(bidder):

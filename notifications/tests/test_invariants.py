@@ -51,7 +51,7 @@ def test_missing_or_contradictory_deliveries_are_found(seller, bidder, rival):
     EmailDelivery.objects.filter(notification=won).delete()
     delivery = EmailDelivery.objects.get(notification=sold)
     now = delivery.next_attempt_at
-    EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=now, given_up_at=now)
+    EmailDelivery.objects.filter(pk=delivery.pk).update(sent_at=now, next_attempt_at=None)
     Notification.objects.filter(pk=sold.pk).update(in_app=False)
     Notification.objects.filter(pk=lost.pk).update(in_app=False, mailed=False)
     unknown = Notification.objects.create(

@@ -1,5 +1,5 @@
 """The admin of payments: read-only, with actions that call services."""
 
-from payments.admin import cards, events, orders, payouts, reconciliations, refunds
+from payments.admin import cards, orders, payouts, refunds, stripe
 
-__all__ = ["cards", "events", "orders", "payouts", "reconciliations", "refunds"]
+__all__ = ["cards", "orders", "payouts", "refunds", "stripe"]

@@ -24,7 +24,7 @@ class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
     model = Payment
     extra = 0
-    fields = ("stripe_intent_id", "amount", "currency", "status", "decline_code", "created_at", "succeeded_at")
+    fields = ("stripe_intent_id", "amount", "status", "decline_code", "created_at", "succeeded_at")
 
 
 class OrderEventInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class OrderAdmin(ReadOnlyAdmin):
     """Orders with their payments and history."""
 
     list_display = (
-        *("id", "product", "buyer", "seller", "total", "currency", "status"),
+        *("id", "product", "buyer", "seller", "total", "status"),
         *("due_at", "reminders_sent", "paid_at", "expired_at"),
     )
     list_filter = ("status", "currency", "created_at")
@@ -60,17 +60,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     """Payments. Surplus payments paid no order and are to be refunded."""
 
     list_display = (
-        *(
-            "id",
-            "stripe_intent_id",
-            "order",
-            "amount",
-            "currency",
-            "status",
-            "received",
-            "received_currency",
-            "refunds_reserved",
-        ),
+        *("id", "stripe_intent_id", "order", "amount", "status", "received", "refunds_reserved"),
         *("decline_code", "succeeded_at"),
     )
     list_filter = ("status", "currency", "created_at")

@@ -32,20 +32,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     """Payouts of paid orders. Staff pay those of route `manual` and mark them as paid here."""
 
     list_display = (
-        *(
-            "id",
-            "order",
-            "seller",
-            "currency",
-            "gross",
-            "fee",
-            "amount",
-            "clawed_back",
-            "transferred",
-            "due",
-            "route",
-            "status",
-        ),
+        *("id", "order", "seller", "gross", "fee", "amount", "clawed_back", "transferred", "due", "route", "status"),
         *("blocked_by", "next_attempt_at", "last_error", "created_at", "paid_at"),
     )
     list_filter = ("status", "route", "blocked_by", "currency", "created_at")
@@ -58,13 +45,9 @@ class PayoutAdmin(ReadOnlyAdmin):
     @admin.display(description="amount due")
     def due(self, payout: Payout) -> str:
         """Show the amount still to pay; negative if the seller owes it."""
-        return money.to_text(payout.owed, payout.currency)
+        return f"{money.to_text(payout.owed, payout.currency)} {payout.currency}"
 
-    def has_pay_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission to change payouts."""
-        return request.user.has_perm("payments.change_payout")
-
-    @admin.action(description="Mark as paid manually", permissions=["pay"])
+    @admin.action(description="Mark as paid manually", permissions=["act"])
     def mark_paid(self, request: HttpRequest, selected: QuerySet[Payout]) -> None:
         """Record that the selected payouts were paid outside Stripe."""
 
@@ -90,16 +73,8 @@ class SellerAccountAdmin(ReadOnlyAdmin):
     """Sellers' connected accounts, as last reported by Stripe."""
 
     list_display = (
-        *(
-            "id",
-            "user",
-            "stripe_account_id",
-            "details_submitted",
-            "charges_enabled",
-            "payouts_enabled",
-            "transfers_active",
-        ),
-        *("disabled_reason", "updated_at"),
+        *("id", "user", "stripe_account_id", "details_submitted", "charges_enabled", "payouts_enabled"),
+        *("transfers_active", "disabled_reason", "updated_at"),
     )
     list_filter = ("payouts_enabled", "transfers_active", "details_submitted", "disabled_reason")
     list_select_related = ("user",)

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('paid_at', models.DateTimeField(blank=True, null=True)),
                 ('expired_at', models.DateTimeField(blank=True, null=True)),
                 ('reminders_sent', models.PositiveSmallIntegerField(default=0, help_text='How many times its buyer was reminded to pay.')),
-                ('refunded', auctioncraft.core.model_fields.MoneyField(decimal_places=3, default=Decimal('0'), help_text='What has gone back to the buyer of what paid it.', max_digits=14)),
+                ('refunded', auctioncraft.core.model_fields.MoneyField(decimal_places=3, default=Decimal('0'), help_text='Refunds of the payment that paid it, as far as they succeeded.', max_digits=14)),
                 ('auto_charge', models.CharField(blank=True, choices=[('due', 'Due'), ('done', 'Done')], max_length=4)),
                 ('buyer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to=settings.AUTH_USER_MODEL)),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='auctions.product')),

@@ -67,7 +67,9 @@ class Order(RetryModel):
     reminders_sent = models.PositiveSmallIntegerField(
         default=0, help_text="How many times its buyer was reminded to pay."
     )
-    refunded = MoneyField(default=Decimal(0), help_text="What has gone back to the buyer of what paid it.")
+    refunded = MoneyField(
+        default=Decimal(0), help_text="Refunds of the payment that paid it, as far as they succeeded."
+    )
     auto_charge = models.CharField(max_length=4, choices=AutoCharge, blank=True)
 
     objects: ClassVar[Any] = OrderQuerySet.as_manager()

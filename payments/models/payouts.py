@@ -142,5 +142,10 @@ class TransferReversal(StripeKeyModel, RetryModel):
             ),
         )
 
+    @property
+    def currency(self) -> str:
+        """The payout's."""
+        return self.payout.currency
+
     def __str__(self) -> str:
         return self.stripe_reversal_id or f"TransferReversal {self.pk}"

@@ -124,7 +124,8 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
     except money.InvalidAmount as error:
         raise Invalid(amount=str(error)) from error
     if amount > left:
-        raise errors.RefundTooLarge(refundable=money.to_text(left, currency), currency=currency)
+        text = money.to_text(left, currency)
+        raise errors.RefundTooLarge(f"Refund at most {text} {currency}.", refundable=text, currency=currency)
     if not stripe_gateway.can_refund(amount=amount, currency=currency):
         raise Invalid(amount=f"Cards take two decimals of {currency}'s three: the last one must be 0.")
     return amount
@@ -143,12 +144,9 @@ def send_due() -> int:
     return retry.process_due(_pending(), _send, policy=POLICY)
 
 
-def restart(*, refund_ids: list[int]) -> int:
-    """Make refunds that Stripe has not confirmed due, with all attempts ahead of them; return how many.
-
-    Those that a worker is sending now are left to it.
-    """
-    return retry.restart(_pending().filter(pk__in=refund_ids))
+def restart(refunds: QuerySet[Refund]) -> int:
+    """Make refunds that Stripe has not confirmed due, also those given up; return how many."""
+    return retry.restart(refunds.filter(status=Refund.Status.CREATING))
 
 
 def _pending() -> QuerySet[Refund]:

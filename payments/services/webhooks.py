@@ -5,12 +5,14 @@ Source: https://docs.stripe.com/webhooks
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
 from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import NotFound
+from auctioncraft.core.purge import delete_in_batches
 from payments import errors, stripe_gateway
 from payments.models import StripeEvent
 from payments.services.event_handlers import HANDLERS
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from payments.stripe_gateway import Event
 
 MAX_BODY: Final = 256 * 1024
+# Stripe delivers an event again for three days and lists it for thirty, so none comes back.
+EVENT_RETENTION: Final = timedelta(days=90)
 # These attempts take about four days, and while Stripe is down an event is never given up. After that an event is
 # processed only if Stripe delivers it again or staff reprocess it.
 POLICY: Final = retry.RetryPolicy(max_attempts=18, stop_on=(errors.StripeDown,))
@@ -94,6 +98,11 @@ def reprocess(*, event_id: str) -> StripeEvent:
         _process(event)
     event.refresh_from_db()
     return event
+
+
+def purge() -> int:
+    """Delete the events that were processed 90 days ago; return how many. A job."""
+    return delete_in_batches(lambda now: StripeEvent.objects.filter(processed_at__lt=now - EVENT_RETENTION))
 
 
 def _pending() -> QuerySet[StripeEvent]:

@@ -89,3 +89,15 @@ def test_admin_order_page_with_longer_history_takes_the_same_queries(admin, orde
     with django_assert_max_num_queries(len(few)):
         shown = admin.get(page).content.decode()
     assert all(str(actor) in shown for actor in actors)
+
+
+def test_admin_order_page_shows_amounts_with_the_currency_and_the_job_last(admin, rows):
+    shown = admin.get(f"/admin/payments/order/{rows['order'].pk}/change/").content.decode()
+    assert "19.99 USD" in shown
+    assert "19.990" not in shown
+    assert shown.index(">Due at<") < shown.index("collapse") < shown.index(">Next attempt at<")
+
+
+def test_admin_payment_received_in_another_currency_is_shown_in_it(admin, rows):
+    Payment.objects.update(status="surplus", received="500", received_currency="JPY", succeeded_at=clock.now())
+    assert "500 JPY" in admin.get("/admin/payments/payment/").content.decode()

@@ -69,7 +69,7 @@ def test_refund_of_more_than_is_left_is_409_with_the_amount_left(seller_client, 
         409,
         {
             "code": "refund_too_large",
-            "detail": "That is more than what is left to refund.",
+            "detail": "Refund at most 4.99 USD.",
             "refundable": "4.99",
             "currency": "USD",
         },

@@ -224,7 +224,7 @@ def test_refund_given_up_and_retried_by_staff_in_the_admin_is_made_once(double, 
     assert refunds.send_due() == 1
     text = staff.post("/admin/payments/refund/", sent, follow=True).content.decode()
     assert "Will be sent within a minute: 0." in text
-    assert "Not changed: 1, confirmed by Stripe or being sent now." in text
+    assert "Not changed: 1, sent or being sent now." in text
     assert (refund_totals(paid), len(at_stripe(double, paid))) == (("19.990", "19.990", "succeeded"), 1)
 
 

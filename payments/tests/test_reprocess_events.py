@@ -96,15 +96,15 @@ def test_reprocess_event_of_the_other_mode_is_refused(client, clerk, double, int
     assert (order.status, StripeEvent.objects.get().flag) == ("awaiting_payment", "wrong_mode")
 
 
-def test_reprocess_failure_is_shown_stored_and_does_not_stop_others(client, clerk, double, intent_id, order, settings):
+def test_reprocess_stops_while_stripe_is_down(client, clerk, double, intent_id, order, settings):
     event = build_event(double.intent(intent_id), "payment_intent.processing")
     post_event(client, event)
     post_event(client, build_event({"id": "pi_other"}, SUCCEEDED, "evt_2"))
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     text, noted = reprocess(clerk, "evt_1", "evt_2")
     assert "evt_1: The payment provider is away." in text
-    assert "evt_2: processed, flagged" in text
-    assert len(noted) == 2
+    assert "Stopped. Not tried: 1." in text
+    assert len(noted) == 1
     failed = StripeEvent.objects.get(pk="evt_1")
     assert (failed.attempts, failed.processed_at is None, failed.last_error) == (0, False, "")
     assert find_violations("payments").get("14 Stripe events are processed within an hour", []) == []

@@ -1,11 +1,9 @@
 """attempt_now: a request that works on its own row."""
 
-from unittest import mock
-
 import pytest
 
 from auctioncraft.core import clock, retry
-from auctioncraft.core.retry import AttemptFailed, GiveUp, RetryLater
+from auctioncraft.core.retry import AttemptFailed
 from tests.retry.letters import POLICY, SECOND, FarSideAway, Letter, failing, finish, letters, make_due, pending
 
 pytestmark = pytest.mark.django_db
@@ -49,16 +47,6 @@ def test_attempt_now_row_given_up_stays_given_up_if_it_fails():
     letter.refresh_from_db()
     assert letter.next_attempt_at is None
     assert retry.attempt_now(pending(), letter.pk, finish, policy=POLICY) is True
-
-
-def test_attempt_now_not_ready_and_give_up_are_answers_and_not_errors():
-    first, second = letters(2, attempts=2)
-    hook = mock.Mock()
-    assert retry.attempt_now(pending(), first.pk, failing(RetryLater(SECOND)), policy=POLICY) is False
-    first.refresh_from_db()
-    assert first.attempts == 0
-    assert retry.attempt_now(pending(), second.pk, failing(GiveUp("used")), policy=POLICY, give_up=hook) is False
-    hook.assert_called_once_with(second, "used")
 
 
 def test_attempt_now_row_that_a_worker_is_at_is_left_to_it():

@@ -57,14 +57,12 @@ def test_process_due_expected_failure_is_kept_and_logged_without_traceback(error
 
 def test_process_due_failing_row_backs_off_and_is_given_up_after_the_last_attempt():
     (letter,) = letters(1)
-    hook = mock.Mock()
     for attempts in (1, 2, 3):
         assert Letter.objects.get().attempts == attempts - 1
-        retry.process_due(pending(), failing(AttemptFailed("no")), policy=POLICY, give_up=hook)
-        assert hook.call_count == (attempts == 3)
+        retry.process_due(pending(), failing(AttemptFailed("no")), policy=POLICY)
+        assert (Letter.objects.get().next_attempt_at is None) == (attempts == 3)
         if attempts < 3:
             make_due()
-    assert hook.call_args.args == (letter, "no")
     letter.refresh_from_db()
     assert (letter.next_attempt_at, letter.lease, letter.last_error) == (None, None, "no")
     assert retry.process_due(pending(), finish, policy=POLICY) == 0
@@ -72,14 +70,12 @@ def test_process_due_failing_row_backs_off_and_is_given_up_after_the_last_attemp
 
 def test_process_due_outage_backs_off_and_never_gives_a_row_up():
     (letter,) = letters(1)
-    hook = mock.Mock()
     delays = []
     for _ in range(10):
-        retry.process_due(pending(), failing(FarSideAway()), policy=POLICY, give_up=hook)
+        retry.process_due(pending(), failing(FarSideAway()), policy=POLICY)
         letter.refresh_from_db()
         delays.append((letter.next_attempt_at - clock.now()) / SECOND)
         make_due()
-    assert hook.call_count == 0
     assert (letter.attempts, letter.lease, letter.last_error) == (2, None, "FarSideAway")
     for delay, most in zip(delays, (10, 20, 40, 40), strict=False):
         assert 0.7 * most < delay <= most
@@ -118,35 +114,18 @@ def test_restart_makes_rows_due_with_all_attempts_ahead_unless_a_worker_has_them
 
 def test_process_due_row_that_kills_its_workers_is_given_up():
     (letter,) = letters(1, attempts=3)
-    hook, work = mock.Mock(), mock.Mock()
-    retry.process_due(pending(), work, policy=POLICY, give_up=hook)
+    work = mock.Mock()
+    retry.process_due(pending(), work, policy=POLICY)
     assert work.call_count == 0
-    hook.assert_called_once_with(letter, retry.TOO_MANY_ATTEMPTS)
+    letter.refresh_from_db()
+    assert (letter.next_attempt_at, letter.last_error) == (None, retry.TOO_MANY_ATTEMPTS)
 
 
 def test_process_due_give_up_is_final():
     (letter,) = letters(1)
-    hook = mock.Mock()
-    assert retry.process_due(pending(), failing(GiveUp("used")), policy=POLICY, give_up=hook) == 0
-    hook.assert_called_once_with(letter, "used")
+    assert retry.process_due(pending(), failing(GiveUp("used")), policy=POLICY) == 0
     letter.refresh_from_db()
     assert (letter.next_attempt_at, letter.last_error, letter.attempts) == (None, "used", 1)
-
-
-def test_process_due_give_up_hook_that_fails_is_called_again_when_the_lease_is_over():
-    letters(1)
-    with pytest.raises(ZeroDivisionError):
-        retry.process_due(pending(), failing(GiveUp("used")), policy=POLICY, give_up=failing_hook)
-    hook = mock.Mock()
-    assert retry.process_due(pending(), failing(GiveUp("used")), policy=POLICY, give_up=hook) == 0
-    assert hook.call_count == 0
-    make_due()
-    retry.process_due(pending(), failing(GiveUp("used")), policy=POLICY, give_up=hook)
-    assert hook.call_count == 1
-
-
-def failing_hook(letter, reason):
-    raise ZeroDivisionError
 
 
 def test_process_due_row_that_is_not_ready_waits_with_all_attempts_ahead():
