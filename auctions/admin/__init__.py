@@ -1,5 +1,3 @@
 """Auctions in the admin. Staff see everything and act through services; prices and bids are read-only."""
 
 from auctions.admin import bids, events, products, sales
-
-__all__ = ["bids", "events", "products", "sales"]

@@ -9,5 +9,3 @@ category_counts  the stored counts of open products
 """
 
 from auctions.invariants import bids, category_counts, changes, end_times, post_sale, replay, results
-
-__all__ = ["bids", "category_counts", "changes", "end_times", "post_sale", "replay", "results"]

@@ -18,21 +18,3 @@ from auctions.models.product import (
     terms_of,
 )
 from auctions.models.second_chance import SecondChanceOffer
-
-__all__ = [
-    "PUBLIC_STATUSES",
-    "Auction",
-    "AuctionEvent",
-    "Bid",
-    "BidVoid",
-    "Category",
-    "EventOutbox",
-    "Product",
-    "ProductImage",
-    "SecondChanceOffer",
-    "Watch",
-    "alias",
-    "minimum_bid_of",
-    "public_status",
-    "terms_of",
-]

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-__all__ = ["cards", "events", "orders", "payments", "payouts", "refunds"]
-
 
 @changed_since(Order)
 def list_changed_orders(since: datetime) -> QuerySet[OrderEvent, int]:

@@ -5,18 +5,3 @@ from payments.models.orders import Order, OrderEvent
 from payments.models.payments import Dispute, Payment, Refund
 from payments.models.payouts import Payout, TransferReversal
 from payments.models.stripe import Reconciliation, StripeEvent
-
-__all__ = [
-    "Customer",
-    "Dispute",
-    "Order",
-    "OrderEvent",
-    "Payment",
-    "Payout",
-    "Reconciliation",
-    "Refund",
-    "SavedCard",
-    "SellerAccount",
-    "StripeEvent",
-    "TransferReversal",
-]

@@ -2,5 +2,3 @@
 
 from payments.receipts.content import Receipt, ReceiptLine, build_receipt, receipt_number
 from payments.receipts.rendering import render_html, render_pdf
-
-__all__ = ["Receipt", "ReceiptLine", "build_receipt", "receipt_number", "render_html", "render_pdf"]

@@ -14,8 +14,8 @@ from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from auctioncraft.api.throttling import BY_METHOD
-from payments import serializers
 from payments.models import SavedCard
+from payments.serializers.cards import CardSerializer, CardSetupSerializer, SaveCardSerializer, UpdateCardSerializer
 from payments.services import cards
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     """List your saved cards, newest first."""
 
     queryset = SavedCard.objects.none()
-    serializer_class = serializers.CardSerializer
+    serializer_class = CardSerializer
     lookup_value_regex = "[0-9]{1,18}"
     throttle_scope: str | None = BY_METHOD
 
@@ -40,34 +40,32 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
         summary="Create a card setup",
         parameters=[IDEMPOTENCY_KEY_HEADER],
         request=None,
-        responses={200: serializers.CardSetupSerializer},
+        responses={200: CardSetupSerializer},
     )
     # Stolen cards are tested by saving them: https://docs.stripe.com/disputes/prevention/card-testing
     @action(detail=False, methods=["post"], url_path="setup", throttle_scope="sign_in")
     def begin_setup(self, request: Request) -> Response:
         """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe."""
         setup = cards.start_card_setup(user_id=current_user(request).pk, idempotency_key=idempotency_key(request))
-        return Response(serializers.CardSetupSerializer(setup).data)
+        return Response(CardSetupSerializer(setup).data)
 
     @extend_schema(
         summary="Save a card",
         parameters=[IDEMPOTENCY_KEY_HEADER],
-        request=serializers.SaveCardSerializer,
-        responses={201: serializers.CardSerializer},
+        request=SaveCardSerializer,
+        responses={201: CardSerializer},
     )
     def create(self, request: Request) -> Response:
         """Save the card of a SetupIntent that Stripe.js has confirmed. Repeating it returns the same card."""
-        body = read_body(serializers.SaveCardSerializer, request)
+        body = read_body(SaveCardSerializer, request)
         key = idempotency_key(request)
         saved = cards.save_card(user_id=current_user(request).pk, idempotency_key=key, **body)
         return Response(self.get_serializer(saved).data, status=201)
 
-    @extend_schema(
-        summary="Update a card", request=serializers.UpdateCardSerializer, responses=serializers.CardSerializer
-    )
+    @extend_schema(summary="Update a card", request=UpdateCardSerializer, responses=CardSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Turn automatic charges of this card on or off."""
-        body = read_body(serializers.UpdateCardSerializer, request)
+        body = read_body(UpdateCardSerializer, request)
         charge = body["charge_when_winning"]
         card = cards.set_auto_charge(user_id=current_user(request).pk, card_id=int(pk), charge=charge)
         return Response(self.get_serializer(card).data)

@@ -16,9 +16,11 @@ from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parse_body import read_body
 from auctioncraft.api.throttling import BY_METHOD
 from auctioncraft.core import clock
-from payments import receipts, serializers
+from payments import receipts
 from payments.filters import OrderFilter
 from payments.models import Order
+from payments.serializers.orders import OrderDetailSerializer, OrderSerializer, RefundResultSerializer
+from payments.serializers.refunds import RefundRequestSerializer
 from payments.services import refunds
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ _RECEIPT_HEADERS: Final = {
 class OrderViewSet(ReadOnlyModelViewSet):
     """Orders in which you are the buyer or the seller. Staff see all orders."""
 
-    serializer_class = serializers.OrderSerializer
+    serializer_class = OrderSerializer
     lookup_value_regex = "[0-9]{1,18}"
     throttle_scope: str | None = BY_METHOD
     queryset = Order.objects.none()
@@ -50,9 +52,9 @@ class OrderViewSet(ReadOnlyModelViewSet):
         orders: QuerySet[Order] = Order.objects.visible_to(self.request.user).with_parties()
         return orders if self.action == "list" else orders.with_money()  # type: ignore[attr-defined]
 
-    def get_serializer_class(self) -> type[serializers.OrderSerializer]:
+    def get_serializer_class(self) -> type[OrderSerializer]:
         """Return a single order with its history."""
-        return serializers.OrderSerializer if self.action == "list" else serializers.OrderDetailSerializer
+        return OrderSerializer if self.action == "list" else OrderDetailSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Add the time of the response."""
@@ -61,13 +63,13 @@ class OrderViewSet(ReadOnlyModelViewSet):
     @extend_schema(
         summary="Refund an order",
         parameters=[IDEMPOTENCY_KEY_HEADER],
-        request=serializers.RefundRequestSerializer,
-        responses={201: serializers.RefundResultSerializer},
+        request=RefundRequestSerializer,
+        responses={201: RefundResultSerializer},
     )
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: str) -> Response:
         """Refund a payment fully or in part. For the seller and staff; surplus payments are refunded by staff."""
-        body = read_body(serializers.RefundRequestSerializer, request)
+        body = read_body(RefundRequestSerializer, request)
         made = refunds.refund_order(
             order_id=int(pk),
             actor=current_user(request),
@@ -75,7 +77,7 @@ class OrderViewSet(ReadOnlyModelViewSet):
             **body,
         )
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
-        result = serializers.RefundResultSerializer(answer, context=self.get_serializer_context())
+        result = RefundResultSerializer(answer, context=self.get_serializer_context())
         return Response(result.data, status=201)
 
     @extend_schema(summary="Retrieve a receipt", responses={(200, "text/html"): OpenApiTypes.STR})

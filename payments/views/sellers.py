@@ -12,9 +12,9 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import current_user
 from auctioncraft.api.parse_body import ParseBodyMixin
-from payments import serializers
 from payments.filters import PayoutFilter
 from payments.models import Payout, SellerAccount
+from payments.serializers.sellers import OnboardingSerializer, PayoutSerializer, SellerAccountSerializer
 from payments.services import sellers
 
 if TYPE_CHECKING:
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 class SellerViewSet(ParseBodyMixin, ViewSet):
     """Your account for payouts."""
 
-    @extend_schema(summary="Retrieve your seller account", responses={200: serializers.SellerAccountSerializer})
+    @extend_schema(summary="Retrieve your seller account", responses={200: SellerAccountSerializer})
     @action(detail=False, methods=["get"])
     def seller(self, request: Request) -> Response:
         """Return the state of your account for payouts, as last reported by Stripe."""
         account = sellers.find_account(user_id=current_user(request).pk) or SellerAccount()
-        return Response(serializers.SellerAccountSerializer(account).data)
+        return Response(SellerAccountSerializer(account).data)
 
-    @extend_schema(summary="Create an onboarding link", request=None, responses={200: serializers.OnboardingSerializer})
+    @extend_schema(summary="Create an onboarding link", request=None, responses={200: OnboardingSerializer})
     @action(detail=False, methods=["post"], url_path="seller/onboard")
     def onboard(self, request: Request) -> Response:
         """Start or continue the onboarding at Stripe. Returns a link that works once."""
-        return Response(serializers.OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
+        return Response(OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 
 @extend_schema_view(list=extend_schema(summary="List payouts"))
 class PayoutViewSet(ListModelMixin, GenericViewSet):
     """List your payouts, newest first. Staff see all payouts."""
 
-    serializer_class = serializers.PayoutSerializer
+    serializer_class = PayoutSerializer
     queryset = Payout.objects.none()
     filterset_class = PayoutFilter
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from auctioncraft.api.parsers import BodyTooLarge, read_limited
-from payments import serializers
+from payments.serializers.checkout import WebhookReceivedSerializer
 from payments.services import webhooks
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class StripeViewSet(ViewSet):
                 description="Stripe's signature of the body.",
             )
         ],
-        responses={200: serializers.WebhookReceivedSerializer},
+        responses={200: WebhookReceivedSerializer},
         auth=[],
     )
     @action(detail=False, methods=["post"])
@@ -61,4 +61,4 @@ class StripeViewSet(ViewSet):
         """Receive an event. 200 means stored and processed, or flagged for staff; otherwise Stripe sends it again."""
         payload = request.data if isinstance(request.data, bytes) else b""
         webhooks.receive(payload=payload, signature=request.headers.get("Stripe-Signature", ""))
-        return Response(serializers.WebhookReceivedSerializer({"received": True}).data)
+        return Response(WebhookReceivedSerializer({"received": True}).data)

@@ -7,5 +7,3 @@ books     every entry on our balance there, by `ours`
 """
 
 from payments.services.reconciliation.run import reconcile
-
-__all__ = ["reconcile"]
