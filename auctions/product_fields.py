@@ -93,6 +93,7 @@ FIELDS: Final = {
     )
 }
 
+TEXTS: Final = tuple(name for name, field in FIELDS.items() if field.kind in {Kind.LINE, Kind.TEXT})
 AMOUNTS: Final = tuple(name for name, field in FIELDS.items() if field.kind is Kind.AMOUNT)
 TIMES: Final = tuple(name for name, field in FIELDS.items() if field.kind is Kind.TIME)
 COLUMNS: Final = tuple(name for name in FIELDS if name not in TIMES)

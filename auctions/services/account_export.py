@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 
 from auctioncraft.core import money
 from auctions.models import Bid, Product, ProductImage, SecondChanceOffer, Watch
-from auctions.product_fields import AMOUNTS
+from auctions.product_fields import AMOUNTS, TEXTS
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -37,8 +37,7 @@ def _products(user: User) -> list[dict[str, Any]]:
     return [
         {
             "id": product.pk,
-            "name": product.name,
-            "description": product.description,
+            **{field: getattr(product, field) for field in TEXTS},
             "category": product.category.name,
             "currency": product.currency,
             **{field: money.to_text_or_none(getattr(product, field), product.currency) for field in AMOUNTS},
