@@ -19,7 +19,7 @@ from accounts.models import (
     normalize_email,
 )
 from accounts.services import lockout, otp, tokens
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +66,7 @@ def check_unused_codes(codes: Batch) -> Iterator[str]:
 def check_code_lifetimes(codes: Batch) -> Iterator[str]:
     lifetime = ExpressionWrapper(F("expires_at") - F("created_at"), output_field=DurationField())
     rows = codes.rows.annotate(lifetime=lifetime).exclude(lifetime__gt=timedelta(0), lifetime__lte=otp.CODE_LIFETIME)
-    for pk in rows.values_list("pk", flat=True):
-        yield f"code {pk}: does not last 10 minutes"
+    yield from describe(rows, "code {}: does not last 10 minutes")
 
 
 @invariant(18, "at most 10 failed attempts an hour are counted", over=FailedAttempts)
@@ -82,23 +81,20 @@ def check_failed_attempts(attempts: Batch) -> Iterator[str]:
 def check_disabled_accounts(sessions: Batch) -> Iterator[str]:
     # Disabling ends all of them.
     rows = sessions.rows.filter(ended_at__isnull=True, user__is_active=False)
-    for pk in rows.values_list("pk", flat=True):
-        yield f"session {pk}: not ended, and its account is disabled"
+    yield from describe(rows, "session {}: not ended, and its account is disabled")
 
 
 @invariant(19, "a refresh token has at most one successor", over=Session)
 def check_refresh_tokens(sessions: Batch) -> Iterator[str]:
     # No two sessions have the same token.
     others = Session.objects.filter(token_hash=OuterRef("token_hash")).exclude(pk=OuterRef("pk"))
-    for pk in sessions.rows.filter(Exists(others)).values_list("pk", flat=True):
-        yield f"session {pk}: shares its refresh token"
+    yield from describe(sessions.rows.filter(Exists(others)), "session {}: shares its refresh token")
 
 
 @invariant(19, "a session is used between its start and its end", over=Session)
 def check_session_times(sessions: Batch) -> Iterator[str]:
     rows = sessions.rows.filter(Q(last_used_at__lt=F("created_at")) | Q(expires_at__lte=F("last_used_at")))
-    for pk in rows.values_list("pk", flat=True):
-        yield f"session {pk}: its times are out of order"
+    yield from describe(rows, "session {}: its times are out of order")
 
 
 @invariant(19, "a session ends within 90 days", over=Session)
@@ -106,15 +102,13 @@ def check_session_ages(sessions: Batch) -> Iterator[str]:
     # However often it is refreshed.
     age = ExpressionWrapper(F("expires_at") - F("created_at"), output_field=DurationField())
     rows = sessions.rows.annotate(age=age).filter(age__gt=tokens.MAX_SESSION_AGE)
-    for pk in rows.values_list("pk", flat=True):
-        yield f"session {pk}: lasts longer than 90 days"
+    yield from describe(rows, "session {}: lasts longer than 90 days")
 
 
 @invariant(20, "display names contain no email address", over=User)
 def check_display_names(users: Batch) -> Iterator[str]:
     rows = users.rows.filter(Q(display_name=F("email")) | Q(display_name__regex=_ADDRESS))
-    for pk in rows.values_list("pk", flat=True):
-        yield f"user {pk}: the display name is an email address"
+    yield from describe(rows, "user {}: the display name is an email address")
 
 
 @invariant(20, "deleted accounts are empty", over=User)

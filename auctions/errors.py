@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auctioncraft.core.errors import DomainError, PermissionDenied
+from auctioncraft.core.errors import Conflict, DomainError, PermissionDenied
 
 
 class SellerCannotBid(PermissionDenied):
@@ -26,20 +26,18 @@ class CardRequired(PermissionDenied):
     detail = "Add a card to bid this amount."
 
 
-class AuctionNotOpen(DomainError):
+class AuctionNotOpen(Conflict):
     """The auction has not started, has ended, or is closed."""
 
     code = "auction_not_open"
     detail = "This auction is not open for bids."
-    status = 409
 
 
-class MaximumNotRaised(DomainError):
+class MaximumNotRaised(Conflict):
     """The leader bids no more than their own maximum."""
 
     code = "maximum_not_raised"
     detail = "You are already leading. A new maximum must be above your current one."
-    status = 409
 
 
 class BidTooLow(DomainError):
@@ -49,81 +47,71 @@ class BidTooLow(DomainError):
     detail = "Your bid is below the minimum bid."
 
 
-class AuctionAlreadyClosed(DomainError):
+class AuctionAlreadyClosed(Conflict):
     """The auction has its result."""
 
     code = "auction_already_closed"
     detail = "This auction is already closed."
-    status = 409
 
 
-class CategoryInUse(DomainError):
+class CategoryInUse(Conflict):
     """The category has products, or categories below it."""
 
     code = "category_in_use"
     detail = "This category has products or categories below it."
-    status = 409
 
 
-class AuctionHasBids(DomainError):
+class AuctionHasBids(Conflict):
     """A product with bids cannot be changed."""
 
     code = "auction_has_bids"
     detail = "This product has bids and can no longer be changed."
-    status = 409
 
 
-class BuyNowUnavailable(DomainError):
+class BuyNowUnavailable(Conflict):
     """The product has no buy-now price, or bidding has ended it."""
 
     code = "buy_now_unavailable"
     detail = "You cannot buy this product now."
-    status = 409
 
 
-class ReserveNotAcceptable(DomainError):
+class ReserveNotAcceptable(Conflict):
     """There is no price below the reserve that the seller can accept."""
 
     code = "reserve_not_acceptable"
     detail = "There is no price below the reserve to accept, or the 48 hours to accept it are over."
-    status = 409
 
 
-class BidAlreadyVoided(DomainError):
+class BidAlreadyVoided(Conflict):
     """The bid was voided before."""
 
     code = "bid_already_voided"
     detail = "This bid is already void."
-    status = 409
 
 
-class NotRelistable(DomainError):
+class NotRelistable(Conflict):
     """The product is not unsold, was relisted before, or has an open second-chance offer."""
 
     code = "not_relistable"
     detail = "Only an unsold product without an open second-chance offer can be relisted, and only once."
-    status = 409
 
 
-class SecondChanceUnavailable(DomainError):
+class SecondChanceUnavailable(Conflict):
     """The buyer has not defaulted, or there is no bidder left to offer the product to."""
 
     code = "second_chance_unavailable"
     detail = "There is no bidder to offer this product to."
-    status = 409
 
 
-class SecondChanceNotOpen(DomainError):
+class SecondChanceNotOpen(Conflict):
     """The offer was answered or has expired."""
 
     code = "second_chance_not_open"
     detail = "This offer is no longer open."
-    status = 409
 
 
-class TooManyImages(DomainError):
+class TooManyImages(Conflict):
     """The product has the maximum number of images."""
 
     code = "too_many_images"
     detail = "A product can have at most 12 images."
-    status = 409

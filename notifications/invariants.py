@@ -23,7 +23,7 @@ from django.db.models.functions import Cast, Concat
 
 from accounts.models import User
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import changed_since, invariant
+from auctioncraft.core.invariants import changed_since, describe, invariant
 from auctions.models import AuctionEvent, Bid, EventOutbox, Product
 from notifications.kinds import KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
@@ -128,8 +128,7 @@ def check_refund_notifications(orders: Batch) -> Iterator[str]:
         ~Exists(_notification("refund_issued", "payment__order__buyer_id"))
     )
     rows = unnotified.exclude(payment__order__buyer__in=User.objects.erased()).order_by("pk")
-    for pk, user in rows.values_list("pk", "payment__order__buyer_id"):
-        yield f"refund {pk}: no refund_issued to user {user}"
+    yield from describe(rows, "refund {}: no refund_issued to user {}", "payment__order__buyer_id")
 
 
 @invariant(16, "every outbox row has its event in the log", over=EventOutbox)
@@ -143,8 +142,7 @@ def check_outbox(outbox: Batch) -> Iterator[str]:
 @invariant(16, "notifications are of a registered kind", over=Notification)
 def check_kinds(notifications: Batch) -> Iterator[str]:
     # notifications/kinds.py registers them.
-    for pk, kind in notifications.rows.exclude(kind__in=KINDS).values_list("pk", "kind"):
-        yield f"notification {pk} is of unknown kind {kind}"
+    yield from describe(notifications.rows.exclude(kind__in=KINDS), "notification {} is of unknown kind {}", "kind")
 
 
 @invariant(17, "nobody has the same notification twice", over=User)
@@ -166,42 +164,36 @@ def check_deliveries(notifications: Batch) -> Iterator[str]:
     # Whether or not it has been sent, until it is purged.
     young = Q(created_at__gt=clock.now() - DELIVERY_RETENTION)
     bare = notifications.rows.filter(young, mailed=True, delivery__isnull=True)
-    for pk, kind in bare.values_list("pk", "kind"):
-        yield f"notification {pk} ({kind}) has no delivery"
+    yield from describe(bare, "notification {} ({}) has no delivery", "kind")
 
 
 @invariant(17, "nothing is mailed that its recipient switched off", over=EmailDelivery)
 def check_unwanted_mail(deliveries: Batch) -> Iterator[str]:
     # When the notification was written.
     unwanted = deliveries.rows.filter(notification__mailed=False)
-    for pk, notification in unwanted.values_list("pk", "notification_id"):
-        yield f"delivery {pk} is of notification {notification}, which is not to be mailed"
+    yield from describe(unwanted, "delivery {} is of notification {}, which is not to be mailed", "notification_id")
 
 
 @invariant(17, "fixed kinds are shown and mailed", over=Notification)
 def check_fixed_kinds(notifications: Batch) -> Iterator[str]:
     # Those about money and security.
     withheld = notifications.rows.filter(~Q(in_app=True, mailed=True), kind__in=REQUIRED_KINDS)
-    for pk, kind in withheld.values_list("pk", "kind"):
-        yield f"notification {pk} ({kind}) is withheld"
+    yield from describe(withheld, "notification {} ({}) is withheld", "kind")
 
 
 @invariant(17, "an email is sent, or given up, or waits", over=EmailDelivery)
 def check_delivery_states(deliveries: Batch) -> Iterator[str]:
     both = deliveries.rows.filter(sent_at__isnull=False, next_attempt_at__isnull=True)
-    for pk in both.values_list("pk", flat=True):
-        yield f"delivery {pk} is both sent and given up"
+    yield from describe(both, "delivery {} is both sent and given up")
 
 
 @invariant(20, "deleted accounts have no notifications", over=User)
 def check_erased_accounts(users: Batch) -> Iterator[str]:
     # Deleting an account deletes them.
     kept = Notification.objects.order_by().filter(users.within("recipient")).filter(recipient__in=User.objects.erased())
-    for pk, user in kept.values_list("pk", "recipient_id"):
-        yield f"notification {pk} is kept of user {user}, whose account is deleted"
+    yield from describe(kept, "notification {} is kept of user {}, whose account is deleted", "recipient_id")
     chosen = Preference.objects.order_by().filter(users.within("user")).filter(user__in=User.objects.erased())
-    for pk, user in chosen.values_list("pk", "user_id"):
-        yield f"preference {pk} is kept of user {user}, whose account is deleted"
+    yield from describe(chosen, "preference {} is kept of user {}, whose account is deleted", "user_id")
 
 
 def _source(product: str, seq: str) -> Concat:

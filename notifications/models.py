@@ -117,14 +117,6 @@ class EmailDeliveryQuerySet(models.QuerySet["EmailDelivery"]):
         """Return what is neither sent nor given up."""
         return self.filter(sent_at__isnull=True, next_attempt_at__isnull=False)
 
-    def codes(self) -> EmailDeliveryQuerySet:
-        """Return the emails with one-time codes."""
-        return self.filter(code__isnull=False)
-
-    def notifications(self) -> EmailDeliveryQuerySet:
-        """Return the emails of notifications."""
-        return self.filter(notification__isnull=False)
-
 
 class EmailDelivery(RetryModel):
     """An email to send: of a notification or of a one-time code."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from auctioncraft.core.errors import DomainError, Unavailable
+from auctioncraft.core.errors import Conflict, DomainError, Unavailable
 
 
-class AuctionNotSold(DomainError):
+class AuctionNotSold(Conflict):
     """There is nothing to pay: the auction is still on, or ended without a sale."""
 
     code = "auction_not_sold"
     detail = "This product is not sold, so there is nothing to pay."
-    status = 409
 
 
 class NotTheWinner(DomainError):
@@ -21,76 +20,67 @@ class NotTheWinner(DomainError):
     status = 403
 
 
-class OrderPaid(DomainError):
+class OrderPaid(Conflict):
     """Nothing is left to pay."""
 
     code = "order_paid"
     detail = "This order is paid already."
-    status = 409
 
 
-class OrderNotPayable(DomainError):
+class OrderNotPayable(Conflict):
     """The order expired."""
 
     code = "order_not_payable"
     detail = "This order cannot be paid any more."
-    status = 409
 
 
-class AmountNotChargeable(DomainError):
+class AmountNotChargeable(Conflict):
     """Stripe has no way to charge this amount of this currency exactly; we never round an amount that is owed."""
 
     code = "amount_not_chargeable"
     detail = "This amount cannot be charged by card exactly. Please contact support."
-    status = 409
 
 
-class PaymentRefused(DomainError):
+class PaymentRefused(Conflict):
     """Stripe understood and refused, for instance an amount below its minimum; `stripe_code` is Stripe's reason."""
 
     code = "payment_refused"
     detail = "The payment provider refused to take this payment as it is."
-    status = 409
 
 
-class NothingToRefund(DomainError):
+class NothingToRefund(Conflict):
     """No money came in, or all of it has gone back or is on its way."""
 
     code = "nothing_to_refund"
     detail = "There is nothing to refund here."
-    status = 409
 
 
-class RefundTooLarge(DomainError):
+class RefundTooLarge(Conflict):
     """More than what is left; `refundable` says how much that is, in `currency`."""
 
     code = "refund_too_large"
     detail = "That is more than what is left to refund."
-    status = 409
 
 
-class PaidOut(DomainError):
+class PaidOut(Conflict):
     """Staff have paid the seller outside Stripe, so only staff can refund."""
 
     code = "paid_out"
     detail = "You have been paid for this order. Ask our staff to refund it."
-    status = 409
 
 
-class OrderDisputed(DomainError):
+class OrderDisputed(Conflict):
     """The buyer's bank has taken the payment back, or may: a refund would pay it twice."""
 
     code = "order_disputed"
     detail = "The buyer's bank disputes this payment, so it cannot be refunded."
-    status = 409
 
 
-class RefundRefused(DomainError):
+class RefundRefused(Conflict):
     """Stripe understood and refused; `stripe_code` is its reason."""
 
     code = "refund_refused"
     detail = "The payment provider refused to refund this."
-    status = 409
 
 
 class StripeObjectMissing(PaymentRefused):
@@ -118,44 +108,39 @@ class StoredFailure(StripeUnavailable):
     """Stripe repeats the failure that it stored under this idempotency key; it does so for 24 hours."""
 
 
-class ConnectNotConfigured(DomainError):
+class ConnectNotConfigured(Conflict):
     """Staff pay sellers outside Stripe."""
 
     code = "connect_not_configured"
     detail = "Sellers are paid by our staff here; there is no account to set up."
-    status = 409
 
 
-class OnboardingRefused(DomainError):
+class OnboardingRefused(Conflict):
     """Stripe refuses this seller; `stripe_code` is Stripe's reason."""
 
     code = "onboarding_refused"
     detail = "The payment provider refused to set up an account. Please contact support."
-    status = 409
 
 
-class PayoutNotDue(DomainError):
+class PayoutNotDue(Conflict):
     """Staff owe nothing: it is paid, blocked, or being sent by Stripe."""
 
     code = "payout_not_due"
     detail = "Nothing of this payout is to be paid manually now."
-    status = 409
 
 
-class SetupNotFinished(DomainError):
+class SetupNotFinished(Conflict):
     """The card is not saved at Stripe yet; `status` is the SetupIntent's."""
 
     code = "setup_not_finished"
     detail = "This card is not saved yet."
-    status = 409
 
 
-class AutoChargeOff(DomainError):
+class AutoChargeOff(Conflict):
     """AUTO_CHARGE is off."""
 
     code = "auto_charge_off"
     detail = "Wins are not charged to saved cards here."
-    status = 409
 
 
 class BadSignature(DomainError):
@@ -180,9 +165,8 @@ class WebhookNotConfigured(Unavailable):
     retry_after = 60
 
 
-class ReconciliationRunning(DomainError):
+class ReconciliationRunning(Conflict):
     """Another reconciliation is running."""
 
     code = "reconciliation_running"
     detail = "A reconciliation with Stripe is already running."
-    status = 409

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from auctioncraft.core.errors import DomainError
+from auctioncraft.core.errors import Conflict
 
 
-class AccountInUse(DomainError):
+class AccountInUse(Conflict):
     """The account cannot be deleted yet. `reasons` lists every reason with its product or order."""
 
     code = "account_in_use"
     detail = "Your account cannot be deleted yet. See the reasons."
-    status = 409
 
     def __init__(self, reasons: list[dict[str, object]]) -> None:
         """`reasons`: all of them at once."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.fields import DisplayNameField, PasswordField
-from accounts.models import User
 from accounts.serializers import ProfileSerializer
 from auctioncraft.api.fields import StrictBooleanField, UTCDateTimeField
 from notifications.services import preferences
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 @extend_schema_field(
@@ -67,18 +69,11 @@ class AccountSerializer(ProfileSerializer):
         return preferences.get_preferences(user=user)
 
 
-class ExportedProfileSerializer(serializers.Serializer):
+class ExportedProfileSerializer(ProfileSerializer):
     """The account itself."""
 
-    id = serializers.IntegerField()
-    email = serializers.CharField()
-    display_name = serializers.CharField()
-    is_staff = serializers.BooleanField()
-    has_password = serializers.BooleanField()
-    created_at = UTCDateTimeField()
+    has_password = serializers.BooleanField(source="has_usable_password")
     email_verified_at = UTCDateTimeField(allow_null=True)
-    seller = serializers.ChoiceField(choices=User.SellerState.choices)
-    strikes = serializers.IntegerField()
     has_card = serializers.BooleanField()
 
 

@@ -62,8 +62,7 @@ class MyAccountViewSet(NoStoreViewSet):
     @action(detail=False, methods=["get"], url_path="me/export")
     def export(self, request: Request) -> Response:
         """Export all data about you as one JSON file."""
-        # Plain rows: ExportSerializer only describes them.
-        response = Response(export.export_account(user=current_user(request)))
+        response = Response(serializers.ExportSerializer(export.export_account(user=current_user(request))).data)
         response.headers["Content-Disposition"] = 'attachment; filename="auctioncraft-export.json"'
         return response
 

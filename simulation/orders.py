@@ -42,7 +42,7 @@ def schedule_payment(sim: Scheduler, lot: Lot) -> None:
 def _intent(lot: Lot, buyer: SimulatedUser, key: str | None = None) -> str:
     """Open the checkout; return the ID of the intent."""
     opened = checkout.create_payment_intent(product_id=lot.pk, user_id=buyer.pk, idempotency_key=key)
-    return opened.payment_intent_id
+    return opened.intent.id
 
 
 def _pay(sim: Scheduler, lot: Lot, order: Order, declined_first: bool) -> None:  # noqa: FBT001 (actions take positional arguments)

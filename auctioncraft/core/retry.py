@@ -135,7 +135,6 @@ def process_due(
     work: Callable[[Row], Any],
     *,
     policy: RetryPolicy,
-    order_by: tuple[str, ...] = ("next_attempt_at", "pk"),
     seconds: float = 20,
 ) -> int:
     """Call `work` with each pending row that is due, one after the other; return how many are done.
@@ -146,7 +145,7 @@ def process_due(
     """
     until = time.monotonic() + seconds
     done = 0
-    while time.monotonic() < until and (row := _claim_next(pending, order_by, policy)):
+    while time.monotonic() < until and (row := _claim_next(pending, policy)):
         outcome = _attempt(row, pending, work, policy)
         if outcome is _Outcome.AWAY:
             break
@@ -182,13 +181,13 @@ def restart(rows: QuerySet[Row]) -> int:
     return free.update(attempts=0, next_attempt_at=now)
 
 
-def _claim_next(pending: QuerySet[Row], order_by: tuple[str, ...], policy: RetryPolicy) -> Row | None:
+def _claim_next(pending: QuerySet[Row], policy: RetryPolicy) -> Row | None:
     """Lease the first due row that no other worker is claiming; committed on return."""
     if not pending.filter(next_attempt_at__lte=clock.now()).exists():
         return None  # without taking SQLite's one write lock for nothing
     with transaction.atomic(durable=True):
         now = clock.now()
-        due = pending.filter(next_attempt_at__lte=now).order_by(*order_by)
+        due = pending.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
         row = due.select_for_update(skip_locked=True, no_key=True, of=("self",)).first()
         return row and _lease(row, now, policy, counted=1)
 

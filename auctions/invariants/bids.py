@@ -28,7 +28,7 @@ from django.db.models.functions import Cast, Coalesce, Lag, Replace, Round
 
 from accounts.models import User
 from auctioncraft.core import money
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from auctioncraft.models import IdempotencyKey
 from auctions.formats.base import Outcome
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
@@ -60,8 +60,7 @@ def check_counts(batch: Batch) -> Iterable[str]:
     voided = BidVoid.objects.filter(batch.within("product")).values("product_id")
     unvoided = Auction.objects.filter(batch.within("pk")).exclude(pk__in=voided)
     wrong = unvoided.annotate(people=by_people).exclude(bid_count=F("people")).order_by("pk")
-    for pk, count, people in wrong.values_list("pk", "bid_count", "people").iterator():
-        yield f"product {pk}: bid_count is {count}, people made {people} public rows"
+    yield from describe(wrong, "product {}: bid_count is {}, people made {} public rows", "bid_count", "people")
 
 
 @invariant(2, "each product's event log has no gaps", over=Product)
@@ -73,8 +72,7 @@ def check_log_has_no_gaps(batch: Batch) -> Iterable[str]:
         last=Coalesce(Max("product__events__seq"), 0),
     )
     wrong = log.exclude(events=F("seq"), first=1, last=F("seq")).order_by("pk")
-    for pk, seq, events, first, last in wrong.values_list("pk", "seq", "events", "first", "last").iterator():
-        yield f"product {pk}: seq is {seq}, its {events} events are {first}..{last}"
+    yield from describe(wrong, "product {}: seq is {}, its {} events are {}..{}", "seq", "events", "first", "last")
 
 
 @invariant(2, "every public bid has its event and every such event its bid", over=Product)
@@ -180,8 +178,7 @@ def _fits(amount: Decimal, currency: str, *, zero_allowed: bool) -> bool:
 def check_sellers_do_not_bid(batch: Batch) -> Iterator[str]:
     """Find bids by the seller."""
     own = Bid.objects.order_by().filter(batch.within("product"), bidder=F("product__seller"))
-    for pk, product in own.values_list("pk", "product").iterator():
-        yield f"bid {pk} of product {product}: by its seller"
+    yield from describe(own, "bid {} of product {}: by its seller", "product")
 
 
 @invariant(5, "every stored response has its bid", over=User)
@@ -194,8 +191,7 @@ def check_stored_responses(batch: Batch) -> Iterable[str]:
     theirs = Bid.objects.filter(pk=OuterRef("bid"), bidder_id=OuterRef("user_id"))
     without = numbered.filter(~Exists(theirs)).order_by("pk")
     shared = stored.order_by().values("text").annotate(keys=Count("pk")).filter(keys__gt=1)
-    for pk, bid in without.values_list("pk", "text").iterator():
-        yield f"idempotency key {pk}: its bid {bid} is not there"
+    yield from describe(without, "idempotency key {}: its bid {} is not there", "text")
     for bid, keys in shared.values_list("text", "keys").iterator():
         yield f"bid {bid} is the answer to {keys} idempotency keys"
 

@@ -9,7 +9,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from auctions.invariants.results import OVERDUE
 from auctions.models import Auction, AuctionEvent, Bid, Product, SecondChanceOffer
 from auctions.services.second_chance import OFFER_LIFETIME
@@ -58,8 +58,7 @@ def check_offer_times(batch: Batch) -> Iterable[str]:
     good = Q(status=Status.OFFERED) | within | Q(status=Status.LAPSED, answered_at__gte=F("expires_at"))
     in_time = _offers(batch).filter(good, expires_at=F("offered_at") + OFFER_LIFETIME)
     wrong = _offers(batch).exclude(pk__in=in_time.order_by().values("pk")).order_by("pk")
-    for pk, product in wrong.values_list("pk", "product").iterator():
-        yield f"second chance {pk} of product {product}: not its time"
+    yield from describe(wrong, "second chance {} of product {}: not its time", "product")
 
 
 @invariant(8, "second chances are in the log", over=Product)
@@ -121,8 +120,7 @@ def check_relistings(batch: Batch) -> Iterable[str]:
 def check_no_offer_is_overdue() -> Iterable[str]:
     """Find offers that are open 60 s after their end, while a worker is up."""
     due = SecondChanceOffer.objects.due_to_expire(clock.now() - OVERDUE)
-    for pk, expires_at in due.values_list("pk", "expires_at").iterator():
-        yield f"second chance {pk}: still open, it lapsed at {expires_at}"
+    yield from describe(due, "second chance {}: still open, it lapsed at {}", "expires_at")
 
 
 def _offers(batch: Batch) -> QuerySet[SecondChanceOffer]:

@@ -10,7 +10,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from auctions.models import Auction, AuctionEvent, Bid, Product, SecondChanceOffer
 from auctions.services.closing import ACCEPT_BELOW_RESERVE_WINDOW
 
@@ -73,8 +73,7 @@ def check_closed_once(batch: Batch) -> Iterable[str]:
         yield f"product {pk}: {status}, closed by {times} events"
     closed = Auction.objects.filter(batch.within("pk")).exclude(status="open")
     silent = closed.exclude(pk__in=closings.values("product_id"))
-    for pk, status in silent.values_list("pk", "status").iterator():
-        yield f"product {pk}: {status}, closed by 0 events"
+    yield from describe(silent, "product {}: {}, closed by 0 events", "status")
     # A sale below the reserve has an event of its own; the first one stays as it was.
     waived = AuctionEvent.objects.filter(kind=Kind.RESERVE_WAIVED, product=OuterRef("product"))
     other = (
@@ -94,8 +93,7 @@ def check_closed_once(batch: Batch) -> Iterable[str]:
 def check_order_around_close(batch: Batch) -> Iterable[str]:
     """Look for bids, voids, edits and extensions after the close, by time or in the log, and the reverse."""
     late = Bid.objects.order_by().filter(batch.within("product"), placed_at__gt=F("product__auction__closed_at"))
-    for pk, product in late.values_list("pk", "product").iterator():
-        yield f"bid {pk} of product {product}: after the close"
+    yield from describe(late, "bid {} of product {}: after the close", "product")
     closings = _events(batch, *_CLOSING)
     bids = closings.filter(product__bids__seq__gt=F("seq"))
     for product, closed, seq in bids.values_list("product_id", "seq", "product__bids__seq").iterator():
@@ -141,8 +139,7 @@ def check_terms_stay_fixed(batch: Batch) -> Iterable[str]:
 def check_no_auction_is_overdue() -> Iterable[str]:
     """Find auctions that are open 60 s after their end, while a worker is up."""
     due = Auction.objects.due(clock.now() - OVERDUE)
-    for pk, ends_at in due.values_list("pk", "ends_at").iterator():
-        yield f"product {pk}: still open, it ended at {ends_at}"
+    yield from describe(due, "product {}: still open, it ended at {}", "ends_at")
 
 
 def _events(batch: Batch, *kinds: AuctionEvent.Kind) -> QuerySet[AuctionEvent]:

@@ -49,12 +49,12 @@ NOTIFICATION_POLICY: Final = retry.RetryPolicy(
 
 def send_codes(*, seconds: float = 20) -> int:
     """Send the one-time codes that are due; return how many were sent. Must not be called in a transaction."""
-    return _send_due(EmailDelivery.objects.codes(), CODE_POLICY, seconds)
+    return _send_due(EmailDelivery.objects.filter(code__isnull=False), CODE_POLICY, seconds)
 
 
 def send_notification_emails(*, seconds: float = 20) -> int:
     """Send the notification emails that are due; return how many were sent. Must not be called in a transaction."""
-    return _send_due(EmailDelivery.objects.notifications(), NOTIFICATION_POLICY, seconds)
+    return _send_due(EmailDelivery.objects.filter(notification__isnull=False), NOTIFICATION_POLICY, seconds)
 
 
 def restart(deliveries: QuerySet[EmailDelivery]) -> int:

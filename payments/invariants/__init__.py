@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auctioncraft.core.invariants import changed_since
-from payments.invariants import cards, events, orders, payments, payouts, refunds
+from payments.invariants import cards, orders, payments, payouts
 from payments.models import Order, OrderEvent
 
 if TYPE_CHECKING:

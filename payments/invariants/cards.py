@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from payments.models import Customer, Order, SavedCard
 from payments.services import auto_charge
 
@@ -24,16 +24,14 @@ def check_has_card(users: Batch) -> Iterator[str]:
     # docs/rules.md, A bid: a bid reads only the account.
     saved = Exists(SavedCard.objects.filter(user_id=OuterRef("pk")))
     wrong = users.rows.filter(Q(~saved, has_card=True) | Q(saved, has_card=False))
-    for pk, has_card in wrong.values_list("pk", "has_card"):
-        yield f"user {pk} has has_card {has_card}, and saved cards say otherwise"
+    yield from describe(wrong, "user {} has has_card {}, and saved cards say otherwise", "has_card")
 
 
 @invariant(None, "saved cards belong to customers at Stripe", over=SavedCard)
 def check_card_owners(cards: Batch) -> Iterator[str]:
     # docs/security.md, Saved cards.
     customer = Customer.objects.filter(user_id=OuterRef("user_id"), stripe_customer_id__isnull=False, to_delete=False)
-    for pk in cards.rows.filter(~Exists(customer)).values_list("pk", flat=True):
-        yield f"card {pk} has no customer at Stripe"
+    yield from describe(cards.rows.filter(~Exists(customer)), "card {} has no customer at Stripe")
 
 
 @invariant(None, "winners' cards are charged in time")
@@ -41,5 +39,4 @@ def check_auto_charges_in_time() -> Iterator[str]:
     # No charge waits longer than it may be tried.
     late = clock.now() - auto_charge.RETRY_PERIOD - timedelta(hours=1)
     waiting = Order.objects.filter(auto_charge=Order.AutoCharge.DUE, created_at__lt=late).order_by("pk")
-    for pk in waiting.values_list("pk", flat=True):
-        yield f"order {pk} should have been charged, and nothing was tried"
+    yield from describe(waiting, "order {} should have been charged, and nothing was tried")

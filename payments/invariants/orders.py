@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
 from auctioncraft.core import clock, money
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from auctions.models import Auction, AuctionEvent, Product
 from payments.models import Order, Payment
 from payments.services.expiry import MAX_WAIT
@@ -38,8 +38,7 @@ def check_order_terms(orders: Batch) -> Iterator[str]:
     won = Q(buyer_id=F("product__auction__winner_id"), hammer_price=F("product__auction__hammer_price"))
     sellers = Q(seller_id=F("product__seller_id"), currency=F("product__currency"), shipping=F("product__shipping"))
     wrong = orders.rows.filter((Q(status__in=_LIVE) & ~(sold & won)) | ~sellers)
-    for pk in wrong.values_list("pk", flat=True):
-        yield f"order {pk} is not what its auction says"
+    yield from describe(wrong, "order {} is not what its auction says")
 
 
 @invariant(12, "order amounts fit their currency", over=Order)
@@ -72,8 +71,7 @@ def check_sales_have_orders(auctions: Batch) -> Iterator[str]:
     without = auctions.rows.filter(
         Q(~Exists(live), payment_defaulted_at__isnull=True) | ~Exists(order), status=Auction.Status.SOLD
     )
-    for pk in without.values_list("pk", flat=True):
-        yield f"the sale of product {pk} has no order"
+    yield from describe(without, "the sale of product {} has no order")
 
 
 @invariant(11, "sales fall through when their order expires", over=Auction)
@@ -86,8 +84,7 @@ def check_expired_sales(auctions: Batch) -> Iterator[str]:
     wrong = auctions.rows.filter(payment_defaulted_at__isnull=False).filter(
         ~Exists(expired) | Exists(orders.filter(status__in=_LIVE))
     )
-    for pk in wrong.values_list("pk", flat=True):
-        yield f"the sale of product {pk} fell through, and its order did not expire"
+    yield from describe(wrong, "the sale of product {} fell through, and its order did not expire")
     of_orders = (
         Order.objects.order_by()
         .filter(auctions.within("product"), status=Order.Status.EXPIRED)
@@ -108,8 +105,7 @@ def check_expired_sales(auctions: Batch) -> Iterator[str]:
 def check_relisted_not_owed(orders: Batch) -> Iterator[str]:
     # docs/rules.md, After the sale.
     owed = orders.rows.filter(status__in=_LIVE, product__relisting__isnull=False)
-    for pk in owed.values_list("pk", flat=True):
-        yield f"order {pk} is of a product that was relisted"
+    yield from describe(owed, "order {} is of a product that was relisted")
 
 
 @invariant(None, "users have no more strikes than expired orders", over=User)
@@ -117,8 +113,7 @@ def check_strikes(users: Batch) -> Iterator[str]:
     # docs/rules.md, After the sale; staff may remove strikes.
     expired = Count("purchases", filter=Q(purchases__status=Order.Status.EXPIRED))
     wrong = users.rows.filter(strikes__gt=0).annotate(expired=expired).filter(strikes__gt=F("expired"))
-    for pk, strikes, expired in wrong.values_list("pk", "strikes", "expired"):
-        yield f"user {pk} has {strikes} strikes, and let {expired} orders expire"
+    yield from describe(wrong, "user {} has {} strikes, and let {} orders expire", "strikes", "expired")
 
 
 @invariant(9, "no order is overdue")
@@ -128,13 +123,11 @@ def check_no_order_overdue() -> Iterator[str]:
     at_stripe = Payment.objects.live().filter(order_id=OuterRef("pk"), stripe_intent_id__isnull=False)
     late = Q(~Exists(at_stripe), due_at__lt=due) | Q(due_at__lt=due - MAX_WAIT)
     waiting = Order.objects.filter(late, status=Order.Status.AWAITING_PAYMENT).order_by("pk")
-    for pk, at in waiting.values_list("pk", "due_at"):
-        yield f"order {pk} still awaits payment, due at {at}"
+    yield from describe(waiting, "order {} still awaits payment, due at {}", "due_at")
 
 
 @invariant(13, "auctions are paid when their order is", over=Auction)
 def check_paid_auctions(auctions: Batch) -> Iterator[str]:
     paid = Order.objects.filter(product_id=OuterRef("pk"), status=Order.Status.PAID)
     wrong = auctions.rows.filter(Q(Exists(paid), paid_at__isnull=True) | Q(~Exists(paid), paid_at__isnull=False))
-    for pk in wrong.values_list("pk", flat=True):
-        yield f"the auction of product {pk} disagrees with its order"
+    yield from describe(wrong, "the auction of product {} disagrees with its order")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Exists, F, OuterRef, Q
 
 from auctioncraft.core import money
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import describe, invariant
 from auctioncraft.core.model_fields import money_sum
 from payments.models import Order, Payment, Payout
 
@@ -28,11 +28,9 @@ def check_paid_orders_have_payouts(orders: Batch) -> Iterator[str]:
         gross=OuterRef("total"),
     )
     without = orders.rows.filter(~Exists(payout), status=Order.Status.PAID)
-    for pk in without.values_list("pk", flat=True):
-        yield f"order {pk} is paid and has no payout of its total"
+    yield from describe(without, "order {} is paid and has no payout of its total")
     unpaid = _of(orders).exclude(order__status=Order.Status.PAID)
-    for pk in unpaid.values_list("pk", flat=True):
-        yield f"payout {pk} is of an order that is not paid"
+    yield from describe(unpaid, "payout {} is of an order that is not paid")
 
 
 @invariant(15, "sellers give back their share of refunds", over=Order)
@@ -54,8 +52,7 @@ def check_payout_balances(orders: Batch) -> Iterator[str]:
         | Q(~left, status__in=Payout.UNPAID_STATUSES)
         | Q(~Q(status=Payout.Status.PAID), transferred__gt=0)
     )
-    for pk in _of(orders).filter(wrong).values_list("pk", flat=True):
-        yield f"payout {pk} is not what its amounts say"
+    yield from describe(_of(orders).filter(wrong), "payout {} is not what its amounts say")
     paid = _of(orders).filter(status=Payout.Status.PAID, clawed_back__gt=0).exclude(route=Payout.Route.MANUAL)
     reversing = money_sum("reversals__amount", filter=Q(reversals__completed_at__isnull=True))
     for payout in paid.annotate(reversing=reversing).iterator():
@@ -67,14 +64,12 @@ def check_payout_balances(orders: Batch) -> Iterator[str]:
 def check_transfers(orders: Batch) -> Iterator[str]:
     # A destination payment passes the seller's part on by itself.
     nameless = _of(orders).filter(route=Payout.Route.TRANSFER, status=Payout.Status.PAID, stripe_transfer_id="")
-    for pk in nameless.values_list("pk", flat=True):
-        yield f"payout {pk} was sent, and has no transfer"
+    yield from describe(nameless, "payout {} was sent, and has no transfer")
     payment = Payment.objects.filter(
         order_id=OuterRef("order_id"), status=Payment.Status.SUCCEEDED, fee=OuterRef("fee")
     ).exclude(destination="")
     wrong = _of(orders).filter(~Exists(payment), route=Payout.Route.DESTINATION)
-    for pk in wrong.values_list("pk", flat=True):
-        yield f"payout {pk} is not what its payment passed on"
+    yield from describe(wrong, "payout {} is not what its payment passed on")
 
 
 def _of(orders: Batch) -> QuerySet[Any]:

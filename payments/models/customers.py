@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from auctioncraft.core.retry import RetryModel
-from payments.models.stripe_key import StripeKeyModel
+from payments.models.stripe import StripeKeyModel
 
 
 class Customer(StripeKeyModel, RetryModel):

@@ -108,11 +108,6 @@ class Order(RetryModel):
     def __str__(self) -> str:
         return f"Order {self.pk}"
 
-    @property
-    def is_live(self) -> bool:
-        """Whether it is paid or may still be: a product has one such order at most."""
-        return self.status in {self.Status.AWAITING_PAYMENT, self.Status.PAID}
-
 
 class OrderEvent(models.Model):
     """One thing that happened to an order: what, when, by whom, and its status from then on. Insert only.

@@ -13,7 +13,7 @@ from django.db.models.functions import Now, Round
 from auctioncraft.core.model_fields import MoneyField
 from auctioncraft.core.retry import RetryModel
 from payments.models.orders import Order
-from payments.models.stripe_key import StripeKeyModel
+from payments.models.stripe import StripeKeyModel
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):

@@ -1,12 +1,26 @@
-"""What Stripe said, and how our rows compare with its own."""
+"""The key under which a row asks Stripe, what Stripe said, and how our rows compare with its own."""
 
 from __future__ import annotations
+
+import uuid
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from auctioncraft.core.retry import RetryModel
+
+
+class StripeKeyModel(models.Model):
+    """A row that asks Stripe for something, once: its key is committed before the request (services/stripe_request.py).
+
+    Source: https://docs.stripe.com/api/idempotent_requests
+    """
+
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    class Meta:
+        abstract = True
 
 
 class StripeEvent(RetryModel):

@@ -1,4 +1,3 @@
 """The receipt of an order: its content, as HTML and as PDF."""
 
-from payments.receipts.content import Receipt, ReceiptLine, build_receipt, receipt_number
-from payments.receipts.rendering import render_html, render_pdf
+from payments.receipts.content import Receipt, ReceiptLine, build_receipt, render_html, render_pdf

@@ -9,8 +9,7 @@ from rest_framework import serializers
 
 from auctioncraft.api.fields import IdField, MoneyOutputField
 from auctioncraft.core import money
-from payments.serializers.cards import STRIPE_JS_HELP
-from payments.serializers.fields import PublishableKeyField
+from payments.serializers.cards import STRIPE_JS_HELP, PublishableKeyField
 from payments.serializers.orders import OrderSerializer
 
 
@@ -21,16 +20,16 @@ class CreatePaymentIntentSerializer(serializers.Serializer):
 
 
 class CheckoutSerializer(serializers.Serializer):
-    """A PaymentIntent to confirm with Stripe.js. Made from a `Checkout`; the context has the request."""
+    """A PaymentIntent to confirm with Stripe.js. Made from an `OpenPayment`; the context has the request."""
 
-    client_secret = serializers.CharField(help_text=STRIPE_JS_HELP)
-    payment_intent_id = serializers.CharField(help_text="The ID of the PaymentIntent.")
+    client_secret = serializers.CharField(source="intent.client_secret", help_text=STRIPE_JS_HELP)
+    payment_intent_id = serializers.CharField(source="intent.id", help_text="The ID of the PaymentIntent.")
     publishable_key = PublishableKeyField()
     amount = MoneyOutputField(
         source="order.total", currency_source="order.currency", help_text="The total of the order, such as 150.00."
     )
     currency = serializers.CharField(source="order.currency")
-    status = serializers.CharField(help_text="The status of the PaymentIntent at Stripe.")
+    status = serializers.CharField(source="intent.status", help_text="The status of the PaymentIntent at Stripe.")
     order = OrderSerializer()
 
 

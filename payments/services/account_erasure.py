@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from payments.services import customers, orders, payouts, sellers
+from django.db.models import Q
+
+from payments.models import Order, Payout, SellerAccount
+from payments.services import customers
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -17,11 +20,15 @@ def lock_rows(*, user: User) -> None:
 
 def erasure_blockers(*, user: User) -> list[dict[str, Any]]:
     """Return the unpaid orders that the user buys or sells, and the orders with a payout still due to them."""
-    unpaid = [{"reason": "unpaid_order", "order": pk} for pk in orders.unpaid_orders(user_id=user.pk)]
-    return unpaid + [{"reason": "payout_due", "order": pk} for pk in payouts.orders_with_payout_due(user_id=user.pk)]
+    unpaid = Order.objects.filter(Q(buyer=user) | Q(seller=user), status=Order.Status.AWAITING_PAYMENT).order_by("pk")
+    due = Payout.objects.owed().filter(seller=user).order_by("order_id")
+    return [
+        *({"reason": "unpaid_order", "order": pk} for pk in unpaid.values_list("pk", flat=True)),
+        *({"reason": "payout_due", "order": pk} for pk in due.values_list("order_id", flat=True)),
+    ]
 
 
 def erase_account(*, user: User) -> None:
     """Delete the user's saved cards and payout account. A job deletes the Stripe customer later."""
     customers.erase(user_id=user.pk)
-    sellers.unlink(user_id=user.pk)
+    SellerAccount.objects.filter(user=user).delete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Prefetch, Q
+from django.db.models import F, Prefetch, Q
 
 from auctioncraft.core import money
 from payments.models import Order, Payment, Payout, Refund, SavedCard, SellerAccount
@@ -18,7 +18,7 @@ _SHARE: Final = {
     "gross": "gross", "fee": "fee", "amount": "amount", "reversed": "clawed_back", "sent": "transferred",
 }  # fmt: skip
 _ACCOUNT: Final = ("details_submitted", "charges_enabled", "payouts_enabled", "requirements")
-_CARD: Final = ("id", "brand", "last4", "exp_month", "exp_year")
+_CARD: Final = ("id", "brand", "last4", "exp_month", "exp_year", "created_at")
 _MOMENTS: Final = ("created_at", "due_at", "paid_at", "expired_at")
 
 
@@ -39,8 +39,10 @@ def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
         ],
         "sales": [{**_row(order), "buyer": order.buyer.display_name} for order in rows if order.seller_id == user.pk],
         "payouts": [*map(_payout, Payout.objects.filter(seller=user).order_by("pk"))],
-        "seller_accounts": [*map(_account, SellerAccount.objects.filter(user=user))],
-        "saved_cards": [*map(_card, SavedCard.objects.filter(user=user))],
+        "seller_accounts": list(
+            SellerAccount.objects.filter(user=user).values(*_ACCOUNT, account_id=F("stripe_account_id"))
+        ),
+        "saved_cards": list(SavedCard.objects.filter(user=user).values(*_CARD, charge_when_winning=F("auto_charge"))),
     }
 
 
@@ -54,15 +56,6 @@ def _payout(payout: Payout) -> dict[str, Any]:
         "created_at": payout.created_at,
         "paid_at": payout.paid_at,
     }
-
-
-def _account(account: SellerAccount) -> dict[str, Any]:
-    return {"account_id": account.stripe_account_id, **{field: getattr(account, field) for field in _ACCOUNT}}
-
-
-def _card(card: SavedCard) -> dict[str, Any]:
-    shown = {field: getattr(card, field) for field in _CARD}
-    return {**shown, "charge_when_winning": card.auto_charge, "created_at": card.created_at}
 
 
 def _row(order: Order) -> dict[str, Any]:

@@ -34,7 +34,7 @@ POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(minutes=1), max_attemp
 def charge_winners() -> int:
     """Charge the saved cards of winners who want that; return how many orders are done with it. A job."""
     due = Order.objects.filter(auto_charge=Order.AutoCharge.DUE)
-    return retry.process_due(due, _charge_winner, policy=POLICY, order_by=("next_attempt_at", "created_at"))
+    return retry.process_due(due, _charge_winner, policy=POLICY)
 
 
 def _charge_winner(order: Order) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkout:
-    """What the buyer's browser needs to pay `order`; `status` is the intent's at Stripe."""
-
-    order: Order
-    payment_intent_id: str
-    client_secret: str = field(repr=False)
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
 class OpenPayment:
     """An order's live payment, and its intent as Stripe held it a moment ago."""
 
@@ -40,7 +30,7 @@ class OpenPayment:
     intent: Intent
 
 
-def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str | None = None) -> Checkout:
+def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str | None = None) -> OpenPayment:
     """Return the live PaymentIntent of the winner's order, made on the first call; amount and currency are the order's.
 
     Effects in order: the client's key is committed; the payment and its idempotency key are committed; Stripe is asked,
@@ -53,15 +43,9 @@ def create_payment_intent(*, product_id: int, user_id: int, idempotency_key: str
     StripeUnavailable, IdempotencyKeyReused.
     """
     request = idempotency.identify("create_payment_intent", user_id=user_id, key=idempotency_key, product=product_id)
-    opened = idempotency.run_reserved(
+    return idempotency.run_reserved(
         request,
         lambda: open_intent(find_order=lambda: _payable_order(product_id, user_id), role=OrderEvent.Role.BUYER),
-    )
-    return Checkout(
-        order=opened.order,
-        payment_intent_id=opened.intent.id,
-        client_secret=opened.intent.client_secret,
-        status=opened.intent.status,
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
-from typing import Final
 
 from django.db import transaction
 
@@ -14,14 +12,6 @@ from auctioncraft.core.errors import NotAuthenticated
 from payments import errors, stripe_gateway
 from payments.models import Customer, SavedCard
 from payments.services import stripe_request
-
-# What was promised to an erased account is never given up.
-POLICY: Final = retry.RetryPolicy(
-    first_delay=timedelta(minutes=1),
-    longest_delay=timedelta(days=1),
-    max_attempts=10**9,
-    stop_on=(errors.StripeDown,),
-)
 
 
 def stripe_id(*, user_id: int) -> str:
@@ -99,7 +89,7 @@ def erase(*, user_id: int) -> None:
 
 def delete_due() -> int:
     """Delete at Stripe the customers whose accounts were erased, then their rows; return how many. A job."""
-    return retry.process_due(Customer.objects.filter(to_delete=True), _delete, policy=POLICY)
+    return retry.process_due(Customer.objects.filter(to_delete=True), _delete, policy=stripe_request.ENDLESS)
 
 
 def _delete(customer: Customer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
@@ -41,13 +40,6 @@ _SOON: Final = timedelta(seconds=1)
 POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(minutes=5), max_attempts=10**9, stop_on=(errors.StripeDown,))
 
 
-class _Postponed(Enum):
-    """Why an order has not expired yet."""
-
-    LOCKED = "another transaction has the auction's row, so nothing was recorded"
-    PAYABLE = "it may still be paid"
-
-
 def expire_due() -> int:
     """Expire the unpaid orders whose time to pay is over; return how many expired or were paid. A job.
 
@@ -61,7 +53,7 @@ def expire_due() -> int:
     at_stripe = Payment.objects.live().filter(stripe_intent_id__isnull=False)
     waiting = Q(Exists(at_stripe.filter(order_id=OuterRef("pk"))), due_at__gt=now - MAX_WAIT)
     # Those without a PaymentIntent first: they need not wait for Stripe.
-    done = retry.process_due(due.exclude(waiting), _expire, policy=POLICY, order_by=("next_attempt_at", "due_at"))
+    done = retry.process_due(due.exclude(waiting), _expire, policy=POLICY)
     payments = at_stripe.filter(order__in=due.filter(waiting).order_by())
     return done + retry.process_due(payments, _ask_and_expire, policy=POLICY)
 
@@ -69,36 +61,36 @@ def expire_due() -> int:
 def _ask_and_expire(payment: Payment) -> None:
     """Expire the order of a live payment once Stripe has said that no more money will come."""
     intent = _end_intent(payment)
-    postponed = _expire_unless_paid(Order.objects.get(pk=payment.order_id), payment, intent)
-    if postponed is not None:
-        raise retry.RetryLater(_SOON if postponed is _Postponed.LOCKED else _ASK_AGAIN)
+    if not _expire_unless_payable(Order.objects.get(pk=payment.order_id), payment, intent):
+        raise retry.RetryLater(_ASK_AGAIN)
 
 
 def _expire(order: Order) -> None:
-    if _expire_unless_paid(order) is not None:
+    if not _expire_unless_payable(order):
         raise retry.RetryLater(_SOON)
 
 
 @transaction.atomic(durable=True)
-def _expire_unless_paid(
-    order: Order, payment: Payment | None = None, intent: Intent | None = None
-) -> _Postponed | None:
-    """Expire an order, or return why it must wait. `intent` is what Stripe has just said of `payment`."""
+def _expire_unless_payable(order: Order, payment: Payment | None = None, intent: Intent | None = None) -> bool:
+    """Expire an order; return whether it has expired or was paid. `intent` is what Stripe has just said of `payment`.
+
+    Raises RetryLater if another transaction has the auction's row: nothing is recorded then.
+    """
     auction = lock_auction(order.product_id, skip_locked=True)
     if auction is None:
-        return _Postponed.LOCKED
+        raise retry.RetryLater(_SOON)
     order, now = Order.objects.locked(order.pk), clock.now()
     if payment is not None:
         _sync_payment(order, Payment.objects.locked(payment.pk), intent)
     if order.status != Order.Status.AWAITING_PAYMENT:
-        return None
+        return True
     if now < order.due_at:
-        return _Postponed.PAYABLE
+        return False
     # A payment without an intent cannot be paid: its client secret is unknown.
     order.payments.live().filter(stripe_intent_id__isnull=True).update(status=Payment.Status.CANCELED)
     # It is processing, or was opened while we asked.
     if order.payments.live().exists() and now < order.due_at + PROCESSING_GRACE:
-        return _Postponed.PAYABLE
+        return False
     order.status, order.expired_at = Order.Status.EXPIRED, now
     order.save(update_fields=("status", "expired_at"))
     payable = _is_payable(order)
@@ -108,7 +100,7 @@ def _expire_unless_paid(
     if payable:
         bidder_status.add_strike(user_id=order.buyer_id)
     order_expired.send(sender=Order, order=order, payable=payable)
-    return None
+    return True
 
 
 def _is_payable(order: Order) -> bool:
@@ -127,7 +119,7 @@ def remind_due() -> int:
 
     If no worker was up for longer, buyers are reminded once, not twice. Sends payment_reminded.
     """
-    return retry.process_due(_to_remind(clock.now()), _remind, policy=POLICY, order_by=("next_attempt_at", "due_at"))
+    return retry.process_due(_to_remind(clock.now()), _remind, policy=POLICY)
 
 
 @transaction.atomic(durable=True)

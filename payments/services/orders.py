@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Q
 
 from accounts.services import bidder_status
 from auctions.services import sale_outcome
@@ -70,9 +69,3 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
     sale_outcome.record_payment(product_id=order.product_id, at=at)
     payouts.open_payout(order=order, payment=payment, at=at)
     payment_succeeded.send(sender=Order, order=order)
-
-
-def unpaid_orders(*, user_id: int) -> list[int]:
-    """Return the ids of a user's unpaid orders, as buyer or seller."""
-    unpaid = Order.objects.filter(Q(buyer_id=user_id) | Q(seller_id=user_id), status=Order.Status.AWAITING_PAYMENT)
-    return list(unpaid.order_by("pk").values_list("pk", flat=True))

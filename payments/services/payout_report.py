@@ -44,18 +44,15 @@ def write(*, payouts: QuerySet[Payout], file: SupportsWrite[str]) -> None:
 def _row(payout: Payout) -> tuple[object, ...]:
     due, back = max(payout.owed, Decimal(0)), max(-payout.owed, Decimal(0))
     amounts = (payout.gross, payout.fee, payout.amount, payout.clawed_back, payout.transferred, due, back)
+    moments = (payout.order.created_at, payout.created_at, payout.paid_at)
     return (
         *(payout.order_id, payout.order.product_id, payout.order.product.name, payout.seller_id, payout.seller.email),
         payout.currency,
         *(money.to_text(amount, payout.currency) for amount in amounts),
         *(payout.route, payout.status, payout.blocked_by),
-        *(moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in _moments(payout)),
+        *(moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments),
         payout.stripe_transfer_id,
     )
-
-
-def _moments(payout: Payout) -> tuple[datetime | None, ...]:
-    return payout.order.created_at, payout.created_at, payout.paid_at
 
 
 def _escape_formula(cell: object) -> str:

@@ -181,12 +181,6 @@ def record_paid(
     )
 
 
-def orders_with_payout_due(*, user_id: int) -> list[int]:
-    """Return the ids of the seller's orders that are not fully paid out."""
-    owed = Payout.objects.owed().filter(seller_id=user_id)
-    return list(owed.order_by("order_id").values_list("order_id", flat=True))
-
-
 def _locked(order: Order) -> Payout | None:
     payout: Payout | None = Payout.objects.select_for_update(no_key=True).filter(order=order).first()
     return payout

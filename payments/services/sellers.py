@@ -127,11 +127,6 @@ def _record(claimed: SellerAccount, account: Account | None) -> SellerAccount:
     return row
 
 
-def unlink(*, user_id: int) -> None:
-    """Delete a seller's account row in the transaction that erases the seller."""
-    SellerAccount.objects.filter(user_id=user_id).delete()
-
-
 def read_event(event: StripeEvent) -> FetchedAccount | None:
     """Read the account that an event is about again from Stripe; None if it is not ours or unknown to Stripe."""
     account_id, now = stripe_gateway.object_id(event.payload, "account"), clock.now()

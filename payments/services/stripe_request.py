@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from auctioncraft.core.retry import RetryPolicy
 from payments import errors
-from payments.models.stripe_key import StripeKeyModel
+from payments.models.stripe import StripeKeyModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +19,8 @@ Result = TypeVar("Result")
 
 # Each round ends in an answer unless the key was refused or the row was changed meanwhile.
 MAX_ROUNDS: Final = 6
+# Of jobs whose rows are never given up: what is owed, and what was promised to an erased account.
+ENDLESS: Final = RetryPolicy(first_delay=timedelta(minutes=1), max_attempts=10**9, stop_on=(errors.StripeDown,))
 
 
 def send(

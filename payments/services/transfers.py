@@ -14,20 +14,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from auctioncraft.core import clock, retry
-from payments import errors, stripe_gateway
+from payments import stripe_gateway
 from payments.models import Order, Payment, Payout, SellerAccount, TransferReversal
 from payments.services import payouts, stripe_request
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-# Money that is owed is never given up.
-POLICY: Final = retry.RetryPolicy(
-    first_delay=timedelta(minutes=1),
-    longest_delay=timedelta(days=1),
-    max_attempts=10**9,
-    stop_on=(errors.StripeDown,),
-)
 # Between our clock and Stripe's.
 _CLOCK_SKEW: Final = timedelta(hours=1)
 
@@ -39,12 +32,12 @@ def send_due() -> int:
 
 def send_due_transfers() -> int:
     """Transfer to sellers what they are due; return how many transfers were made or found to be not due."""
-    return retry.process_due(_pending_transfers(), _transfer, policy=POLICY)
+    return retry.process_due(_pending_transfers(), _transfer, policy=stripe_request.ENDLESS)
 
 
 def send_due_reversals() -> int:
     """Take back from sellers what they have too much; return how many reversals were made."""
-    return retry.process_due(_pending_reversals(), _reverse, policy=POLICY)
+    return retry.process_due(_pending_reversals(), _reverse, policy=stripe_request.ENDLESS)
 
 
 def _pending_transfers() -> QuerySet[Payout]:

@@ -4,6 +4,7 @@ What comes out are small frozen dataclasses and our own errors; no SDK object, m
 does either. Nothing here opens a transaction or is called in one. Callers say `stripe_gateway.name`.
 """
 
+from payments.stripe_gateway.amounts import can_charge, can_refund, from_minor_units, to_minor_units
 from payments.stripe_gateway.balance import (
     BalanceTransaction,
     balance_transactions_of,
@@ -35,7 +36,6 @@ from payments.stripe_gateway.customers import (
     retrieve_card,
     retrieve_setup_intent,
 )
-from payments.stripe_gateway.disputes import DisputeAtStripe, retrieve_dispute
 from payments.stripe_gateway.intents import (
     Intent,
     cancel_intent,
@@ -45,7 +45,12 @@ from payments.stripe_gateway.intents import (
     list_intents,
     retrieve_intent,
 )
-from payments.stripe_gateway.limits import can_charge, can_refund
-from payments.stripe_gateway.minor_units import from_minor_units, to_minor_units
-from payments.stripe_gateway.refunds import RefundAtStripe, create_refund, event_intent_id, list_refunds
+from payments.stripe_gateway.refunds import (
+    DisputeAtStripe,
+    RefundAtStripe,
+    create_refund,
+    event_intent_id,
+    list_refunds,
+    retrieve_dispute,
+)
 from payments.stripe_gateway.webhook_events import Event, object_id, verify_event

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from payments.stripe_gateway.amounts import from_minor_units
 from payments.stripe_gateway.client import client, translate_errors
-from payments.stripe_gateway.minor_units import from_minor_units
 from payments.stripe_gateway.webhook_events import parse_event
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from payments.stripe_gateway.amounts import to_minor_units
 from payments.stripe_gateway.client import client, translate_errors
-from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 
 from payments import errors
+from payments.stripe_gateway.amounts import is_card_amount, to_minor_units
 from payments.stripe_gateway.client import client, translate_errors
-from payments.stripe_gateway.limits import is_card_amount
-from payments.stripe_gateway.minor_units import to_minor_units
 from payments.stripe_gateway.webhook_events import event_object, object_id
 
 if TYPE_CHECKING:

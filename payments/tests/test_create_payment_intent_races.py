@@ -54,7 +54,7 @@ def test_create_intent_after_a_crash_before_the_commit_returns_the_same_intent(d
         with pytest.raises(KeyboardInterrupt):
             checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk)
     made = double.intents()[0]["id"]
-    assert checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk).payment_intent_id == made
+    assert checkout.create_payment_intent(product_id=product.pk, user_id=bidder.pk).intent.id == made
 
 
 def request_during_the_call_of_stripe(monkeypatch, during, product_id, user_id):
@@ -83,7 +83,7 @@ def test_create_intent_for_another_product_at_once_with_the_same_key_is_refused(
         bidder.pk,
     )
     assert isinstance(second, IdempotencyKeyReused)
-    assert [intent["id"] for intent in double.intents()] == [first.payment_intent_id]
+    assert [intent["id"] for intent in double.intents()] == [first.intent.id]
     assert Payment.objects.get().order.product_id == product.pk
 
 
@@ -94,7 +94,7 @@ def test_create_intent_twice_at_once_with_the_same_key_returns_one_intent(double
         product.pk,
         bidder.pk,
     )
-    assert (first.payment_intent_id, first.client_secret) == (second.payment_intent_id, second.client_secret)
+    assert (first.intent.id, first.intent.client_secret) == (second.intent.id, second.intent.client_secret)
     assert (Payment.objects.count(), len(double.intents())) == (1, 1)
 
 

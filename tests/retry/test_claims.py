@@ -95,7 +95,7 @@ def test_claim_while_another_worker_claims_takes_the_next_row_only_with_skip_loc
 
     def claim():
         try:
-            claimed.append(retry._claim_next(pending(), ("next_attempt_at",), POLICY).pk)
+            claimed.append(retry._claim_next(pending(), POLICY).pk)
         finally:
             connection.close()
 

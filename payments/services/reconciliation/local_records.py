@@ -20,41 +20,15 @@ if TYPE_CHECKING:
 
     from payments.stripe_gateway import BalanceTransaction
 
-    # By the id of a entry; without those of which we have nothing.
+    # By the id of an entry; without those of which we have nothing.
     LocalAmounts = dict[str, tuple[Decimal, str]]
     Finder = Callable[[Sequence[BalanceTransaction]], LocalAmounts]
-
-_UNSUCCESSFUL: Final = (Refund.Status.FAILED, Refund.Status.CANCELED)
 
 
 def _charges(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
     came = Payment.objects.filter(stripe_intent_id__in=[each.parent_id for each in entries], received__isnull=False)
     ours = _by_id(came.values_list("stripe_intent_id", "received", "received_currency"))
     return {each.id: ours[each.parent_id] for each in entries if each.parent_id in ours}
-
-
-def _refunds(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
-    return _by_source(entries, _refunds_of(entries), sign=-1)
-
-
-def _refund_failures(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
-    return _by_source(entries, _refunds_of(entries).filter(status__in=_UNSUCCESSFUL))
-
-
-def _refunds_of(entries: Sequence[BalanceTransaction]) -> QuerySet[Refund]:
-    return Refund.objects.filter(stripe_refund_id__in=[each.source_id for each in entries])
-
-
-def _disputes(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
-    return _by_source(entries, _disputes_of(entries), sign=-1)
-
-
-def _dispute_reversals(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
-    return _by_source(entries, _disputes_of(entries).filter(closed_at__isnull=False).exclude(status="lost"))
-
-
-def _disputes_of(entries: Sequence[BalanceTransaction]) -> QuerySet[Dispute]:
-    return Dispute.objects.filter(stripe_dispute_id__in=[each.source_id for each in entries])
 
 
 def _reversals(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
@@ -70,12 +44,24 @@ def _reversals(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
     }
 
 
+def _by_source(rows: QuerySet[Any], key: str, *, sign: int = 1) -> Finder:
+    def find(entries: Sequence[BalanceTransaction]) -> LocalAmounts:
+        found = rows.filter(**{f"{key}__in": [each.source_id for each in entries]})
+        ours = _by_id(found.values_list(key, "amount", "currency"))
+        signed = {source: (sign * amount, currency) for source, (amount, currency) in ours.items()}
+        return {each.id: signed[each.source_id] for each in entries if each.source_id in signed}
+
+    return find
+
+
+_FAILED: Final = Refund.objects.filter(status__in=(Refund.Status.FAILED, Refund.Status.CANCELED))
+_NOT_LOST: Final = Dispute.objects.filter(closed_at__isnull=False).exclude(status="lost")
 FINDERS: Final[Mapping[str, Finder]] = {
     "charge": _charges,
-    "refund": _refunds,
-    "refund_failure": _refund_failures,
-    "dispute": _disputes,
-    "dispute_reversal": _dispute_reversals,
+    "refund": _by_source(Refund.objects.all(), "stripe_refund_id", sign=-1),
+    "refund_failure": _by_source(_FAILED, "stripe_refund_id"),
+    "dispute": _by_source(Dispute.objects.all(), "stripe_dispute_id", sign=-1),
+    "dispute_reversal": _by_source(_NOT_LOST, "stripe_dispute_id"),
     "transfer_reversal": _reversals,
 }
 # These name a charge, and we the PaymentIntent that made it.
@@ -121,7 +107,7 @@ def _fees(entries: Sequence[BalanceTransaction], intent_of: dict[str, str]) -> L
 def _by_charge(
     entries: Sequence[BalanceTransaction], intent_of: dict[str, str], payments: QuerySet[Payment]
 ) -> dict[str, Payment]:
-    """Return, by a entry's id, the payment of the charge that it names, if its money came."""
+    """Return, by an entry's id, the payment of the charge that it names, if its money came."""
     for charge in {each.parent_id for each in entries} - intent_of.keys() - {""}:
         try:
             intent_of[charge] = stripe_gateway.intent_of_charge(charge)
@@ -133,17 +119,6 @@ def _by_charge(
         for each in payments.filter(stripe_intent_id__in=wanted.values(), received__isnull=False)
     }
     return {entry: found[intent] for entry, intent in wanted.items() if intent in found}
-
-
-def _by_source(entries: Sequence[BalanceTransaction], rows: QuerySet[Any], *, sign: int = 1) -> LocalAmounts:
-    key = "stripe_refund_id" if rows.model is Refund else "stripe_dispute_id"
-    ours = _by_id(rows.values_list(key, "amount", "currency"))
-    return {
-        each.id: (sign * amount, currency)
-        for each in entries
-        for amount, currency in [ours.get(each.source_id, (None, ""))]
-        if amount is not None
-    }
 
 
 def _by_id(rows: Iterable[Any]) -> LocalAmounts:

@@ -1,21 +1,22 @@
-"""What no card can be charged or given back, known before Stripe is asked.
+"""Amounts as Stripe counts them, and which of them a card can be charged or given back.
 
-Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+Source: https://docs.stripe.com/currencies
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from auctioncraft.core import money
-from payments.stripe_gateway.minor_units import to_minor_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
-# In minor units. For a missing currency the minimum is that of the account's currency, converted; only Stripe
-# knows it.
+# https://docs.stripe.com/currencies#special-cases: no decimals, yet counted in hundredths.
+_COUNTED_IN_HUNDREDTHS: Final = frozenset({"ISK", "UGX"})
+# In minor units: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts. For a missing currency the
+# minimum is that of the account's currency, converted; only Stripe knows it.
 _MINIMUM: Final[Mapping[str, int]] = {
     "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
     "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
@@ -24,6 +25,27 @@ _MINIMUM: Final[Mapping[str, int]] = {
 # Eight digits; twelve in rupiah.
 _MAXIMUM: Final = 99_999_999
 _MAXIMUM_BY_CURRENCY: Final[Mapping[str, int]] = {"IDR": 999_999_999_999}
+
+
+def to_minor_units(amount: Decimal, currency: str) -> int:
+    """Return what Stripe calls an amount: 19.99 USD is 1999, 500 JPY is 500, 1.230 KWD is 1230; 5 ISK is 500.
+
+    Exact: raises ValueError where it would have to round.
+    Source: https://docs.stripe.com/currencies#minor-units
+    """
+    scaled = amount.scaleb(_exponent(currency))
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{amount} {currency} is not a whole number of minor units")
+    return int(scaled)
+
+
+def from_minor_units(minor: int, currency: str) -> Decimal:
+    """Return the amount that Stripe counts as `minor`: the inverse of to_minor_units."""
+    return Decimal(minor).scaleb(-_exponent(currency)).quantize(money.quantum(currency))
+
+
+def _exponent(currency: str) -> int:
+    return 2 if currency in _COUNTED_IN_HUNDREDTHS else money.decimals(currency)
 
 
 def can_charge(*, amount: Decimal, currency: str) -> bool:
