@@ -136,7 +136,6 @@ class SessionAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__email", "user__display_name", "ip")
     fields = ("id", *list_display)
-    readonly_fields = fields
 
 
 @admin.register(OneTimeCode)
@@ -147,7 +146,6 @@ class OneTimeCodeAdmin(ReadOnlyAdmin):
     list_filter = ("purpose", ("consumed_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("email", "ip")
     fields = list_display
-    readonly_fields = fields
 
 
 @admin.register(PreviousEmail)
@@ -158,7 +156,6 @@ class PreviousEmailAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("email", "user__email", "user__display_name")
     fields = list_display
-    readonly_fields = fields
 
 
 @admin.register(FailedAttempts)
@@ -168,7 +165,6 @@ class FailedAttemptsAdmin(ReadOnlyAdmin):
     list_display = ("key", "consecutive_failures")
     search_fields = ("key",)
     fields = ("key", "consecutive_failures", "failures")
-    readonly_fields = fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the staff user has Django's permission."""
@@ -187,7 +183,6 @@ class TOTPDeviceAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__email", "user__display_name")
     fields = list_display
-    readonly_fields = fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
         """Let only superusers delete authenticators."""

@@ -1,12 +1,8 @@
-"""The periodic jobs of this app."""
+"""The periodic jobs of this app. What each does is said at its service."""
 
 from __future__ import annotations
 
 from accounts.services import purge as purging
 from auctioncraft.core.jobs import periodic_job
 
-
-@periodic_job("accounts.purge", every=3600)
-def purge() -> None:
-    """Delete old codes, failed attempts, sessions and previous email addresses."""
-    purging.purge()
+purge = periodic_job("accounts.purge", every=3600)(purging.purge)

@@ -5,8 +5,4 @@ from __future__ import annotations
 from auctioncraft.core import idempotency
 from auctioncraft.core.jobs import periodic_job
 
-
-@periodic_job("auctioncraft.purge", every=3600)
-def purge() -> None:
-    """Delete old idempotency keys."""
-    idempotency.purge()
+purge = periodic_job("auctioncraft.purge", every=3600)(idempotency.purge)

@@ -22,14 +22,13 @@ _PRODUCT_NAME_LENGTH_IN_TITLE: Final = 120
 class Kind:
     """`variants` and `variant_titles`: other texts by name, where `message` and `title` do not fit.
 
-    `mails`: sent by email too, by default; `optional`: users can switch it off.
+    `optional`: users can switch it off.
     """
 
     title: str
     message: str
     variants: Mapping[str, str] = field(default_factory=dict)
     variant_titles: Mapping[str, str] = field(default_factory=dict)
-    mails: bool = True
     optional: bool = True
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from auctioncraft.api.routers import Router
-from payments.views import cards, checkout, orders, sellers, stripe
+from payments.views import checkout, orders, sellers, stripe
 
 router = Router()
-router.register("payments/cards", cards.CardViewSet, "card")
+router.register("payments/cards", checkout.CardViewSet, "card")
 router.register("payments/orders", orders.OrderViewSet, "order")
 router.register("payments/payouts", sellers.PayoutViewSet, "payout")
 router.register("payments", sellers.SellerViewSet, "seller")

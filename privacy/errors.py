@@ -10,7 +10,3 @@ class AccountInUse(Conflict):
 
     code = "account_in_use"
     detail = "Your account cannot be deleted yet. See the reasons."
-
-    def __init__(self, reasons: list[dict[str, object]]) -> None:
-        """`reasons`: all of them at once."""
-        super().__init__(reasons=reasons)

@@ -68,7 +68,7 @@ def references():
 
 
 def resolve(name, aliases):
-    """Follow imports: `payments.views.cards.cards.save_card` is `payments.services.cards.save_card`."""
+    """Follow imports: `payments.views.checkout.cards.save_card` is `payments.services.cards.save_card`."""
     for _ in range(10):
         parts = name.split(".")
         heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))

@@ -48,7 +48,6 @@ class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         *("id", "product", "version", "position", "seq", "bidder", "shown_displayed_amount", "shown_amount"),
         *("shown_max_amount", "outcome", "placed_at", "is_void"),
     )
-    readonly_fields = fields
     shown_displayed_amount = amount_column("displayed_amount", "product.currency")
     shown_amount = amount_column("amount", "product.currency")
     shown_max_amount = amount_column("max_amount", "product.currency")
@@ -111,4 +110,3 @@ class BidVoidAdmin(ReadOnlyAdmin):
     search_fields = ("=bid__id", "=product__id", "reason", "voided_by__email")
     ordering = ("-voided_at",)
     fields = ("bid", "product", "version", "reason", "voided_by", "voided_at")
-    readonly_fields = fields

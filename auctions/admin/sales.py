@@ -52,7 +52,6 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         *("starts_at", "ends_at", "hard_ends_at", "last_bid_at"),
         *("result", "sale_type", "winner", "shown_hammer_price", "closed_at", "paid_at", "payment_defaulted_at"),
     )
-    readonly_fields = fields
     shown_price = amount_column("price", "product.currency")
     shown_leader_max = amount_column("leader_max", "product.currency")
     shown_hammer_price = amount_column("hammer_price", "product.currency")
@@ -127,5 +126,4 @@ class SecondChanceOfferAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "=product__id", "product__name", "bidder__email")
     ordering = ("-id",)
     fields = list_display
-    readonly_fields = fields
     shown_amount = amount_column("amount", "product.currency")

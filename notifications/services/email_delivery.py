@@ -47,14 +47,14 @@ NOTIFICATION_POLICY: Final = retry.RetryPolicy(
 )
 
 
-def send_codes(*, seconds: float = 20) -> int:
+def send_codes() -> int:
     """Send the one-time codes that are due; return how many were sent. Must not be called in a transaction."""
-    return _send_due(EmailDelivery.objects.filter(code__isnull=False), CODE_POLICY, seconds)
+    return _send_due(EmailDelivery.objects.filter(code__isnull=False), CODE_POLICY)
 
 
-def send_notification_emails(*, seconds: float = 20) -> int:
+def send_notification_emails() -> int:
     """Send the notification emails that are due; return how many were sent. Must not be called in a transaction."""
-    return _send_due(EmailDelivery.objects.filter(notification__isnull=False), NOTIFICATION_POLICY, seconds)
+    return _send_due(EmailDelivery.objects.filter(notification__isnull=False), NOTIFICATION_POLICY)
 
 
 def restart(deliveries: QuerySet[EmailDelivery]) -> int:
@@ -71,11 +71,11 @@ def _ended_before(at: datetime) -> Q:
     return Q(sent_at__lt=at) | Q(sent_at__isnull=True, next_attempt_at__isnull=True, last_attempt_at__lt=at)
 
 
-def _send_due(deliveries: EmailDeliveryQuerySet, policy: retry.RetryPolicy, seconds: float) -> int:
+def _send_due(deliveries: EmailDeliveryQuerySet, policy: retry.RetryPolicy) -> int:
     pending = deliveries.waiting().select_related("notification__recipient", "code__account")
     connection = _Connection()
     try:
-        return retry.process_due(pending, connection.send, policy=policy, seconds=seconds)
+        return retry.process_due(pending, connection.send, policy=policy)
     finally:
         connection.close()
 

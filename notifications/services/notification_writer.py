@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from accounts.services import user_locking
-from notifications.kinds import KINDS, render
+from notifications.kinds import render
 from notifications.models import EmailDelivery, Notification
 from notifications.services import preferences
 
@@ -88,7 +88,6 @@ def store_notifications(drafts: Iterable[NotificationDraft]) -> None:
             message=draft.message,
             source=draft.source,
             product_id=draft.product_id,
-            mailed=KINDS[draft.kind].mails,
         )
         for draft in drafts
         for recipient in draft.recipients

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from auctioncraft.core.errors import Invalid
-from notifications.kinds import KINDS, OPTIONAL_KINDS
+from notifications.kinds import OPTIONAL_KINDS
 from notifications.models import Preference
 
 if TYPE_CHECKING:
@@ -18,14 +18,13 @@ CHANNELS: Final = ("in_app", "mail")
 
 Channels = dict[str, bool]
 
+_DEFAULT: Final[Channels] = dict.fromkeys(CHANNELS, True)
+
 
 def get_preferences(*, user: User) -> dict[str, Channels]:
-    """Return the user's preference for every optional kind, or else the kind's default."""
-    rows = {row.kind: row for row in Preference.objects.filter(user=user)}
-    return {
-        kind: {"in_app": rows[kind].in_app, "mail": rows[kind].mail} if kind in rows else _default(kind)
-        for kind in OPTIONAL_KINDS
-    }
+    """Return the user's preference for every optional kind; by default all channels are on."""
+    rows = {row.kind: {"in_app": row.in_app, "mail": row.mail} for row in Preference.objects.filter(user=user)}
+    return {kind: rows.get(kind, _DEFAULT) for kind in OPTIONAL_KINDS}
 
 
 def set_preferences(*, user: User, changes: Mapping[str, Mapping[str, bool]]) -> None:
@@ -44,7 +43,7 @@ def set_preferences(*, user: User, changes: Mapping[str, Mapping[str, bool]]) ->
         return
     Preference.objects.filter(user=user, kind__in=changed).delete()
     Preference.objects.bulk_create(
-        Preference(user=user, kind=kind, **channels) for kind, channels in changed.items() if channels != _default(kind)
+        Preference(user=user, kind=kind, **channels) for kind, channels in changed.items() if channels != _DEFAULT
     )
 
 
@@ -59,7 +58,3 @@ def apply_preferences(notifications: Collection[Notification]) -> None:
     for notification in notifications:
         if row := rows.get((notification.recipient_id, notification.kind)):
             notification.in_app, notification.mailed = row.in_app, row.mail
-
-
-def _default(kind: str) -> Channels:
-    return {"in_app": True, "mail": KINDS[kind].mails}

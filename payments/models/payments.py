@@ -97,6 +97,11 @@ class Payment(StripeKeyModel, RetryModel):
         return self.status in {self.Status.CREATING, self.Status.OPEN}
 
     @property
+    def refunds_reserved_currency(self) -> str:
+        """The currency that came in: refunds go back in it."""
+        return self.received_currency or self.currency
+
+    @property
     def paid_its_order(self) -> bool:
         """Whether its money is what the order was paid with."""
         return self.status == self.Status.SUCCEEDED

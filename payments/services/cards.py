@@ -65,7 +65,7 @@ def _unlink_missing(customer: Customer, refusal: errors.PaymentRefused) -> dict[
     if not isinstance(refusal, errors.StripeObjectMissing):
         return {}
     with transaction.atomic(durable=True):
-        customers.unlink(customer_id=customer.stripe_customer_id or "")
+        customers.unlink(customer.stripe_customer_id or "")
     return {"stripe_customer_id": None}
 
 
@@ -152,29 +152,21 @@ def read_card_event(event: StripeEvent) -> FetchedCard | None:
     return _fetch_card(payment_method_id) if payment_method_id else None
 
 
-def apply_setup_event(found: FetchedCard) -> str:
+def apply_setup_event(found: FetchedCard) -> None:
     """Keep the card, unless it was detached meanwhile."""
     _upsert(found.card)
-    return ""
 
 
-def apply_card_event(found: FetchedCard) -> str:
+def apply_card_event(found: FetchedCard) -> None:
     """Update a saved card from Stripe, or delete it. A card that is not saved is ignored."""
     kept = SavedCard.objects.filter(stripe_payment_method_id=found.stripe_payment_method_id).exists()
     if kept and _upsert(found.card) is None:
         _delete_row(found.stripe_payment_method_id)
-    return ""
 
 
 def read_customer_event(event: StripeEvent) -> str | None:
     """Return the id of a deleted customer: that is final, so Stripe is not asked."""
     return stripe_gateway.object_id(event.payload, "customer") or None
-
-
-def apply_customer_event(found: str) -> str:
-    """Forget them."""
-    customers.unlink(customer_id=found)
-    return ""
 
 
 def _fetch_card(payment_method_id: str) -> FetchedCard:

@@ -65,7 +65,7 @@ def lock(*, customer_id: str) -> Customer | None:
     )
 
 
-def unlink(*, customer_id: str) -> None:
+def unlink(customer_id: str) -> None:
     """Unlink a customer that Stripe has deleted, with the saved cards, in the caller's transaction."""
     customer = Customer.objects.select_for_update(no_key=True).filter(stripe_customer_id=customer_id).first()
     if customer is None:

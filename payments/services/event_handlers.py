@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from payments.services import cards, disputes, payment_sync, refund_sync, sellers
+from payments.services import cards, customers, disputes, payment_sync, refund_sync, sellers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,12 +23,12 @@ class Handler:
 
     `read` reads the event's object again from Stripe, outside any transaction, so the order of events does not matter.
     None: the object is not ours, or Stripe does not know it any more. `apply` gets what was read, in the transaction
-    that locks the event's row, and moves our rows forward, never back; it returns a flag for staff, or "". Both run
+    that locks the event's row, and moves our rows forward, never back; it may return a flag for staff. Both run
     again when staff reprocess the event (its `processed_at` is set then): people are notified only the first time.
     """
 
     read: Callable[[StripeEvent], Any]
-    apply: Callable[[Any], str]
+    apply: Callable[[Any], str | None]
 
 
 _INTENTS: Final = Handler(read=payment_sync.read_event, apply=payment_sync.apply_event)
@@ -37,7 +37,7 @@ _DISPUTES: Final = Handler(read=disputes.read_event, apply=disputes.sync)
 _ACCOUNTS: Final = Handler(read=sellers.read_event, apply=sellers.apply_event)
 _SAVED_CARDS: Final = Handler(read=cards.read_setup_event, apply=cards.apply_setup_event)
 _CARDS: Final = Handler(read=cards.read_card_event, apply=cards.apply_card_event)
-_CUSTOMERS: Final = Handler(read=cards.read_customer_event, apply=cards.apply_customer_event)
+_CUSTOMERS: Final = Handler(read=cards.read_customer_event, apply=customers.unlink)
 
 # Events of other types are stored and acknowledged.
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(

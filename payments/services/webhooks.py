@@ -119,7 +119,7 @@ def _process(event: StripeEvent) -> None:
             return  # another worker was faster
         if handler is not None:
             # Flagged, not refused: Stripe would deliver it again for three days.
-            row.flag = _unknown(row.type) if found is None else handler.apply(found)
+            row.flag = _unknown(row.type) if found is None else handler.apply(found) or ""
         row.processed_at = row.processed_at or clock.now()
         row.save(update_fields=("flag", "processed_at"))
 

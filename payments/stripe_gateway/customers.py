@@ -5,6 +5,7 @@ Source: https://docs.stripe.com/payments/save-and-reuse
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,8 @@ def delete_customer(customer_id: str) -> None:
 
     Source: https://docs.stripe.com/api/customers/delete
     """
-    try:
-        with translate_errors():
-            client().v1.customers.delete(customer_id)
-    except errors.StripeObjectMissing:
-        return
+    with suppress(errors.StripeObjectMissing), translate_errors():
+        client().v1.customers.delete(customer_id)
 
 
 def create_setup_intent(*, customer_id: str, idempotency_key: str | None) -> SetupIntent:

@@ -19,8 +19,12 @@ from auctioncraft.core import clock
 from payments import receipts
 from payments.filters import OrderFilter
 from payments.models import Order
-from payments.serializers.orders import OrderDetailSerializer, OrderSerializer, RefundResultSerializer
-from payments.serializers.refunds import RefundRequestSerializer
+from payments.serializers.orders import (
+    OrderDetailSerializer,
+    OrderSerializer,
+    RefundRequestSerializer,
+    RefundResultSerializer,
+)
 from payments.services import refunds
 
 if TYPE_CHECKING:

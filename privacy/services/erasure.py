@@ -36,7 +36,7 @@ def erase_account(*, user: User, password: str | None = None) -> None:
         account = accounts.lock_account(user=user)
         _check_not_staff(account)
         if blockers := [*auctions.erasure_blockers(user=account), *payments.erasure_blockers(user=account)]:
-            raise AccountInUse(blockers)
+            raise AccountInUse(reasons=blockers)
         auctions.erase_account(user=account)
         payments.erase_account(user=account)
         notifications.erase_account(user=account)
@@ -46,4 +46,4 @@ def erase_account(*, user: User, password: str | None = None) -> None:
 def _check_not_staff(user: User) -> None:
     """Refuse staff: the admin's log must keep naming who did what."""
     if user.is_staff or user.is_superuser:
-        raise AccountInUse([{"reason": "staff"}])
+        raise AccountInUse(reasons=[{"reason": "staff"}])
