@@ -70,16 +70,6 @@ def test_expire_of_paid_order_does_nothing(product, order):
         assert expiry.expire_due() == 0
 
 
-def test_expire_handles_the_longest_overdue_first(seller, bidder, expiry_signals):
-    products = [sell(seller, bidder) for _ in range(3)]
-    for product, hours in zip(products, (97, 99, 95), strict=True):
-        advance_time(product, hours=hours)
-    make_due()
-    assert expiry.expire_due() == 2
-    orders = [Order.objects.get(product=products[n]).pk for n in (1, 0)]
-    assert [pk for _, pk, _ in expiry_signals] == orders
-
-
 def test_expire_uses_the_payment_window_at_the_time_of_sale(seller, bidder, settings):
     settings.PAYMENT_WINDOW = timedelta(hours=2)
     product = sell(seller, bidder)

@@ -190,7 +190,7 @@ def test_transfer_without_claims_is_requested_many_times(slow_double, seller, bi
     slow_double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)
     account = onboarded(seller)
-    monkeypatch.setattr(transfers, "POLICY", replace(transfers.POLICY, lease=timedelta(days=-1)))
+    monkeypatch.setattr(stripe_request, "ENDLESS", replace(stripe_request.ENDLESS, lease=timedelta(days=-1)))
     claims = []
     claim = transfers._claim
     monkeypatch.setattr(transfers, "_claim", lambda payout: claims.append(found := claim(payout)) or found)
