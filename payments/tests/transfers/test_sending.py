@@ -12,7 +12,7 @@ from django.db import transaction
 
 from auctioncraft.core import clock
 from payments.models import OrderEvent, Payment, Payout, SellerAccount
-from payments.services import payouts, sellers, transfers
+from payments.services import payouts, sellers, stripe_request, transfers
 from payments.tests.conftest import broken_invariants, request_intent, run_concurrently, sell
 from payments.tests.connect_helpers import onboarded, read, refresh
 from payments.tests.connect_helpers import transfers as at_stripe
