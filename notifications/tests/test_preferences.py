@@ -1,13 +1,12 @@
 """Notification preferences: set with PATCH /api/users/me/, applied to notifications written afterwards."""
 
-import dataclasses
 import threading
 
 import pytest
 from django.db import connection
 
 from auctioncraft.core.invariants import find_violations
-from notifications.kinds import KINDS, OPTIONAL_KINDS, REQUIRED_KINDS
+from notifications.kinds import OPTIONAL_KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.notification_writer import notify
 from notifications.services.outbox import write_notifications
@@ -207,19 +206,6 @@ def test_preference_for_required_kind_has_no_effect(as_user, bidder, kind):
     assert rows.emails() == [("bidder", kind)]
     assert kind in [row["kind"] for row in as_user(bidder).get(LIST).json()["results"]]
     assert kind not in as_user(bidder).get(ME).json()["notifications"]
-    assert violations() == {}
-
-
-def test_kind_that_is_not_mailed_by_default_can_be_switched_on(as_user, bidder, rival, monkeypatch):
-    monkeypatch.setitem(KINDS, "outbid", dataclasses.replace(KINDS["outbid"], mails=False))
-    me = as_user(bidder)
-    assert me.get(ME).json()["notifications"]["outbid"] == {"in_app": True, "mail": False}
-    me.patch(ME, {"notifications": {"outbid": {"mail": True}}})
-
-    notify_outbid(bidder)
-    notify_outbid(rival)
-
-    assert rows.emails() == [("bidder", "outbid")]
     assert violations() == {}
 
 
