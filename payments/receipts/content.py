@@ -1,4 +1,4 @@
-"""An order's receipt: its amounts, what was paid and what was refunded; as HTML and as PDF.
+"""An order's receipt: its amounts, what was paid and what was refunded.
 
 Built from the rows on each request. It is a receipt, not a tax invoice: taxes are not known here.
 """
@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
-from django.template.loader import render_to_string
 
 from auctioncraft.core import money
 from payments.models import Dispute, Order, Payment, Refund
@@ -63,18 +62,6 @@ def build_receipt(order: Order) -> Receipt:
         lines=(*_charge_lines(order), *_payment_lines(order)),
         site=settings.SITE_URL,
     )
-
-
-def render_html(receipt: Receipt) -> str:
-    """Return the receipt as an HTML page that loads no other resources."""
-    return render_to_string("payments/receipt.html", {"receipt": receipt})
-
-
-def render_pdf(receipt: Receipt, *, at: datetime) -> bytes:
-    """Return the receipt as a PDF with `at` (UTC) as its creation date."""
-    from payments.receipts import pdf  # noqa: PLC0415 (it costs half a second and 20 MB: only where a PDF is made)
-
-    return pdf.render(receipt, at=at)
 
 
 def _payment_status(order: Order) -> str:
