@@ -17,6 +17,8 @@ from tests.schedules import run, schedule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from payments.models import Refund
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SCHEDULES, NIGHTLY_SCHEDULES = 10, 200
@@ -37,14 +39,18 @@ def emphasize(patch: pytest.MonkeyPatch, **weights: int) -> None:
 
 
 def refund_under_new_keys(patch: pytest.MonkeyPatch) -> None:
-    """Retry a refund under a new idempotency key."""
-    create = stripe_gateway.create_refund
+    """Retry a refund under a new idempotency key, without looking for it at Stripe."""
+    create, find_or_create = stripe_gateway.create_refund, refunds._find_or_create
+
+    def without_looking(refund: Refund) -> stripe_gateway.RefundAtStripe:
+        refund.was_attempted = False
+        return find_or_create(refund)
 
     def with_new_key(**given: Any) -> Any:
         return create(**{**given, "idempotency_key": str(uuid.uuid4())})
 
     patch.setattr(stripe_gateway, "create_refund", with_new_key)
-    patch.setattr(refunds, "_look_for", lambda _: None)
+    patch.setattr(refunds, "_find_or_create", without_looking)
     emphasize(patch, buy=6, refund=20, run_job=8)
 
 
