@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import Prefetch, Q
 
 from auctioncraft.core import money
 from payments.models import Order, Payment, Payout, Refund, SavedCard, SellerAccount
 
 if TYPE_CHECKING:
     from accounts.models import User
-
-_AMOUNTS: Final = ("hammer_price", "buyers_premium", "shipping", "total", "refunded")
-# By the names that the export shows.
-_SHARE: Final = {
-    "gross": "gross", "fee": "fee", "amount": "amount", "reversed": "clawed_back", "sent": "transferred",
-}  # fmt: skip
-_ACCOUNT: Final = ("details_submitted", "charges_enabled", "payouts_enabled", "requirements")
-_CARD: Final = ("id", "brand", "last4", "exp_month", "exp_year", "created_at")
-_MOMENTS: Final = ("created_at", "due_at", "paid_at", "expired_at")
 
 
 def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
@@ -33,61 +25,52 @@ def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
     rows = list(orders.order_by("pk"))
     return {
         "purchases": [
-            {**_row(order), "seller": order.seller.display_name, "payments": [*map(_payment, order.payments.all())]}
+            {**_order(order), "seller": order.seller.display_name, "payments": [*map(_payment, order.payments.all())]}
             for order in rows
             if order.buyer_id == user.pk
         ],
-        "sales": [{**_row(order), "buyer": order.buyer.display_name} for order in rows if order.seller_id == user.pk],
+        "sales": [{**_order(order), "buyer": order.buyer.display_name} for order in rows if order.seller_id == user.pk],
         "payouts": [*map(_payout, Payout.objects.filter(seller=user).order_by("pk"))],
-        "seller_accounts": list(
-            SellerAccount.objects.filter(user=user).values(*_ACCOUNT, account_id=F("stripe_account_id"))
-        ),
-        "saved_cards": list(SavedCard.objects.filter(user=user).values(*_CARD, charge_when_winning=F("auto_charge"))),
+        "seller_accounts": [*map(_account, SellerAccount.objects.filter(user=user))],
+        "saved_cards": [*map(_card, SavedCard.objects.filter(user=user))],
     }
 
 
-def _payout(payout: Payout) -> dict[str, Any]:
-    return {
-        "order": payout.order_id,
-        "currency": payout.currency,
-        **{name: money.to_text(getattr(payout, field), payout.currency) for name, field in _SHARE.items()},
-        "route": payout.route,
-        "status": payout.status,
-        "created_at": payout.created_at,
-        "paid_at": payout.paid_at,
-    }
-
-
-def _row(order: Order) -> dict[str, Any]:
-    return {
-        "id": order.pk,
-        "product": order.product_id,
-        "name": order.product.name,
-        "currency": order.currency,
-        **{field: money.to_text(getattr(order, field), order.currency) for field in _AMOUNTS},
-        "status": order.status,
-        **{field: getattr(order, field) for field in _MOMENTS},
-    }
+def _order(order: Order) -> dict[str, Any]:
+    amounts = ("currency", "hammer_price", "buyers_premium", "shipping", "total", "refunded")
+    states = ("status", "created_at", "due_at", "paid_at", "expired_at")
+    return {"name": order.product.name, **_values(order, "id", *amounts, *states, product="product_id")}
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
-    return {
-        "payment_intent_id": payment.stripe_intent_id,
-        "amount": money.to_text(payment.amount, payment.currency),
-        "currency": payment.currency,
-        "status": payment.status,
-        "created_at": payment.created_at,
-        "succeeded_at": payment.succeeded_at,
-        "refunds": [*map(_refund, payment.refunds.all())],
-    }
+    names = ("amount", "currency", "status", "created_at", "succeeded_at")
+    refunds = [*map(_refund, payment.refunds.all())]
+    return {**_values(payment, *names, payment_intent_id="stripe_intent_id"), "refunds": refunds}
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
+    return _values(refund, "amount", "currency", "reason", "status", "created_at", "settled_at")
+
+
+def _payout(payout: Payout) -> dict[str, Any]:
+    names = ("currency", "gross", "fee", "amount", "route", "status", "created_at", "paid_at")
+    return _values(payout, *names, order="order_id", reversed="clawed_back", sent="transferred")
+
+
+def _account(account: SellerAccount) -> dict[str, Any]:
+    names = ("details_submitted", "charges_enabled", "payouts_enabled", "requirements")
+    return _values(account, *names, account_id="stripe_account_id")
+
+
+def _card(card: SavedCard) -> dict[str, Any]:
+    names = ("id", "brand", "last4", "exp_month", "exp_year", "created_at")
+    return _values(card, *names, charge_when_winning="auto_charge")
+
+
+def _values(row: Any, *fields: str, **renamed: str) -> dict[str, Any]:
+    """Return fields of a row by their names in the export; amounts as text in its currency."""
+    values = {name: getattr(row, field) for name, field in (dict(zip(fields, fields, strict=True)) | renamed).items()}
     return {
-        "amount": money.to_text(refund.amount, refund.currency),
-        "currency": refund.currency,
-        "reason": refund.reason,
-        "status": refund.status,
-        "created_at": refund.created_at,
-        "settled_at": refund.settled_at,
+        name: money.to_text(value, row.currency) if isinstance(value, Decimal) else value
+        for name, value in values.items()
     }
