@@ -6,14 +6,14 @@ from auctioncraft.core.errors import DomainError
 
 
 class InvalidCode(DomainError):
-    """The code is wrong, expired, replaced or used, or the account is disabled. The text does not tell which."""
+    """The code is wrong, expired, replaced or used, or the account is disabled. The text does not say which."""
 
     code = "invalid_code"
     detail = "The code is wrong, used, or expired. Please request a new one."
 
 
 class InvalidCredentials(DomainError):
-    """Wrong password, or no account, no password, or a disabled account. The text does not tell which."""
+    """Wrong password, or no account, no password, or a disabled account. The text does not say which."""
 
     code = "invalid_credentials"
     detail = "The email address or the password is wrong."

@@ -89,7 +89,7 @@ POST   /api/payments/create-payment-intent/          401 403 403 403 200 403 401
 POST   /api/stripe/webhook/                          400 400 400 400 400 400 400
 
 GET    /api/auth/notifications/                      401 200 200 200 200 200 401
-POST   /api/auth/notifications/{notice}/read/        401 404 404 404 200 404 401
+POST   /api/auth/notifications/{notification}/read/        401 404 404 404 200 404 401
 POST   /api/auth/notifications/read_all/             401 200 200 200 200 200 401
 """
 

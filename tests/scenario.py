@@ -69,7 +69,7 @@ class Scenario:
             "empty": factories.category("Empty").pk,
             "order": winner.purchases.get(product=self.ids["won"]).pk,
             "settled": winner.purchases.get(product=self.ids["paid"], status="paid").pk,
-            "notice": winner.notifications.get(kind="new_login").pk,
+            "notification": winner.notifications.get(kind="new_login").pk,
             "session": tokens.read_access_token(self.pairs["winner"].access).session_id,
             "refresh": self.pairs["winner"].refresh,
             "password": PASSWORD,

@@ -29,10 +29,10 @@ def test_media_storage_by_default_is_files():
 
 
 def test_media_storage_s3_uses_bucket_with_unsigned_urls():
-    bucket = {"MEDIA_STORAGE": "s3", "MEDIA_BUCKET": "pictures", "MEDIA_REGION": "eu-central-1"}
+    bucket = {"MEDIA_STORAGE": "s3", "MEDIA_BUCKET": "images", "MEDIA_REGION": "eu-central-1"}
     keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
     plain = ask(**bucket, **keys, MEDIA_ENDPOINT_URL="https://s3.example.com")
-    assert plain.stdout.split() == ["S3Storage", "https://s3.example.com/pictures/products/a.jpg"], plain.stderr
+    assert plain.stdout.split() == ["S3Storage", "https://s3.example.com/images/products/a.jpg"], plain.stderr
     named = ask(**bucket, **keys, MEDIA_DOMAIN="cdn.example.com")
     assert named.stdout.split() == ["S3Storage", "https://cdn.example.com/products/a.jpg"], named.stderr
 

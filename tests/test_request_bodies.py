@@ -57,7 +57,7 @@ OPTIONAL = [
     "POST /api/payments/seller/onboard/",
     "POST /api/payments/cards/setup/",
     "DELETE /api/payments/cards/{card}/",
-    "POST /api/auth/notifications/{notice}/read/",
+    "POST /api/auth/notifications/{notification}/read/",
     "POST /api/auth/notifications/read_all/",
 ]
 ADDRESSES = [*NEEDING, *OPTIONAL]
@@ -107,11 +107,11 @@ def send(as_user, staff, seller):
     product = factories.product(seller)
     caller = as_user(staff)
     notify(recipient=staff, kind="new_login", source="test", context={})
-    notice = staff.notifications.get().pk
+    notification = staff.notifications.get().pk
     ids = {
         "order": 1,
         "card": 1,
-        "notice": notice,
+        "notification": notification,
         "product": product.pk,
         "category": product.category_id,
         "bid": uuid7(),

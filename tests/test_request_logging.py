@@ -32,14 +32,14 @@ def lines(caplog):
 def test_request_is_logged_in_one_line(client, seller, lines):
     product = factories.product(seller)
     lines()
-    client.get(f"/api/products/{product.pk}/", {"search": "somebody@example.com"})
+    client.get(f"/api/products/{product.pk}/", {"search": "user@example.com"})
     assert lines() == [("GET", "/api/products/{pk}/", 200)]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "line"),
     [
-        ("get", "/api/nothing/somebody@example.com/", ("GET", "/api/", 404)),
+        ("get", "/api/nothing/user@example.com/", ("GET", "/api/", 404)),
         ("get", "/nothing/", ("GET", "?", 404)),
         ("post", "/api/auth/token/", ("POST", "/api/auth/token/", 400)),
         ("delete", "/api/users/me/", ("DELETE", "/api/users/me/", 401)),

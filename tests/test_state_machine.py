@@ -23,7 +23,7 @@ STEPS, NIGHTLY_STEPS, MAX_STEPS = 1_500, 5_000, 25_000
 
 DONE = {
     *("list", "edit", "delete", "watch", "unwatch", "bid", "bid with a key", "preview", "void", "buy_now", "close"),
-    *("cancel", "extend", "waive", "sweep", "pay", "pay again", "lift", "offer", "accept", "decline", "relist"),
+    *("cancel", "extend", "waive", "run_jobs", "pay", "pay again", "lift", "offer", "accept", "decline", "relist"),
 }
 CAME_OF_IT = {
     ("bid", "leading"),

@@ -141,8 +141,8 @@ def of(product, bidder):
 
 
 def test_what_was_voided_is_decided_without(voided, crowd):
-    stands = Auction.objects.get()
-    assert (stands.leader, stands.price, stands.bid_count) == (crowd[3], Decimal(40), 3)
+    auction = Auction.objects.get()
+    assert (auction.leader, auction.price, auction.bid_count) == (crowd[3], Decimal(40), 3)
     assert replayed() == []
 
 

@@ -36,7 +36,7 @@ def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
 
 @dataclass
 class Receiver:
-    """The other end of a webhook: keeps what came, answers what it is told (200 when told nothing)."""
+    """The other end of a webhook: keeps what came, gives the answers that were set (200 otherwise)."""
 
     url: str = ""
     got: list[tuple[str, bytes]] = field(default_factory=list)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ABOUT_DISPUTES = "charge.dispute."
 
 
-def told(double: Running) -> list[str]:
+def event_kinds(double: Running) -> list[str]:
     return [name.removeprefix(ABOUT_DISPUTES) for name in double.events() if name.startswith(ABOUT_DISPUTES)]
 
 
@@ -73,7 +73,7 @@ def test_dispute_won_returns_the_money(double: Running) -> None:
     assert won == plain(double.client().v1.disputes.retrieve(dispute.id))
     assert (won["status"], [item["amount"] for item in won["balance_transactions"]]) == ("won", [-1999, 1999])
     assert moved(double) == [(-1999, "dispute"), (1999, "dispute_reversal")]
-    assert told(double) == ["created", "funds_withdrawn", "funds_reinstated", "closed"]
+    assert event_kinds(double) == ["created", "funds_withdrawn", "funds_reinstated", "closed"]
     assert double.act(f"disputes/{dispute.id}/close", outcome="lost").status_code == 409
 
 
@@ -82,7 +82,7 @@ def test_dispute_lost_keeps_the_money(double: Running) -> None:
     assert double.act(f"disputes/{dispute.id}/close", outcome="perhaps").status_code == 400
     assert double.act(f"disputes/{dispute.id}/close", outcome="lost").json()["status"] == "lost"
     assert moved(double) == [(-1999, "dispute")]
-    assert told(double) == ["created", "funds_withdrawn", "closed"]
+    assert event_kinds(double) == ["created", "funds_withdrawn", "closed"]
     assert double.act("disputes/dp_none/close", outcome="lost").status_code == 404
 
 
@@ -96,7 +96,7 @@ def test_evidence_is_staged_then_submitted_once(double: Running) -> None:
     assert (handed.evidence_details.submission_count, handed.evidence_details.submission_method) == (1, "manual")
     with pytest.raises(stripe.InvalidRequestError, match="already been submitted"):
         api.update(dispute.id, {"evidence": {"customer_name": "Bea"}})
-    assert told(double) == ["created", "funds_withdrawn", "updated", "updated"]
+    assert event_kinds(double) == ["created", "funds_withdrawn", "updated", "updated"]
     event = double.client().v1.events.list({"type": "charge.dispute.updated"}).data[0]
     assert event.data.previous_attributes.status == "needs_response"
 
@@ -113,7 +113,7 @@ def test_dispute_accepted_is_lost(double: Running) -> None:
     for late in (lambda: api.close(dispute.id), lambda: api.update(dispute.id, {"submit": True})):
         with pytest.raises(stripe.InvalidRequestError, match="already closed"):
             late()
-    assert told(double) == ["created", "funds_withdrawn", "closed"]
+    assert event_kinds(double) == ["created", "funds_withdrawn", "closed"]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def kind_of(item: dict[str, Any]) -> str:
 
 @pytest.fixture
 def objects(double: Running) -> list[dict[str, Any]]:
-    """Every object that the double answers on a walk through all it can do, and those its events tell of."""
+    """Every object that the double answers on a walk through all it can do, and those in its events."""
     return api_walkthrough.through(double.url).objects()
 
 

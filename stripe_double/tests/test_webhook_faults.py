@@ -19,7 +19,7 @@ PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"
 
 @pytest.fixture
 def telling(start: Callable[..., Running], receiver: Receiver) -> Running:
-    """A double that tells `receiver`."""
+    """A double that sends its events to `receiver`."""
     return start(receiver.url)
 
 

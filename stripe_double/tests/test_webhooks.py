@@ -52,7 +52,7 @@ def test_event_can_be_resent(start: Callable[..., Running], receiver: Receiver) 
 
 
 def test_response_is_stored_before_its_event_is_sent(start: Callable[..., Running], receiver: Receiver) -> None:
-    """The receiver sleeps on the event; the API answers meanwhile, and shows what the event tells of."""
+    """The receiver sleeps on the event; the API answers meanwhile, and shows what the event is about."""
     receiver.held = threading.Event()
     double = start(receiver.url)
     intent = double.intent()

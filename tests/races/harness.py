@@ -78,7 +78,7 @@ def interleave(
         with closing(_arrival(gate, slow_one)):
             fast_one = threads.submit(_and_disconnect, fast, headers)
             if connection.vendor == "postgresql":
-                servers.wait_until(lambda: fast_one.done() or _somebody_waits_for_a_lock(), every=0.005)
+                servers.wait_until(lambda: fast_one.done() or _waits_for_a_lock(), every=0.005)
             else:
                 wait([fast_one], servers.READY_TIMEOUT if without else grace)
         return slow_one.result(servers.READY_TIMEOUT), fast_one.result(servers.READY_TIMEOUT)
@@ -103,7 +103,7 @@ def _and_disconnect(call: Call, headers: dict[str, str]) -> Any:
         connection.close()
 
 
-def _somebody_waits_for_a_lock() -> bool:
+def _waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 ROUNDS = 12
 
 
-def somebody(email="mike@example.com"):
+def new_user(email="mike@example.com"):
     """Without a password: the servers do not use the fast hashes of tests."""
     return User.objects.create_user(email)
 
@@ -42,7 +42,7 @@ def test_deleted_account_beside_other_requests_owes_and_sells_nothing(server, se
     chance = random.Random(5)
     statuses = []
     for number in range(ROUNDS):
-        user = somebody(f"mike{number}@example.com")
+        user = new_user(f"mike{number}@example.com")
         mine, caller, others = factories.product(user), server.caller(user), server.caller(rival)
         sold, bought = (factories.product(seller, buy_now_price=Decimal(70)) for _ in range(2))
         calls = {
@@ -76,7 +76,7 @@ def test_deleted_account_beside_other_requests_owes_and_sells_nothing(server, se
 @pytest.mark.parametrize("without", ["", "version"])
 def test_bid_overtaken_by_an_account_deletion_is_refused(unsafe_server, seller, without):
     """The version does not help here: the auction did not change."""
-    user, product = somebody(), factories.product(seller)
+    user, product = new_user(), factories.product(seller)
     (status, answer), (left, _) = interleave(
         bid(unsafe_server.caller(user), product, amount="10"),
         leave(unsafe_server.caller(user)),
@@ -89,7 +89,7 @@ def test_bid_overtaken_by_an_account_deletion_is_refused(unsafe_server, seller, 
 
 
 def test_account_deletion_beside_a_bid_sees_the_bid_or_prevents_it(unsafe_server, seller):
-    user, product = somebody(), factories.product(seller)
+    user, product = new_user(), factories.product(seller)
     (left, reasons), (status, answer) = interleave(
         leave(unsafe_server.caller(user)), bid(unsafe_server.caller(user), product, amount="10")
     )
@@ -102,7 +102,7 @@ def test_account_deletion_beside_a_bid_sees_the_bid_or_prevents_it(unsafe_server
 
 
 def test_sale_before_the_sellers_account_deletion_blocks_it(unsafe_server, rival):
-    user = somebody()
+    user = new_user()
     product = factories.product(user)
     auction_helpers.bid(product, rival, "10")
     close = act(unsafe_server.caller(user), product, "close_auction")

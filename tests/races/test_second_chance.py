@@ -75,7 +75,7 @@ def test_offer_accepted_at_its_end_is_accepted_or_lapses(server, seller, bidder)
             return lapsed
 
         (status, answer), *lapsed = at_once(accept, *[job(lapse)] * 2)
-        lapsed.append(second_chance.lapse_due())  # what they skipped because somebody held it
+        lapsed.append(second_chance.lapse_due())  # what they skipped because another worker had locked it
         if status == 200:
             assert sum(lapsed) == 0
             assert_one_answer(product, "accepted")

@@ -123,11 +123,11 @@ def _sums(stripe: FakeStripe, intents: dict[str, Any]) -> list[str]:
 
 def _notified_once(orders: dict[int, Order]) -> list[str]:
     """One receipt for the buyer and one note for the seller of each paid order."""
-    told = Counter(Notification.objects.filter(kind="payment_succeeded").values_list("product__orders", flat=True))
+    notified = Counter(Notification.objects.filter(kind="payment_succeeded").values_list("product__orders", flat=True))
     return [
-        f"order {pk}, {order.status}: told {told[pk]} times that it is paid"
+        f"order {pk}, {order.status}: {notified[pk]} notifications that it is paid"
         for pk, order in orders.items()
-        if told[pk] != (2 if order.status == Order.Status.PAID else 0)
+        if notified[pk] != (2 if order.status == Order.Status.PAID else 0)
     ]
 
 

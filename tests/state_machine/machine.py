@@ -83,7 +83,7 @@ class Marketplace(RuleBasedStateMachine):
     def teardown(self):
         try:
             if sys.exc_info()[0] is None:
-                self.run_sweeps("all")
+                self.run_due("all")
                 self.compare(self.market.lots)
                 self.check_invariants_of_apps()
         finally:

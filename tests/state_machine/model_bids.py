@@ -49,7 +49,7 @@ class Refused(Exception):
 
 @dataclass
 class Bid:
-    """What somebody sent and was accepted. `seq` is None if nobody else could see it."""
+    """An accepted bid as it was sent. `seq` is None if it was not public."""
 
     bidder: str
     amount: int | None
@@ -156,7 +156,7 @@ def _rows(old, new, outcome, bidder, x):
 
 
 def replay(terms, bids):
-    """Return what stands after these bids alone; one that would be refused now has no effect."""
+    """Return the state after these bids alone; one that would be refused now has no effect."""
     bid_state = BidState()
     for bid in bids:
         try:

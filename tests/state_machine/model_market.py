@@ -107,8 +107,8 @@ class Market(Sales):
         self._undecided(lot)
         if self.now >= lot.ends:
             raise Refused("auction_already_closed")
-        stands = {**vars(lot.terms), "text": lot.text, "ends": lot.ends}
-        changes = {name: value for name, value in changes.items() if value != stands[name]}
+        current = {**vars(lot.terms), "text": lot.text, "ends": lot.ends}
+        changes = {name: value for name, value in changes.items() if value != current[name]}
         if lot.bids and changes and (changes.keys() != {"text"} or not changes["text"].startswith(lot.text)):
             raise Refused("auction_has_bids")
         terms = replace(lot.terms, **{name: changes[name] for name in changes if name not in {"text", "ends"}})
@@ -194,7 +194,7 @@ class Market(Sales):
                 lot.events.append("extended")
 
     def void(self, lot, bid, who):
-        """`bid` is one of the lot's; None stands for one that is not."""
+        """`bid` is one of the lot's; None is one that is not."""
         self._staff(who)
         self._there(lot)
         if bid is None:

@@ -126,7 +126,7 @@ class MarketMachine(Ending):
         self.offered(lot, lot.terms.seller)
         if due_to_expire and lot.offers:
             self.move_to(lot.offers[-1].until + (late or 0))
-            self.run_sweeps("lapse_due")
+            self.run_due("lapse_due")
         else:
             self.answered(lot, "offered", accepting, late)
 

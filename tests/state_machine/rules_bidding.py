@@ -15,7 +15,7 @@ from tests.state_machine.model_bids import DECIMALS, US
 from tests.state_machine.reference_checks import minor, money, since_epoch
 from tests.state_machine.rules_listing import Listing, an_undecided_lot
 
-# An amount of a bid, by where it stands to what matters; `free` units are added to it.
+# An amount of a bid, by its relation to the limits; `free` units are added to it.
 LEVEL = st.sampled_from(
     ("minimum",) * 4 + ("below", "maximum", "under", "over", "leap", "reserve", "short", "start", "buy_now", "step")
 )

@@ -20,7 +20,7 @@ def _below(lot):
 
 
 # In the order in which they run one after the other; a worker has no order.
-SWEEPS = {
+JOBS = {
     "close_due": closing.close_due,
     "remind_due": expiry.remind_due,
     "expire_due": expiry.expire_due,
@@ -96,7 +96,7 @@ class Ending(Trading):
         lot = self.lot(number, self.may_stay_below)
         self.place(lot, bidder, lot.terms.minimum(lot.bid_state), None)
         self.move_to(lot.ends)
-        self.run_sweeps("close_due")
+        self.run_due("close_due")
         self.waived(lot, "seller", late)
 
     def may_stay_below(self, lot):
@@ -116,16 +116,16 @@ class Ending(Trading):
 
     # --- the worker ------------------------------------------------------------------------------------------------
 
-    @rule(which=st.sampled_from((*SWEEPS, "all", "all", "all")))
-    def sweep(self, which):
-        self.run_sweeps(which)
+    @rule(which=st.sampled_from((*JOBS, "all", "all", "all")))
+    def run_jobs(self, which):
+        self.run_due(which)
 
-    def run_sweeps(self, which):
-        names = SWEEPS if which == "all" else [which]
+    def run_due(self, which):
+        names = JOBS if which == "all" else [which]
         done = self.act(
-            "sweep",
+            "run_jobs",
             lambda: [getattr(self.market, name)() for name in names],
-            lambda: [SWEEPS[name]() for name in names],
+            lambda: [JOBS[name]() for name in names],
             details=which,
         )
         assert done[0] == done[1], f"{which}: {done[1]}, expected {done[0]}"
@@ -140,7 +140,7 @@ class Ending(Trading):
         for bidder, more in zip(bidders, most, strict=False):
             self.place(lot, bidder, None, lot.terms.minimum(lot.bid_state) + more)
         self.move_to(lot.ends)
-        self.run_sweeps("close_due")
+        self.run_due("close_due")
 
     @precondition(lambda self: any(order.status == "awaiting_payment" for order in self.market.orders))
     @rule(number=LOT, late=st.sampled_from((-1, 0, 1)), at_last=st.booleans())
@@ -150,6 +150,6 @@ class Ending(Trading):
         order = waiting[-1 - number % len(waiting)]
         self.money_arrives(order, exact=True, only_prepared=True)
         self.move_to(order.due + late)
-        self.run_sweeps("all")
+        self.run_due("all")
         if at_last:
             self.money_arrives(order, exact=True)
