@@ -26,6 +26,11 @@ class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     extra = 0
     fields = ("stripe_reversal_id", "amount", "attempts", "next_attempt_at", "last_error", "created_at", "completed_at")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TransferReversal]:
+        """Join the payout, which has the currency."""
+        reversals: QuerySet[TransferReversal] = super().get_queryset(request).select_related("payout")
+        return reversals
+
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):

@@ -131,6 +131,6 @@ def test_reconcile_during_a_checkout_does_not_disturb_it(double, winner, product
     answer = request_intent(winner, product)
     assert (answer.status_code, statuses(order)) == (200, ("awaiting_payment", "open"))
     assert (
-        checkout.create_payment_intent(product_id=product.pk, user_id=order.buyer_id).payment_intent_id
+        checkout.create_payment_intent(product_id=product.pk, user_id=order.buyer_id).intent.id
         == (answer.json()["payment_intent_id"])
     )
