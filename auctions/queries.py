@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
-from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models import F, Max, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from auctioncraft.core.clock import DatabaseNow
@@ -52,14 +52,14 @@ _detail = PrecompiledQuery(
     arguments=1,
 )
 _latest_bids = PrecompiledQuery(lambda product_id: Bid.objects.history(product_id)[:LATEST_BIDS], arguments=1)
-_images = PrecompiledQuery(
-    lambda product_id: (
-        ProductImage.objects.filter(product_id=product_id)
-        .order_by("position")
-        .values("id", "image", "thumbnail", "width", "height")
-    ),
-    arguments=1,
-)
+
+
+def _images_of(product_id: int) -> QuerySet[Any]:
+    images = ProductImage.objects.filter(product_id=product_id).order_by("position")
+    return images.values("id", "image", "thumbnail", "width", "height")
+
+
+_images = PrecompiledQuery(_images_of, arguments=1)
 
 
 @lru_cache(maxsize=32)
@@ -74,19 +74,19 @@ def get_product_detail(*, product_id: int, user: User | None = None) -> dict[str
     if row is None:
         raise NotFound
     # seq, not bid_count: voided bids are part of the history.
-    row["bids"] = _latest_bids.rows(product_id) if row["auction__seq"] else []
+    bids = _latest_bids.rows(product_id) if row["auction__seq"] else []
+    row["bids"] = [{**bid, "currency": row["currency"], "alias_salt": row["alias_salt"]} for bid in bids]
     row["images"] = _images.rows(product_id) if row["thumbnail"] else []
     if user is not None:
         row["viewer"] = _viewer_state(row, user)
     return row
 
 
-def list_images(*, product_id: int) -> QuerySet[ProductImage]:
+def list_images(*, product_id: int) -> QuerySet[Any]:
     """Return the images of a product in their order. Raises NotFound."""
     if not Product.objects.filter(pk=product_id).exists():
         raise NotFound
-    images: QuerySet[ProductImage] = ProductImage.objects.filter(product_id=product_id).order_by("position")
-    return images
+    return _images_of(product_id)
 
 
 class NewestProducts:
@@ -158,12 +158,13 @@ def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
     return ineligible.code if ineligible else None
 
 
-def list_bid_history(*, product_id: int) -> tuple[Product, QuerySet[Any]]:
-    """Return a product (currency and alias_salt) and its public bids, newest first. Raises NotFound."""
+def list_bid_history(*, product_id: int, with_ids: bool) -> QuerySet[Any]:
+    """Return the public bids of a product, newest first. Raises NotFound."""
     product = Product.objects.only("currency", "alias_salt").filter(pk=product_id).first()
     if product is None:
         raise NotFound
-    return product, Bid.objects.history(product_id)
+    history = Bid.objects.history(product_id, *(["id"] if with_ids else []))
+    return history.annotate(currency=Value(product.currency), alias_salt=Value(product.alias_salt))
 
 
 def list_events(*, product_id: int) -> QuerySet[Any]:

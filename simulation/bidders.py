@@ -24,7 +24,7 @@ from auctions.errors import (
     SellerCannotBid,
 )
 from auctions.models import Product
-from auctions.serializers.product_rows import product_row
+from auctions.serializers.products import ProductListSerializer
 from auctions.services import bidding, buying, previewing, watching
 from simulation.products import share_of
 from simulation.scheduler import DAY, MICROSECOND, SECOND
@@ -69,7 +69,7 @@ def view_product(sim: Scheduler, lot: Lot, user: SimulatedUser) -> ProductPage |
     if row is None:
         sim.check(lot.is_deleted, f"{lot} is missing")
         return None
-    shown = product_row(row)
+    shown = ProductListSerializer(row).data
     price, buy_now = shown["current_price"], shown["buy_now_price"]
     return ProductPage(
         status=shown["status"],

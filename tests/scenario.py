@@ -83,7 +83,7 @@ class Scenario:
             actor=self.people["seller"],
             file=image_file(),
         )
-        self.ids["image"] = image.pk
+        self.ids["image"] = image["id"]
         opened = self._product("open")
         self.ids["bid"] = auction_helpers.bid(opened, self.people["bidder"], "10")["bid"]["id"]
         auction_helpers.bid(opened, self.people["winner"], "20")

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class BidQuerySet(models.QuerySet["Bid"]):
     """Named queries."""
 
-    def history(self, product_id: int) -> models.QuerySet[Any]:
-        """Return the public bid history of a product, newest first, as dicts, without raised maxima."""
+    def history(self, product_id: int, *more: str) -> models.QuerySet[Any]:
+        """Return a product's public bid history with the columns of `more`, newest first, without raised maxima."""
         return (
             self.filter(product_id=product_id, seq__isnull=False)
             .order_by("-version", "-position")
             .annotate(server_time=DatabaseNow())
             .values(
-                "id", "seq", "bidder_id", "displayed_amount", "outcome", "placed_at", "server_time", "void__voided_at"
+                "seq", "bidder_id", "displayed_amount", "outcome", "placed_at", "server_time", "void__voided_at", *more
             )
         )
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import MoneyField, MoneyOutputField
+from auctioncraft.api.row_serializer import RowSerializer
 from auctions.formats.base import Outcome
 from auctions.models import AuctionEvent
 from auctions.serializers.products import ProductListSerializer
@@ -83,7 +84,7 @@ class BidPreviewSerializer(serializers.Serializer):
     server_time = serializers.DateTimeField()
 
 
-class MyBidSerializer(serializers.Serializer):
+class MyBidSerializer(RowSerializer):
     """A product that the caller has bid on."""
 
     # From a row of queries.list_my_bids(); the context has `user_id`.

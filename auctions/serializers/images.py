@@ -7,6 +7,8 @@ from typing import Any
 from django.core.files.storage import default_storage
 from rest_framework import serializers
 
+from auctioncraft.api.row_serializer import RowSerializer
+
 
 class StorageURLField(serializers.CharField):
     """The URL of a stored file; null if there is none."""
@@ -16,7 +18,7 @@ class StorageURLField(serializers.CharField):
         return default_storage.url(str(value)) if value else None
 
 
-class ImageSerializer(serializers.Serializer):
+class ImageSerializer(RowSerializer):
     """An image of a product."""
 
     id = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""Products. For lists and details, serializers/product_rows.py produces the same answers faster."""
+"""Products."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from auctioncraft.api.fields import (
     StrictIntegerField,
     UTCDateTimeField,
 )
+from auctioncraft.api.row_serializer import RowSerializer
 from auctioncraft.core import money
 from auctions.formats import get_format
 from auctions.formats.base import reserve_met
@@ -25,12 +26,12 @@ from auctions.serializers.history import PublicBidSerializer
 from auctions.serializers.images import ImageSerializer, StorageURLField
 
 
-class CategorySummarySerializer(serializers.Serializer):
+class CategorySummarySerializer(RowSerializer):
     """The category of a product."""
 
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    slug = serializers.CharField()
+    id = serializers.IntegerField(source="category_id")
+    name = serializers.CharField(source="category__name")
+    slug = serializers.CharField(source="category__slug")
 
 
 class SellerSummarySerializer(serializers.Serializer):
@@ -40,14 +41,14 @@ class SellerSummarySerializer(serializers.Serializer):
     display_name = serializers.CharField()
 
 
-class ProductListSerializer(serializers.Serializer):
+class ProductListSerializer(RowSerializer):
     """A product in a list."""
 
     # From a row of ProductQuerySet.rows().
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    category = serializers.SerializerMethodField()
+    category = CategorySummarySerializer(source="*")
     seller = serializers.SerializerMethodField()
     currency = serializers.CharField(help_text="Three-letter ISO 4217 code of all amounts of this product.")
     starting_bid = MoneyOutputField()
@@ -67,11 +68,6 @@ class ProductListSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     seq = serializers.IntegerField(source="auction__seq", help_text="The number of the latest event.")
     server_time = serializers.DateTimeField(help_text="The server's time at which this was true.")
-
-    @extend_schema_field(CategorySummarySerializer)
-    def get_category(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return the category."""
-        return {"id": row["category_id"], "name": row["category__name"], "slug": row["category__slug"]}
 
     @extend_schema_field(SellerSummarySerializer)
     def get_seller(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -107,14 +103,14 @@ class ProductListSerializer(serializers.Serializer):
         return public_status(stored, starts_at, ends_at, row["server_time"])
 
 
-class ViewerOfferSerializer(serializers.Serializer):
+class ViewerOfferSerializer(RowSerializer):
     """A second-chance offer to the caller, who can accept or decline it."""
 
     amount = MoneyOutputField()
     expires_at = serializers.DateTimeField()
 
 
-class ViewerSerializer(serializers.Serializer):
+class ViewerSerializer(RowSerializer):
     """The product from the caller's point of view."""
 
     alias = serializers.CharField(help_text="The caller's alias in this product's bid history.")
@@ -138,13 +134,8 @@ class ProductDetailSerializer(ProductListSerializer):
         source="relisted_from_id", allow_null=True, help_text="The ID of the unsold product that this one lists again."
     )
     images = ImageSerializer(many=True)
-    bids = serializers.SerializerMethodField(help_text="The ten latest bids, newest first.")
+    bids = PublicBidSerializer(many=True, help_text="The ten latest bids, newest first.")
     viewer = ViewerSerializer(required=False, help_text="Only with an access token.")
-
-    @extend_schema_field(PublicBidSerializer(many=True))
-    def get_bids(self, row: dict[str, Any]) -> Any:
-        """Return the latest bids."""
-        return PublicBidSerializer(row["bids"], many=True, context=row).data
 
 
 _INPUT_FIELDS: dict[Kind, tuple[type[serializers.Field], dict[str, Any]]] = {

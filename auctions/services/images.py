@@ -51,19 +51,19 @@ class ImageFiles:
     referenced: bool = False
 
 
-def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key: str | None = None) -> ProductImage:
-    """Add an image to a product as its last one, as its seller or staff, until the auction has ended; return it.
+def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key: str | None = None) -> dict[str, Any]:
+    """Add an image to a product as its last one, as its seller or staff, until the auction has ended.
 
-    It is encoded and stored outside any transaction. Whether it may be added is checked before, to save the work, and
-    again under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, TooManyImages,
-    Invalid, Unavailable, IdempotencyKeyReused.
+    Return its columns. It is encoded and stored outside any transaction. Whether it may be added is checked before, to
+    save the work, and again under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed,
+    TooManyImages, Invalid, Unavailable, IdempotencyKeyReused.
     """
     data = file.read()
     request = idempotency.identify(
         "image", user_id=actor.pk, key=idempotency_key, product=product_id, sha256=hashlib.sha256(data).hexdigest()
     )
     if stored := idempotency.stored_response(request):
-        return ProductImage(**stored)
+        return stored
     auction = Auction.objects.select_related("product").filter(pk=product_id).first()
     if auction is None:
         raise NotFound
@@ -80,7 +80,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
         answer = idempotency.run_idempotent(request, work)
         # Of two requests with one key, the other one's image may be the one that was kept.
         files.referenced = answer["image"] == files.image
-    return ProductImage(**answer)
+    return answer
 
 
 def _add(product_id: int, actor: User, files: ImageFiles) -> ProductImage:

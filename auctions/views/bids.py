@@ -60,14 +60,8 @@ class ProductBidViewSet(GenericViewSet):
     @extend_schema(summary="List the bids on a product", responses=PublicBidSerializer(many=True))
     def list(self, request: Request, product_pk: str) -> Response:
         """Return the public bid history, newest first."""
-        product, rows = queries.list_bid_history(product_id=int(product_pk))
-        context = {
-            "currency": product.currency,
-            "alias_salt": product.alias_salt,
-            "is_staff": request.user.is_authenticated and request.user.is_staff,
-        }
-        page = self.paginate_queryset(rows) or []
-        return self.get_paginated_response(PublicBidSerializer(page, many=True, context=context).data)
+        history = queries.list_bid_history(product_id=int(product_pk), with_ids=request.user.is_staff)
+        return self.get_paginated_response(PublicBidSerializer(self.paginate_queryset(history), many=True).data)
 
     @extend_schema(
         summary="Place a bid",

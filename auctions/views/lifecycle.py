@@ -20,7 +20,6 @@ from auctions.serializers.lifecycle import (
     ExtendedAuctionSerializer,
     SecondChanceSerializer,
 )
-from auctions.serializers.product_rows import product_detail
 from auctions.serializers.products import ProductDetailSerializer, RelistProductSerializer
 from auctions.services import buying, closing, relisting, second_chance
 
@@ -141,4 +140,5 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
 
     @staticmethod
     def _detail(request: Request, product_id: int) -> dict[str, Any]:
-        return product_detail(queries.get_product_detail(product_id=product_id, user=current_user(request)))
+        row = queries.get_product_detail(product_id=product_id, user=current_user(request))
+        return dict(ProductDetailSerializer(row).data)

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from auctions.models import ProductImage
 from auctions.services import images
 from auctions.tests.images.image_helpers import make_image, upload_form, url
 from tests import factories
@@ -34,6 +35,9 @@ def send(as_user, seller, product):
 @pytest.fixture
 def add(seller, product):
     """Return a function that adds an image by the service."""
-    return lambda data=None, to=product, **more: images.add_image(
-        product_id=to.pk, actor=more.pop("actor", seller), file=io.BytesIO(data or make_image()), **more
-    )
+
+    def add_image(data=None, to=product, actor=seller, **more):
+        file = io.BytesIO(data or make_image())
+        return ProductImage(**images.add_image(product_id=to.pk, actor=actor, file=file, **more))
+
+    return add_image

@@ -1,6 +1,7 @@
-"""Answers that are not written by their serializers agree with them."""
+"""RowSerializer agrees with DRF; the answer that place_bid writes itself has the fields of its serializer."""
 
 from decimal import Decimal
+from functools import partial
 from io import BytesIO
 
 import orjson
@@ -8,10 +9,10 @@ import pytest
 from rest_framework.serializers import Serializer
 
 from auctioncraft.api.renderers import JSONRenderer
+from auctioncraft.api.row_serializer import RowSerializer
 from auctions import queries
 from auctions.models import Product
-from auctions.serializers.bids import PlacedBidSerializer
-from auctions.serializers.product_rows import product_detail, product_row
+from auctions.serializers.bids import MyBidSerializer, PlacedBidSerializer
 from auctions.serializers.products import ProductDetailSerializer, ProductListSerializer
 from auctions.services import closing, images, second_chance, watching
 from auctions.tests import auction_helpers
@@ -50,23 +51,44 @@ def products(seller, bidder, rival, settings, tmp_path):
     return [plain, scheduled, busy, sold, cancelled, unpaid]
 
 
-def test_product_row_equals_its_serializer(products):
+@pytest.fixture
+def by_drf(monkeypatch):
+    """Return a function that gives the answer of a serializer as DRF does it, nested ones too."""
+
+    def answer(serializer_class, row):
+        with monkeypatch.context() as patch:
+            patch.setattr(RowSerializer, "to_representation", Serializer.to_representation)
+            return rendered(serializer_class(row).data)
+
+    return answer
+
+
+def test_list_row_equals_what_drf_gives(products, by_drf):
     rows = list(Product.objects.rows())
     assert len(rows) == len(products)
     assert {ProductListSerializer(row).data["status"] for row in rows} == {"open", "scheduled", "sold", "cancelled"}
     for row in rows:
-        assert rendered(product_row(row)) == rendered(ProductListSerializer(row).data)
+        assert rendered(ProductListSerializer(row).data) == by_drf(ProductListSerializer, row)
 
 
-def test_product_detail_equals_its_serializer(products, seller, bidder, rival):
+def test_detail_equals_what_drf_gives(products, by_drf, seller, bidder, rival):
     offers = 0
     for product in products:
         for user in (None, seller, bidder, rival):
             row = queries.get_product_detail(product_id=product.pk, user=user)
-            answer = rendered(product_detail(row))
-            assert answer == rendered(ProductDetailSerializer(row).data)
+            answer = rendered(ProductDetailSerializer(row).data)
+            assert answer == by_drf(ProductDetailSerializer, row)
+            assert list(answer) == list(by_drf(ProductDetailSerializer, row))
             offers += bool(user and answer["viewer"]["second_chance"])
     assert offers == 1
+
+
+def test_my_bids_equal_what_drf_gives(products, by_drf, bidder):
+    context = {"user_id": bidder.pk}
+    for row in queries.list_my_bids(user=bidder):
+        answer = rendered(MyBidSerializer(row, context=context).data)
+        assert answer == by_drf(partial(MyBidSerializer, context=context), row)
+    assert row["my_maximum"]
 
 
 def test_bid_answer_written_by_its_service_has_the_fields_of_its_serializer(as_user, seller, bidder):
