@@ -48,7 +48,7 @@ class ProductListSerializer(RowSerializer):
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    category = CategorySummarySerializer(source="*")
+    category = CategorySummarySerializer(source="*", read_only=True)
     seller = serializers.SerializerMethodField()
     currency = serializers.CharField(help_text="Three-letter ISO 4217 code of all amounts of this product.")
     starting_bid = MoneyOutputField()
@@ -134,7 +134,7 @@ class ProductDetailSerializer(ProductListSerializer):
         source="relisted_from_id", allow_null=True, help_text="The ID of the unsold product that this one lists again."
     )
     images = ImageSerializer(many=True)
-    bids = PublicBidSerializer(many=True, help_text="The ten latest bids, newest first.")
+    bids = PublicBidSerializer(many=True, read_only=True, help_text="The ten latest bids, newest first.")
     viewer = ViewerSerializer(required=False, help_text="Only with an access token.")
 
 
