@@ -20,7 +20,7 @@ from auctions.product_fields import AMOUNTS, FIELDS, Kind
 from auctions.services import categories, editing
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
 
 # What staff may correct of a product.
@@ -162,33 +162,28 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         found, counts, *_ = super().get_deleted_objects(objs, request)
         return found, counts, set(), []
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """Show why an edit was refused."""
-        try:
-            return super().changeform_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
-        except DomainError as refusal:
-            return self._refused(request, object_id, refusal)
-
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001, ARG002
         """Save by the service, which records an event."""
         columns = [{"category": "category_id"}.get(name, name) for name in form.changed_data]
         changes = {name: getattr(obj, name) for name in columns}
         editing.edit_product(product_id=obj.pk, actor=request.user, changes=changes)  # type: ignore[arg-type]
 
-    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show why a deletion was refused."""
-        try:
-            return super().delete_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
-        except DomainError as refusal:
-            return self._refused(request, object_id, refusal)
-
     def delete_model(self, request: HttpRequest, obj: Product) -> None:
         """Delete by the service."""
         editing.delete_product(product_id=obj.pk, actor=request.user)  # type: ignore[arg-type]
 
-    def _refused(self, request: HttpRequest, object_id: str | None, refusal: DomainError) -> HttpResponse:
-        """Show the page again with the error. Django's transaction was rolled back: nothing was written."""
-        self.message_user(request, error_text(refusal), messages.ERROR)
-        return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Show why an edit was refused."""
+        return self._or_refusal(super().changeform_view, request, object_id, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Show why a deletion was refused."""
+        return self._or_refusal(super().delete_view, request, object_id, *args, **kwargs)
+
+    def _or_refusal(self, view: Any, request: HttpRequest, object_id: str | None, *args: Any, **kwargs: Any) -> Any:
+        """Return the page, or the product's page with the error. Django has then rolled back: nothing was written."""
+        try:
+            return view(request, object_id, *args, **kwargs)
+        except DomainError as refusal:
+            self.message_user(request, error_text(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))

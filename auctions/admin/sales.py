@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.utils.formats import localize
@@ -63,21 +63,12 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     @admin.action(description="Close now", permissions=["act"])
     def close_now(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
         """Close the selected auctions with their current result."""
-
-        def close(product_id: int) -> str:
-            return f"{closing.close_auction(product_id=product_id, actor=request.user).result}."  # type: ignore[arg-type]
-
-        self._each(request, auctions, close)
+        self._each(request, auctions, lambda **auction: f"{closing.close_auction(**auction).result}.")
 
     @admin.action(description="Cancel: no winner", permissions=["act"])
     def cancel(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
         """Cancel the selected auctions."""
-
-        def cancel(product_id: int) -> str:
-            closing.cancel_auction(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
-            return "cancelled."
-
-        self._each(request, auctions, cancel)
+        self._each(request, auctions, lambda **auction: f"{closing.cancel_auction(**auction).result}.")
 
     @admin.action(description="Extend by an hour", permissions=["act"])
     def extend_by_an_hour(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
@@ -93,8 +84,8 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     def offer_second_chance(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
         """Offer each unpaid product to the next-highest bidder."""
 
-        def offer(product_id: int) -> str:
-            made = second_chance.offer(product_id=product_id, actor=request.user)  # type: ignore[arg-type]
+        def offer(**auction: Any) -> str:
+            made = second_chance.offer(**auction)
             currency = made.product.currency
             return f"offered to {made.bidder} at {money.to_text(made.amount, currency)} {currency}."
 
@@ -103,17 +94,17 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     def _extend(self, request: HttpRequest, auctions: QuerySet[Auction], by: timedelta) -> None:
         ends = dict(auctions.values_list("pk", "ends_at"))
 
-        def extend(product_id: int) -> str:
+        def extend(*, product_id: int, actor: Any) -> str:
             # If an auction ended during an outage, bidders get all of the added time.
             ends_at = max(ends[product_id], clock.now()) + by
-            auction = closing.extend_auction(product_id=product_id, actor=request.user, ends_at=ends_at)  # type: ignore[arg-type]
+            auction = closing.extend_auction(product_id=product_id, actor=actor, ends_at=ends_at)
             return f"ends {localize(localtime(auction.ends_at))}."
 
         self._each(request, auctions, extend)
 
-    def _each(self, request: HttpRequest, auctions: QuerySet[Auction], act: Callable[[int], str]) -> None:
+    def _each(self, request: HttpRequest, auctions: QuerySet[Auction], act: Callable[..., str]) -> None:
         ids = list(auctions.values_list("pk", flat=True))
-        run_actions(self, request, ((f"Product {product_id}", partial(act, product_id)) for product_id in ids))
+        run_actions(self, request, ((f"Product {pk}", partial(act, product_id=pk, actor=request.user)) for pk in ids))
 
 
 @admin.register(SecondChanceOffer)

@@ -21,7 +21,7 @@ class PublicBidSerializer(RowSerializer):
     seq = serializers.IntegerField(help_text="The number of the event that made the bid public.")
     bidder = serializers.SerializerMethodField(help_text="An alias, the same for all bids of a bidder on this product.")
     amount = MoneyOutputField(source="displayed_amount", help_text="The public amount, never a hidden maximum.")
-    currency = serializers.CharField(help_text="Three-letter ISO 4217 code.")
+    currency = serializers.CharField(read_only=True, help_text="Three-letter ISO 4217 code.")
     automatic = serializers.SerializerMethodField(help_text="Whether the bidder's proxy placed it.")
     voided = serializers.SerializerMethodField(help_text="Whether staff have voided it. A voided bid does not count.")
     placed_at = serializers.DateTimeField()

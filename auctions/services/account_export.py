@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
+from django.db.models import F
 
 from auctioncraft.core import money
 from auctions.models import Bid, Product, ProductImage, SecondChanceOffer, Watch
@@ -57,48 +58,26 @@ def _products(user: User) -> list[dict[str, Any]]:
 
 def _bids(user: User) -> list[dict[str, Any]]:
     rows = Bid.objects.filter(bidder=user).order_by("placed_at", "product", "version", "position")
-    names = (
-        "id",
-        "product",
-        "product__name",
-        "product__currency",
-        "displayed_amount",
-        "amount",
-        "max_amount",
-        "outcome",
+    columns = rows.values(
+        *("id", "product", "amount", "max_amount", "outcome", "placed_at"),
+        name=F("product__name"),
+        currency=F("product__currency"),
+        price=F("displayed_amount"),
+        voided_at=F("void__voided_at"),
+        void_reason=F("void__reason"),
     )
-    return [
-        {
-            "id": pk,
-            "product": product,
-            "name": name,
-            "currency": currency,
-            "price": money.to_text(price, currency),
-            "amount": money.to_text_or_none(amount, currency),
-            "max_amount": money.to_text_or_none(max_amount, currency),
-            "outcome": outcome,
-            "placed_at": placed_at,
-            "voided_at": voided_at,
-            "void_reason": reason,
-        }
-        for pk, product, name, currency, price, amount, max_amount, outcome, placed_at, voided_at, reason in (
-            rows.values_list(*names, "placed_at", "void__voided_at", "void__reason").iterator()
-        )
-    ]
+    return [_with_text(row, "price", "amount", "max_amount") for row in columns.iterator()]
 
 
 def _second_chances(user: User) -> list[dict[str, Any]]:
-    offers = SecondChanceOffer.objects.filter(bidder=user).select_related("product").order_by("pk")
-    return [
-        {
-            "product": offer.product_id,
-            "name": offer.product.name,
-            "amount": money.to_text(offer.amount, offer.product.currency),
-            "currency": offer.product.currency,
-            "status": offer.status,
-            "offered_at": offer.offered_at,
-            "expires_at": offer.expires_at,
-            "answered_at": offer.answered_at,
-        }
-        for offer in offers
-    ]
+    rows = SecondChanceOffer.objects.filter(bidder=user).order_by("pk")
+    columns = rows.values(
+        *("product", "amount", "status", "offered_at", "expires_at", "answered_at"),
+        name=F("product__name"),
+        currency=F("product__currency"),
+    )
+    return [_with_text(row, "amount") for row in columns]
+
+
+def _with_text(row: dict[str, Any], *amounts: str) -> dict[str, Any]:
+    return row | {name: money.to_text_or_none(row[name], row["currency"]) for name in amounts}

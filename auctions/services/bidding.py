@@ -17,7 +17,7 @@ from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
 from auctions.services import eligibility
 from auctions.services.bid_store import store
-from auctions.services.bid_store.types import AuctionSnapshot, BidRow, BidWrite, EventRow
+from auctions.services.bid_store.types import AuctionSnapshot, BidWrite
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -126,15 +126,24 @@ def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -
         "reserve_met": reserve_met(snapshot.terms.reserve_price, price),
     }
     seq = snapshot.seq + 1 if decision.public else None
-    bids = tuple(
-        BidRow(uuid7(), place, seq, row, None if row.outcome is Outcome.AUTOMATIC else request.bid)
-        for place, row in enumerate(decision.rows)
-    )
-    own = next(bid for bid in bids if bid.request)
-    events = _events(request, snapshot, decision, public_state, own.entry.displayed_amount)
+    bids: list[dict[str, Any]] = [
+        {
+            "id": uuid7(),
+            "position": position,
+            "seq": seq,
+            "bidder_id": entry.bidder,
+            "displayed_amount": entry.displayed_amount,
+            "amount": None if entry.outcome is Outcome.AUTOMATIC else request.bid.amount,
+            "max_amount": None if entry.outcome is Outcome.AUTOMATIC else request.bid.max_amount,
+            "outcome": entry.outcome,
+        }
+        for position, entry in enumerate(decision.rows)
+    ]
+    own = next(bid for bid in bids if bid["outcome"] is not Outcome.AUTOMATIC)
+    events = _events(request, snapshot, decision, public_state, own["displayed_amount"])
     answer = {
         "bid": {
-            "id": str(own.id),
+            "id": str(own["id"]),
             "amount": money.to_text_or_none(request.bid.amount, currency),
             "max_amount": money.to_text_or_none(request.bid.max_amount, currency),
             "currency": currency,
@@ -170,25 +179,22 @@ def _events(
     decision: Decision,
     public_state: dict[str, Any],
     displayed_amount: Decimal,
-) -> tuple[EventRow, ...]:
+) -> list[dict[str, Any]]:
     """Return the public events of the bid; none for a hidden one, like a raised maximum."""
     if not decision.public:
-        return ()
+        return []
     currency, bidder = snapshot.terms.currency, request.bid.bidder
     leader = decision.state.leader
-    placed = EventRow(
-        snapshot.seq + 1,
-        Event.Kind.BID_PLACED,
-        {
-            "bidder": alias(snapshot.alias_salt, bidder),
-            "leader": None if leader is None else alias(snapshot.alias_salt, leader),
-            "amount": money.to_text(displayed_amount, currency),
-            "currency": currency,
-            **public_state,
-        },
-        {"bidder": bidder, "leader": leader, "outbid": decision.outbid_user},
-    )
+    data = {
+        "bidder": alias(snapshot.alias_salt, bidder),
+        "leader": None if leader is None else alias(snapshot.alias_salt, leader),
+        "amount": money.to_text(displayed_amount, currency),
+        "currency": currency,
+        **public_state,
+    }
+    private = {"bidder": bidder, "leader": leader, "outbid": decision.outbid_user}
+    placed = {"seq": snapshot.seq + 1, "kind": Event.Kind.BID_PLACED, "data": data, "private": private}
     if not decision.extended:
-        return (placed,)
+        return [placed]
     extension = {"from": isoformat_utc(snapshot.state.ends_at), "ends_at": isoformat_utc(decision.state.ends_at)}
-    return placed, EventRow(snapshot.seq + 2, Event.Kind.EXTENDED, extension, {})
+    return [placed, {"seq": snapshot.seq + 2, "kind": Event.Kind.EXTENDED, "data": extension, "private": {}}]

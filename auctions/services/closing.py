@@ -83,10 +83,7 @@ def cancel_auction(*, product_id: int, actor: User) -> Auction:
             raise AuctionHasBids("This auction has bids: only our staff can call it off.")
         auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
         auction.closed_at = now
-        event_log.record(
-            auction=auction, kind=AuctionEvent.Kind.CANCELLED, at=now, data={"by": by}, private={"actor": actor.pk}
-        )
-        auction.save()
+        event_log.record(auction, AuctionEvent.Kind.CANCELLED, now, {"by": by}, actor=actor.pk)
     return auction
 
 
@@ -106,14 +103,8 @@ def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auctio
             raise Invalid(ends_at=f"It must be after now and the end so far, within {MAX_EXTENSION.days} days.")
         before, auction.ends_at = auction.ends_at, ends_at
         auction.hard_ends_at += ends_at - before
-        event_log.record(
-            auction=auction,
-            kind=AuctionEvent.Kind.EXTENDED,
-            at=now,
-            data={"from": isoformat_utc(before), "ends_at": isoformat_utc(ends_at), "by": "staff"},
-            private={"actor": actor.pk},
-        )
-        auction.save()
+        moved = {"from": isoformat_utc(before), "ends_at": isoformat_utc(ends_at), "by": "staff"}
+        event_log.record(auction, AuctionEvent.Kind.EXTENDED, now, moved, actor=actor.pk)
     return auction
 
 
@@ -133,31 +124,26 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
             raise ReserveNotAcceptable
         user_locking.lock_active_user(user_id=actor.pk)
         mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
-        event_log.record(
-            auction=auction,
-            kind=AuctionEvent.Kind.RESERVE_WAIVED,
-            at=now,
-            data=public_sale(auction),
-            private={"winner": auction.winner_id, "seller": product.seller_id},
-        )
-        auction.save()
-        auction_sold.send(sender=Auction, auction=auction, at=now)
+        record_outcome(auction, AuctionEvent.Kind.RESERVE_WAIVED, now)
     return auction
 
 
 def record_close(auction: Auction, now: datetime, *, by: str) -> None:
-    """Record the close of a locked auction whose result is set, save it, and send auction_sold if it is sold."""
+    """Record the close of a locked auction whose result is set, as `record_outcome` does."""
     auction.closed_at = now
-    sold = auction.status == Auction.Status.SOLD
-    event_log.record(
-        auction=auction,
-        kind=AuctionEvent.Kind.CLOSED,
-        at=now,
-        data={"result": auction.result, **public_sale(auction), "by": by},
-        private={"winner": auction.winner_id, "seller": auction.product.seller_id},
-    )
-    auction.save()
-    if sold:
+    record_outcome(auction, AuctionEvent.Kind.CLOSED, now, result=auction.result, by=by)
+
+
+def record_outcome(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **data: str) -> None:
+    """Record how a locked auction ended, with price and winner, and save it. Sends auction_sold if it is sold."""
+    product = auction.product
+    sale = {
+        "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
+        "currency": product.currency,
+        "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
+    }
+    event_log.record(auction, kind, now, {**data, **sale}, winner=auction.winner_id, seller=product.seller_id)
+    if auction.status == Auction.Status.SOLD:
         auction_sold.send(sender=Auction, auction=auction, at=now)
 
 
@@ -165,16 +151,6 @@ def mark_sold(auction: Auction, *, to: int | None, price: Decimal | None, sale_t
     """Set the winner, price and sale type of a locked auction; the caller records and saves it."""
     auction.status, auction.result, auction.sale_type = Auction.Status.SOLD, Auction.Result.SOLD, sale_type
     auction.winner_id, auction.hammer_price = to, price
-
-
-def public_sale(auction: Auction) -> dict[str, str | None]:
-    """Return the public part of a sale: price, currency and the winner's alias."""
-    product = auction.product
-    return {
-        "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
-        "currency": product.currency,
-        "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
-    }
 
 
 def role_in(actor: User, product: Product) -> str:
@@ -215,12 +191,12 @@ def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bo
     product = auction.product
     bids = Bid.objects.made_by_people().valid().filter(product=product).requests()
     auction.apply(product.rules.close(product.terms(), auction.state(), bids))
+    met = reserve_met(product.reserve_price, auction.price)
     if auction.leader_id is None:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.NO_BIDS
-    elif reserve_met(product.reserve_price, auction.price):
-        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.HAMMER)
-    elif accept_below_reserve:
-        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
+    elif met or accept_below_reserve:
+        sale_type = Auction.SaleType.HAMMER if met else Auction.SaleType.BELOW_RESERVE
+        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=sale_type)
     else:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.RESERVE_NOT_MET
     record_close(auction, now, by=by)

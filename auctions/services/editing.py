@@ -42,17 +42,10 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
         moved = {}
         if "ends_at" in changes:
             moved = {"from": isoformat_utc(moved_from), "ends_at": isoformat_utc(auction.ends_at)}
-        fields = sorted(FIELDS[name].public_name for name in changes)
-        event_log.record(
-            auction=auction,
-            kind=AuctionEvent.Kind.EDITED,
-            at=now,
-            data={"fields": fields, **moved},
-            private={"editor": actor.pk},
-        )
         # Not all columns: watch_count and thumbnail change under other locks than the auction's.
         product.save(update_fields=(*COLUMNS, "increments"))
-        auction.save()
+        fields = sorted(FIELDS[name].public_name for name in changes)
+        event_log.record(auction, AuctionEvent.Kind.EDITED, now, {"fields": fields, **moved}, editor=actor.pk)
     return product
 
 

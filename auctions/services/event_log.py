@@ -10,16 +10,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def record(
-    *, auction: Auction, kind: AuctionEvent.Kind, at: datetime, data: dict[str, Any], private: dict[str, Any]
-) -> None:
-    """Append a public event and its outbox row, and count up `seq` and `version` of the auction instance.
-
-    The caller has locked the auction and saves it afterwards.
-    """
+def record(auction: Auction, kind: AuctionEvent.Kind, at: datetime, data: dict[str, Any], **private: Any) -> None:
+    """Append a public event and its outbox row; count up `seq` and `version` of a locked auction, and save it."""
     auction.seq += 1
     auction.version += 1
     AuctionEvent.objects.create(
         product_id=auction.product_id, seq=auction.seq, kind=kind, data=data, private=private, created_at=at
     )
     EventOutbox.objects.create(product_id=auction.product_id, seq=auction.seq)
+    auction.save()

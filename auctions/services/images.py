@@ -89,7 +89,7 @@ def _add(product_id: int, actor: User, files: ImageFiles) -> ProductImage:
         check_changeable(auction, actor, now)
         _check_room(product_id)
         image = attach_image(product=auction.product, files=files, at=now)
-        _record(auction, now, actor)
+        event_log.record(auction, AuctionEvent.Kind.EDITED, now, {"fields": ["images"]}, editor=actor.pk)
     return image
 
 
@@ -109,7 +109,7 @@ def remove_image(*, product_id: int, image_id: int, actor: User) -> None:
         image.delete()
         _update_thumbnail(product_id)
         _delete_files_on_commit(auction.product.seller_id, [str(image.image.name), str(image.thumbnail.name)])
-        _record(auction, now, actor)
+        event_log.record(auction, AuctionEvent.Kind.EDITED, now, {"fields": ["images"]}, editor=actor.pk)
 
 
 @contextmanager
@@ -176,17 +176,6 @@ def _check_room(product_id: int) -> None:
 def _update_thumbnail(product_id: int) -> None:
     first = ProductImage.objects.filter(product_id=product_id).order_by("position").values_list("thumbnail", flat=True)
     Product.objects.filter(pk=product_id).update(thumbnail=first.first() or "")
-
-
-def _record(auction: Auction, now: datetime, actor: User) -> None:
-    event_log.record(
-        auction=auction,
-        kind=AuctionEvent.Kind.EDITED,
-        at=now,
-        data={"fields": ["images"]},
-        private={"editor": actor.pk},
-    )
-    auction.save(update_fields=("seq", "version"))
 
 
 def _encode(data: bytes) -> image_processing.EncodedImage:

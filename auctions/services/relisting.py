@@ -38,6 +38,5 @@ def relist(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
             fields["ends_at"] = (fields.get("starts_at") or now) + duration
         new = listing.create_product(seller=actor, relisted_from=old, **fields)
         images.copy_images(source=old, target=new)
-        event_log.record(auction=auction, kind=AuctionEvent.Kind.RELISTED, at=now, data={"product": new.pk}, private={})
-        auction.save(update_fields=("seq", "version"))
+        event_log.record(auction, AuctionEvent.Kind.RELISTED, now, {"product": new.pk})
     return new

@@ -22,11 +22,5 @@ def record_payment_default(*, auction: Auction, at: datetime) -> None:
     Called in the transaction that expires the order. The public event does not name the buyer.
     """
     auction.payment_defaulted_at = at
-    event_log.record(
-        auction=auction,
-        kind=AuctionEvent.Kind.SALE_FELL_THROUGH,
-        at=at,
-        data={},
-        private={"buyer": auction.winner_id, "seller": auction.product.seller_id},
-    )
-    auction.save(update_fields=("payment_defaulted_at", "seq", "version"))
+    kind, seller = AuctionEvent.Kind.SALE_FELL_THROUGH, auction.product.seller_id
+    event_log.record(auction, kind, at, {}, buyer=auction.winner_id, seller=seller)

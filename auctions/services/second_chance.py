@@ -18,7 +18,6 @@ from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
 from auctions.services import closing, eligibility, event_log
 from auctions.services.locking import lock_auction, lock_or_404
-from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,15 +73,7 @@ def accept(*, product_id: int, bidder: User) -> Auction:
         _answer(found, Status.ACCEPTED, now)
         closing.mark_sold(auction, to=bidder.pk, price=found.amount, sale_type=Auction.SaleType.SECOND_CHANCE)
         auction.payment_defaulted_at = None
-        event_log.record(
-            auction=auction,
-            kind=Kind.SECOND_CHANCE_ACCEPTED,
-            at=now,
-            data=closing.public_sale(auction),
-            private={"winner": bidder.pk, "seller": auction.product.seller_id},
-        )
-        auction.save()
-        auction_sold.send(sender=Auction, auction=auction, at=now)
+        closing.record_outcome(auction, Kind.SECOND_CHANCE_ACCEPTED, now)
     return auction
 
 
@@ -145,7 +136,4 @@ def _answer(found: SecondChanceOffer, status: SecondChanceOffer.Status, now: dat
 
 def _log(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **private: Any) -> None:
     """Record an event between the seller and one bidder; the public sees its kind, not the bidder."""
-    event_log.record(
-        auction=auction, kind=kind, at=now, data={}, private={**private, "seller": auction.product.seller_id}
-    )
-    auction.save(update_fields=("seq", "version"))
+    event_log.record(auction, kind, now, {}, **private, seller=auction.product.seller_id)

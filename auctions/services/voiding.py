@@ -41,23 +41,12 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
             raise BidAlreadyVoided
         former_leader = auction.leader_id
         _recompute_without(auction, bid)
-        event_log.record(
-            auction=auction,
-            kind=AuctionEvent.Kind.BID_VOIDED,
-            at=now,
-            data=_public(auction, bid),
-            private={
-                "bidder": bid.bidder_id,
-                "leader": auction.leader_id,
-                "former_leader": former_leader,
-                "reason": reason,
-                "actor": actor.pk,
-            },
-        )
+        concerned = {"bidder": bid.bidder_id, "leader": auction.leader_id, "former_leader": former_leader}
+        public = _public(auction, bid)
+        event_log.record(auction, AuctionEvent.Kind.BID_VOIDED, now, public, **concerned, reason=reason, actor=actor.pk)
         BidVoid.objects.create(
             bid=bid, product_id=product_id, version=auction.version, reason=reason, voided_by=actor, voided_at=now
         )
-        auction.save()
     return auction
 
 

@@ -265,9 +265,9 @@ def test_edit_product_keeps_a_concurrent_watch_count(monkeypatch, seller, bidder
     product = factories.product(seller)
     record = event_log.record
 
-    def watch_then_record(**fields):
+    def watch_then_record(*fields, **private):
         watching.watch(product_id=product.pk, user=bidder)
-        record(**fields)
+        record(*fields, **private)
 
     monkeypatch.setattr(event_log, "record", watch_then_record)
     editing.edit_product(product_id=product.pk, actor=seller, changes={"name": "A lamp"})

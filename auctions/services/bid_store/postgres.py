@@ -14,8 +14,6 @@ from auctions.services.bid_store.types import AuctionSnapshot
 from auctions.services.eligibility import Bidder
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from accounts.services.tokens import Credential
     from auctions.services.bid_store.types import BidWrite
 
@@ -97,20 +95,6 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
 
 def write_bid(write: BidWrite) -> bool:
     """See Store.write_bid: one statement, its own transaction unless the caller has one open."""
-    bids = [
-        {
-            "id": str(bid.id),
-            "position": bid.position,
-            "seq": bid.seq,
-            "bidder_id": bid.entry.bidder,
-            "displayed_amount": str(bid.entry.displayed_amount),
-            "amount": _text(bid.request.amount if bid.request else None),
-            "max_amount": _text(bid.request.max_amount if bid.request else None),
-            "outcome": bid.entry.outcome,
-        }
-        for bid in write.bids
-    ]
-    events = [{"seq": e.seq, "kind": e.kind, "data": e.data, "private": e.private} for e in write.events]
     parameters: dict[str, Any] = {
         "leader": write.state.leader,
         "leader_max": write.state.leader_max,
@@ -122,8 +106,8 @@ def write_bid(write: BidWrite) -> bool:
         "product": write.product_id,
         "bidder": write.bidder_id,
         "version": write.version,
-        "bids": orjson.dumps(bids).decode(),
-        "events": orjson.dumps(events).decode(),
+        "bids": orjson.dumps(write.bids, default=str).decode(),
+        "events": orjson.dumps(write.events).decode(),
     }
     if write.key:
         parameters |= {
@@ -134,7 +118,3 @@ def write_bid(write: BidWrite) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_WRITE.format(key=_KEY if write.key else ""), parameters)
         return bool(cursor.fetchone()[0])
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else str(amount)

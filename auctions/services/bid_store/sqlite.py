@@ -68,36 +68,14 @@ def write_bid(write: BidWrite) -> bool:
         )
         if not moved:
             return False
+        product, at = write.product_id, write.placed_at
         Bid.objects.bulk_create(
-            Bid(
-                id=bid.id,
-                product_id=write.product_id,
-                version=write.version + 1,
-                position=bid.position,
-                seq=bid.seq,
-                bidder_id=bid.entry.bidder,
-                displayed_amount=bid.entry.displayed_amount,
-                amount=bid.request.amount if bid.request else None,
-                max_amount=bid.request.max_amount if bid.request else None,
-                outcome=bid.entry.outcome,
-                placed_at=write.placed_at,
-            )
-            for bid in write.bids
+            Bid(product_id=product, version=write.version + 1, placed_at=at, **bid) for bid in write.bids
         )
         AuctionEvent.objects.bulk_create(
-            AuctionEvent(
-                product_id=write.product_id,
-                seq=event.seq,
-                kind=event.kind,
-                data=event.data,
-                private=event.private,
-                created_at=write.placed_at,
-            )
-            for event in write.events
+            AuctionEvent(product_id=product, created_at=at, **event) for event in write.events
         )
-        EventOutbox.objects.bulk_create(
-            EventOutbox(product_id=write.product_id, seq=event.seq) for event in write.events
-        )
+        EventOutbox.objects.bulk_create(EventOutbox(product_id=product, seq=event["seq"]) for event in write.events)
         if write.key:
             write.key.save(force_insert=True)
         return True

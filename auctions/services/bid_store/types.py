@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from auctioncraft.models import IdempotencyKey
-    from auctions.formats.base import BidRequest, Format, HistoryEntry, State, Terms
+    from auctions.formats.base import Format, State, Terms
     from auctions.services.eligibility import Bidder
 
 
@@ -31,29 +30,11 @@ class AuctionSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class BidRow:
-    """A row of auctions_bid."""
-
-    id: UUID
-    position: int
-    seq: int | None
-    entry: HistoryEntry
-    request: BidRequest | None
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """A row of auctions_auctionevent."""
-
-    seq: int
-    kind: str
-    data: dict[str, Any]
-    private: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class BidWrite:
-    """Everything that one accepted bid writes, and the version it was evaluated on."""
+    """Everything that one accepted bid writes, and the version it was evaluated on.
+
+    `bids` and `events` are rows by column, without those that follow from the rest: product, version and time.
+    """
 
     product_id: int
     bidder_id: int
@@ -61,6 +42,6 @@ class BidWrite:
     seq: int
     state: State
     placed_at: datetime
-    bids: tuple[BidRow, ...]
-    events: tuple[EventRow, ...]
+    bids: list[dict[str, Any]]
+    events: list[dict[str, Any]]
     key: IdempotencyKey | None

@@ -151,7 +151,7 @@ def test_add_image_that_fails_leaves_no_file(add, product, seller, monkeypatch, 
         monkeypatch.setattr(image_processing, "encode", slowly)
         expected = AuctionAlreadyClosed
     else:
-        monkeypatch.setattr(event_log, "record", lambda **_: 1 / 0)
+        monkeypatch.setattr(event_log, "record", lambda *_, **__: 1 / 0)
         expected = ZeroDivisionError
     with pytest.raises(expected):
         add()
