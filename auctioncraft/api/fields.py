@@ -75,7 +75,6 @@ class ServerTimeField(serializers.DateTimeField):
     """The server's time when the response is rendered."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take DateTimeField's arguments."""
         super().__init__(read_only=True, **kwargs)
 
     def get_attribute(self, instance: Any) -> datetime:  # noqa: ARG002 (DRF's signature)
@@ -109,7 +108,6 @@ class IdField(StrictIntegerField):
     """The ID of a row. It fits a 64-bit column, so that the database never sees a larger one."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take IntegerField's arguments."""
         super().__init__(**{"min_value": 1, "max_value": MAX_ID, **kwargs})
 
 
@@ -147,7 +145,7 @@ class UTCDateTimeField(serializers.DateTimeField):
     """A time in ISO 8601: any offset in requests, UTC without one; UTC in responses."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take DateTimeField's arguments; the default time zone is UTC, not the server's."""
+        # Not the server's time zone.
         super().__init__(**{"default_timezone": UTC, **kwargs})
 
     def to_internal_value(self, value: Any) -> datetime:

@@ -31,6 +31,11 @@ class AutoSchema(Base):
         """Return the first part of the path."""
         return [self.path.removeprefix("/api/").split("/")[0]]
 
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Return the ways to authenticate; "without a token" first, so that tools show that none is needed."""
+        auth: list[dict[str, Any]] = super().get_auth()
+        return sorted(auth, key=bool)
+
     def get_summary(self) -> str | None:
         """Return the summary of the view, else the first sentence of its description."""
         summary: str | None = super().get_summary()

@@ -21,11 +21,8 @@ class _PublicView(APIView):
 
     def handle_exception(self, exc: Exception) -> Any:
         """Render errors as JSON; DRF would render them like the document."""
-        response = super().handle_exception(exc)
-        renderer = JSONRenderer()
-        response.accepted_renderer, response.accepted_media_type = renderer, renderer.media_type
-        self.request.accepted_renderer, self.request.accepted_media_type = renderer, renderer.media_type
-        return response
+        self.request.accepted_renderer, self.request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return super().handle_exception(exc)
 
 
 class SchemaView(_PublicView, SpectacularAPIView):

@@ -57,7 +57,7 @@ class RetryModel(models.Model):
 
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts of the job.")
     next_attempt_at = models.DateTimeField(
-        null=True, blank=True, db_default=Now(), help_text="Not before; empty: given up, no further attempt."
+        null=True, blank=True, db_default=Now(), help_text="When the job tries again. Empty: it has given up."
     )
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
             name='StripeEvent',
             fields=[
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -254,7 +254,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='Not before; empty: given up, no further attempt.', null=True)),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
                 ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=200)),
                 ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),

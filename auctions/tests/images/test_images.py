@@ -159,7 +159,7 @@ def test_add_image_that_fails_leaves_no_file(add, product, seller, monkeypatch, 
 
 
 def test_add_image_with_unknown_commit_keeps_the_files(add, monkeypatch):
-    def lost(**_):
+    def lost(*_, **__):
         raise OperationalError("connection lost")
 
     monkeypatch.setattr(event_log, "record", lost)
