@@ -158,7 +158,7 @@ def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
     return ineligible.code if ineligible else None
 
 
-def list_bid_history(*, product_id: int, with_ids: bool) -> QuerySet[Any]:
+def list_bid_history(*, product_id: int, with_ids: bool) -> Any:
     """Return the public bids of a product, newest first. Raises NotFound."""
     product = Product.objects.only("currency", "alias_salt").filter(pk=product_id).first()
     if product is None:

@@ -54,11 +54,9 @@ class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
 
     @admin.display(description="void", boolean=True)
     def is_void(self, bid: Bid) -> bool:
-        """Return whether the bid was voided."""
         return hasattr(bid, "void")
 
     def has_void_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may void bids."""
         return request.user.has_perm("auctions.add_bidvoid")
 
     @admin.action(description="Void, with a reason", permissions=["void"])

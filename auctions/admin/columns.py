@@ -14,6 +14,5 @@ class SuperuserOnlyFields:
     superuser_only: tuple[Any, ...] = ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out the fields that only superusers see."""
         fields = super().get_fields(request, obj)  # type: ignore[misc]
         return fields if request.user.is_superuser else [field for field in fields if field not in self.superuser_only]

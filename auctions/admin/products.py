@@ -56,7 +56,6 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 (Django's)
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        """Save by the service."""
         categories.save_category(category=obj)
 
 
@@ -99,7 +98,6 @@ class ProductImageInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
     @admin.display(description="")
     def preview(self, image: ProductImage) -> str:
-        """Show the thumbnail."""
         return format_html('<img src="{}" alt="" style="max-height: 5rem">', image.thumbnail.url)
 
 
@@ -125,7 +123,6 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="buyer's premium")
     def premium(self, product: Product) -> str:
-        """Show the stored bands."""
         bands = [f"from {start}: {percent} %" for start, percent in product.premium_bands]
         return ", ".join(bands) or EMPTY_VALUE
 
@@ -169,15 +166,12 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
         editing.edit_product(product_id=obj.pk, actor=request.user, changes=changes)  # type: ignore[arg-type]
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:
-        """Delete by the service."""
         editing.delete_product(product_id=obj.pk, actor=request.user)  # type: ignore[arg-type]
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        """Show why an edit was refused."""
         return self._or_refusal(super().changeform_view, request, object_id, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
-        """Show why a deletion was refused."""
         return self._or_refusal(super().delete_view, request, object_id, *args, **kwargs)
 
     def _or_refusal(self, view: Any, request: HttpRequest, object_id: str | None, *args: Any, **kwargs: Any) -> Any:

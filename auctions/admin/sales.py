@@ -57,27 +57,22 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     shown_hammer_price = amount_column("hammer_price", "product.currency")
 
     def has_offer_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may add second-chance offers."""
         return request.user.has_perm("auctions.add_secondchanceoffer")
 
     @admin.action(description="Close now", permissions=["act"])
     def close_now(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Close the selected auctions with their current result."""
         self._each(request, auctions, lambda **auction: f"{closing.close_auction(**auction).result}.")
 
     @admin.action(description="Cancel: no winner", permissions=["act"])
     def cancel(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Cancel the selected auctions."""
         self._each(request, auctions, lambda **auction: f"{closing.cancel_auction(**auction).result}.")
 
     @admin.action(description="Extend by an hour", permissions=["act"])
     def extend_by_an_hour(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Extend the selected auctions."""
         self._extend(request, auctions, timedelta(hours=1))
 
     @admin.action(description="Extend by a day", permissions=["act"])
     def extend_by_a_day(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        """Extend the selected auctions."""
         self._extend(request, auctions, timedelta(days=1))
 
     @admin.action(description="Offer to the next bidder (second chance)", permissions=["offer"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class BidQuerySet(models.QuerySet["Bid"]):
     """Named queries."""
 
-    def history(self, product_id: int, *more: str) -> models.QuerySet[Any]:
+    def history(self, product_id: int, *more: str) -> Any:
         """Return a product's public bid history with the columns of `more`, newest first, without raised maxima."""
         return (
             self.filter(product_id=product_id, seq__isnull=False)

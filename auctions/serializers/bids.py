@@ -96,7 +96,6 @@ class MyBidSerializer(RowSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=("leading", "outbid", "won", "lost", "owing")))
     def get_state(self, row: dict[str, Any]) -> str:
-        """Return the caller's position."""
         user_id = self.context["user_id"]
         if row["auction__status"] == "open":
             return "leading" if row["auction__leader_id"] == user_id else "outbid"

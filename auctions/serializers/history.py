@@ -28,13 +28,10 @@ class PublicBidSerializer(RowSerializer):
     server_time = serializers.DateTimeField()
 
     def get_bidder(self, row: dict[str, Any]) -> str:
-        """Return the bidder's alias."""
         return alias(row["alias_salt"], row["bidder_id"])
 
     def get_automatic(self, row: dict[str, Any]) -> bool:
-        """Return whether a proxy placed it."""
         return bool(row["outcome"] == Outcome.AUTOMATIC)
 
     def get_voided(self, row: dict[str, Any]) -> bool:
-        """Return whether it was voided."""
         return row["void__voided_at"] is not None

@@ -76,12 +76,10 @@ class ProductAfterVoidSerializer(serializers.Serializer):
 
     @extend_schema_field(MoneyOutputField)
     def get_minimum_bid(self, auction: Auction) -> str:
-        """Return the minimum bid."""
         product = auction.product
         return money.to_text(product.rules.minimum_bid(product.terms(), auction.price), product.currency)
 
     def get_reserve_met(self, auction: Auction) -> bool:
-        """Return whether the price has met the reserve price."""
         return reserve_met(auction.product.reserve_price, auction.price)
 
 
@@ -97,5 +95,4 @@ class SecondChanceSerializer(serializers.Serializer):
     server_time = ServerTimeField()
 
     def get_bidder(self, offer: SecondChanceOffer) -> str:
-        """Return the bidder's alias."""
         return offer.product.alias_of(offer.bidder_id)

@@ -71,25 +71,20 @@ class ProductListSerializer(RowSerializer):
 
     @extend_schema_field(SellerSummarySerializer)
     def get_seller(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return the seller."""
         return {"id": row["seller_id"], "display_name": row["seller__display_name"]}
 
     @extend_schema_field(MoneyOutputField)
     def get_minimum_bid(self, row: dict[str, Any]) -> str:
-        """Return the minimum bid."""
         return money.to_text(minimum_bid_of(row), row["currency"])
 
     def get_has_reserve(self, row: dict[str, Any]) -> bool:
-        """Return whether there is a reserve price."""
         return row["reserve_price"] is not None
 
     def get_reserve_met(self, row: dict[str, Any]) -> bool:
-        """Return whether the price has met the reserve price."""
         return reserve_met(row["reserve_price"], row["auction__price"])
 
     @extend_schema_field(MoneyOutputField(allow_null=True))
     def get_buy_now_price(self, row: dict[str, Any]) -> str | None:
-        """Return the buy-now price while it is available."""
         price, reserve = row["buy_now_price"], row["reserve_price"]
         is_open = self.get_status(row) == "open"
         if not (is_open and get_format(row["format"]).buy_now_available(price, reserve, row["auction__price"])):
@@ -98,7 +93,6 @@ class ProductListSerializer(RowSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=PUBLIC_STATUSES))
     def get_status(self, row: dict[str, Any]) -> str:
-        """Return the public status at `server_time`."""
         stored, starts_at, ends_at = row["auction__status"], row["auction__starts_at"], row["auction__ends_at"]
         return public_status(stored, starts_at, ends_at, row["server_time"])
 
@@ -171,7 +165,6 @@ class CreateProductSerializer(serializers.Serializer):
         return field_class(**options)
 
     def validate_currency(self, value: str) -> str:
-        """Return the code in upper case."""
         return value.upper()
 
 
@@ -179,7 +172,6 @@ class UpdateProductSerializer(CreateProductSerializer):
     """The fields to change. After the first bid, only text can be added to the end of `description`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Require nothing."""
         super().__init__(*args, partial=True, **kwargs)
 
 
