@@ -41,7 +41,7 @@ def buy_now_available(buy_now_price, reserve_price, price):
     return False
 
 
-def soft_close(terms, ends_at, hard_ends_at, placed_at):
+def soft_close(window, extension, ends_at, hard_ends_at, placed_at):
     return ends_at
 
 

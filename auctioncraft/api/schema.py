@@ -27,10 +27,6 @@ _ERROR_RESPONSES: Final = {"4XX": "The request was refused.", "5XX": "Something 
 class AutoSchema(Base):
     """drf-spectacular's schema of a view."""
 
-    def get_tags(self) -> list[str]:
-        """Return the first part of the path."""
-        return [self.path.removeprefix("/api/").split("/")[0]]
-
     def get_auth(self) -> list[dict[str, Any]]:
         """Return the ways to authenticate; "without a token" first, so that tools show that none is needed."""
         auth: list[dict[str, Any]] = super().get_auth()

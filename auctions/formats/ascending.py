@@ -24,7 +24,7 @@ from auctions.formats.base import (
 )
 
 if TYPE_CHECKING:
-    from auctions.formats.base import PlacedBids, SoftCloseTerms
+    from auctions.formats.base import PlacedBids
 
 
 def minimum_bid(terms: Terms, price: Decimal | None) -> Decimal:
@@ -77,12 +77,11 @@ def close(terms: Terms, state: State, bids: PlacedBids) -> State:  # noqa: ARG00
     return state
 
 
-def soft_close(terms: SoftCloseTerms, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime) -> datetime:
+def soft_close(window: int, extension: int, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime) -> datetime:
     """Return the end after a public bid: a late one moves it, never past the hard end."""
-    if ends_at - placed_at >= timedelta(seconds=terms.soft_close_window):
+    if ends_at - placed_at >= timedelta(seconds=window):
         return ends_at
-    extended = placed_at + timedelta(seconds=terms.soft_close_extension)
-    return max(ends_at, min(extended, hard_ends_at))
+    return max(ends_at, min(placed_at + timedelta(seconds=extension), hard_ends_at))
 
 
 def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) -> Decision:
@@ -113,7 +112,10 @@ def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) ->
     else:
         rows = (own, proxy_entry) if outcome is Outcome.OUTBID else (proxy_entry, own)
     public = (leader, price) != (state.leader, state.price)
-    ends_at = soft_close(terms, state.ends_at, state.hard_ends_at, placed_at) if public else state.ends_at
+    ends_at = state.ends_at
+    if public:
+        window, extension = terms.soft_close_window, terms.soft_close_extension
+        ends_at = soft_close(window, extension, ends_at, state.hard_ends_at, placed_at)
     return Decision(
         outcome=outcome,
         state=replace(

@@ -34,18 +34,6 @@ class Outcome(StrEnum):
     AUTOMATIC = "automatic"
 
 
-class SoftCloseTerms(Protocol):
-    """The part of the terms that the soft close needs, in seconds."""
-
-    @property
-    def soft_close_window(self) -> int:
-        """How late a bid must be to move the end."""
-
-    @property
-    def soft_close_extension(self) -> int:
-        """How long the auction then goes on after the bid."""
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the product was listed under; fixed while it has bids. The soft close is in seconds.
@@ -142,9 +130,9 @@ class Format(Protocol):
         """Return whether an open auction at this displayed price can be ended by buying."""
 
     def soft_close(
-        self, terms: SoftCloseTerms, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime
+        self, window: int, extension: int, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime
     ) -> datetime:
-        """Return the end of the auction after a public bid placed at `placed_at`."""
+        """Return the end of the auction after a public bid placed at `placed_at`. The soft close is in seconds."""
 
     def close(self, terms: Terms, state: State, bids: PlacedBids) -> State:
         """Return the state in which an auction ends: its leader wins at its price if the reserve is met.

@@ -137,7 +137,7 @@ def _end_events(batch: Batch) -> Any:
 
 def _follow(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterator[str]:
     """Yield what is wrong with the moves of an auction and its bids, both in their order."""
-    rules = get_format(bounds.format)
+    rules, soft_close = get_format(bounds.format), (bounds.soft_close_window, bounds.soft_close_extension)
     end = waiting[0].old if waiting else bounds.ends_at
     hard_end = bounds.hard_ends_at - sum((move.new - move.old for move in waiting if move.by != "bid"), timedelta())
     owed: _Move | None = None
@@ -153,7 +153,7 @@ def _follow(bounds: _Bounds, waiting: deque[_Move], bids: list[_Bid]) -> Iterato
         if not bounds.starts_at <= bid.placed_at < end:
             yield f"the bid of version {bid.version} came at {bid.placed_at}, not from {bounds.starts_at} to {end}"
         # Only what the public saw moves the end.
-        new = end if bid.seq is None else rules.soft_close(bounds, end, hard_end, bid.placed_at)
+        new = end if bid.seq is None else rules.soft_close(*soft_close, end, hard_end, bid.placed_at)
         if new > end:
             owed = _Move(bid.product, bounds, (bid.seq or 0) + 1, bid.placed_at, end, new, by="bid")
             if not waiting or waiting[0] != owed:
