@@ -10,7 +10,7 @@ from auctioncraft.settings.environment import DEBUG, JWT_SIGNING_KEY, env
 INSTALLED_APPS = [
     # Before accounts, which replaces the admin of its devices.
     "django_otp",
-    "django_otp.plugins.otp_totp",
+    "auctioncraft.apps.TwoFactorConfig",
     "auctioncraft",
     "accounts",
     "auctions",

@@ -12,10 +12,10 @@ from auctioncraft.core import idempotency, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotAuthenticated, NotFound, Unavailable
 from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
-from auctions.formats.base import BidRequest, Outcome, reserve_met
+from auctions.formats.base import BidRequest, Outcome
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
-from auctions.services import eligibility
+from auctions.services import eligibility, event_log
 from auctions.services.bid_store import store
 from auctions.services.bid_store.types import AuctionSnapshot, BidWrite
 
@@ -117,14 +117,7 @@ def _decide(request: _Request) -> tuple[AuctionSnapshot, Decision]:
 def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -> tuple[BidWrite, dict[str, Any]]:
     """Return the rows that the bid writes, and its response."""
     currency, state = snapshot.terms.currency, decision.state
-    price = state.price
-    public_state = {
-        "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(snapshot.rules.minimum_bid(snapshot.terms, price), currency),
-        "bid_count": state.bid_count,
-        "ends_at": isoformat_utc(state.ends_at),
-        "reserve_met": reserve_met(snapshot.terms.reserve_price, price),
-    }
+    public_state = event_log.public_state(snapshot.rules, snapshot.terms, state)
     seq = snapshot.seq + 1 if decision.public else None
     bids: list[dict[str, Any]] = [
         {

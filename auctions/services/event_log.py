@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auctioncraft.core import money
+from auctioncraft.core.clock import isoformat_utc
+from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, EventOutbox
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from auctions.formats.base import Format, State, Terms
+
+
+def public_state(rules: Format, terms: Terms, state: State) -> dict[str, Any]:
+    """Return what an event of a bid or a void says of the auction after it."""
+    return {
+        "current_price": money.to_text_or_none(state.price, terms.currency),
+        "minimum_bid": money.to_text(rules.minimum_bid(terms, state.price), terms.currency),
+        "bid_count": state.bid_count,
+        "ends_at": isoformat_utc(state.ends_at),
+        "reserve_met": reserve_met(terms.reserve_price, state.price),
+    }
 
 
 def record(auction: Auction, kind: AuctionEvent.Kind, at: datetime, data: dict[str, Any], **private: Any) -> None:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from auctioncraft.core import money
-from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotFound, PermissionDenied
 from auctions.errors import AuctionAlreadyClosed, BidAlreadyVoided
-from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid
 from auctions.services import event_log
 from auctions.services.locking import lock_or_404
@@ -57,18 +55,13 @@ def _recompute_without(auction: Auction, bid: Bid) -> None:
 
 
 def _public(auction: Auction, bid: Bid) -> dict[str, Any]:
-    product, price = auction.product, auction.price
-    terms, currency = product.terms(), product.currency
+    product = auction.product
     return {
         "bidder": product.alias_of(bid.bidder_id),
         # A hidden amount stays hidden.
-        "amount": money.to_text(bid.displayed_amount, currency) if bid.seq is not None else None,
+        "amount": money.to_text(bid.displayed_amount, product.currency) if bid.seq is not None else None,
         "bid_seq": bid.seq,
         "leader": product.alias_of(auction.leader_id) if auction.leader_id else None,
-        "currency": currency,
-        "current_price": money.to_text_or_none(price, currency),
-        "minimum_bid": money.to_text(product.rules.minimum_bid(terms, price), currency),
-        "bid_count": auction.bid_count,
-        "reserve_met": reserve_met(product.reserve_price, price),
-        "ends_at": isoformat_utc(auction.ends_at),
+        "currency": product.currency,
+        **event_log.public_state(product.rules, product.terms(), auction.state()),
     }
