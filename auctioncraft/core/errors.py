@@ -39,12 +39,6 @@ class Invalid(DomainError):
         super().__init__(errors={field: [text] for field, text in errors.items()})
 
 
-class Conflict(DomainError):
-    """The object is not in a state that allows this. Each use has its own code."""
-
-    status = 409
-
-
 class NotFound(DomainError):
     """The object does not exist, or the caller may not see it."""
 
