@@ -81,7 +81,8 @@ def soft_close(window: int, extension: int, ends_at: datetime, hard_ends_at: dat
     """Return the end after a public bid: a late one moves it, never past the hard end."""
     if ends_at - placed_at >= timedelta(seconds=window):
         return ends_at
-    return max(ends_at, min(placed_at + timedelta(seconds=extension), hard_ends_at))
+    extended = placed_at + timedelta(seconds=extension)
+    return max(ends_at, min(extended, hard_ends_at))
 
 
 def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) -> Decision:
