@@ -1,44 +1,41 @@
 """The environment chooses where images are stored."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage.handler import StorageHandler
 
-ASK = (
-    "import django; django.setup(); from django.core.files.storage import default_storage as storage;"
-    "print(type(storage._wrapped if storage.url('a.jpg') else None).__name__, storage.url('products/a.jpg'))"
-)
+from tests.fresh_settings import load_settings
 
 
-def ask(**environment):
-    return subprocess.run(
-        [sys.executable, "-c", ASK],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def storage(monkeypatch, tmp_path):
+    """Return a function that makes the storage which an environment chooses."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    def make(**environment):
+        chosen = load_settings({"READ_DOT_ENV": "off", "DEBUG": "on", "VAR_DIR": str(tmp_path), **environment})
+        return StorageHandler(chosen.STORAGES)["default"]
+
+    return make
 
 
-def test_media_storage_by_default_is_files():
-    assert ask().stdout.split() == ["FileSystemStorage", "/media/products/a.jpg"]
+def test_media_storage_by_default_is_files(storage):
+    chosen = storage()
+    assert (type(chosen).__name__, chosen.url("products/a.jpg")) == ("FileSystemStorage", "/media/products/a.jpg")
 
 
-def test_media_storage_s3_uses_bucket_with_unsigned_urls():
+def test_media_storage_s3_uses_bucket_with_unsigned_urls(storage):
     bucket = {"MEDIA_STORAGE": "s3", "MEDIA_BUCKET": "images", "MEDIA_REGION": "eu-central-1"}
-    keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
-    plain = ask(**bucket, **keys, MEDIA_ENDPOINT_URL="https://s3.example.com")
-    assert plain.stdout.split() == ["S3Storage", "https://s3.example.com/images/products/a.jpg"], plain.stderr
-    named = ask(**bucket, **keys, MEDIA_DOMAIN="cdn.example.com")
-    assert named.stdout.split() == ["S3Storage", "https://cdn.example.com/products/a.jpg"], named.stderr
+    plain = storage(**bucket, MEDIA_ENDPOINT_URL="https://s3.example.com")
+    assert type(plain).__name__ == "S3Storage"
+    assert plain.url("products/a.jpg") == "https://s3.example.com/images/products/a.jpg"
+    named = storage(**bucket, MEDIA_DOMAIN="cdn.example.com")
+    assert type(named).__name__ == "S3Storage"
+    assert named.url("products/a.jpg") == "https://cdn.example.com/products/a.jpg"
 
 
 @pytest.mark.parametrize("environment", [{"MEDIA_STORAGE": "s3"}, {"MEDIA_STORAGE": "ftp"}, {"MEDIA_STORAGE": ""}])
-def test_media_storage_unknown_does_not_start(environment):
-    refused = ask(**environment)
-    assert refused.returncode != 0
-    assert "MEDIA_STORAGE is `files`, or `s3` with MEDIA_BUCKET set." in refused.stderr
+def test_media_storage_unknown_does_not_start(storage, environment):
+    with pytest.raises(ImproperlyConfigured, match=r"MEDIA_STORAGE is `files`, or `s3` with MEDIA_BUCKET set\."):
+        storage(**environment)
