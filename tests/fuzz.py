@@ -199,11 +199,10 @@ def attack(at: FuzzTarget, *, requests: int, seed: int, threads: int = 16) -> Fi
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     for worker in workers:
         worker.start()
-    while any(worker.is_alive() for worker in workers):
-        time.sleep(5)
-        tokens.update({role: at.token(role) for role in CALLERS})
     for worker in workers:
-        worker.join()
+        while worker.is_alive():
+            worker.join(5)
+            tokens.update({role: at.token(role) for role in CALLERS})
     found.faults += at.damage()
     return found
 

@@ -15,7 +15,7 @@ def at(stack):
 
 def test_generated_requests_and_raw_bytes_get_answers_as_in_the_schema(at):
     assert_answers_as_in_the_schema(at, roles=["seller"], phases="fuzzing")
-    assert_raw_bytes_answered(at, requests=320)
+    assert_raw_bytes_answered(at, requests=160)
 
 
 @pytest.mark.nightly

@@ -15,11 +15,11 @@ from auctions.formats import ascending, base
 from auctions.services import closing, second_chance, voiding
 from payments.services import expiry, orders, payment_sync
 from tests.state_machine.rules_after_sale import MarketMachine
-from tests.state_machine.run import run
+from tests.state_machine.run import MARKETS, STEPS_A_MARKET, run
 
 pytestmark = pytest.mark.django_db
 
-STEPS, NIGHTLY_STEPS, MAX_STEPS = 1_500, 5_000, 25_000
+STEPS, NIGHTLY_STEPS, MAX_STEPS = 600, 5_000, 25_000
 
 DONE = {
     *("list", "edit", "delete", "watch", "unwatch", "bid", "bid with a key", "preview", "void", "buy_now", "close"),
@@ -68,7 +68,7 @@ def test_market_after_every_act_and_refusal_equals_the_model(counters):
     done = run(NIGHTLY_STEPS)
     # The steps are random: go on until everything has occurred.
     while (missing := unseen(counters.outcomes)) and done < MAX_STEPS:
-        done += run(1, first_seed=done)
+        done += run(MARKETS * STEPS_A_MARKET, first_seed=done)
     assert not missing
 
 

@@ -20,10 +20,11 @@ def run(steps, first_seed=0, *, shrink=True, details=None):
     before = MarketMachine.steps.total()
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     for number in range(first_seed, first_seed + steps):
+        left = steps - (MarketMachine.steps.total() - before)
         run_state_machine_as_test(
             seed(number)(MarketMachine),
             settings=settings(
-                max_examples=MARKETS,
+                max_examples=min(MARKETS, -(-left // STEPS_A_MARKET)),
                 stateful_step_count=STEPS_A_MARKET,
                 phases=phases,
                 deadline=None,
