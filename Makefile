@@ -14,6 +14,9 @@ TEST_READY := .venv/.test-ready
 run: $(RUN_READY) .env
 	@exec $(BIN)/python manage.py start
 
+# Compiled test modules save six seconds per process and run.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Two processes, a file at a time, in the order of the files: those that start servers come first.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management.commands import flush
 from django.db import connection
 from rest_framework.test import APIClient
 
@@ -65,18 +66,21 @@ def template_database(django_db_setup: str) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _flush_by_delete() -> Iterator[None]:
-    """Empty the tables by DELETE after a test that commits.
+def _fast_flush() -> Iterator[None]:
+    """Empty the tables by DELETE after a test that commits, except those of which migrations fill the rows.
 
     TRUNCATE, which Django uses, makes PostgreSQL create new files for each table and index, which takes a second.
+    Creating content types and permissions again takes 0.2 s.
     """
+    kept = {"django_content_type", "auth_permission"}
 
     def sql_flush(_: Any, style: Any, tables: list[str], **__: Any) -> list[str]:
-        return [f"{style.SQL_KEYWORD('DELETE FROM')} {connection.ops.quote_name(table)};" for table in tables]
+        emptied = sorted(set(tables) - kept)
+        return [f"{style.SQL_KEYWORD('DELETE FROM')} {connection.ops.quote_name(table)};" for table in emptied]
 
     with pytest.MonkeyPatch.context() as patch:
-        if connection.vendor == "postgresql":
-            patch.setattr(type(connection.ops), "sql_flush", sql_flush)
+        patch.setattr(type(connection.ops), "sql_flush", sql_flush)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
         yield
 
 
