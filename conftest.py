@@ -54,6 +54,7 @@ def django_db_setup(django_db_setup: None, tmp_path_factory: pytest.TempPathFact
         with servers.migrated_database(folder) as name:
             yield name
         return
+    servers.commit_without_waiting(connection.settings_dict["NAME"])
     connection.close()  # PostgreSQL copies no database that is in use
     with servers.created_database(folder, connection.settings_dict["NAME"]) as name:
         yield name

@@ -79,7 +79,7 @@ def postgres():
 @pytest.fixture
 def payment_stack(postgres, tmp_path, django_db_blocker, log_watch):
     with django_db_blocker.unblock(), servers.migrated_database(tmp_path) as template_database:
-        with servers.server_stack(tmp_path, template_database) as stack:
+        with servers.server_stack(tmp_path, template_database, survives_crash=True) as stack:
             yield PaymentStack(stack)
         log_watch.look_at_files(tmp_path)
 
