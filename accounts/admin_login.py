@@ -1,7 +1,8 @@
 """Signing in to the admin: a password, and the code of an authenticator (TOTP, RFC 6238) if there is one.
 
-Failed attempts are counted together with those of the API. An attempt counts as failed unless everything was right, so
-that the lockout does not reveal whether the password was.
+Failed attempts are counted apart from those of the API, and those from a network that the member of staff knows apart
+from strangers': nobody can lock staff out by failing on purpose. An attempt counts as failed unless everything was
+right, so that the lockout does not reveal whether the password was.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.models import FailedAttempts, User, normalize_email
-from accounts.services import lockout
+from accounts.services import known_networks, lockout
 from auctioncraft.api import throttling
+from auctioncraft.core import clock
+from auctioncraft.core.client_ip import client_ip
 from auctioncraft.core.errors import TooManyRequests
 
 logger = logging.getLogger(__name__)
@@ -50,7 +53,10 @@ class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         try:
             throttling.count_request_by_network("sign_in", self.request)
             self.user_cache = authenticate_staff(
-                address=given["username"], password=given["password"], token=given["otp_token"]
+                address=given["username"],
+                password=given["password"],
+                token=given["otp_token"],
+                ip=client_ip(self.request),
             )
         except TooManyRequests as refusal:
             logger.warning("admin login locked out")
@@ -62,7 +68,7 @@ class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         return given
 
 
-def authenticate_staff(*, address: str, password: str, token: str) -> User | None:
+def authenticate_staff(*, address: str, password: str, token: str, ip: str | None = None) -> User | None:
     """Return the staff user, with `otp_device` set if a code was checked, or None.
 
     Raises TooManyRequests as lockout.record_attempt, without comparing.
@@ -70,7 +76,8 @@ def authenticate_staff(*, address: str, password: str, token: str) -> User | Non
     email = normalize_email(address)
     if not email.isascii() or len(email) > 254 or len(password) > MAX_PASSWORD:
         return None  # no account has such an address or password
-    attempted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
+    name = lockout.attempts_name(email, known_networks.find_allowance(email=email, ip=ip))
+    attempted_at = lockout.record_attempt(FailedAttempts.Kind.ADMIN, name)
     user = User.objects.filter(email=email).first()
     if user is None:
         make_password(password)
@@ -81,7 +88,8 @@ def authenticate_staff(*, address: str, password: str, token: str) -> User | Non
     if device is None and (settings.ADMIN_REQUIRES_TOTP or _devices(user).exists()):
         return None
     with transaction.atomic():
-        lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=attempted_at)
+        lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.ADMIN, name), withdraw=attempted_at)
+        known_networks.record(user_id=user.pk, ip=ip, at=clock.now())
     user.otp_device = device  # type: ignore[attr-defined]  # django-otp keeps it in the session
     return user
 

@@ -78,6 +78,12 @@ def session_id_of(request: Request) -> UUID:
     return cast("Credential", request.auth).session_id
 
 
+def access_token_of(request: Request) -> str | None:
+    """Return the bearer token of a request to a public view, unverified, or None."""
+    scheme, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
 def _credential(request: Request) -> Credential | None:
     parts = get_authorization_header(request).split()
     if not parts and "HTTP_AUTHORIZATION" in request.META:

@@ -43,3 +43,25 @@ class WeakPassword(DomainError):
     def __init__(self, reasons: list[str]) -> None:
         """`reasons`: one sentence each."""
         super().__init__(errors={"password": reasons})
+
+
+class EmailNotVerified(DomainError):
+    """Nobody has proved the account's address with a one-time code yet."""
+
+    code = "email_not_verified"
+    detail = "Verify your email address first: request a one-time code and enter it while you are signed in."
+    status = 403
+
+
+class DisplayNameReserved(DomainError):
+    """The display name pretends to be this site or its staff."""
+
+    code = "display_name_reserved"
+    detail = "This name is reserved. Please choose another one."
+
+
+class DisplayNameTaken(DomainError):
+    """The display name can be mistaken for that of a seller."""
+
+    code = "display_name_taken"
+    detail = "A seller has this name or one that looks like it. Please choose another one."

@@ -71,10 +71,14 @@ def check_code_lifetimes(codes: Batch) -> Iterator[str]:
 
 @invariant(18, "at most 10 failed attempts an hour are counted", over=FailedAttempts)
 def check_failed_attempts(attempts: Batch) -> Iterator[str]:
-    # For each key; more are refused unread.
+    # For each key; more are refused unread. Of networks, 30 wrong codes.
     rows = attempts.rows.annotate(count=_Length("failures")).filter(count__gt=lockout.TOTAL_LIMIT)
-    for key in rows.values_list("pk", flat=True):
-        yield f"failed attempts of a {key.partition(':')[0]}: more than 10"
+    for key, failures in rows.values_list("pk", "failures").iterator():
+        kind = key.partition(":")[0]
+        limit = lockout.NETWORK_LIMIT if kind == FailedAttempts.Kind.CODE_NETWORK else lockout.TOTAL_LIMIT
+        times, hour = sorted(failures), lockout.TOTAL_WINDOW.total_seconds()
+        if any(later - earlier < hour for earlier, later in zip(times, times[limit:], strict=False)):
+            yield f"failed attempts of a {kind}: more than {limit} within an hour"
 
 
 @invariant(19, "a disabled account has no session", over=Session)

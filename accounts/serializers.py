@@ -18,11 +18,17 @@ class RequestCodeSerializer(serializers.Serializer):
     email = NormalizedEmailField()
 
 
-class VerifyCodeSerializer(serializers.Serializer):
+class CodeSerializer(serializers.Serializer):
     """A code to verify. Any text counts as an attempt."""
 
     email = NormalizedEmailField()
-    code = serializers.CharField(max_length=16, help_text="The six digits from the email.")
+    code = serializers.CharField(max_length=16, help_text="The digits from the email.")
+
+
+class VerifyCodeSerializer(CodeSerializer):
+    """A code to verify. Any text counts as an attempt."""
+
+    password = PasswordField(required=False, help_text="Of an account registered before, to keep all of it.")
 
 
 class PasswordLoginSerializer(serializers.Serializer):
@@ -54,23 +60,24 @@ class RegisterSerializer(serializers.Serializer):
     display_name = DisplayNameField(required=False, allow_blank=True)
 
 
-class ResetPasswordSerializer(VerifyCodeSerializer):
+class ResetPasswordSerializer(CodeSerializer):
     """A new password, and the code from the email. Any text counts as an attempt."""
 
     password = PasswordField()
 
 
 class ChangeEmailSerializer(serializers.Serializer):
-    """The new address. Requires the password, if there is one."""
+    """The new address. Requires the password or, if there is none, a code from POST /api/users/me/code/."""
 
     email = NormalizedEmailField()
     password = PasswordField(required=False)
+    code = serializers.CharField(required=False, max_length=16, help_text="The digits from the email.")
 
 
 class ConfirmEmailSerializer(serializers.Serializer):
     """The code that was sent to the new address."""
 
-    code = serializers.CharField(max_length=16, help_text="The six digits from the email.")
+    code = serializers.CharField(max_length=16, help_text="The digits from the email.")
 
 
 class DetailSerializer(serializers.Serializer):

@@ -4,7 +4,9 @@ from django.dispatch import Signal
 
 # `code`: the OneTimeCode that was created. The receiver mails services.otp.derive_code(code).
 code_requested = Signal()
-# `user`: a used refresh token was used again, and its session was ended.
+# `discarded`: a DiscardedAccount. Its address was proved by somebody else, and what it made is to be withdrawn.
+account_discarded = Signal()
+# `user`: a refresh token was used again after more than 10 seconds, and its session was ended.
 refresh_token_reused = Signal()
 # `user`, `session`: a device signed in that is new to the account. Not sent for the account's first session.
 new_device_signed_in = Signal()

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import serializers
-from accounts.authentication import current_user
+from accounts.authentication import access_token_of, current_user
 from accounts.filters import LogoutParameters
 from accounts.models import Session
 from accounts.services import otp, password_reset, passwords, registration, sessions, tokens
@@ -48,7 +48,9 @@ class OtpViewSet(PublicViewSet):
     def request_code(self, request: Request) -> Response:
         """Email a six-digit code to an address. The response does not tell whether the address has an account.
 
-        Limits: one code a minute and five an hour per address, 20 an hour per IP address. Beyond that: 429.
+        Limits: one code a minute and five an hour per address, 20 an hour per IP address. Beyond that: 429. Requests
+        from networks where you signed in before do not count with those of others. While many wrong codes are tried on
+        this site, codes have eight digits.
         """
         otp.request_code(**read_body(serializers.RequestCodeSerializer, request), ip=client_ip(request))
         return Response({"detail": CODE_SENT})
@@ -58,10 +60,19 @@ class OtpViewSet(PublicViewSet):
     def verify(self, request: Request) -> Response:
         """Sign in with the code. If the address has no account, one is created.
 
-        400 `invalid_code` if the code is wrong, used or expired; 429 after five wrong codes.
+        The first code of an account that was registered with a password and used since gives you a new, clean account,
+        because somebody else may have registered your address. To keep the account and all that was made with it, send
+        its `password` or the access token of a session of it.
+
+        400 `invalid_code` if the code is wrong, used or expired; 401 `invalid_credentials` if the password is wrong, or
+        `token_not_valid` if the access token has expired; 429 after five wrong codes.
         """
-        body = read_body(serializers.VerifyCodeSerializer, request)
-        login = otp.verify_code(**body, user_agent=user_agent(request), ip=client_ip(request))
+        login = otp.verify_code(
+            **read_body(serializers.VerifyCodeSerializer, request),
+            access_token=access_token_of(request),
+            user_agent=user_agent(request),
+            ip=client_ip(request),
+        )
         return Response(serializers.VerifiedLoginSerializer(login).data)
 
 
@@ -77,15 +88,20 @@ class TokenViewSet(PublicViewSet):
         401 `invalid_credentials`; 403 `password_sign_in_disabled` if the operator disabled passwords; 429 after five
         wrong passwords.
         """
-        user = passwords.authenticate_password(**read_body(serializers.PasswordLoginSerializer, request))
-        pair = tokens.sign_in(user=user, user_agent=user_agent(request), ip=client_ip(request))
+        ip = client_ip(request)
+        user = passwords.authenticate_password(**read_body(serializers.PasswordLoginSerializer, request), ip=ip)
+        pair = tokens.sign_in(user=user, user_agent=user_agent(request), ip=ip)
         return Response(serializers.TokenPairSerializer(pair).data)
 
     @extend_schema(request=serializers.RefreshSerializer, responses=serializers.TokenPairSerializer)
     # Nothing can be guessed here, and every client calls it each quarter of an hour.
     @action(detail=False, methods=["post"], throttle_scope="writes")
     def refresh(self, request: Request) -> Response:
-        """Exchange a refresh token for new tokens. It works once: if it is used again, the session ends (401)."""
+        """Exchange a refresh token for new tokens. It works once.
+
+        Within 10 seconds it gets the same new refresh token again, so that two tabs or a lost answer do no harm. If it
+        is used again later, the session ends (401).
+        """
         pair = tokens.rotate_refresh_token(**read_body(serializers.RefreshSerializer, request))
         return Response(serializers.TokenPairSerializer(pair).data)
 
@@ -110,8 +126,12 @@ class PasswordViewSet(PublicViewSet):
 
         400 `invalid_code` if the code is wrong, used or expired; 429 after five wrong codes.
         """
-        body = read_body(serializers.ResetPasswordSerializer, request)
-        login = password_reset.reset(**body, user_agent=user_agent(request), ip=client_ip(request))
+        login = password_reset.reset(
+            **read_body(serializers.ResetPasswordSerializer, request),
+            access_token=access_token_of(request),
+            user_agent=user_agent(request),
+            ip=client_ip(request),
+        )
         return Response(serializers.VerifiedLoginSerializer(login).data)
 
 
@@ -157,6 +177,8 @@ class RegistrationViewSet(PublicViewSet):
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """Create an account with a password. 400 `email_taken` if the address has an account.
+
+        400 `display_name_reserved` or `display_name_taken` if the name pretends to be this site or a seller.
 
         If the operator requires verification, the response is 201 for every address, a code is emailed, and the
         password works once that code has been verified.

@@ -56,6 +56,13 @@ _CODE_TEXTS: Final = {
         not_you="If you did not request it, ignore this email. Your password stays the same.",
         reason="Someone requested a new password for the account of this address.",
     ),
+    OneTimeCode.Purpose.CONFIRM: _CodeTexts(
+        subject="Confirm a change of your AuctionCraft account",
+        instruction="Enter this code to change the password or the email address of your AuctionCraft account.",
+        not_you="If you did not request it, someone else is signed in to your account: end all sessions in your "
+        "account's settings.",
+        reason="Someone who is signed in to your account asked to change it.",
+    ),
     OneTimeCode.Purpose.CHANGE_EMAIL: _CodeTexts(
         subject="Confirm your new AuctionCraft email address",
         instruction="Enter this code to use this address for your AuctionCraft account.",

@@ -43,6 +43,13 @@ def list_new_notifications(since: datetime) -> QuerySet[Notification, int]:
     return Notification.objects.order_by().filter(created_at__gte=since).values_list("pk", flat=True)
 
 
+@invariant(23, "a changed preference belongs to a proved address", over=Preference)
+def check_preference_owners_proved(preferences: Batch) -> Iterator[str]:
+    # docs/accounts.md: nobody mutes the notifications of another person's address.
+    for pk in preferences.rows.filter(user__email_verified_at__isnull=True).values_list("pk", flat=True):
+        yield f"preference {pk} belongs to an address that nobody has proved"
+
+
 @invariant(16, "winners and sellers are notified of sales", over=Product)
 def check_sale_notifications(products: Batch) -> Iterator[str]:
     later = Q(kind__in=(AuctionEvent.Kind.RESERVE_WAIVED, AuctionEvent.Kind.SECOND_CHANCE_ACCEPTED))

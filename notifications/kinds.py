@@ -140,7 +140,11 @@ KINDS: Final[Mapping[str, Kind]] = {
             "You can offer it to the next bidder or list it again.",
             "unpayable": "We did not receive {total} {currency} for “{product}” by {due_at}. The sale was canceled. "
             "You did not get a strike, because no card can be charged this amount. Please do not pay for it anymore.",
+            "withdrawn": "The sale of “{product}” for {total} {currency} was canceled, because the account of the "
+            "other side has ended. Nobody got a strike. If you bought it, please do not pay for it anymore. If you "
+            "sold it, you can offer it to the next bidder or list it again.",
         },
+        variant_titles={"withdrawn": "The sale of “{product}” was canceled"},
         optional=False,
     ),
     # The default text is the buyer's.

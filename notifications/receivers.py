@@ -100,10 +100,11 @@ def notify_payment_reminder(*, order: Order, payable: bool = True, **_: Any) -> 
 
 
 @receiver(order_expired)
-def notify_payment_expired(*, order: Order, payable: bool = True, **_: Any) -> None:
+def notify_payment_expired(*, order: Order, payable: bool = True, withdrawn: bool = False, **_: Any) -> None:
     """Notify the buyer and the seller."""
-    _notify(order.buyer, "payment_expired", order, "expired", "" if payable else "unpayable")
-    _notify(order.seller, "payment_expired", order, "expired", "seller")
+    buyer, seller = ("withdrawn", "withdrawn") if withdrawn else ("" if payable else "unpayable", "seller")
+    _notify(order.buyer, "payment_expired", order, "expired", buyer)
+    _notify(order.seller, "payment_expired", order, "expired", seller)
 
 
 @receiver(refund_issued)

@@ -8,6 +8,6 @@ payment_succeeded = Signal()
 payment_failed = Signal()
 # And with `payable`: whether a card could be charged its total. What it could not counts as no strike.
 payment_reminded = Signal()
-order_expired = Signal()
+order_expired = Signal()  # and with `withdrawn`: its buyer's or seller's account has ended
 # With `refund` too: it has gone through at Stripe.
 refund_issued = Signal()

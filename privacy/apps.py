@@ -1,5 +1,7 @@
 """The privacy app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class PrivacyConfig(AppConfig):
     """Privacy."""
 
     name = "privacy"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        import_module("privacy.receivers")

@@ -34,11 +34,15 @@ class NotificationPreferencesField(serializers.DictField):
 
 
 class UpdateAccountSerializer(serializers.Serializer):
-    """Changes to your account. A new password requires the current one, if there is one."""
+    """Changes to your account.
+
+    A new password requires the current one or, if there is none, a code from POST /api/users/me/code/.
+    """
 
     display_name = DisplayNameField(required=False)
     password = PasswordField(required=False)
     current_password = PasswordField(required=False)
+    code = serializers.CharField(required=False, max_length=16, help_text="The digits from the email.")
     notifications = NotificationPreferencesField(required=False)
 
 
@@ -88,9 +92,10 @@ class ExportSerializer(serializers.Serializer):
     exported_at = UTCDateTimeField()
     profile = ExportedProfileSerializer()
     sign_ins = _rows("Devices on which you signed in.")
+    known_networks = _rows("Networks from which you signed in, and when last.")
     former_addresses = _rows("Your previous email addresses.")
     codes = _rows("When you requested one-time codes, without the codes.")
-    failed_tries = _rows("Wrong codes and passwords of the last hour.")
+    failed_tries = _rows("Wrong codes of the last day, and wrong passwords of the last hour.")
     idempotency_keys = _rows("Responses stored for requests with an Idempotency-Key.")
     products = _rows("Products you listed, with their reserve prices.")
     bids = _rows("Your bids with their maximums, and the proxy bids made for you.")

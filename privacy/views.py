@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user, session_id_of
 from accounts.serializers import ChangeEmailSerializer, ConfirmEmailSerializer, DetailSerializer
-from accounts.services import email_change
+from accounts.services import confirmation, email_change
 from accounts.views import CODE_SENT
-from auctioncraft.api.parse_body import read_body
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from auctioncraft.api.viewsets import NoStoreViewSet
 from auctioncraft.core.client_ip import client_ip
 from privacy import serializers
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class MyAccountViewSet(NoStoreViewSet):
+class MyAccountViewSet(ParseBodyMixin, NoStoreViewSet):
     """The user's own account."""
 
     @extend_schema(responses=serializers.AccountSerializer)
@@ -37,8 +37,10 @@ class MyAccountViewSet(NoStoreViewSet):
     def update_me(self, request: Request) -> Response:
         """Change the display name, the password, or the notification preferences.
 
-        A new password ends all sessions, this one included. 400 if `notifications` names a kind that cannot be
-        switched off; kinds that it does not name keep their preference.
+        A new password requires the current one or, if there is none, a code from POST `/api/users/me/code/`, and ends
+        all sessions, this one included. 400 if `notifications` names a kind that cannot be switched off; kinds that it
+        does not name keep their preference; 403 `email_not_verified` before the address was verified by a code. 400
+        `display_name_reserved` or `display_name_taken` if the name pretends to be this site or a seller.
         """
         body = read_body(serializers.UpdateAccountSerializer, request)
         user = account_settings.update_account(user=current_user(request), **body)
@@ -66,12 +68,23 @@ class MyAccountViewSet(NoStoreViewSet):
         response.headers["Content-Disposition"] = 'attachment; filename="auctioncraft-export.json"'
         return response
 
+    @extend_schema(request=None, responses=DetailSerializer)
+    @action(detail=False, methods=["post"], url_path="me/code")
+    def request_code(self, request: Request) -> Response:
+        """Email a code to your present address, to confirm a new password or address if you have no password.
+
+        Same limits as for sign-in codes, counted apart.
+        """
+        confirmation.request_confirmation(user=current_user(request), ip=client_ip(request))
+        return Response({"detail": CODE_SENT})
+
     @extend_schema(request=ChangeEmailSerializer, responses=DetailSerializer)
     @action(detail=False, methods=["post"], url_path="me/email")
     def change_email(self, request: Request) -> Response:
         """Email a code to a new address. The response does not tell whether the address has an account.
 
-        Requires the password, if there is one. The current address is notified. Same limits as for sign-in codes.
+        Requires the password or, if there is none, a code that was mailed to the present address: POST
+        `/api/users/me/code/`. The current address is notified. Same limits as for sign-in codes.
         """
         body = read_body(ChangeEmailSerializer, request)
         email_change.request_change(user=current_user(request), **body, ip=client_ip(request))
@@ -85,5 +98,7 @@ class MyAccountViewSet(NoStoreViewSet):
         400 `invalid_code` if the code is wrong, used or expired; 429 after five wrong codes.
         """
         body = read_body(ConfirmEmailSerializer, request)
-        user = email_change.confirm_change(user=current_user(request), **body, session_id=session_id_of(request))
+        user = email_change.confirm_change(
+            user=current_user(request), **body, session_id=session_id_of(request), ip=client_ip(request)
+        )
         return Response(serializers.AccountSerializer(user).data)

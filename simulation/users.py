@@ -94,6 +94,7 @@ class Users:
             display_name=f"{role} {number}",
             is_staff=role == "staff",
             created_at=self._since,
+            email_verified_at=self._since,
         )
         return SimulatedUser(user, strategy=rng.choice(tuple(STRATEGIES)), is_reliable=rng.random() < 0.8)
 

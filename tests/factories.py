@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import User
+from auctioncraft.core import clock
 from auctions.models import Category
 from privacy.services import erasure
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def user(email: str = "somebody@example.com", **fields: Any) -> User:
-    """Create an account with the password `correct horse battery`."""
-    return User.objects.create_user(email, "correct horse battery", **fields)
+    """Create an account with a verified address and the password `correct horse battery`."""
+    return User.objects.create_user(email, "correct horse battery", **{"email_verified_at": clock.now(), **fields})
 
 
 def erase_account(user: User) -> None:

@@ -29,6 +29,7 @@ GET    /api/users/me/                                401 200 200 200 200 200 401
 PATCH  /api/users/me/                                401 200 200 200 200 200 401
 DELETE /api/users/me/                                401 204 409 409 409 409 401
 GET    /api/users/me/export/                         401 200 200 200 200 200 401
+POST   /api/users/me/code/                           401 200 200 200 200 200 401
 POST   /api/users/me/email/                          401 200 200 200 200 200 401
 POST   /api/users/me/email/confirm/                  401 200 200 200 200 200 401
 

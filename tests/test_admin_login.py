@@ -14,9 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import admin_login
 from accounts.models import FailedAttempts, User
-from accounts.services import passwords
 from auctioncraft.core import clock
-from auctioncraft.core.errors import TooManyRequests
 from tests import admin_pages, factories
 from tests.admin_pages import page
 from tests.servers import run_concurrently
@@ -97,16 +95,6 @@ def test_admin_login_after_five_failures_is_locked_ten_minutes(admin_user, monke
     for _ in range(4):
         assert log_in(password="wrong") == admin_login.REFUSED
     assert log_in() == "in"
-
-
-def test_admin_and_api_logins_share_the_count_of_failures(admin_user):
-    for _ in range(3):
-        assert log_in(password="wrong") == admin_login.REFUSED
-    for _ in range(2):
-        assert passwords.verify_password(user=admin_user, email=admin_user.email, password="wrong") is False
-    with pytest.raises(TooManyRequests):
-        passwords.verify_password(user=admin_user, email=admin_user.email, password=PASSWORD)
-    assert log_in() == admin_login.LOCKED.format(minutes=10)
 
 
 @pytest.mark.parametrize("case", ["unknown", "wrong password", "not staff", "disabled", "no code", "wrong code"])

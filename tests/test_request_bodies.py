@@ -53,6 +53,7 @@ OPTIONAL = [
     "DELETE /api/auth/sessions/{session}/",
     "PATCH /api/users/me/",
     "DELETE /api/users/me/",
+    "POST /api/users/me/code/",
     "POST /api/payments/orders/{order}/refund/",
     "POST /api/payments/seller/onboard/",
     "POST /api/payments/cards/setup/",

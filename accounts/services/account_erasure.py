@@ -7,9 +7,17 @@ import secrets
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q
 
-from accounts.models import ERASED_DOMAIN, ERASED_NAME, FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from accounts.models import (
+    ERASED_DOMAIN,
+    ERASED_NAME,
+    FailedAttempts,
+    KnownNetwork,
+    OneTimeCode,
+    PreviousEmail,
+    Session,
+    User,
+)
 from accounts.services import lockout
 from auctioncraft.core.errors import NotAuthenticated
 from auctioncraft.models import IdempotencyKey
@@ -22,7 +30,7 @@ def lock_account(*, user: User) -> User:
     start later is refused. Lock order: the failed attempts of the address, then the account. Raises NotAuthenticated if
     the account was disabled or its tokens were ended meanwhile.
     """
-    for kind in (FailedAttempts.Kind.CODE, FailedAttempts.Kind.PASSWORD):
+    for kind in (FailedAttempts.Kind.ADMIN, FailedAttempts.Kind.CODE, FailedAttempts.Kind.PASSWORD):
         lockout.lock_attempts(kind, user.email)
     account = User.objects.select_for_update().get(pk=user.pk)
     if not account.is_active or account.token_version != user.token_version:
@@ -32,10 +40,17 @@ def lock_account(*, user: User) -> User:
 
 def erase_account(*, user: User) -> None:
     """Delete or replace everything that identifies the user. `user` is the row that `lock_account` returned."""
+    OneTimeCode.objects.filter(email=user.email).delete()
+    lockout.attempts_at(user.email).delete()
+    anonymize(user=user)
+
+
+def anonymize(*, user: User) -> None:
+    """Do so, except for what belongs to the address: its codes and failed attempts. `user` is locked."""
     Session.objects.filter(user=user).delete()
-    OneTimeCode.objects.filter(Q(email=user.email) | Q(account=user)).delete()
+    KnownNetwork.objects.filter(user=user).delete()
+    OneTimeCode.objects.filter(account=user).delete()
     PreviousEmail.objects.filter(user=user).delete()
-    FailedAttempts.objects.filter(pk__in=[f"{kind.value}:{user.email}" for kind in FailedAttempts.Kind]).delete()
     IdempotencyKey.objects.filter(user_id=user.pk).delete()
     # The admin's log keeps what staff changed, without the name.
     about_user = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
@@ -48,5 +63,5 @@ def erase_account(*, user: User) -> None:
     user.is_active = False
     user.email_verified_at = user.last_login = None
     user.seller_state = User.SellerState.NONE
-    user.has_card = False
+    user.has_card = user.has_listed = False
     user.save()

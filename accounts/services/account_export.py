@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
+from accounts.models import KnownNetwork, OneTimeCode, PreviousEmail, Session, User
+from accounts.services import lockout
 from auctioncraft.models import IdempotencyKey
 
 
@@ -22,6 +23,9 @@ def export_account(*, user: User) -> dict[str, Any]:
         "sign_ins": list(
             sessions.values("id", "user_agent", "ip", "created_at", "last_used_at", "expires_at", "ended_at")
         ),
+        "known_networks": list(
+            KnownNetwork.objects.filter(user=user).order_by("network").values("network", "signed_in_at")
+        ),
         "former_addresses": list(previous.values("email", given_up_at=F("replaced_at"))),
         "codes": list(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
         "failed_tries": _failed_attempts(user.email),
@@ -30,8 +34,8 @@ def export_account(*, user: User) -> dict[str, Any]:
 
 
 def _failed_attempts(email: str) -> list[dict[str, Any]]:
-    kinds = {f"{kind.value}:{email}": kind.value for kind in FailedAttempts.Kind}
     attempts: list[tuple[datetime, str]] = []
-    for key, timestamps in FailedAttempts.objects.filter(pk__in=kinds).values_list("pk", "failures"):
-        attempts += [(datetime.fromtimestamp(timestamp, UTC), kinds[key]) for timestamp in timestamps]
+    for key, timestamps in lockout.attempts_at(email).values_list("pk", "failures"):
+        kind = key.partition(":")[0]
+        attempts += [(datetime.fromtimestamp(timestamp, UTC), kind) for timestamp in timestamps]
     return [{"at": at, "kind": kind} for at, kind in sorted(attempts)]

@@ -31,6 +31,13 @@ def set_seller_state(*, user_id: int, state: User.SellerState) -> None:
     User.objects.filter(pk=user_id).update(seller_state=state)
 
 
+def record_listing(*, user: User) -> None:
+    """Record that the user sells, so that nobody else takes their name. Call it in the transaction of the listing."""
+    if not user.has_listed:
+        User.objects.filter(pk=user.pk).update(has_listed=True)
+        user.has_listed = True
+
+
 def get_strikes_and_card(*, user_id: int) -> tuple[int, bool]:
     """Return the user's current strikes, and whether a card is saved."""
     found: tuple[int, bool] = User.objects.values_list("strikes", "has_card").get(pk=user_id)

@@ -14,11 +14,11 @@ from django.db import transaction
 
 from accounts.errors import InvalidCredentials, PasswordSignInDisabled, WeakPassword
 from accounts.models import FailedAttempts, User, normalize_email
-from accounts.services import lockout
+from accounts.services import known_networks, lockout
 from auctioncraft.core.errors import Invalid
 
 
-def authenticate_password(*, email: str, password: str) -> User:
+def authenticate_password(*, email: str, password: str, ip: str | None = None) -> User:
     """Return the user with this address and password.
 
     An unknown address takes as long as a known one. Raises PasswordSignInDisabled, InvalidCredentials, and
@@ -28,14 +28,21 @@ def authenticate_password(*, email: str, password: str) -> User:
         raise PasswordSignInDisabled
     email = normalize_email(email)
     user = User.objects.filter(email=email).first()
-    if not verify_password(user=user, email=email, password=password) or user is None or not user.is_active:
+    if not verify_password(user=user, email=email, password=password, ip=ip) or user is None or not user.is_active:
         raise InvalidCredentials
     return user
 
 
-def verify_password(*, user: User | None, email: str, password: str) -> bool:
-    """Return whether this is the user's password. Counts a failure. Raises TooManyRequests without comparing."""
-    attempted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, email)
+def verify_password(
+    *, user: User | None, email: str, password: str, ip: str | None = None, signed_in: bool = False
+) -> bool:
+    """Return whether this is the user's password. Counts a failure. Raises TooManyRequests without comparing.
+
+    Failures of strangers do not lock out a network that the account knows, nor a live session (`signed_in`).
+    """
+    allowance = known_networks.SIGNED_IN if signed_in else known_networks.find_allowance(email=email, ip=ip)
+    name = lockout.attempts_name(email, allowance)
+    attempted_at = lockout.record_attempt(FailedAttempts.Kind.PASSWORD, name)
     if user is None:
         make_password(password)
         return False
@@ -43,7 +50,7 @@ def verify_password(*, user: User | None, email: str, password: str) -> bool:
     # For a disabled account a right password counts as a failure too, so that nobody can tell that it was right.
     if is_right and user.is_active:
         with transaction.atomic():
-            lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, email), withdraw=attempted_at)
+            lockout.record_success(lockout.lock_attempts(FailedAttempts.Kind.PASSWORD, name), withdraw=attempted_at)
     return is_right
 
 
@@ -56,17 +63,8 @@ def require_current_password(*, user: User, password: str | None, field: str, pu
         return
     if password is None:
         raise Invalid(**{field: f"Your current password is required {purpose}."})
-    if not verify_password(user=user, email=user.email, password=password):
+    if not verify_password(user=user, email=user.email, password=password, signed_in=True):
         raise Invalid(**{field: "The current password is wrong."})
-
-
-def hash_new_password(*, user: User, password: str, current_password: str | None) -> str:
-    """Return the hash of a signed-in user's new password. Raises WeakPassword, and as require_current_password."""
-    hashed = validate_and_hash(password, user)
-    require_current_password(
-        user=user, password=current_password, field="current_password", purpose="to set a new password"
-    )
-    return hashed
 
 
 def validate_and_hash(password: str, user: User) -> str:

@@ -1,4 +1,4 @@
-"""Delete codes, failed attempts, sessions and previous email addresses that are not needed any more."""
+"""Delete codes, failed attempts, sessions, networks and previous email addresses that are not needed any more."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session
-from accounts.services import lockout
+from accounts.models import FailedAttempts, KnownNetwork, OneTimeCode, PreviousEmail, Session, WrongCode
+from accounts.services import code_alarm, known_networks, lockout
 from auctioncraft.core.purge import delete_in_batches
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _old_codes(now: datetime) -> QuerySet[OneTimeCode]:
 
 def _old_attempts(now: datetime) -> QuerySet[FailedAttempts]:
     return FailedAttempts.objects.filter(
-        Q(last_failed_at__isnull=True) | Q(last_failed_at__lt=now - lockout.TOTAL_WINDOW)
+        Q(last_failed_at__isnull=True) | Q(last_failed_at__lt=now - lockout.DAILY_WINDOW)
     )
 
 
@@ -44,6 +44,14 @@ def _old_sessions(now: datetime) -> QuerySet[Session]:
     return Session.objects.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before)).filter(Exists(later))
 
 
+def _old_wrong_codes(now: datetime) -> QuerySet[WrongCode]:
+    return WrongCode.objects.filter(at__lt=now - code_alarm.WINDOW)
+
+
+def _old_networks(now: datetime) -> QuerySet[KnownNetwork]:
+    return KnownNetwork.objects.filter(signed_in_at__lt=now - known_networks.KNOWN_FOR)
+
+
 def _old_addresses(now: datetime) -> QuerySet[PreviousEmail]:
     return PreviousEmail.objects.filter(replaced_at__lt=now - PREVIOUS_EMAIL_RETENTION)
 
@@ -51,6 +59,8 @@ def _old_addresses(now: datetime) -> QuerySet[PreviousEmail]:
 _OLD: Final[dict[str, Callable[[datetime], QuerySet[Any]]]] = {
     "codes": _old_codes,
     "failed_attempts": _old_attempts,
+    "wrong_codes": _old_wrong_codes,
     "sessions": _old_sessions,
+    "known_networks": _old_networks,
     "previous_emails": _old_addresses,
 }

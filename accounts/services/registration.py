@@ -7,16 +7,18 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import EmailTaken
 from accounts.models import User, normalize_email
-from accounts.services import otp, passwords
+from accounts.services import display_names, otp, passwords
 
 
 def register(*, email: str, password: str, display_name: str = "", ip: str | None = None) -> User:
     """Create an account.
 
     With REGISTRATION_REQUIRES_VERIFICATION, mail a code instead and return an unsaved user without an id; the account
-    is created when the code is verified, and addresses with an account get the same response. Raises WeakPassword, and
-    EmailTaken, or with verification TooManyRequests.
+    is created when the code is verified, and addresses with an account get the same response. Raises WeakPassword,
+    DisplayNameReserved, DisplayNameTaken, and EmailTaken, or with verification TooManyRequests.
     """
+    if display_name:
+        display_names.check_display_name(display_name)
     user = User(email=normalize_email(email))
     user.display_name = display_name or user.display_name
     hashed = passwords.validate_and_hash(password, user)

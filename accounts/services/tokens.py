@@ -1,24 +1,25 @@
 """Access and refresh tokens.
 
 A session has a family of refresh tokens, of which one is valid at a time (refresh token rotation, RFC 9700, 4.14.2).
-Only the SHA-256 of the valid one is stored.
+Only hashes are stored: of the valid one, and of those used within REUSE_INTERVAL. A successor is derived from the token
+that it replaces, the time, and our keys, so that the same one can be given again (ADR 0006).
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Least
+from django.db.models import F
+from django.utils.crypto import salted_hmac
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import Session, User
-from accounts.services import user_locking
+from accounts.services import known_networks, user_locking
 from accounts.services.jwt_keys import AccessToken, RefreshToken
 from accounts.signals import new_device_signed_in, refresh_token_reused
 from auctioncraft.core import clock
@@ -26,13 +27,13 @@ from auctioncraft.core.client_ip import device_network
 from auctioncraft.core.errors import NotAuthenticated
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.db.models import QuerySet
 
 # However often it is refreshed. NIST SP 800-63B, 4.1.3, advises 30 days; users of a marketplace visit less often
 # (docs/security.md).
 MAX_SESSION_AGE = timedelta(days=90)
+# Within this time a used refresh token gets the same successor again: two tabs, a lost answer. Later it was copied.
+REUSE_INTERVAL = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def sign_in(*, user: User, user_agent: str, ip: str | None) -> TokenPair:
         row.save(force_insert=True)
         if _is_new_device(row):
             new_device_signed_in.send(sender=Session, user=user, session=row)
+        known_networks.record(user_id=user.pk, ip=ip, at=now)
     return pair
 
 
@@ -80,45 +82,39 @@ def read_access_token(token: str) -> Credential:
 def rotate_refresh_token(*, refresh: str) -> TokenPair:
     """Exchange a refresh token for new tokens. The session then lasts 14 days, but at most 90 since its start.
 
-    Of parallel requests with the same token one succeeds. A token that is used again was copied, so the session ends
-    (RFC 9700, 4.14.2). Raises NotAuthenticated.
+    A token has one successor: parallel requests get the same, and so does a repetition within REUSE_INTERVAL. A token
+    that is used again later was copied, so the session ends (RFC 9700, 4.14.2). Raises NotAuthenticated.
     """
     credential = _read(RefreshToken, refresh)
-    pair = _issue(credential)
-    now = clock.now()
-    # All conditions are on the updated row, because PostgreSQL checks them again after waiting for its lock. A join
-    # would become a subquery, which is not evaluated again.
-    updated = (
-        _find_valid(credential, now)
-        .filter(token_hash=_hash(refresh))
-        .update(
-            token_hash=_hash(pair.refresh),
-            last_used_at=now,
-            expires_at=Least(now + RefreshToken.lifetime, F("created_at") + MAX_SESSION_AGE),
-        )
-    )
-    if not updated:
-        _end_if_reused(credential, refresh)
+    with transaction.atomic():
+        row, used_at = _use(credential, refresh)
+        successor = _successor(credential, refresh, used_at) if row and used_at else None
+        if row and used_at and successor and row.token_hash == _hash(refresh):
+            row.spent = [*_recently_spent(row, used_at), [row.token_hash, used_at.timestamp()]]
+            row.token_hash, row.last_used_at = _hash(successor), used_at
+            row.expires_at = min(used_at + RefreshToken.lifetime, row.created_at + MAX_SESSION_AGE)
+            row.save(update_fields=["spent", "token_hash", "last_used_at", "expires_at"])
+    # After the transaction, so that the end of a session is kept.
+    if successor is None:
         raise NotAuthenticated
-    return pair
+    return TokenPair(_signed(AccessToken(), credential), successor)
 
 
 def sign_out(*, refresh: str, everywhere: bool = False) -> None:
     """End the session of a refresh token, or all sessions of the user.
 
-    Does nothing if the session has ended. `everywhere` requires the valid token. Raises NotAuthenticated.
+    Does nothing if the session has ended. `everywhere` requires a token that could be refreshed. Raises
+    NotAuthenticated.
     """
     credential = _read(RefreshToken, refresh)
-    now = clock.now()
     if not everywhere:
-        _find_not_ended(credential).update(ended_at=now)
+        _find_not_ended(credential).update(ended_at=clock.now())
         return
     with transaction.atomic():
-        row = _find_valid(credential, now).filter(token_hash=_hash(refresh)).select_related("user").first()
-        if row is not None:
+        row, used_at = _use(credential, refresh)
+        if row and used_at:
             end_all_sessions(user=row.user)
-    if row is None:
-        _end_if_reused(credential, refresh)
+    if used_at is None:
         raise NotAuthenticated
 
 
@@ -142,29 +138,45 @@ def _is_new_device(row: Session) -> bool:
     return not here.filter(user_agent=row.user_agent).exists() and others.exists()
 
 
-def _find_valid(credential: Credential, now: datetime) -> QuerySet[Session]:
-    active = User.objects.filter(pk=OuterRef("user_id"), is_active=True, token_version=credential.version)
-    return _find_not_ended(credential).filter(Exists(active), expires_at__gt=now)
-
-
 def _find_not_ended(credential: Credential) -> QuerySet[Session]:
     return Session.objects.filter(pk=credential.session_id, user_id=credential.user_id, ended_at__isnull=True)
 
 
-def _end_if_reused(credential: Credential, refresh: str) -> None:
-    with transaction.atomic():
-        row = (
-            _find_not_ended(credential)
-            .exclude(token_hash=_hash(refresh))
-            .select_related("user")
-            .select_for_update(of=("self",), no_key=True)
-            .first()
-        )
-        if row is None:
-            return
-        row.ended_at = clock.now()
-        row.save(update_fields=["ended_at"])
-        refresh_token_reused.send(sender=Session, user=row.user)
+def _use(credential: Credential, refresh: str) -> tuple[Session | None, datetime | None]:
+    """Lock the session of a refresh token; return it, and when the token was used: now, or within REUSE_INTERVAL.
+
+    Without that time the token is refused. If it was used before, the session is ended here.
+    """
+    # What ends the tokens of a user ends their sessions in the same transaction, and that is seen after a wait.
+    locked = _find_not_ended(credential).select_related("user").select_for_update(of=("self",), no_key=True)
+    row, now = locked.first(), clock.now()
+    if row is None:
+        return None, None
+    hashed = _hash(refresh)
+    is_live = row.user.is_active and row.user.token_version == credential.version and row.expires_at > now
+    if hashed == row.token_hash:
+        return row, now if is_live else None
+    used = [used_at for spent, used_at in _recently_spent(row, now) if spent == hashed]
+    if used:
+        return row, datetime.fromtimestamp(used[0], UTC) if is_live else None
+    row.ended_at = row.reused_at = now
+    row.save(update_fields=["ended_at", "reused_at"])
+    refresh_token_reused.send(sender=Session, user=row.user)
+    return row, None
+
+
+def _recently_spent(row: Session, now: datetime) -> list[list[Any]]:
+    since = (now - REUSE_INTERVAL).timestamp()
+    return [[spent, used_at] for spent, used_at in row.spent if used_at > since]
+
+
+def _successor(credential: Credential, refresh: str, used_at: datetime) -> str:
+    """Return the token that replaces a refresh token used at that time: always the same."""
+    token = RefreshToken()
+    token["jti"] = salted_hmac("accounts.services.tokens.successor", refresh, algorithm="sha256").hexdigest()[:32]
+    token.set_iat(at_time=used_at)
+    token.set_exp(from_time=used_at, lifetime=RefreshToken.lifetime)
+    return _signed(token, credential)
 
 
 def _issue(credential: Credential) -> TokenPair:

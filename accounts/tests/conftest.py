@@ -11,9 +11,10 @@ import pytest
 from django.db import connections
 from django.db.models import F
 
-from accounts.models import FailedAttempts, OneTimeCode
+from accounts.models import FailedAttempts, OneTimeCode, Session, WrongCode
 from accounts.services import otp
 from accounts.signals import (
+    account_discarded,
     code_requested,
     email_change_requested,
     email_changed,
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SIGNALS = (
-    code_requested, email_change_requested, email_changed, password_changed, refresh_token_reused, new_device_signed_in
+    account_discarded, code_requested, email_change_requested, email_changed, password_changed, refresh_token_reused,
+    new_device_signed_in,
 )  # fmt: skip
 
 
@@ -83,12 +85,25 @@ def run_parallel() -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
+def spend_earlier() -> Callable[[], None]:
+    """Move the uses of refresh tokens back by more than the time in which they may be repeated."""
+
+    def move() -> None:
+        for session in Session.objects.all():
+            session.spent = [[spent, used_at - 10.5] for spent, used_at in session.spent]
+            session.save()
+
+    return move
+
+
+@pytest.fixture
 def advance_time() -> Callable[[float], None]:
     """Move codes and failed attempts back by some seconds, because PostgreSQL's clock cannot be moved."""
 
     def move(seconds: float) -> None:
         by = timedelta(seconds=seconds)
         OneTimeCode.objects.update(created_at=F("created_at") - by, expires_at=F("expires_at") - by)
+        WrongCode.objects.update(at=F("at") - by)
         for attempts in FailedAttempts.objects.all():
             attempts.failures = [failed_at - seconds for failed_at in attempts.failures]
             attempts.last_failed_at = attempts.last_failed_at and attempts.last_failed_at - by

@@ -3,7 +3,10 @@
 import pytest
 from rest_framework.serializers import ValidationError
 
+from accounts.confusables import skeleton
 from accounts.fields import DisplayNameField
+from accounts.models import User
+from tests import factories
 
 NAMES = {
     "Mike": "Mike",
@@ -75,3 +78,67 @@ def test_display_name_invisible_or_address_is_refused(given):
 def test_display_name_is_stable_when_sent_back():
     for kept in NAMES.values():
         assert DisplayNameField().run_validation(kept) == kept
+
+
+# -- names that pretend to be somebody else ----------------------------------------------------------------------------
+
+PRETENDING = [
+    "Support", "support ", "SUPPORT", "Supp0rt", "S.u.p.p.o.r.t", "\u0405upport", "Su\u0440\u0440ort",
+    "Billing Support",
+    "Customer Service", "Admin", "Adm1n", "\uff21dmin", "Moderator", "AuctionCraft", "Auction Craft Team",
+    "\u0391uctionCraft",
+    "deleted member", "Deleted-Member", "d\u0435leted member", "The Staff",
+]  # fmt: skip
+
+
+def register(client, name, email="new@example.com"):
+    return client.post("/api/users/register/", {"email": email, "password": "a long password", "display_name": name})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", PRETENDING)
+def test_display_name_of_the_site_or_its_staff_is_refused(client, as_user, bidder, name):
+    for answer in (register(client, name), as_user(bidder).patch("/api/users/me/", {"display_name": name})):
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"code": "display_name_reserved", "detail": "This name is reserved. Please choose another one."},
+        )
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name",
+    ["Acme Antiques", "ACME antiques", "Acme-Antiques", "\u0410cme Antiques", "Acm\u00e9 Antiques", "Acrne Ant1ques"],
+)
+def test_display_name_like_that_of_a_seller_is_refused(client, as_user, seller, bidder, name):
+    assert as_user(seller).patch("/api/users/me/", {"display_name": "Acme Antiques"}).status_code == 200
+    # A bidder's name is not taken: others never see it.
+    assert as_user(bidder).patch("/api/users/me/", {"display_name": name}).status_code == 200
+    as_user(bidder).patch("/api/users/me/", {"display_name": "Mike"})
+    category = factories.category().pk
+    body = {"name": "A lamp", "category": category, "starting_bid": 1}
+    assert as_user(seller).post("/api/products/", body).status_code == 201
+    for answer in (register(client, name), as_user(bidder).patch("/api/users/me/", {"display_name": name})):
+        assert (answer.status_code, answer.json()["code"]) == (400, "display_name_taken")
+    # Sellers can change the spelling of their own name, and erased names are free again.
+    assert as_user(seller).patch("/api/users/me/", {"display_name": name}).status_code == 200
+    assert register(client, "Acme Paintings").status_code == 201
+
+
+@pytest.mark.django_db
+def test_display_name_reserved_by_the_operator_is_refused(client, settings):
+    settings.RESERVED_NAMES = ["Hammer & Sons"]
+    assert register(client, "The Hammer and Sons").status_code == 201
+    assert register(client, "Harnmer&Sons Ltd", "other@example.com").json()["code"] == "display_name_reserved"
+
+
+@pytest.mark.parametrize("name", ["Mike", "李小龍", "Staffan", "Supporters Club", "System Of A Town", "🦊"])
+@pytest.mark.django_db
+def test_display_name_that_pretends_nothing_is_accepted(client, name):
+    assert register(client, name).status_code == 201
+
+
+def test_skeleton_differs_for_different_names():
+    names = ["Acme", "Acne", "Akme", "Mike", "Mika", "李小龍", "李小", "한국", "José Maria", "Maria"]
+    assert len({skeleton(name) for name in names}) == len(names)

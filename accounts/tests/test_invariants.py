@@ -64,7 +64,16 @@ def test_code_lasting_too_long_is_found():
 
 def test_failed_attempts_above_limit_are_found():
     FailedAttempts.objects.create(key="code:mike@example.com", failures=list(range(11)))
-    assert found() == {"18 at most 10 failed attempts an hour are counted": ["failed attempts of a code: more than 10"]}
+    FailedAttempts.objects.create(key="code:rose@example.com", failures=[3600 * number for number in range(14)])
+    FailedAttempts.objects.create(key="code_network:192.0.2.0/24", failures=list(range(30)))
+    FailedAttempts.objects.create(key="code_network:198.51.100.0/24", failures=list(range(31)))
+    assert found() == {
+        "18 at most 10 failed attempts an hour are counted": [
+            "failed attempts of a code: more than 10 within an hour",
+            "failed attempts of a code_network: more than 30 within an hour",
+        ]
+    }
+    FailedAttempts.objects.all().delete()
 
 
 def test_disabled_account_with_session_is_found(user):

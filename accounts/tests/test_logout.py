@@ -62,8 +62,15 @@ def test_logout_everywhere_allows_signing_in_again(client, user, pairs):
     assert answer.status_code == 200
 
 
-def test_logout_everywhere_with_used_token_is_refused(client, pairs):
+def test_logout_everywhere_with_token_used_a_moment_ago_ends_all(client, pairs):
     tokens.rotate_refresh_token(refresh=pairs[0].refresh)
+    assert client.post(f"{URL}?everywhere=true", {"refresh": pairs[0].refresh}).status_code == 204
+    assert [good(client, pair) for pair in pairs] == [False] * 3
+
+
+def test_logout_everywhere_with_used_token_is_refused(client, pairs, spend_earlier):
+    tokens.rotate_refresh_token(refresh=pairs[0].refresh)
+    spend_earlier()
     answer = client.post(f"{URL}?everywhere=true", {"refresh": pairs[0].refresh})
     assert (answer.status_code, answer.json()) == (401, ENDED)
     assert [good(client, pair) for pair in pairs] == [False, True, True]

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from rest_framework.test import APIClient
 
-from accounts.models import FailedAttempts, OneTimeCode, Session, User
+from accounts.models import FailedAttempts, KnownNetwork, OneTimeCode, Session, User
 from accounts.services import otp, registration
 from tests import factories
 
@@ -28,6 +28,10 @@ def wrong(code):
 
 def request_code(email=EMAIL):
     return otp.derive_code(otp.request_code(email=email, ip=None))
+
+
+def of_address():
+    return FailedAttempts.objects.get(pk=f"code:{EMAIL}")
 
 
 def fail(client, times, email=EMAIL):
@@ -69,13 +73,20 @@ def test_known_address_signs_in(client):
     assert User.objects.count() == 1
 
 
+def test_first_verification_of_unused_account_removes_its_password(client):
+    registration.register(email=EMAIL, password="the stranger's own", display_name="Mike")
+    body = verify(client, request_code()).json()
+    assert (body["user"]["id"], body["user"]["display_name"]) == (User.objects.get().pk, "Mike")
+    assert not User.objects.get().has_usable_password()
+
+
 def test_first_verification_removes_password_and_sessions_of_others(client, as_user):
     registration.register(email=EMAIL, password="the stranger's own")
     stranger = as_user(User.objects.get())
     assert stranger.get("/api/users/me/").status_code == 200
     body = verify(client, request_code()).json()
     assert stranger.get("/api/users/me/").status_code == 401
-    assert not User.objects.get().has_usable_password()
+    assert not User.objects.get(email=EMAIL).has_usable_password()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {body['access']}")
     assert client.get("/api/users/me/").status_code == 200
 
@@ -108,10 +119,10 @@ def test_pending_password_of_replaced_code_is_dropped(client, advance_time):
 
 
 def test_pending_password_replaces_password_of_unverified_account(client, as_user):
-    before = as_user(factories.user(EMAIL))
+    before = as_user(factories.user(EMAIL, email_verified_at=None))
     code = otp.request_code(email=EMAIL, ip=None, pending_password=make_password("tr0ub4dor and 3"))
     assert verify(client, otp.derive_code(code)).status_code == 200
-    assert User.objects.get().check_password("tr0ub4dor and 3")
+    assert User.objects.get(email=EMAIL).check_password("tr0ub4dor and 3")
     assert before.get("/api/users/me/").status_code == 401
 
 
@@ -154,7 +165,7 @@ def test_bad_code_gives_the_same_error(client, advance_time, case, counted):
     )
     answer = verify(client, given)
     assert (answer.status_code, answer.json()) == (400, INVALID)
-    assert FailedAttempts.objects.get().consecutive_failures == counted
+    assert of_address().consecutive_failures == counted
 
 
 def test_code_of_another_address_is_refused(client):
@@ -206,29 +217,44 @@ def test_retry_after_is_the_time_of_the_next_attempt(client, advance_time):
     assert verify(client, "123456").status_code == 400
 
 
-def test_ten_failures_in_an_hour_lock_out(client, advance_time):
+def test_tenth_failure_in_a_day_and_each_later_one_doubles_the_wait(client, advance_time):
+    for _ in range(2):
+        assert fail(client, 5) == [400] * 5
+        advance_time(3700)
+    # 3,700 s after the tenth: one more may be tried, then the wait is two hours, four hours, …
+    for hours in (2, 4, 8):
+        assert fail(client, 1) == [400]
+        answer = verify(client, request_code())
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) in range(hours * 3600 - 5, hours * 3600 + 1)
+        advance_time(hours * 3600)
+    assert verify(client, request_code()).status_code == 200
+
+
+def test_ten_failures_lock_out_an_hour(client, advance_time):
     assert fail(client, 5) == [400] * 5
     advance_time(601)
     assert fail(client, 6) == [400] * 5 + [429]
     advance_time(601)
     answer = verify(client, request_code())
     assert answer.status_code == 429
-    assert int(answer.headers["Retry-After"]) in range(3600 - 1202 - 5, 3600 - 1202 + 1)
-    advance_time(3600 - 1202)
+    assert int(answer.headers["Retry-After"]) in range(3600 - 601 - 5, 3600 - 601 + 1)
+    advance_time(3600 - 601)
     assert verify(client, request_code()).status_code == 200
 
 
-def test_success_resets_consecutive_but_not_hourly_failures(client, advance_time):
+def test_success_resets_consecutive_but_not_daily_failures(client, advance_time):
     code = request_code()
     fail(client, 4)
     assert verify(client, code).status_code == 200
+    KnownNetwork.objects.all().delete()  # or the rest would have an allowance of its own
     assert fail(client, 6) == [400] * 5 + [429]
     advance_time(601)
     code = request_code()
     assert fail(client, 1) == [400]
     answer = verify(client, code)
     assert answer.status_code == 429
-    assert int(answer.headers["Retry-After"]) in range(3600 - 601 - 5, 3600 - 601 + 1)
+    assert int(answer.headers["Retry-After"]) in range(3600 - 5, 3600 + 1)
 
 
 def test_failures_are_counted_per_address(client):
@@ -268,7 +294,7 @@ def test_parallel_wrong_codes_only_five_are_compared(run_parallel):
     code = request_code()
     answers = run_parallel(40, lambda _: verify(APIClient(), wrong(code)).status_code)
     assert sorted(answers) == [400] * 5 + [429] * 35
-    assert FailedAttempts.objects.get().consecutive_failures == 5
+    assert of_address().consecutive_failures == 5
 
 
 @pytest.mark.django_db(transaction=True)
@@ -291,6 +317,7 @@ def test_parallel_code_and_registration_create_one_account(run_parallel):
 
 def test_account_created_meanwhile_is_used(client, monkeypatch):
     code = request_code()
-    monkeypatch.setattr(otp, "_locked", lambda code: factories.user(code.email) and None)
+    unverified = {"email_verified_at": None}
+    monkeypatch.setattr(otp, "_locked", lambda code: factories.user(code.email, **unverified) and None)
     assert verify(client, code).status_code == 200
     assert not User.objects.get().has_usable_password()

@@ -16,7 +16,7 @@ from auctioncraft.core import clock
 from tests import factories
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
-NOTHING = {"codes": 0, "failed_attempts": 0, "sessions": 0, "previous_emails": 0}
+NOTHING = dict.fromkeys(("codes", "failed_attempts", "wrong_codes", "sessions", "known_networks", "previous_emails"), 0)
 
 
 @pytest.fixture
@@ -57,18 +57,20 @@ def test_purge_keeps_limits_in_force(mailed_codes, advance_time):
     assert APIClient().post("/api/auth/otp/verify/", {"email": "mike@example.com", "code": "0"}).status_code == 429
 
 
-def test_purge_failed_attempts_an_hour_after_the_last_failure(advance_time):
+def test_purge_failed_attempts_a_day_after_the_last_failure(advance_time):
+    day = 24 * 3600
     fail_to_verify("old@example.com", 2)
-    advance_time(3601)
+    advance_time(day + 1)
     fail_to_verify("young@example.com")
-    advance_time(3590)
+    advance_time(day - 10)
     fail_to_verify("old2@example.com")
     with transaction.atomic():
         lockout.lock_attempts(FailedAttempts.Kind.NETWORK, "192.0.2.1")
-    assert purge() == {**NOTHING, "failed_attempts": 2}
+    assert purge() == {**NOTHING, "failed_attempts": 2, "wrong_codes": 3}
     assert set(FailedAttempts.objects.values_list("pk", flat=True)) == {
         "code:young@example.com",
         "code:old2@example.com",
+        "code_network:127.0.0.0/24",
     }
 
 

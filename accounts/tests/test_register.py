@@ -180,7 +180,7 @@ def test_register_with_verification_is_the_same_for_known_address(client, verifi
             answer = client.post(
                 URL,
                 {"email": email, "password": PASSWORD, "display_name": "Mike"},
-                REMOTE_ADDR=f"192.0.2.{number}",
+                REMOTE_ADDR=f"192.0.{number}.2",
             )
         answers.append({**answer.json(), "email": None, "created_at": None})
         queries.append(len(captured))

@@ -41,11 +41,17 @@ def device_network(ip: str | None) -> str | None:
     return _network_address(ip, ipv4_bits=24)
 
 
+def wide_network(ip: str | None) -> str:
+    """Return the network that one customer of a provider can control: a /24, for IPv6 a /48. Empty without an IP."""
+    return str(_network(ip, ipv4_bits=24, ipv6_bits=48)) if ip else ""
+
+
 def _network_address(ip: str | None, *, ipv4_bits: int) -> str | None:
-    if ip is None:
-        return None
-    network = ipaddress.ip_network(f"{ip}/{64 if ':' in ip else ipv4_bits}", strict=False)
-    return str(network.network_address)
+    return str(_network(ip, ipv4_bits=ipv4_bits, ipv6_bits=64).network_address) if ip else None
+
+
+def _network(ip: str, *, ipv4_bits: int, ipv6_bits: int) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(f"{ip}/{ipv6_bits if ':' in ip else ipv4_bits}", strict=False)
 
 
 def _parse(text: str) -> str | None:

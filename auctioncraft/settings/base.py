@@ -85,6 +85,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", True)
 REGISTRATION_REQUIRES_VERIFICATION = env.bool("REGISTRATION_REQUIRES_VERIFICATION", False)
+# More wrong codes in an hour: new ones have 8 digits, and an error is logged (accounts/services/code_alarm.py).
+WRONG_CODES_ALARM = env.int("WRONG_CODES_ALARM", 300)
+# Names that no display name may contain, such as your brand.
+RESERVED_NAMES = env.list("RESERVED_NAMES", default=[])
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SIGNING_KEY,

@@ -81,10 +81,15 @@ def cancel_auction(*, product_id: int, actor: User) -> Auction:
             raise AuctionAlreadyClosed
         if not actor.is_staff and _has_valid_bids(product_id):
             raise AuctionHasBids("This auction has bids: only our staff can call it off.")
-        auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
-        auction.closed_at = now
-        event_log.record(auction, AuctionEvent.Kind.CANCELLED, now, {"by": by}, actor=actor.pk)
+        record_cancellation(auction, now, by=by, actor=actor)
     return auction
+
+
+def record_cancellation(auction: Auction, now: datetime, *, by: str, actor: User) -> None:
+    """Cancel a locked, open auction, with or without bids, and save it."""
+    auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
+    auction.closed_at = now
+    event_log.record(auction, AuctionEvent.Kind.CANCELLED, now, {"by": by}, actor=actor.pk)
 
 
 def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auction:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.conf import settings
 
 from accounts.services import bidder_status
+from accounts.services.account_states import is_suspended
 from auctioncraft.core import money
 from auctions.errors import BidderSuspended, CardRequired
 
@@ -21,11 +22,6 @@ class Bidder(NamedTuple):
 
     strikes: int
     has_card: bool
-
-
-def is_suspended(strikes: int) -> bool:
-    """Return whether this many unpaid orders suspend a bidder until staff have looked at them."""
-    return strikes >= int(settings.STRIKES_BEFORE_BAN)
 
 
 def find_refusal(bidder: Bidder, *, limit: Decimal, currency: str) -> DomainError | None:

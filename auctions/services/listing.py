@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import user_locking
+from accounts.services import bidder_status, user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.errors import Invalid
 from auctions.formats.base import increments_for
@@ -49,6 +49,7 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
             relisted_from=relisted_from,
             **values,
         )
+        bidder_status.record_listing(user=seller)
         product.auction = Auction.objects.create(
             product=product, starts_at=starts_at, ends_at=ends_at, hard_ends_at=ends_at + settings.SOFT_CLOSE_CAP
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
-from accounts.services import user_locking
+from accounts.services import bidder_status, user_locking
+from accounts.services.account_states import is_suspended
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotFound
@@ -69,6 +70,8 @@ def accept(*, product_id: int, bidder: User) -> Auction:
         auction, now = lock_or_404(product_id)
         found = _open_offer(product_id, bidder, now)
         user_locking.lock_active_user(user_id=bidder.pk)
+        if bidder_status.is_erased(user_id=auction.product.seller_id):
+            raise SecondChanceNotOpen
         eligibility.check(user_id=bidder.pk, price=found.amount, currency=auction.product.currency)
         _answer(found, Status.ACCEPTED, now)
         closing.mark_sold(auction, to=bidder.pk, price=found.amount, sale_type=Auction.SaleType.SECOND_CHANCE)
@@ -115,9 +118,7 @@ def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
     # Of two with the same highest amount the earlier comes first.
     rows = bids.filter(bidder__is_active=True).annotate(highest=highest).order_by("-highest", "version")
     candidates = rows.values_list("bidder_id", "highest", "bidder__strikes").iterator(chunk_size=100)
-    return next(
-        ((bidder, amount) for bidder, amount, strikes in candidates if not eligibility.is_suspended(strikes)), None
-    )
+    return next(((bidder, amount) for bidder, amount, strikes in candidates if not is_suspended(strikes)), None)
 
 
 def _open_offer(product_id: int, bidder: User, now: datetime) -> SecondChanceOffer:

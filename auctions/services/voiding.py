@@ -14,6 +14,7 @@ from auctions.services import event_log
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from accounts.models import User
@@ -37,15 +38,20 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
             raise AuctionAlreadyClosed
         if BidVoid.objects.filter(bid=bid).exists():
             raise BidAlreadyVoided
-        former_leader = auction.leader_id
-        _recompute_without(auction, bid)
-        concerned = {"bidder": bid.bidder_id, "leader": auction.leader_id, "former_leader": former_leader}
-        public = _public(auction, bid)
-        event_log.record(auction, AuctionEvent.Kind.BID_VOIDED, now, public, **concerned, reason=reason, actor=actor.pk)
-        BidVoid.objects.create(
-            bid=bid, product_id=product_id, version=auction.version, reason=reason, voided_by=actor, voided_at=now
-        )
+        record_void(auction, bid, now, actor=actor, reason=reason)
     return auction
+
+
+def record_void(auction: Auction, bid: Bid, now: datetime, *, actor: User, reason: str) -> None:
+    """Void a valid bid on a locked, open auction, and save the auction."""
+    former_leader = auction.leader_id
+    _recompute_without(auction, bid)
+    concerned = {"bidder": bid.bidder_id, "leader": auction.leader_id, "former_leader": former_leader}
+    public = _public(auction, bid)
+    event_log.record(auction, AuctionEvent.Kind.BID_VOIDED, now, public, **concerned, reason=reason, actor=actor.pk)
+    BidVoid.objects.create(
+        bid=bid, product_id=auction.product_id, version=auction.version, reason=reason, voided_by=actor, voided_at=now
+    )
 
 
 def _recompute_without(auction: Auction, bid: Bid) -> None:

@@ -17,6 +17,7 @@ from django.core import mail
 from django.db.models import Q, QuerySet
 
 from accounts.models import OneTimeCode, User
+from accounts.services.account_states import may_be_mailed
 from auctioncraft.core import clock, retry
 from auctioncraft.core.purge import delete_in_batches, oldest
 from notifications.email import compose
@@ -132,7 +133,9 @@ def _find_obstacle(delivery: EmailDelivery) -> str:
     if delivery.code:
         return _find_code_obstacle(delivery.code)
     notification = delivery.notification
-    return "" if notification and notification.recipient.is_active else "recipient disabled"
+    if notification is None or not notification.recipient.is_active:
+        return "recipient disabled"
+    return "" if may_be_mailed(notification.recipient) else "address not verified"
 
 
 def _find_code_obstacle(code: OneTimeCode) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from accounts.services import account_states
+from accounts.services.account_states import Action
 from auctioncraft.core.errors import Invalid
 from notifications.kinds import OPTIONAL_KINDS
 from notifications.models import Preference
@@ -30,8 +32,9 @@ def get_preferences(*, user: User) -> dict[str, Channels]:
 def set_preferences(*, user: User, changes: Mapping[str, Mapping[str, bool]]) -> None:
     """Change the given channels for notifications written from now on. The caller has locked `user`.
 
-    Raises Invalid for an unknown kind, a kind that is not optional, and an unknown channel.
+    Raises Invalid for an unknown kind, a kind that is not optional, and an unknown channel; EmailNotVerified.
     """
+    account_states.check_allowed(user_id=user.pk, action=Action.CHOOSE_NOTIFICATIONS)
     if not changes.keys() <= set(OPTIONAL_KINDS):
         raise Invalid(notifications=f"Use one of these kinds: {', '.join(OPTIONAL_KINDS)}.")
     if not all(channels.keys() <= set(CHANNELS) for channels in changes.values()):

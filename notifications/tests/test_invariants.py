@@ -1,8 +1,9 @@
 import pytest
 
+from accounts.models import User
 from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
-from notifications.models import EmailDelivery, Notification
+from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 
@@ -85,3 +86,14 @@ def test_erased_users_need_no_notifications_and_must_not_keep_any(seller, bidder
     }
     kept.delete()
     assert found() == {}
+
+
+def test_preferences_of_unverified_users_are_found(bidder):
+    row = Preference.objects.create(user=bidder, kind="outbid", in_app=True, mail=False)
+    assert found() == {}
+    User.objects.filter(pk=bidder.pk).update(email_verified_at=None)
+    assert found() == {
+        "23 a changed preference belongs to a proved address": [
+            f"preference {row.pk} belongs to an address that nobody has proved"
+        ]
+    }

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import User
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import describe, invariant
-from payments.models import Customer, Order, SavedCard
+from payments.models import Customer, Order, SavedCard, SellerAccount
 from payments.services import auto_charge
 
 if TYPE_CHECKING:
@@ -32,6 +32,19 @@ def check_card_owners(cards: Batch) -> Iterator[str]:
     # docs/security.md, Saved cards.
     customer = Customer.objects.filter(user_id=OuterRef("user_id"), stripe_customer_id__isnull=False, to_delete=False)
     yield from describe(cards.rows.filter(~Exists(customer)), "card {} has no customer at Stripe")
+
+
+@invariant(23, "a saved card belongs to a proved address", over=SavedCard)
+def check_card_owners_proved(cards: Batch) -> Iterator[str]:
+    # docs/accounts.md: anybody can register an address; only its owner saves a card.
+    unproved = cards.rows.filter(user__email_verified_at__isnull=True)
+    yield from describe(unproved, "card {} belongs to an address that nobody has proved")
+
+
+@invariant(23, "a payout account belongs to a proved address", over=SellerAccount)
+def check_sellers_proved(sellers: Batch) -> Iterator[str]:
+    unproved = sellers.rows.filter(user__email_verified_at__isnull=True)
+    yield from describe(unproved, "seller account {} belongs to an address that nobody has proved")
 
 
 @invariant(None, "winners' cards are charged in time")

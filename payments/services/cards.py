@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import bidder_status
+from accounts.services import account_states, bidder_status
+from accounts.services.account_states import Action
 from auctioncraft.core import idempotency
 from auctioncraft.core.errors import NotFound
 from payments import errors, stripe_gateway
@@ -36,8 +37,9 @@ def start_card_setup(*, user_id: int, idempotency_key: str | None = None) -> Set
     """Return a new SetupIntent, by which the buyer's browser saves a card at Stripe. Never called in a transaction.
 
     The client's key becomes part of Stripe's, so the same key finds the same SetupIntent.
-    Raises NotAuthenticated, PaymentRefused, StripeUnavailable, IdempotencyKeyReused.
+    Raises EmailNotVerified, NotAuthenticated, PaymentRefused, StripeUnavailable, IdempotencyKeyReused.
     """
+    account_states.check_allowed(user_id=user_id, action=Action.SAVE_CARD)
     request = idempotency.identify("begin_card_setup", user_id=user_id, key=idempotency_key)
     return idempotency.run_reserved(request, lambda: _setup(user_id, idempotency_key))
 
@@ -73,8 +75,9 @@ def save_card(*, user_id: int, setup_intent_id: str, idempotency_key: str | None
     """Keep the card that a finished SetupIntent of this buyer saved; quiet if the event was faster.
 
     Repeated it is the same card. Raises NotFound if the SetupIntent is not theirs or its card is gone,
-    SetupNotFinished, StripeUnavailable, IdempotencyKeyReused.
+    SetupNotFinished, EmailNotVerified, StripeUnavailable, IdempotencyKeyReused.
     """
+    account_states.check_allowed(user_id=user_id, action=Action.SAVE_CARD)
     request = idempotency.identify("keep_card", user_id=user_id, key=idempotency_key, setup_intent=setup_intent_id)
     return idempotency.run_reserved(request, lambda: _save_card(user_id, setup_intent_id))
 

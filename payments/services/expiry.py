@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.services import bidder_status
 from auctioncraft.core import clock, retry
 from auctions.services import sale_outcome
-from auctions.services.locking import lock_auction
+from auctions.services.locking import lock_auction, lock_or_404
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import order_log, payment_sync
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from auctions.models import Auction
     from payments.stripe_gateway import Intent
 
 # After the order was opened; the first reminder, the second.
@@ -32,6 +33,8 @@ REMINDER_DELAYS: Final = (timedelta(hours=24), timedelta(hours=48))
 PROCESSING_GRACE: Final = timedelta(days=14)
 # And so long at most, should Stripe be away as well.
 MAX_WAIT: Final = PROCESSING_GRACE + timedelta(days=1)
+# The reason, in an order's log, of one that was withdrawn.
+ACCOUNT_ENDED: Final = "account_ended"
 # Stripe sends an event when a payment ends; this is for when that event is lost.
 _ASK_AGAIN: Final = timedelta(hours=1)
 # The auction's row was locked, or a payment was opened meanwhile.
@@ -91,16 +94,36 @@ def _expire_unless_payable(order: Order, payment: Payment | None = None, intent:
     # It is processing, or was opened while we asked.
     if order.payments.live().exists() and now < order.due_at + PROCESSING_GRACE:
         return False
-    order.status, order.expired_at = Order.Status.EXPIRED, now
-    order.save(update_fields=("status", "expired_at"))
     payable = _is_payable(order)
     reason = "unpaid" if payable else errors.AmountNotChargeable.code
-    order_log.record(order=order, kind=OrderEvent.Kind.EXPIRED, at=now, reason=reason)
-    sale_outcome.record_payment_default(auction=auction, at=now)
+    _record_expiry(auction, order, now, reason=reason)
     if payable:
         bidder_status.add_strike(user_id=order.buyer_id)
-    order_expired.send(sender=Order, order=order, payable=payable)
+    order_expired.send(sender=Order, order=order, payable=payable, withdrawn=False)
     return True
+
+
+def withdraw_order(*, order_id: int) -> None:
+    """Expire an unpaid order at once, without a strike, because its buyer's or seller's account has ended.
+
+    `cancel_stale_intents` cancels at Stripe what may still be paid; money that comes in meanwhile is surplus, to be
+    refunded. Sends order_expired.
+    """
+    with transaction.atomic(durable=True):
+        auction, now = lock_or_404(Order.objects.values_list("product_id", flat=True).get(pk=order_id))
+        order = Order.objects.locked(order_id)
+        if order.status != Order.Status.AWAITING_PAYMENT:
+            return
+        order.payments.live().filter(stripe_intent_id__isnull=True).update(status=Payment.Status.CANCELED)
+        _record_expiry(auction, order, now, reason=ACCOUNT_ENDED)
+        order_expired.send(sender=Order, order=order, payable=False, withdrawn=True)
+
+
+def _record_expiry(auction: Auction, order: Order, now: datetime, *, reason: str) -> None:
+    order.status, order.expired_at = Order.Status.EXPIRED, now
+    order.save(update_fields=("status", "expired_at"))
+    order_log.record(order=order, kind=OrderEvent.Kind.EXPIRED, at=now, reason=reason)
+    sale_outcome.record_payment_default(auction=auction, at=now)
 
 
 def _is_payable(order: Order) -> bool:

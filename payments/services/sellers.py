@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import bidder_status, user_locking
+from accounts.services import account_states, bidder_status, user_locking
+from accounts.services.account_states import Action
 from auctioncraft.core import clock
 from payments import errors, stripe_gateway
 from payments.models import SellerAccount
@@ -53,10 +54,12 @@ def find_destination(*, seller_id: int) -> str:
 def onboard(*, user: User) -> Onboarding:
     """Return a new link to Stripe's pages for a seller; their account is made on the first call.
 
-    Raises ConnectNotConfigured, OnboardingRefused, StripeUnavailable, NotAuthenticated of an account erased meanwhile.
+    Raises ConnectNotConfigured, EmailNotVerified, OnboardingRefused, StripeUnavailable, NotAuthenticated of an account
+    erased meanwhile.
     """
     if not settings.STRIPE_CONNECT:
         raise errors.ConnectNotConfigured
+    account_states.check_allowed(user_id=user.pk, action=Action.SET_UP_PAYOUTS)
     try:
         return stripe_request.send(
             claim=lambda: _get_or_create(user),

@@ -16,6 +16,7 @@ from auctioncraft.core.invariants import all_invariants, find_violations
 from auctions.models import Auction, Product
 from payments.invariants import list_changed_orders
 from payments.models import (
+    Customer,
     Dispute,
     Order,
     OrderEvent,
@@ -23,6 +24,7 @@ from payments.models import (
     Payout,
     Refund,
     SavedCard,
+    SellerAccount,
     StripeEvent,
     TransferReversal,
 )
@@ -143,6 +145,29 @@ def breaks(order, payment, rival):
                 exp_year=2040,
             ),
             ["card 7 has no customer at Stripe"],
+        ),
+        "23 a saved card belongs to a proved address": (
+            lambda: (
+                User.objects.filter(pk=rival.pk).update(email_verified_at=None, has_card=True),
+                Customer.objects.create(user=rival, stripe_customer_id="cus_1"),
+                SavedCard.objects.create(
+                    pk=8,
+                    user=rival,
+                    stripe_payment_method_id="pm_1",
+                    brand="visa",
+                    last4="4242",
+                    exp_month=1,
+                    exp_year=2040,
+                ),
+            ),
+            ["card 8 belongs to an address that nobody has proved"],
+        ),
+        "23 a payout account belongs to a proved address": (
+            lambda: (
+                User.objects.filter(pk=rival.pk).update(email_verified_at=None),
+                SellerAccount.objects.create(pk=8, user=rival, stripe_account_id="acct_1"),
+            ),
+            ["seller account 8 belongs to an address that nobody has proved"],
         ),
         "winners' cards are charged in time": (
             lambda: Order.objects.update(auto_charge="due", created_at=clock.now() - 2 * DAY),

@@ -84,7 +84,10 @@ class CardViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     # Stolen cards are tested by saving them: https://docs.stripe.com/disputes/prevention/card-testing
     @action(detail=False, methods=["post"], url_path="setup", throttle_scope="sign_in")
     def begin_setup(self, request: Request) -> Response:
-        """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe."""
+        """Create a SetupIntent to save a card with Stripe.js. The card number goes from the browser to Stripe.
+
+        403 `email_not_verified` before the address was verified by a code.
+        """
         setup = cards.start_card_setup(user_id=current_user(request).pk, idempotency_key=idempotency_key(request))
         return Response(CardSetupSerializer(setup).data)
 

@@ -35,7 +35,10 @@ class SellerViewSet(ParseBodyMixin, ViewSet):
     @extend_schema(summary="Create an onboarding link", request=None, responses={200: OnboardingSerializer})
     @action(detail=False, methods=["post"], url_path="seller/onboard")
     def onboard(self, request: Request) -> Response:
-        """Start or continue the onboarding at Stripe. Returns a link that works once."""
+        """Start or continue the onboarding at Stripe. Returns a link that works once.
+
+        403 `email_not_verified` before the address was verified by a code.
+        """
         return Response(OnboardingSerializer(sellers.onboard(user=current_user(request))).data)
 
 

@@ -84,7 +84,7 @@ def test_erasure_removes_all_personal_data(me, erase, as_user, client, seller):
     assert erase().status_code == 204
     # Requests of a network stay counted.
     assert tables_with(*traces) <= {"accounts.FailedAttempts"}
-    assert list(FailedAttempts.objects.values_list("pk", flat=True)) == ["network:203.0.113.77"]
+    assert list(FailedAttempts.objects.values_list("pk", flat=True)) == ["network:203.0.113.0/24"]
     for model in (Session, PreviousEmail):
         assert not model.objects.filter(user=me).exists()
     assert not OneTimeCode.objects.exists()

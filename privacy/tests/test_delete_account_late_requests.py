@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.hashers import make_password
 
+from accounts.errors import InvalidCode
 from accounts.models import OneTimeCode, Session, User
-from accounts.services import email_change, tokens
+from accounts.services import email_change, otp, tokens
 from auctioncraft.core.errors import DomainError, NotAuthenticated
 from auctions.models import Auction, Product, Watch
 from auctions.services import buying, closing, listing, relisting, watching
@@ -61,6 +62,11 @@ def _accept_below_the_reserve(me, _, rival):
     return lambda: closing.accept_below_reserve(product_id=product.pk, actor=me)
 
 
+def _change_the_address(me, *_):
+    code = otp.derive_code(otp.request_code(email=me.email, ip=None, purpose=OneTimeCode.Purpose.CONFIRM))
+    return lambda: email_change.request_change(user=me, email="new@example.com", code=code)
+
+
 # Each takes (me, seller, rival), prepares, and returns the call of a request authenticated before.
 ACTS = {
     "buys": _buy,
@@ -69,7 +75,7 @@ ACTS = {
     "follows": _follow,
     "accepts below the reserve": _accept_below_the_reserve,
     "signs in": lambda me, *_: lambda: tokens.sign_in(user=me, user_agent="", ip=None),
-    "changes the address": lambda me, *_: lambda: email_change.request_change(user=me, email="new@example.com"),
+    "changes the address": _change_the_address,
     "changes the name": lambda me, *_: lambda: account_settings.update_account(user=me, display_name="Mike"),
     "goes": lambda me, *_: lambda: erasure.erase_account(user=me),
 }
@@ -84,12 +90,12 @@ def test_request_authenticated_before_erasure_is_refused(me, seller, rival, act,
     products, orders = Product.objects.count(), Order.objects.count()
     if when == "after":
         erasure.erase_account(user=User.objects.get(pk=me.pk))
-        with pytest.raises(NotAuthenticated):
+        with pytest.raises((NotAuthenticated, InvalidCode)):
             work()
     else:
         erased, result = interleave(lambda: erasure.erase_account(user=User.objects.get(pk=me.pk)), work)
         assert erased is None
-        assert isinstance(result, NotAuthenticated), result
+        assert isinstance(result, (NotAuthenticated, InvalidCode)), result
     assert (Product.objects.count(), Order.objects.count()) == (products, orders)
     assert not Session.objects.filter(user=me).exists()
     assert not Watch.objects.filter(user=me).exists()

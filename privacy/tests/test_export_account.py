@@ -50,7 +50,7 @@ def test_export_of_new_account_holds_profile_and_session(me, exported):
         "is_staff": False,
         "has_password": True,
         "created_at": isoformat_utc(me.created_at),
-        "email_verified_at": None,
+        "email_verified_at": isoformat_utc(me.email_verified_at),
         "seller": "none",
         "strikes": 0,
         "has_card": False,
