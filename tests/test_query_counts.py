@@ -46,7 +46,7 @@ READ = [
     "/api/users/me/export/",
 ]
 # One or two queries per section.
-DEARER = {"/api/users/me/export/": 20}
+DEARER = {"/api/users/me/export/": 21}
 
 
 def routes(patterns=None, prefix="/"):

@@ -160,6 +160,7 @@ def test_code_email_subject_names_its_purpose(bidder):
 
     assert subjects == {
         "sign_in": "Your AuctionCraft sign-in code",
+        "confirm": "Confirm a change of your AuctionCraft account",
         "reset": "Your AuctionCraft password reset code",
         "change_email": "Confirm your new AuctionCraft email address",
         "address_in_use": "This address already has an AuctionCraft account",

@@ -244,5 +244,8 @@ def test_preferences_are_exported_and_deleted_with_the_account(as_user, bidder, 
     assert violations() == {
         "20 deleted accounts have no notifications": [
             f"preference {kept.pk} is kept of user {bidder.pk}, whose account is deleted"
-        ]
+        ],
+        "23 a changed preference belongs to a proved address": [
+            f"preference {kept.pk} belongs to an address that nobody has proved"
+        ],
     }
