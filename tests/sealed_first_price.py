@@ -41,10 +41,6 @@ def buy_now_available(buy_now_price, reserve_price, price):
     return False
 
 
-def soft_close(window, extension, ends_at, hard_ends_at, placed_at):
-    return ends_at
-
-
 def close(terms, state, bids):
     best = None
     for bid, _ in bids:

@@ -105,7 +105,7 @@ def orders(product):
     return Order.objects.filter(product=product)
 
 
-ENDS = "4, 7 end times move by the rules and every bid was in time"
+REPLAY = "1, 4, 7 each auction's state and end follow from its bids"
 VOIDS = "2 every void has its bid and its event"
 FITS = "8 results match the state of the auction"
 CLOSED = "8 every closed auction was closed once"
@@ -115,7 +115,7 @@ LOGGED = "8 second chances are in the log"
 FOLLOWS = "8 second chances follow an unpaid sale"
 UNSOLD = "8 only unsold products are relisted"
 CORRUPTED = [
-    ("1 each auction's state follows from its bids", lambda s: BidVoid.objects.all().delete()),
+    (REPLAY, lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(voided_at=F("voided_at") + SECOND)),
     (VOIDS, lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(product=s.cup)),
@@ -125,18 +125,18 @@ CORRUPTED = [
         "3 amounts are within their limits and fit their currency",
         lambda s: SecondChanceOffer.objects.update(amount=0),
     ),
-    (ENDS, lambda s: events(s.lamp, data__by="staff").delete()),
-    (ENDS, lambda s: events(s.lamp, data__by="staff").update(data={"from": "2026-01-01T00:00:00Z", "ends_at": "x"})),
-    (ENDS, lambda s: events(s.lamp, kind="edited", data__has_key="ends_at").update(kind="extended")),
-    (ENDS, lambda s: events(s.lamp, kind="extended").exclude(data__has_key="by").update(kind="edited", data={})),
+    (REPLAY, lambda s: events(s.lamp, data__by="staff").delete()),
+    (REPLAY, lambda s: events(s.lamp, data__by="staff").update(data={"from": "2026-01-01T00:00:00Z", "ends_at": "x"})),
+    (REPLAY, lambda s: events(s.lamp, kind="edited", data__has_key="ends_at").update(kind="extended")),
+    (REPLAY, lambda s: events(s.lamp, kind="extended").exclude(data__has_key="by").update(kind="edited", data={})),
     (
-        ENDS,
+        REPLAY,
         lambda s: events(s.lamp, kind="extended").exclude(data__has_key="by").update(created_at=F("created_at") - HOUR),
     ),
-    (ENDS, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_extension=300)),
-    (ENDS, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_window=5)),
-    (ENDS, lambda s: Bid.objects.filter(product=s.lamp).update(placed_at=F("placed_at") + HOUR)),
-    (ENDS, lambda s: Bid.objects.filter(product=s.cup).update(placed_at=F("placed_at") + 30 * DAY)),
+    (REPLAY, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_extension=300)),
+    (REPLAY, lambda s: Product.objects.filter(pk=s.lamp.pk).update(soft_close_window=5)),
+    (REPLAY, lambda s: Bid.objects.filter(product=s.lamp).update(placed_at=F("placed_at") + HOUR)),
+    (REPLAY, lambda s: Bid.objects.filter(product=s.cup).update(placed_at=F("placed_at") + 30 * DAY)),
     (
         "7 terms stay fixed once there is a bid",
         lambda s: events(s.lamp, data__fields=["description"]).update(data={"fields": ["name"]}),

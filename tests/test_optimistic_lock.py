@@ -26,7 +26,7 @@ from tests.races.guards_disabled import disable_in_bids
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
-REPLAY = "1 each auction's state follows from its bids"
+REPLAY = "1, 4, 7 each auction's state and end follow from its bids"
 
 
 def findings():

@@ -77,14 +77,6 @@ def close(terms: Terms, state: State, bids: PlacedBids) -> State:  # noqa: ARG00
     return state
 
 
-def soft_close(window: int, extension: int, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime) -> datetime:
-    """Return the end after a public bid: a late one moves it, never past the hard end."""
-    if ends_at - placed_at >= timedelta(seconds=window):
-        return ends_at
-    extended = placed_at + timedelta(seconds=extension)
-    return max(ends_at, min(extended, hard_ends_at))
-
-
 def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) -> Decision:
     """Apply a valid bid, both amounts given: `amount` is open, `max_amount` the maximum behind it."""
     bidder, amount, limit = bid.bidder, bid.amount or Decimal(0), bid.limit
@@ -113,10 +105,7 @@ def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) ->
     else:
         rows = (own, proxy_entry) if outcome is Outcome.OUTBID else (proxy_entry, own)
     public = (leader, price) != (state.leader, state.price)
-    ends_at = state.ends_at
-    if public:
-        window, extension = terms.soft_close_window, terms.soft_close_extension
-        ends_at = soft_close(window, extension, ends_at, state.hard_ends_at, placed_at)
+    ends_at = _soft_close(terms, state, placed_at) if public else state.ends_at
     return Decision(
         outcome=outcome,
         state=replace(
@@ -134,3 +123,11 @@ def _accept(terms: Terms, state: State, bid: BidRequest, placed_at: datetime) ->
         extended=ends_at > state.ends_at,
         outbid_user=state.leader if leader != state.leader else None,
     )
+
+
+def _soft_close(terms: Terms, state: State, placed_at: datetime) -> datetime:
+    """Return the end after a public bid: a late one moves it, never past the hard end."""
+    if state.ends_at - placed_at >= timedelta(seconds=terms.soft_close_window):
+        return state.ends_at
+    extended = placed_at + timedelta(seconds=terms.soft_close_extension)
+    return max(state.ends_at, min(extended, state.hard_ends_at))

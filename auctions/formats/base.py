@@ -129,11 +129,6 @@ class Format(Protocol):
     ) -> bool:
         """Return whether an open auction at this displayed price can be ended by buying."""
 
-    def soft_close(
-        self, window: int, extension: int, ends_at: datetime, hard_ends_at: datetime, placed_at: datetime
-    ) -> datetime:
-        """Return the end of the auction after a public bid placed at `placed_at`. The soft close is in seconds."""
-
     def close(self, terms: Terms, state: State, bids: PlacedBids) -> State:
         """Return the state in which an auction ends: its leader wins at its price if the reserve is met.
 

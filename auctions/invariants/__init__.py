@@ -1,11 +1,10 @@
 """What must always be true of auctions, bids and the event log: invariants 1-9 of docs/invariants.md.
 
 replay           every bid evaluated again by the rules of its format
-end_times        each move of an auction's end
 bids             bids, their events and amounts
 results          how auctions end
 post_sale        second chances and relistings
 category_counts  the stored counts of open products
 """
 
-from auctions.invariants import bids, category_counts, changes, end_times, post_sale, replay, results
+from auctions.invariants import bids, category_counts, changes, post_sale, replay, results

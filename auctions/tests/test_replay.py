@@ -1,4 +1,4 @@
-"""The replay of bids through the rules of their format: sound histories pass, damaged ones are found."""
+"""The replay of bids and ends through the rules of their format: sound histories pass, damaged ones are found."""
 
 import random
 from datetime import timedelta
@@ -8,17 +8,22 @@ import pytest
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
+from auctioncraft.core import clock
 from auctioncraft.core.errors import DomainError
 from auctioncraft.core.invariants import Batch
 from auctions.formats import ascending
 from auctions.formats.base import Outcome
 from auctions.invariants import replay
-from auctions.models import Auction, Bid, BidVoid, Product
+from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product
+from auctions.services.closing import extend_auction
 from auctions.services.voiding import void_bid
 from auctions.tests.auction_helpers import bid
 from tests import factories
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -170,3 +175,19 @@ def test_a_void_that_does_not_fit_is_found(voided, damage, line):
     found = replayed()
     assert len(found) == 1
     assert found[0].startswith(f"product {voided.pk}{line}")
+
+
+def test_raised_maximum_is_in_time_for_the_end_that_staff_had_moved_before_it(seller, staff, crowd):
+    now = clock.now()
+    product = factories.product(seller, ends_at=now + HOUR)
+    bid(product, crowd[0], max_amount="20")
+    extend_auction(product_id=product.pk, actor=staff, ends_at=now + 3 * HOUR)
+    bid(product, crowd[0], max_amount="30")
+    at = now + 2 * HOUR
+    Bid.objects.filter(version=3).update(placed_at=at)
+    Auction.objects.update(last_bid_at=at)
+    assert replayed() == []
+
+    AuctionEvent.objects.filter(kind="extended").update(seq=3)  # the bid has no event, so this is after it
+    (found,) = replayed()
+    assert found.startswith(f"product {product.pk}, version 3: evaluated again, at {at} before {now + HOUR}, it is")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Any]  # takes headers, returns an Answer or what a job returns
 
 # The invariant that finds an accepted bid that was overwritten.
-REPLAY = "1 each auction's state follows from its bids"
+REPLAY = "1, 4, 7 each auction's state and end follow from its bids"
 # Stop between reading and writing.
 WRITES = "INSERT|UPDATE|DELETE"
 # A bid reads and evaluates before its write begins.
