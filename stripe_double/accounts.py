@@ -25,6 +25,7 @@ NO_TRANSFERS = (
     "Your destination account needs to have at least one of the following capabilities enabled: transfers, "
     "crypto_transfers, legacy_payments"
 )
+EMPTY = "The transfer reversal could not be completed because the account does not have a sufficient balance available."
 NO_DESTINATION = (
     "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment (using an OAuth "
     "key or Stripe-Account header) or destination payment (using `transfer_data[destination]`)."
@@ -89,16 +90,16 @@ def switch(call: Call, found: JSON, changes: JSON) -> None:
     """Set an account's flags as Stripe's risk team would. Capabilities are active while charges are enabled.
 
     `changes` has booleans under `charges_enabled`, `payouts_enabled` and `details_submitted`, and text or None
-    under `disabled_reason`.
+    under `disabled_reason`. `empty`: the account has paid its whole balance out to its bank.
     """
-    before = found | {}
-    found |= {name: value for name, value in changes.items() if name != "disabled_reason"}
+    before, private = found | {}, {"empty": changes["empty"]} if "empty" in changes else None
+    found |= {name: value for name, value in changes.items() if name not in {"disabled_reason", "empty"}}
     if "charges_enabled" in changes:
         state = "active" if changes["charges_enabled"] else "inactive"
         found["capabilities"] = dict.fromkeys(found["capabilities"], state)
     if "disabled_reason" in changes:
         found["requirements"] = found["requirements"] | {"disabled_reason": changes["disabled_reason"]}
-    call.store.save(found)
+    call.store.save(found, private)
     _announce(call, found, before)
 
 
@@ -151,6 +152,15 @@ def destination(call: Call, account_id: str, param: str) -> JSON:
     if found["capabilities"].get("transfers") != "active":
         raise StripeError(NO_TRANSFERS, code="insufficient_capabilities_for_transfer", saved=True)
     return found
+
+
+def check_balance(call: Call, account_id: str) -> None:
+    """Raise Stripe's 400 when an account is empty, so that nothing can be taken back from it.
+
+    Source: https://docs.stripe.com/connect/separate-charges-and-transfers#reverse-transfers
+    """
+    if call.store.private(account_id).get("empty"):
+        raise StripeError(EMPTY, code="balance_insufficient", saved=True)
 
 
 def _announce(call: Call, found: JSON, before: JSON) -> None:

@@ -31,7 +31,8 @@ ABOUT = {
         "POST /_double/payment_intents/{id}/settle": "finish a processing payment, outcome=succeed|fail",
         "GET or POST /_double/setup_intents/{id}/authenticate": "the same when a card is saved",
         "GET or POST /_double/onboard/{id}/{token}": "what an account link opens, outcome=complete|leave",
-        "POST /_double/accounts/{id}": "charges_enabled=, payouts_enabled=, details_submitted=, disabled_reason=",
+        "POST /_double/accounts/{id}": "charges_enabled=, payouts_enabled=, details_submitted=, disabled_reason=, "
+        "empty=true (nothing can be taken back)",
         "POST /_double/refunds/{id}/settle": "finish a pending refund, or fail one of 5126: outcome=succeed|fail",
         "POST /_double/charges/{id}/dispute": "dispute a paid charge; amount= (what is not refunded), reason=",
         "POST /_double/disputes/{id}/close": "what the bank decides, outcome=won|lost",

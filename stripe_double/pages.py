@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
-FLAGS = ("charges_enabled", "details_submitted", "payouts_enabled")
+FLAGS = ("charges_enabled", "details_submitted", "payouts_enabled", "empty")
 BOOLEANS = {"true": True, "false": False, True: True, False: False}
 SETUP = """<!doctype html><meta charset="utf-8"><title>3-D Secure, Stripe double</title>
 <h1>3-D Secure</h1><p>The Stripe double stands in for the bank. Saving a card, {intent}.</p>

@@ -92,6 +92,7 @@ def reverse(call: Call, transfer_id: str) -> JSON:
         asked, rest = (currencies.format_amount(value, transfer["currency"]) for value in (amount, left))
         message = f"Transfer reversal amount ({asked}) is greater than unreversed amount on transfer ({rest})"
         raise StripeError(message, param="amount", saved=True)
+    accounts.check_balance(call, transfer["destination"])
     return reverse_transfer(call, transfer, amount or left, metadata=params.metadata(given, {}))
 
 
