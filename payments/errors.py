@@ -63,10 +63,27 @@ class RefundTooLarge(Conflict):
 
 
 class PaidOut(Conflict):
-    """Staff have paid the seller outside Stripe, so only staff can refund."""
+    """The seller has the money, and it does not come back from them; staff can refund it all the same."""
 
     code = "paid_out"
-    detail = "You have been paid for this order. Ask our staff to refund it."
+    detail = (
+        "The seller has been paid for this order, and their share did not come back. Refunding it is a decision of our "
+        "staff."
+    )
+
+
+class PayoutsHeld(Conflict):
+    """Nothing is paid to this seller until staff release it."""
+
+    code = "payouts_held"
+    detail = "The payouts to this seller are held."
+
+
+class PayoutsNotHeld(Conflict):
+    """There is nothing to release."""
+
+    code = "payouts_not_held"
+    detail = "The payouts to this seller are not held."
 
 
 class OrderDisputed(Conflict):

@@ -84,7 +84,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             made = refunds.refund_order(
                 order_id=payment.order_id,
                 actor=request.user,  # type: ignore[arg-type]
-                payment=payment.stripe_intent_id or "",
+                request=refunds.RefundRequest(payment=payment.stripe_intent_id or ""),
             )
             amount = f"{money.to_text(made.amount, made.currency)} {made.currency}"
             if made.status == Refund.Status.CREATING:

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import describe, invariant
 from auctioncraft.core.model_fields import money_sum
-from payments.models import Dispute, Order, Payment, Refund, StripeEvent
+from payments.models import Dispute, Method, Order, Payment, Payout, Refund, StripeEvent, TransferReversal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,8 @@ def check_money_in(orders: Batch) -> Iterator[str]:
     # A surplus is to be refunded.
     of_orders = Payment.objects.filter(orders.within("order")).order_by("pk")
     opened, came = (_SUCCEEDED, Payment.Status.SURPLUS, Payment.Status.OPEN), (_SUCCEEDED, Payment.Status.SURPLUS)
-    lacking = Q(status__in=opened, stripe_intent_id__isnull=True) | Q(status__in=came, succeeded_at__isnull=True)
+    unnamed = Q(status__in=opened, stripe_intent_id__isnull=True, method=Method.STRIPE)
+    lacking = unnamed | Q(status__in=came, succeeded_at__isnull=True)
     yield from describe(of_orders.filter(lacking), "payment {} lacks its intent or its time")
     stray = of_orders.exclude(status__in=came).filter(succeeded_at__isnull=False)
     yield from describe(stray, "payment {}: its money came, and neither pays the order nor is surplus")
@@ -81,9 +82,38 @@ def check_refunded_amounts(orders: Batch) -> Iterator[str]:
             yield f"order {pk} counts {refunded} as refunded, and {total:.3f} was"
 
 
+@invariant(24, "sellers give back what they were sent before it is refunded", over=Order)
+def check_reversals_first(orders: Batch) -> Iterator[str]:
+    # Refunds that we requested and nobody forced. The dashboard's are made by staff, by their name at Stripe.
+    ours = Refund.objects.filter(
+        orders.within("payment__order"),
+        payment__status=Payment.Status.SUCCEEDED,
+        stripe_refund_id__isnull=False,
+        requested_by__isnull=False,
+        forced_reason="",
+    )
+    late = Q(reversal__completed_at__isnull=True) | Q(reversal__completed_at__gt=F("settled_at"))
+    early = Q(late, reversal__isnull=False)
+    payout = "payment__order__payout__"
+    sent = Q(
+        **{f"{payout}route__in": (Payout.Route.TRANSFER, Payout.Route.DESTINATION)},
+        **{f"{payout}paid_at__lt": F("created_at")},
+        # So that a share of the least refund does not round to nothing.
+        **{f"{payout}amount__gte": F(f"{payout}gross") / 10},
+    )
+    # With an earlier reversal the seller may have been owed as much again.
+    reversals = TransferReversal.objects.filter(payout__order=OuterRef("payment__order"))
+    before = Exists(reversals.filter(completed_at__lt=OuterRef("created_at")))
+    without = Q(sent, ~before, reversal__isnull=True)
+    by_hand = Q(**{f"{payout}route": Payout.Route.MANUAL, f"{payout}paid_at__lt": F("created_at")})
+    wrong = ours.filter(early | without | by_hand).order_by("pk")
+    yield from describe(wrong, "refund {} was made before the seller gave their share back, and nobody decided so")
+
+
 @invariant(15, "refunds are at Stripe within an hour", over=Refund)
 def check_refunds_at_stripe(refunds: Batch) -> Iterator[str]:
-    nameless = Q(status__in=(Refund.Status.PENDING, Refund.Status.SUCCEEDED), stripe_refund_id__isnull=True)
+    made = Q(status__in=(Refund.Status.PENDING, Refund.Status.SUCCEEDED), method=Method.STRIPE)
+    nameless = Q(made, stripe_refund_id__isnull=True)
     foreign = ~Q(currency=F("payment__received_currency"))
     waiting = Q(status=Refund.Status.CREATING, created_at__lt=clock.now() - timedelta(hours=1))
     rows = refunds.rows.filter(nameless | foreign | waiting).values_list("pk", "status", "stripe_refund_id", "currency")

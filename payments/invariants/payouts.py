@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Exists, F, OuterRef, Q
 
-from auctioncraft.core import money
+from auctioncraft.core import clock, money
 from auctioncraft.core.invariants import describe, invariant
 from auctioncraft.core.model_fields import money_sum
-from payments.models import Order, Payment, Payout
+from payments.models import Order, Payment, Payout, SellerHold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from auctioncraft.core.invariants import Batch
+
+# A job brings payouts to what a hold says.
+_LATE: Final = timedelta(minutes=10)
 
 
 @invariant(13, "paid orders have a payout of their total", over=Order)
@@ -50,14 +54,37 @@ def check_payout_balances(orders: Batch) -> Iterator[str]:
     wrong = (
         Q(left, status=Payout.Status.VOID)
         | Q(~left, status__in=Payout.UNPAID_STATUSES)
-        | Q(~Q(status=Payout.Status.PAID), transferred__gt=0)
+        | Q(~Q(status__in=(Payout.Status.PAID, Payout.Status.OUTSIDE)), transferred__gt=0)
     )
     yield from describe(_of(orders).filter(wrong), "payout {} is not what its amounts say")
     paid = _of(orders).filter(status=Payout.Status.PAID, clawed_back__gt=0).exclude(route=Payout.Route.MANUAL)
-    reversing = money_sum("reversals__amount", filter=Q(reversals__completed_at__isnull=True))
+    pending = Q(reversals__completed_at__isnull=True, reversals__canceled_at__isnull=True)
+    reversing = money_sum("reversals__amount", filter=pending)
     for payout in paid.annotate(reversing=reversing).iterator():
         if -payout.owed > payout.reversing:
             yield f"payout {payout.pk}: its seller has {-payout.owed} too much, {payout.reversing:.3f} is in reversal"
+
+
+@invariant(22, "no payout goes to a held seller", over=Order)
+def check_no_payout_while_held(orders: Batch) -> Iterator[str]:
+    # A transfer that Stripe was asked for before the hold may arrive after it.
+    holds = SellerHold.objects.filter(seller_id=OuterRef("seller_id"))
+    asked = (
+        _of(orders)
+        .filter(transfer_requested_at__isnull=False)
+        .filter(
+            Exists(
+                holds.filter(held_at__lte=OuterRef("transfer_requested_at")).filter(
+                    Q(released_at__isnull=True) | Q(released_at__gt=OuterRef("transfer_requested_at"))
+                )
+            )
+        )
+    )
+    yield from describe(asked, "payout {} was sent to a seller who was held")
+    held = Exists(holds.filter(released_at__isnull=True))
+    late = Q(held, status=Payout.Status.DUE) | Q(~held, status=Payout.Status.HELD)
+    stale = _of(orders).filter(late, created_at__lt=clock.now() - _LATE)
+    yield from describe(stale, "payout {} is {}, and its seller's hold says otherwise", "status")
 
 
 @invariant(15, "payouts match Stripe's transfers", over=Order)

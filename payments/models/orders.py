@@ -131,6 +131,8 @@ class OrderEvent(models.Model):
         DISPUTED = "disputed"
         DISPUTE_CLOSED = "dispute_closed"
         PAID_OUT = "paid_out"
+        PAYOUT_HELD = "payout_held"
+        PAYOUT_RELEASED = "payout_released"
 
     class Role(models.TextChoices):
         """The role of the actor."""

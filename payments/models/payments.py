@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from auctioncraft.core.model_fields import MoneyField
 from auctioncraft.core.retry import RetryModel
 from payments.models.orders import Order
 from payments.models.stripe import StripeKeyModel
+
+
+class Method(models.TextChoices):
+    """How money came or went back: by Stripe, or outside it, and then recorded here by a person."""
+
+    STRIPE = "stripe"
+    BANK_TRANSFER = "bank_transfer"
+    CASH = "cash"
+    CHECK = "check"
+    OTHER = "other"
+
+
+# As far as a person can record one.
+RECORDED_METHODS: Final = tuple(choice for choice in Method.choices if choice[0] != Method.STRIPE)
+
+
+class RecordedModel(models.Model):
+    """A payment or a refund that may have been made outside Stripe."""
+
+    method = models.CharField(max_length=13, choices=Method, default=Method.STRIPE)
+    reference = models.CharField(max_length=200, blank=True, help_text="Of a recorded one: where to find it.")
+    dated = models.DateField(null=True, blank=True, help_text="Of a recorded one: the day on which the money moved.")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it was made outside Stripe."""
+        return self.method != Method.STRIPE
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -28,8 +58,11 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
-class Payment(StripeKeyModel, RetryModel):
-    """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called."""
+class Payment(StripeKeyModel, RetryModel, RecordedModel):
+    """One PaymentIntent at Stripe, or our intent to make one: the key is stored before Stripe is called.
+
+    Or money that was received outside Stripe, recorded by a person: it has a `method` and no intent.
+    """
 
     class Status(models.TextChoices):
         """How far it has come."""
@@ -56,6 +89,9 @@ class Payment(StripeKeyModel, RetryModel):
     received_currency = models.CharField(max_length=3, blank=True)
     refunds_reserved = MoneyField(default=Decimal(0), help_text="The sum of its refunds that were not refused.")
     decline_code = models.CharField(max_length=200, blank=True, help_text="Stripe's code for the last decline.")
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
     succeeded_at = models.DateTimeField(null=True, blank=True)
 
@@ -86,6 +122,17 @@ class Payment(StripeKeyModel, RetryModel):
                 condition=Q(refunds_reserved=0) | Q(refunds_reserved__gt=0, refunds_reserved__lte=F("received")),
                 name="payment_refunds_within_received",
             ),
+            models.CheckConstraint(
+                condition=Q(method="stripe", recorded_by__isnull=True, dated__isnull=True)
+                | Q(
+                    ~Q(method="stripe"),
+                    recorded_by__isnull=False,
+                    dated__isnull=False,
+                    status="succeeded",
+                    stripe_intent_id__isnull=True,
+                ),
+                name="payment_recorded_by_somebody_iff_outside_stripe",
+            ),
         )
 
     def __str__(self) -> str:
@@ -113,8 +160,29 @@ class Payment(StripeKeyModel, RetryModel):
         return left
 
 
-class Refund(StripeKeyModel, RetryModel):
-    """Money going back to the buyer: stored before Stripe is asked, or found at Stripe, where staff may refund too."""
+class RefundQuerySet(models.QuerySet["Refund"]):
+    """Named reads."""
+
+    def pending(self) -> RefundQuerySet:
+        """Return the refunds that Stripe has not confirmed yet."""
+        return self.filter(status=Refund.Status.CREATING)
+
+    def sendable(self) -> RefundQuerySet:
+        """Return the pending refunds that nothing is to come back for first, or that staff forced.
+
+        While the outcome of a transfer to the seller is not known, neither is what is to come back.
+        """
+        unknown = Exists(Order.objects.filter(pk=OuterRef("payment__order_id"), payout__transfer_pending__isnull=False))
+        ready = Q(~unknown, reversal__isnull=True) | Q(reversal__completed_at__isnull=False)
+        return self.pending().filter(ready | ~Q(forced_reason=""))
+
+
+class Refund(StripeKeyModel, RetryModel, RecordedModel):
+    """Money going back to the buyer: stored before Stripe is asked, or found at Stripe, where staff may refund too.
+
+    Of what the seller has already, `reversal` brings their share back first; with a `forced_reason` nobody waits for
+    it, and the platform pays until it comes. Of a recorded payment the refund is recorded too.
+    """
 
     class Status(models.TextChoices):
         """Stripe's words (https://docs.stripe.com/api/refunds/object), and `creating`: not confirmed by Stripe yet."""
@@ -146,6 +214,14 @@ class Refund(StripeKeyModel, RetryModel):
     )
     created_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True, blank=True)
+    reversal = models.ForeignKey(
+        "payments.TransferReversal", on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
+    )
+    forced_reason = models.CharField(
+        max_length=500, blank=True, help_text="Why staff refund although the seller's share may not come back."
+    )
+
+    objects: ClassVar[Any] = RefundQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
@@ -154,7 +230,23 @@ class Refund(StripeKeyModel, RetryModel):
             models.Index(fields=("next_attempt_at",), name="refund_to_send", condition=Q(status="creating")),
             models.Index(fields=("settled_at",), name="refund_settled", condition=Q(settled_at__isnull=False)),
         )
-        constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_above_zero"),
+            models.CheckConstraint(
+                condition=Q(method="stripe", dated__isnull=True)
+                | Q(
+                    ~Q(method="stripe"),
+                    dated__isnull=False,
+                    requested_by__isnull=False,
+                    status="succeeded",
+                    stripe_refund_id__isnull=True,
+                ),
+                name="refund_recorded_by_somebody_iff_outside_stripe",
+            ),
+            models.CheckConstraint(
+                condition=Q(forced_reason="") | Q(requested_by__isnull=False), name="refund_forced_by_somebody"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.stripe_refund_id or f"Refund {self.pk}"

@@ -25,25 +25,71 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(amount__gt=Round(F("clawed_back") + F("transferred"), precision=3))
 
 
+class SellerHold(models.Model):
+    """Nothing is paid to a seller from `held_at` until staff release it (services/holds.py)."""
+
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payout_holds")
+    reason = models.CharField(max_length=500)
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty: the account was disabled.",
+    )
+    held_at = models.DateTimeField()
+    release_reason = models.CharField(max_length=500, blank=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("seller",), condition=Q(released_at__isnull=True), name="one_open_hold_per_seller"
+            ),
+            models.CheckConstraint(
+                condition=Q(released_at__isnull=True, released_by__isnull=True, release_reason="")
+                | Q(Q(released_at__isnull=False, released_by__isnull=False) & ~Q(release_reason="")),
+                name="hold_released_by_somebody_for_a_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Hold {self.pk} of the payouts to {self.seller_id}"
+
+
 class Payout(StripeKeyModel, RetryModel):
     """What a seller is due of a paid order: all but the buyer's premium and the commission."""
 
     class Route(models.TextChoices):
-        """How it reaches the seller: with the payment, by our transfer, or manually from the staff's report."""
+        """How it reaches the seller: with the payment, by our transfer, by hand from the payout report, or outside.
+
+        `outside`: the seller has received the buyer's money themselves.
+        """
 
         DESTINATION = "destination"
         TRANSFER = "transfer"
         MANUAL = "manual"
+        OUTSIDE = "outside"
 
     class Status(models.TextChoices):
-        """`blocked`: the account cannot take it, or a dispute is open. `void`: all went back before it was paid."""
+        """`blocked`: the account cannot take it, or a dispute is open. `held`: until staff release it.
+
+        `void`: all went back before it was paid. `outside`: the seller has the money, see the route.
+        """
 
         BLOCKED = "blocked"
         DUE = "due"
+        HELD = "held"
         PAID = "paid"
         VOID = "void"
+        OUTSIDE = "outside"
 
-    UNPAID_STATUSES: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE)
+    UNPAID_STATUSES: ClassVar[tuple[str, ...]] = (Status.BLOCKED, Status.DUE, Status.HELD)
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="payout")
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
@@ -57,6 +103,7 @@ class Payout(StripeKeyModel, RetryModel):
     transfer_pending = MoneyField(
         null=True, blank=True, help_text="What Stripe was asked to send; its answer is not known yet."
     )
+    transfer_requested_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe was first asked for it.")
     route = models.CharField(max_length=11, choices=Route)
     status = models.CharField(max_length=7, choices=Status)
     blocked_by = models.CharField(max_length=30, blank=True, help_text="Why it is blocked.")
@@ -72,7 +119,7 @@ class Payout(StripeKeyModel, RetryModel):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("id",), name="payout_unpaid", condition=Q(status__in=("blocked", "due"))),
+            models.Index(fields=("id",), name="payout_unpaid", condition=Q(status__in=("blocked", "due", "held"))),
             models.Index(
                 fields=("next_attempt_at",),
                 name="payout_to_transfer",
@@ -114,10 +161,18 @@ class Payout(StripeKeyModel, RetryModel):
         return left
 
 
+class TransferReversalQuerySet(models.QuerySet["TransferReversal"]):
+    """Named reads."""
+
+    def pending(self) -> TransferReversalQuerySet:
+        """Return the reversals that Stripe has yet to make."""
+        return self.filter(completed_at__isnull=True, canceled_at__isnull=True)
+
+
 class TransferReversal(StripeKeyModel, RetryModel):
     """A seller's share on its way back from their account: stored before Stripe is asked.
 
-    Only for what Stripe does not take back by itself: of our transfers, and of disputes that were lost.
+    A refund waits for it, unless staff forced the refund. A refund of Stripe's dashboard and a lost dispute do not.
     Source: https://docs.stripe.com/api/transfer_reversals
     """
 
@@ -126,15 +181,28 @@ class TransferReversal(StripeKeyModel, RetryModel):
     amount = MoneyField()
     created_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True, blank=True)
+    canceled_at = models.DateTimeField(
+        null=True, blank=True, help_text="Stripe refused it, or its refund failed before it was sent."
+    )
+
+    objects: ClassVar[Any] = TransferReversalQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("next_attempt_at",), name="reversal_to_send", condition=Q(completed_at__isnull=True)),
+            models.Index(
+                fields=("next_attempt_at",),
+                name="reversal_to_send",
+                condition=Q(completed_at__isnull=True, canceled_at__isnull=True),
+            ),
             models.Index(fields=("completed_at",), name="reversal_completed", condition=Q(completed_at__isnull=False)),
         )
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="reversal_above_zero"),
+            models.CheckConstraint(
+                condition=Q(completed_at__isnull=True) | Q(canceled_at__isnull=True),
+                name="reversal_completed_or_canceled",
+            ),
             models.CheckConstraint(
                 condition=Q(completed_at__isnull=True, stripe_reversal_id__isnull=True)
                 | Q(completed_at__isnull=False, stripe_reversal_id__isnull=False),

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from auctioncraft.api.fields import MoneyField, MoneyOutputField, StrictCharField, UTCDateTimeField
 from payments import stripe_gateway
-from payments.models import Order, OrderEvent, Payment, Refund
+from payments.models import RECORDED_METHODS, Method, Order, OrderEvent, Payment, Refund
 
 _PUBLIC_STATUSES = [choice for choice in Refund.Status.choices if choice[0] != Refund.Status.CREATING]
 
@@ -28,6 +28,21 @@ class RefundRequestSerializer(serializers.Serializer):
         "for staff, if there is none, to its only surplus payment.",
     )
 
+    force_reason = StrictCharField(
+        required=False,
+        max_length=500,
+        help_text="Only staff: why to refund although the seller's share may not come back. The auction house pays it.",
+    )
+    method = serializers.ChoiceField(
+        choices=RECORDED_METHODS,
+        required=False,
+        help_text="How you have refunded a payment that was recorded. Required for one, refused for any other.",
+    )
+    reference = StrictCharField(
+        required=False, max_length=200, help_text="Reference of that refund, such as a bank's transaction number."
+    )
+    dated = serializers.DateField(required=False, help_text="The day of that refund, such as 2026-11-30.")
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse unknown fields without an amount: a misspelled `amount` would refund everything."""
         unknown = sorted(set(self.initial_data) - set(self.fields))
@@ -38,14 +53,21 @@ class RefundRequestSerializer(serializers.Serializer):
 
 
 class RefundSerializer(serializers.Serializer):
-    """A refund. It is `pending` until Stripe reports its outcome, also before it was sent to Stripe."""
+    """A refund. It is `pending` until Stripe reports its outcome, also while the seller's share is on its way back."""
 
     id = serializers.IntegerField()
-    payment_intent_id = serializers.CharField(source="payment.stripe_intent_id")
+    payment_intent_id = serializers.CharField(
+        source="payment.stripe_intent_id", allow_null=True, help_text="Null if it was made outside Stripe."
+    )
     amount = MoneyOutputField()
     currency = serializers.CharField()
     reason = serializers.CharField(help_text="Stripe's reason for the refund, or empty.")
+    method = serializers.ChoiceField(choices=Method.choices, help_text="Whether it was made with Stripe, or how else.")
+    reference = serializers.CharField(help_text="Reference of a refund that was made outside Stripe, or empty.")
     status = serializers.SerializerMethodField()
+    failure_code = serializers.CharField(
+        help_text="Why it failed, or empty: `paid_out` if the seller's share did not come back, else Stripe's code."
+    )
     created_at = UTCDateTimeField()
     settled_at = UTCDateTimeField(allow_null=True, help_text="When it succeeded or failed.")
 
@@ -138,8 +160,14 @@ class OrderEventSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(choices=OrderEvent.Kind.choices)
     status = serializers.ChoiceField(choices=Order.Status.choices, help_text="The status of the order after it.")
     role = serializers.ChoiceField(choices=OrderEvent.Role.choices, help_text="Who caused it.")
-    data = serializers.DictField(help_text="Amounts and reasons.")  # type: ignore[assignment]  # not Serializer.data
+    data = serializers.SerializerMethodField(help_text="Amounts and reasons. Notes of the staff are only for staff.")  # type: ignore[assignment]  # not Serializer.data
     at = UTCDateTimeField()
+
+    @extend_schema_field(serializers.DictField())
+    def get_data(self, event: OrderEvent) -> dict[str, Any]:
+        """Return the amounts and reasons."""
+        is_staff = self.context["request"].user.is_staff
+        return {name: value for name, value in event.data.items() if is_staff or name != "note"}
 
 
 class OrderDetailSerializer(OrderSerializer):

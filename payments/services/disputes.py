@@ -98,7 +98,7 @@ def _update_payout(order: Order, payment: Payment, dispute: Dispute, was: str, n
     left = order.total - order.refunded
     lost = min(dispute.amount, left) if dispute.currency == order.currency else left
     if dispute.status == "lost":
-        payouts.claw_back(order=order, payment=payment, amount=lost, at=now, reversed_at_stripe=False)
+        payouts.claw_back(order=order, payment=payment, amount=lost, at=now)
     elif was == "lost":
         payouts.restore(order=order, payment=payment, amount=lost)
     payouts.unblock(order=order)

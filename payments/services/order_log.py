@@ -34,3 +34,8 @@ def role_in_order(*, user: User, order: Order) -> OrderEvent.Role:
     """Return the role of a user in an order; staff who are neither its buyer nor its seller act as staff."""
     parts = {order.buyer_id: OrderEvent.Role.BUYER, order.seller_id: OrderEvent.Role.SELLER}
     return parts.get(user.pk, OrderEvent.Role.STAFF)
+
+
+def acts_as_staff(*, user: User, order: Order) -> bool:
+    """Return whether a user decides about an order for the auction house: not about one that they take part in."""
+    return user.is_staff and role_in_order(user=user, order=order) == OrderEvent.Role.STAFF

@@ -1,6 +1,6 @@
 """Payouts: what a seller is due of a paid order, what blocks it, and what is taken back of it.
 
-Rows only; requests to Stripe are in services/transfers.py. Lock order: Order, Payment, Payout.
+Rows only; requests to Stripe are in services/transfers.py. Lock order: Order, Payment, Payout, User.
 """
 
 from __future__ import annotations
@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from auctioncraft.core import clock, money
 from payments import errors
-from payments.models import Dispute, Order, OrderEvent, Payment, Payout, SellerAccount, TransferReversal
-from payments.services import order_log
+from payments.models import (
+    Dispute,
+    Order,
+    OrderEvent,
+    Payment,
+    Payout,
+    Refund,
+    SellerAccount,
+    SellerHold,
+    TransferReversal,
+)
+from payments.services import holds, order_log
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
 
 DISPUTED: Final = "disputed"
 NOT_ONBOARDED: Final = "not_onboarded"
+_SETTLED: Final = (Payout.Status.PAID, Payout.Status.OUTSIDE)
 
 
 def split_total(order: Order) -> tuple[Decimal, Decimal]:
@@ -40,7 +52,8 @@ def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
     """Open the payout of a locked order that its locked payment has just paid, at `at` (UTC).
 
     Stripe has passed it on if the payment had a destination, less the fee that was set then. Else a transfer is due,
-    once the seller's account can take it; without Connect, staff pay it by hand.
+    once the seller's account can take it; without Connect, staff pay it by hand. Money that was received outside Stripe
+    is with the seller if they recorded it, else with us, and is paid by hand.
     """
     fee, amount = (payment.fee, order.total - payment.fee) if payment.destination else split_total(order)
     payout = Payout(order=order, seller_id=order.seller_id, currency=order.currency, gross=order.total)
@@ -48,18 +61,26 @@ def open_payout(*, order: Order, payment: Payment, at: datetime) -> Payout:
     if payment.destination:
         payout.route, payout.transferred = Payout.Route.DESTINATION, amount
         payout.status, payout.paid_at = Payout.Status.PAID, at
+    elif payment.recorded_by_id == order.seller_id:
+        payout.route, payout.transferred, payout.status = Payout.Route.OUTSIDE, amount, Payout.Status.OUTSIDE
     else:
-        payout.route = Payout.Route.TRANSFER if settings.STRIPE_CONNECT else Payout.Route.MANUAL
+        by_stripe = settings.STRIPE_CONNECT and not payment.is_recorded
+        payout.route = Payout.Route.TRANSFER if by_stripe else Payout.Route.MANUAL
         _set_status(payout)
     payout.save()
+    if payout.status == Payout.Status.HELD:
+        _record_hold(payout)
     if payout.status == Payout.Status.PAID:
         record_paid(order=order, payout=payout, amount=amount, at=at, role=OrderEvent.Role.STRIPE)
     return payout
 
 
 def block(*, order: Order, why: str) -> None:
-    """Block what has not reached the seller of a locked order, because of `why`; nothing if all of it has."""
-    if (payout := _locked(order)) and payout.status in Payout.UNPAID_STATUSES:
+    """Block what has not reached the seller of a locked order, because of `why`; nothing if all of it has.
+
+    What is held stays held.
+    """
+    if (payout := _locked(order)) and payout.status in {Payout.Status.DUE, Payout.Status.BLOCKED}:
         payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
         payout.save(update_fields=("status", "blocked_by"))
 
@@ -74,57 +95,89 @@ def unblock(*, order: Order) -> None:
 
 
 def claw_back(
-    *, order: Order, payment: Payment, amount: Decimal, at: datetime, reversed_at_stripe: bool = True
-) -> None:
-    """Take the seller's share of `amount`, in the order's currency, which has gone back to the buyer at `at` (UTC).
+    *, order: Order, payment: Payment, amount: Decimal, at: datetime, reversed_at_stripe: bool = False
+) -> TransferReversal | None:
+    """Take the seller's share of `amount`, in the order's currency, which goes back to the buyer, at `at` (UTC).
 
-    The share is proportional, rounded half up, and all of theirs once all is back. What is not paid out yet is lowered
-    by it; what is, a transfer's reversal brings back, made by a job; what was paid by hand is reported as owed.
-    `reversed_at_stripe`: whether Stripe itself took its share back from the payment's destination, as with a refund's
-    reverse_transfer; not so of a dispute. Order and payment are locked; surplus never was the seller's: quiet then.
+    The share is proportional, rounded half up, and all of theirs once all goes back. What is not paid out yet is
+    lowered by it; what is, a transfer's reversal brings back, which is returned: our refund waits for it. What was paid
+    by hand is reported as owed. `reversed_at_stripe`: Stripe itself took its share back from the payment's destination,
+    as with a refund of the dashboard. Order and payment are locked; surplus never was the seller's: quiet then.
     """
     payout = _locked(order)
     if payout is None or not payment.paid_its_order:
-        return
+        return None
     before = payout.clawed_back
     payout.refunded_gross = min(payout.refunded_gross + amount, payout.gross)
     payout.clawed_back = _seller_share_of_refunds(payout)
-    if payout.route == Payout.Route.DESTINATION and reversed_at_stripe:
+    # A seller who has the buyer's money outside Stripe gives it back themselves.
+    if payout.route == Payout.Route.OUTSIDE or (payout.route == Payout.Route.DESTINATION and reversed_at_stripe):
         payout.transferred = max(payout.transferred - (payout.clawed_back - before), Decimal(0))
     payout.save(update_fields=("refunded_gross", "clawed_back", "transferred"))
-    settle_balance(payout, at=at)
+    made = settle_balance(payout, at=at)
+    return made or (payout.reversals.pending().first() if payout.owed < 0 else None)
 
 
-def restore(*, order: Order, payment: Payment, amount: Decimal) -> None:
-    """Undo `claw_back` of a refund that failed after all: the buyer has `amount` no more.
+def restore(*, order: Order, payment: Payment, amount: Decimal, reversal: TransferReversal | None = None) -> None:
+    """Undo `claw_back` of what came to nothing, a refund or a lost dispute: the buyer has `amount` no more.
 
-    What Stripe was asked to bring back by then is owed to the seller again, and is paid by hand.
+    `reversal`: what the refund waited for. What Stripe was asked to bring back by then is owed to the seller again, and
+    is paid by hand.
     """
     payout = _locked(order)
     if payout is None or not payment.paid_its_order:
         return
     payout.refunded_gross = max(payout.refunded_gross - amount, Decimal(0))
     payout.clawed_back = _seller_share_of_refunds(payout)
-    payout.save(update_fields=("refunded_gross", "clawed_back"))
-    payout.reversals.filter(completed_at__isnull=True, last_attempt_at__isnull=True).delete()
+    if payout.route == Payout.Route.OUTSIDE:
+        payout.transferred = payout.amount - payout.clawed_back
+    payout.save(update_fields=("refunded_gross", "clawed_back", "transferred"))
+    unsent = payout.reversals.pending().filter(last_attempt_at__isnull=True)
+    waiting = Refund.objects.pending().filter(reversal__payout=payout)
+    own = unsent.filter(pk=reversal.pk) if reversal else unsent.filter(refunds__isnull=True)
+    own.exclude(pk__in=waiting.values("reversal")).update(canceled_at=clock.now())
     settle_balance(payout, at=clock.now())
 
 
-def settle_balance(payout: Payout, *, at: datetime) -> None:
-    """Bring a locked payout to what its amounts say `at`, UTC: of a paid one, ask back what is too much."""
-    if payout.status != Payout.Status.PAID:
+def settle_balance(payout: Payout, *, at: datetime) -> TransferReversal | None:
+    """Bring a locked payout to what its amounts say `at`, UTC.
+
+    Of a paid one, ask back what the seller has too much, and return that reversal.
+    """
+    if payout.status not in _SETTLED:
         refresh_status(payout)
-    elif payout.route != Payout.Route.MANUAL:
-        asked = sum(payout.reversals.filter(completed_at__isnull=True).values_list("amount", flat=True), Decimal(0))
+    elif payout.route in {Payout.Route.DESTINATION, Payout.Route.TRANSFER}:
+        asked = sum(payout.reversals.pending().values_list("amount", flat=True), Decimal(0))
         if (too_much := -payout.owed - asked) > 0:
-            TransferReversal.objects.create(payout=payout, amount=too_much, created_at=at)
+            made: TransferReversal = TransferReversal.objects.create(payout=payout, amount=too_much, created_at=at)
+            return made
+    return None
 
 
 def refresh_status(payout: Payout) -> None:
-    """Write whether a locked payout, unless it is paid, is due, blocked or void, as things stand now."""
-    if payout.status != Payout.Status.PAID:
-        _set_status(payout)
-        payout.save(update_fields=("status", "blocked_by"))
+    """Write whether a locked payout, unless it is paid, is due, held, blocked or void, as things are now."""
+    if payout.status in _SETTLED:
+        return
+    was = payout.status
+    _set_status(payout)
+    payout.save(update_fields=("status", "blocked_by"))
+    if was != payout.status and Payout.Status.HELD in {was, payout.status}:
+        _record_hold(payout)
+
+
+def apply_holds() -> int:
+    """Bring the payouts whose seller was held or released since to that; return how many. A job."""
+    held = Exists(SellerHold.objects.filter(seller_id=OuterRef("seller_id"), released_at__isnull=True))
+    never_held = ~Exists(SellerHold.objects.filter(seller_id=OuterRef("seller_id")))
+    to_hold = Q(held) | Q(never_held, seller__is_active=False)
+    unpaid = Payout.objects.filter(status__in=Payout.UNPAID_STATUSES)
+    changed = unpaid.filter(Q(to_hold) & ~Q(status=Payout.Status.HELD) | ~Q(to_hold) & Q(status=Payout.Status.HELD))
+    ids = list(changed.order_by("pk").values_list("pk", "order_id"))
+    for pk, order_id in ids:
+        with transaction.atomic(durable=True):
+            Order.objects.locked(order_id)
+            refresh_status(Payout.objects.select_for_update(no_key=True).get(pk=pk))
+    return len(ids)
 
 
 @transaction.atomic
@@ -132,11 +185,14 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     """Record that staff have paid the seller what they are owed, outside Stripe; return the payout.
 
     Also to one who has no account that could take it, of a transfer that Stripe refused, and of what is owed again
-    after a refund failed. Never of what is or may be requested from Stripe. Raises PayoutNotDue.
+    after a refund failed. Never of what is or may be requested from Stripe, nor of what is held.
+    Raises PayoutNotDue, PayoutsHeld.
     """
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
     refresh_status(payout)
+    if payout.status == Payout.Status.HELD:
+        raise errors.PayoutsHeld
     if (
         payout.owed <= 0
         or payout.transfer_pending is not None
@@ -198,10 +254,29 @@ def _set_status(payout: Payout) -> None:
     payout.blocked_by = ""
     if payout.owed <= 0:
         payout.status = Payout.Status.VOID
+    elif holds.lock_and_check(seller_id=payout.seller_id):
+        payout.status = Payout.Status.HELD
     elif why := _blocking_reason(payout):
         payout.status, payout.blocked_by = Payout.Status.BLOCKED, why
     else:
         payout.status = Payout.Status.DUE
+
+
+def _record_hold(payout: Payout) -> None:
+    """Write into the history of a locked payout's order that it is held, or released, and who decided."""
+    hold = SellerHold.objects.filter(seller_id=payout.seller_id).latest("pk")
+    held = payout.status == Payout.Status.HELD
+    if not held and payout.status == Payout.Status.VOID:
+        return  # refunded: nobody has released it
+    actor = hold.held_by if held else hold.released_by
+    order_log.record(
+        order=payout.order,
+        kind=OrderEvent.Kind.PAYOUT_HELD if held else OrderEvent.Kind.PAYOUT_RELEASED,
+        at=clock.now(),
+        role=OrderEvent.Role.STAFF if actor else OrderEvent.Role.SYSTEM,
+        actor=actor,
+        note=hold.reason if held else hold.release_reason,
+    )
 
 
 def _blocking_reason(payout: Payout) -> str:

@@ -81,8 +81,9 @@ def sync(found: FetchedRefunds) -> str:
 def apply(*, order: Order, payment: Payment, refund: Refund, found: RefundAtStripe) -> str:
     """Bring a refund forward to what Stripe says of it; order, payment and refund are locked in this order.
 
-    Gone through: what paid the order counts as refunded, the seller's share is taken back, refund_issued is sent. Come
-    to nothing, even after that: it counts no more, and may be requested again. Returns a flag for staff, or nothing.
+    Gone through: what paid the order counts as refunded, and refund_issued is sent. Come to nothing, even after that:
+    it counts no more, the seller's share is theirs again, and it may be requested again. Returns a flag for staff, or
+    nothing.
     """
     status = _S(found.status) if found.status in _RANK else _S.PENDING
     if refund.stripe_refund_id is not None and _RANK[status] <= _RANK[refund.status]:
@@ -94,21 +95,35 @@ def apply(*, order: Order, payment: Payment, refund: Refund, found: RefundAtStri
             refund.save(update_fields=("stripe_refund_id",))
             return ""
         refund.status = _S.CREATING
-        _count_refund(order, payment, refund)
-    was = refund.status
+        _count_refund(order, payment, refund, found)
     _set_status(order, payment, refund, status, failure=found.failure_code)
-    if status == _S.SUCCEEDED:
-        payouts.claw_back(
-            order=order,
-            payment=payment,
-            amount=refund.amount,
-            at=clock.now(),
-            # One made in the dashboard may have left the seller their part.
-            reversed_at_stripe=found.reverses_transfer,
-        )
-    elif was == _S.SUCCEEDED:
-        payouts.restore(order=order, payment=payment, amount=refund.amount)
     return "refund_failed" if status in _UNSUCCESSFUL else ""
+
+
+def reserve(*, order: Order, payment: Payment, refund: Refund, reversed_at_stripe: bool = False) -> None:
+    """Count a refund under the ceiling of its locked payment, and take the seller's share of it back.
+
+    One that we have yet to ask Stripe for waits for that.
+    """
+    payment.refunds_reserved += refund.amount
+    payment.save(update_fields=("refunds_reserved",))
+    reversal = payouts.claw_back(
+        order=order, payment=payment, amount=refund.amount, at=clock.now(), reversed_at_stripe=reversed_at_stripe
+    )
+    if reversal and refund.status == _S.CREATING and refund.stripe_refund_id is None:
+        refund.reversal = reversal
+        refund.save(update_fields=("reversal",))
+
+
+def record_outside(*, order: Order, payment: Payment, refund: Refund, actor: User) -> None:
+    """Insert a refund that was made outside Stripe, of a recorded payment; order and payment are locked."""
+    refund.save()
+    reserve(order=order, payment=payment, refund=refund)
+    order.refunded += refund.amount
+    order.save(update_fields=("refunded",))
+    role = order_log.role_in_order(user=actor, order=order)
+    _record(order, refund, OrderEvent.Kind.REFUNDED, role=role, actor=actor, method=refund.method)
+    refund_issued.send(sender=Refund, order=order, refund=refund)
 
 
 def record_failure(*, order: Order, payment: Payment, refund: Refund, code: str) -> None:
@@ -144,18 +159,19 @@ def _import_refund(order: Order, payment: Payment, found: RefundAtStripe) -> str
         _record(order, refund, OrderEvent.Kind.REFUND_FAILED, reason=found.failure_code or found.status)
         return "refund_failed"
     refund.save()
-    _count_refund(order, payment, refund)
+    _count_refund(order, payment, refund, found)
     record_request(order=order, refund=refund, role=OrderEvent.Role.STRIPE)
     return apply(order=order, payment=payment, refund=refund, found=found)
 
 
 def record_request(*, order: Order, refund: Refund, role: OrderEvent.Role, actor: User | None = None) -> None:
-    """Log that a refund was requested, and by whom."""
-    words = {"reason": refund.reason} if refund.reason else {}
+    """Log that a refund was requested, by whom, and whether it was forced."""
+    words = {"reason": refund.reason, "note": refund.forced_reason}
+    words = {name: text for name, text in words.items() if text}
     _record(order, refund, OrderEvent.Kind.REFUND_REQUESTED, role=role, actor=actor, **words)
 
 
-def _count_refund(order: Order, payment: Payment, refund: Refund) -> None:
+def _count_refund(order: Order, payment: Payment, refund: Refund, found: RefundAtStripe) -> None:
     """Count a refund that Stripe has made under the ceiling of its payment.
 
     Ours that still wait give way to it, the newest first: for what is gone Stripe would refuse them.
@@ -165,8 +181,8 @@ def _count_refund(order: Order, payment: Payment, refund: Refund) -> None:
         if refund.amount <= payment.refundable:
             break
         record_failure(order=order, payment=payment, refund=other, code="charge_already_refunded")
-    payment.refunds_reserved += refund.amount
-    payment.save(update_fields=("refunds_reserved",))
+    # One made in the dashboard may have left the seller their part.
+    reserve(order=order, payment=payment, refund=refund, reversed_at_stripe=found.reverses_transfer)
 
 
 def _set_status(order: Order, payment: Payment, refund: Refund, status: Refund.Status, *, failure: str) -> None:
@@ -177,6 +193,7 @@ def _set_status(order: Order, payment: Payment, refund: Refund, status: Refund.S
     if status in _UNSUCCESSFUL:
         payment.refunds_reserved -= refund.amount
         payment.save(update_fields=("refunds_reserved",))
+        payouts.restore(order=order, payment=payment, amount=refund.amount, reversal=refund.reversal)
     if payment.paid_its_order and _S.SUCCEEDED in {was, status}:
         order.refunded += refund.amount if status == _S.SUCCEEDED else -refund.amount
         order.save(update_fields=("refunded",))

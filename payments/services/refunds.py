@@ -1,23 +1,30 @@
 """Refunds: requested up to what is left of their payment, then made at Stripe.
 
+What the seller has been sent comes back first (services/transfers.py); the refund is made once it did. So nothing is
+paid out of our own money unless staff force it. A recorded payment is refunded outside Stripe, and that is recorded.
+
 Source: https://docs.stripe.com/refunds
 """
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
 
-from auctioncraft.core import idempotency, money, retry
+from auctioncraft.core import clock, idempotency, money, retry
 from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Order, Payment, Refund
-from payments.services import order_log, payouts, refund_sync, stripe_request
+from payments.services import order_log, payouts, refund_sync, stripe_request, transfers
 
 if TYPE_CHECKING:
+    from datetime import date
     from decimal import Decimal
 
     from django.db.models import QuerySet
@@ -29,67 +36,121 @@ if TYPE_CHECKING:
 POLICY: Final = retry.RetryPolicy(max_attempts=23, stop_on=(errors.StripeDown,))
 
 
-def refund_order(
-    *,
-    order_id: int,
-    actor: User,
-    amount: Decimal | None = None,
-    reason: str = "",
-    payment: str = "",
-    idempotency_key: str | None = None,
-) -> Refund:
-    """Refund `amount` of a payment of an order, by default all that is left, and return the refund.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """What is asked for. `amount` None: all that is left. `payment`: the PaymentIntent's id, if it is not the order's.
 
-    Its seller and staff; `payment` is a PaymentIntent's id, by default that of the payment which paid the order, else
-    of its only surplus, which staff alone refund. Effects in order: the refund, its key to Stripe and its share of the
-    ceiling are committed; Stripe is asked, outside any transaction; its answer is committed. With Stripe away the
-    refund is kept and a job sends it: one that may have been made must not be requested twice.
+    `force_reason`: why staff refund what the seller may not give back. `method`, `reference` and `dated` describe the
+    refund of a recorded payment.
+    """
+
+    amount: Decimal | None = None
+    reason: str = ""
+    payment: str = ""
+    force_reason: str = ""
+    method: str = ""
+    reference: str = ""
+    dated: date | None = None
+
+
+def refund_order(
+    *, order_id: int, actor: User, request: RefundRequest | None = None, idempotency_key: str | None = None
+) -> Refund:
+    """Refund a payment of an order, fully or in part, and return the refund.
+
+    Its seller and staff who are not its buyer; by default the payment that paid the order, else its only surplus, which
+    staff alone refund. Effects in order: the refund, its key to Stripe, its share of the ceiling and the reversal that
+    it waits for are committed; Stripe is asked for the reversal, then for the refund, outside any transaction; each
+    answer is committed. With Stripe away the refund is kept and jobs go on: what may have been made must not be
+    requested twice.
 
     Raises NotFound, PermissionDenied, PaidOut, NothingToRefund, OrderDisputed, RefundTooLarge, RefundRefused, Invalid,
     IdempotencyKeyReused.
     """
-    given: dict[str, Any] = {"amount": amount, "reason": reason, "payment": payment}
+    request = request or RefundRequest()
     asked = idempotency.run_idempotent(
-        idempotency.identify("refund_order", user_id=actor.pk, key=idempotency_key, order=order_id, **given),
-        lambda: {"refund": _request(order_id, actor, amount, reason, payment).pk},
+        idempotency.identify(
+            "refund_order", user_id=actor.pk, key=idempotency_key, order=order_id, **dataclasses.asdict(request)
+        ),
+        lambda: {"refund": _request(order_id, actor, request).pk},
     )
     with suppress(errors.StripeUnavailable):
         send_now(refund_id=asked["refund"])
     refund = Refund.objects.select_related("payment").get(pk=asked["refund"])
+    if refund.failure_code == errors.PaidOut.code:
+        raise errors.PaidOut
     if refund.status in {Refund.Status.FAILED, Refund.Status.CANCELED}:
         raise errors.RefundRefused(stripe_code=refund.failure_code)
     return refund
 
 
 @transaction.atomic
-def _request(order_id: int, actor: User, amount: Decimal | None, reason: str, intent_id: str) -> Refund:
+def _request(order_id: int, actor: User, request: RefundRequest) -> Refund:
     if not Order.objects.visible_to(actor).filter(pk=order_id).exists():
         raise NotFound
     order = Order.objects.locked(order_id)
-    if not (actor.is_staff or actor.pk == order.seller_id):
-        raise PermissionDenied
-    if reason == Refund.Reason.FRAUDULENT and not actor.is_staff:
-        # Stripe then blocks the buyer's card for all sellers: https://docs.stripe.com/api/refunds/create
-        raise PermissionDenied("Only staff can call a payment fraudulent.")
-    payment = Payment.objects.locked(_payment_of(order, actor, intent_id).pk)
-    if not actor.is_staff and payouts.is_paid_by_hand(order=order):
-        # Stripe can reverse its own transfer, but not what staff have paid by hand: we would pay twice.
+    _check_actor(order, actor, request)
+    payment = Payment.objects.locked(_payment_of(order, actor, request.payment).pk)
+    _check_source(order, payment, actor, request)
+    # Stripe can reverse its own transfer, but not what staff have paid by hand: we would pay twice.
+    if payment.paid_its_order and not request.force_reason and payouts.is_paid_by_hand(order=order):
         raise errors.PaidOut
-    amount = _check(payment, amount)
-    refund = Refund.objects.create(
+    amount = _check(payment, request.amount)
+    refund = Refund(
         payment=payment,
         amount=amount,
         currency=payment.received_currency,
-        reason=reason,
+        reason=request.reason,
+        forced_reason=request.force_reason,
         requested_by=actor,
-        # This request asks Stripe now; the job does should it die.
-        next_attempt_at=POLICY.lease_end(),
     )
-    payment.refunds_reserved += amount
-    payment.save(update_fields=("refunds_reserved",))
+    if payment.is_recorded:
+        refund.method, refund.reference, refund.dated = request.method, request.reference, request.dated
+        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, clock.now()
+        refund_sync.record_outside(order=order, payment=payment, refund=refund, actor=actor)
+        return refund
+    # This request asks Stripe now; the job does should it die.
+    refund.next_attempt_at = POLICY.lease_end()
+    refund.save()
+    refund_sync.reserve(order=order, payment=payment, refund=refund)
     role = order_log.role_in_order(user=actor, order=order)
     refund_sync.record_request(order=order, refund=refund, role=role, actor=actor)
     return refund
+
+
+def _check_actor(order: Order, actor: User, request: RefundRequest) -> None:
+    """Raise PermissionDenied unless the actor may refund this order, and in this way."""
+    if order_log.acts_as_staff(user=actor, order=order):
+        return
+    if actor.pk != order.seller_id:
+        raise PermissionDenied
+    if request.reason == Refund.Reason.FRAUDULENT:
+        # Stripe then blocks the buyer's card for all sellers: https://docs.stripe.com/api/refunds/create
+        raise PermissionDenied("Only staff can call a payment fraudulent.")
+    if request.force_reason:
+        raise PermissionDenied("Only staff can force a refund.")
+
+
+def _check_source(order: Order, payment: Payment, actor: User, request: RefundRequest) -> None:
+    """Raise unless the actor may refund this payment, and says how if it was not made with Stripe."""
+    as_staff = order_log.acts_as_staff(user=actor, order=order)
+    if payment.status == Payment.Status.SURPLUS and not as_staff:
+        raise PermissionDenied
+    if not payment.is_recorded:
+        if request.method:
+            raise Invalid(method="This payment was made with Stripe, and is refunded there. Leave this out.")
+        return
+    if not as_staff and payment.recorded_by_id != actor.pk:
+        raise PermissionDenied("Our staff received this payment. Ask them to refund it.")
+    if not request.method:
+        raise Invalid(method="This payment was made outside Stripe. Enter how you have refunded it.")
+    check_date(request.dated, field="dated")
+
+
+def check_date(dated: date | None, *, field: str) -> None:
+    """Raise Invalid unless this can be the day, anywhere on earth, on which money has moved."""
+    if dated is None or dated > clock.now().date() + timedelta(days=1):
+        raise Invalid(**{field: "Enter the day on which the money moved, not a future one."})
 
 
 def _payment_of(order: Order, actor: User, intent_id: str) -> Payment:
@@ -99,8 +160,6 @@ def _payment_of(order: Order, actor: User, intent_id: str) -> Payment:
         payment = came.filter(stripe_intent_id=intent_id).first()
         if payment is None:
             raise Invalid(payment="No money came in for this order with a payment of this id.")
-        if payment.status == Payment.Status.SURPLUS and not actor.is_staff:
-            raise PermissionDenied
         return payment
     paid = came.filter(status=Payment.Status.SUCCEEDED).first()
     surplus = list(came.filter(status=Payment.Status.SURPLUS)[:2]) if actor.is_staff and paid is None else []
@@ -126,22 +185,28 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
     if amount > left:
         text = money.to_text(left, currency)
         raise errors.RefundTooLarge(f"Refund at most {text} {currency}.", refundable=text, currency=currency)
-    if not stripe_gateway.can_refund(amount=amount, currency=currency):
+    least = min(stripe_gateway.minimum(currency), left)
+    if amount < least:
+        raise Invalid(amount=f"Refund at least {money.to_text(least, currency)} {currency}.")
+    if not payment.is_recorded and not stripe_gateway.can_refund(amount=amount, currency=currency):
         raise Invalid(amount=f"Cards take two decimals of {currency}'s three: the last one must be 0.")
     return amount
 
 
 def send_now(*, refund_id: int) -> None:
-    """Ask Stripe for a refund for a caller who waits; quiet if it was made or refused.
+    """Ask Stripe for a refund for a caller who waits, after its reversal; quiet if either was made or refused.
 
     Raises StripeUnavailable; `send_due` asks again.
     """
-    retry.attempt_now(_pending(), refund_id, _send, policy=POLICY)
+    refund = Refund.objects.get(pk=refund_id)
+    if refund.reversal_id and not refund.forced_reason:
+        transfers.reverse_now(reversal_id=refund.reversal_id)
+    retry.attempt_now(_sendable(), refund_id, _send, policy=POLICY)
 
 
 def send_due() -> int:
     """Ask Stripe for the refunds that are due; return how many it has made or refused. A job."""
-    return retry.process_due(_pending(), _send, policy=POLICY)
+    return retry.process_due(_sendable(), _send, policy=POLICY)
 
 
 def restart(refunds: QuerySet[Refund]) -> int:
@@ -149,8 +214,8 @@ def restart(refunds: QuerySet[Refund]) -> int:
     return retry.restart(refunds.filter(status=Refund.Status.CREATING))
 
 
-def _pending() -> QuerySet[Refund]:
-    return Refund.objects.filter(status=Refund.Status.CREATING).select_related("payment")
+def _sendable() -> QuerySet[Refund]:
+    return Refund.objects.sendable().select_related("payment")
 
 
 def _send(refund: Refund) -> None:
@@ -175,8 +240,6 @@ def _find_or_create(refund: Refund) -> RefundAtStripe:
         reason=refund.reason,
         metadata={"order": str(payment.order_id), "refund": str(refund.pk)},
         idempotency_key=str(refund.idempotency_key),
-        reverse_transfer=bool(payment.destination),
-        refund_fee=bool(payment.destination and payment.fee),
     )
 
 

@@ -6,7 +6,9 @@ looked for at Stripe before it is requested again: Stripe forgets a key after a 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
@@ -14,9 +16,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from auctioncraft.core import clock, retry
-from payments import stripe_gateway
-from payments.models import Order, Payment, Payout, SellerAccount, TransferReversal
-from payments.services import payouts, stripe_request
+from payments import errors, stripe_gateway
+from payments.models import Order, Payment, Payout, Refund, SellerAccount, TransferReversal
+from payments.services import payouts, refund_sync, stripe_request
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -26,7 +28,8 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 def send_due() -> int:
-    """Make the transfers and then the reversals that are due; return how many were made. A job."""
+    """Hold and release, then make the transfers and then the reversals that are due; return how many. A job."""
+    payouts.apply_holds()
     return send_due_transfers() + send_due_reversals()
 
 
@@ -37,7 +40,16 @@ def send_due_transfers() -> int:
 
 def send_due_reversals() -> int:
     """Take back from sellers what they have too much; return how many reversals were made."""
-    return retry.process_due(_pending_reversals(), _reverse, policy=stripe_request.ENDLESS)
+    return retry.process_due(TransferReversal.objects.pending(), _reverse, policy=stripe_request.ENDLESS)
+
+
+def reverse_now(*, reversal_id: int) -> None:
+    """Ask Stripe for a reversal for a caller who waits; quiet if it was made or refused.
+
+    Raises StripeUnavailable; `send_due` asks again.
+    """
+    with suppress(errors.PaymentRefused):
+        retry.attempt_now(TransferReversal.objects.pending(), reversal_id, _reverse, policy=stripe_request.ENDLESS)
 
 
 def _pending_transfers() -> QuerySet[Payout]:
@@ -46,10 +58,6 @@ def _pending_transfers() -> QuerySet[Payout]:
     wanted = Q(transfer_pending__isnull=False) | (due if settings.STRIPE_CONNECT else Q(pk__in=()))
     pending: QuerySet[Payout] = Payout.objects.filter(wanted, route=Payout.Route.TRANSFER)
     return pending
-
-
-def _pending_reversals() -> QuerySet[TransferReversal]:
-    return TransferReversal.objects.filter(completed_at__isnull=True)
 
 
 def _transfer(payout: Payout) -> None:
@@ -73,8 +81,8 @@ def _claim(leased: Payout) -> Payout | None:
     if payout.transfer_pending is None:
         if payout.status != Payout.Status.DUE:
             return None
-        payout.transfer_pending = payout.owed
-        payout.save(update_fields=("transfer_pending",))
+        payout.transfer_pending, payout.transfer_requested_at = payout.owed, clock.now()
+        payout.save(update_fields=("transfer_pending", "transfer_requested_at"))
     payout.was_attempted = leased.was_attempted
     return payout
 
@@ -120,21 +128,27 @@ def _record_transfer(claimed: Payout, transfer_id: str) -> Payout:
             )
         )
         payouts.record_paid(order=order, payout=payout, amount=amount, at=now)
-        # The buyer may have got some of it back meanwhile.
-        payouts.settle_balance(payout, at=now)
+        # A refund may have been requested meanwhile: now it waits for its share of this transfer.
+        if reversal := payouts.settle_balance(payout, at=now):
+            waiting = Refund.objects.pending().filter(reversal=None, last_attempt_at=None, payment__order=order)
+            waiting.filter(payment__status=Payment.Status.SUCCEEDED).update(reversal=reversal)
     return payout
 
 
 def _reverse(reversal: TransferReversal) -> None:
     if claimed := _claim_reversal(reversal):
-        stripe_request.send(claim=lambda: claimed, ask=_find_or_create_reversal, record=_record_reversal, rounds=1)
+        try:
+            stripe_request.send(claim=lambda: claimed, ask=_find_or_create_reversal, record=_record_reversal, rounds=1)
+        except errors.PaymentRefused:
+            _fail_refunds(claimed)
+            raise
 
 
 @transaction.atomic(durable=True)
 def _claim_reversal(leased: TransferReversal) -> TransferReversal | None:
     """Return the reversal with its payout, read under the payout's lock; None if it was made or withdrawn."""
     _, payout = _lock(leased.payout_id)
-    reversal = payout.reversals.filter(pk=leased.pk, completed_at__isnull=True).first()
+    reversal = payout.reversals.pending().filter(pk=leased.pk).first()
     if reversal is None:
         return None
     reversal.payout, reversal.was_attempted = payout, leased.was_attempted
@@ -165,12 +179,36 @@ def _find_or_create_reversal(reversal: TransferReversal) -> str:
 def _record_reversal(claimed: TransferReversal, reversal_id: str) -> TransferReversal:
     _, payout = _lock(claimed.payout_id)
     now = clock.now()
-    waiting = payout.reversals.filter(pk=claimed.pk, completed_at__isnull=True)
-    if waiting.update(stripe_reversal_id=reversal_id, completed_at=now, last_error=""):
+    if (
+        payout.reversals.pending()
+        .filter(pk=claimed.pk)
+        .update(stripe_reversal_id=reversal_id, completed_at=now, last_error="")
+    ):
         payout.transferred -= claimed.amount
         payout.save(update_fields=("transferred",))
         payouts.settle_balance(payout, at=now)
+        # Their share is back: now what waited for it goes to the buyer.
+        retry.restart(claimed.refunds.pending())
     return claimed
+
+
+@transaction.atomic(durable=True)
+def _fail_refunds(refused: TransferReversal) -> None:
+    """Fail the refunds that wait for a reversal which Stripe refuses: they would be paid out of our money.
+
+    Then what they wanted back is the seller's again, and the reversal ends; one of a lost dispute is tried again.
+    """
+    order = Order.objects.locked(refused.payout.order_id)
+    payment = Payment.objects.locked(order.payments.get(status=Payment.Status.SUCCEEDED).pk)
+    waiting = Refund.objects.pending().filter(reversal=refused, forced_reason="").order_by("pk")
+    refunds = list(waiting.select_for_update(no_key=True))
+    for refund in refunds:
+        refund_sync.record_failure(order=order, payment=payment, refund=refund, code=errors.PaidOut.code)
+    payout = Payout.objects.select_for_update(no_key=True).get(pk=refused.payout_id)
+    pending = payout.reversals.pending()
+    others = sum(pending.exclude(pk=refused.pk).values_list("amount", flat=True), Decimal(0))
+    if refunds and -payout.owed <= others:
+        pending.filter(pk=refused.pk).update(canceled_at=clock.now())
 
 
 def _lock(payout_id: int) -> tuple[Order, Payout]:

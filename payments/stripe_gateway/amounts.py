@@ -60,8 +60,15 @@ def can_charge(*, amount: Decimal, currency: str) -> bool:
     )
 
 
+def minimum(currency: str) -> Decimal:
+    """Return the least amount of a charge, also taken for refunds; half a unit, or 50, where none is published."""
+    if currency in _MINIMUM:
+        return from_minor_units(_MINIMUM[currency], currency)
+    return Decimal("0.5" if money.decimals(currency) else 50).quantize(money.quantum(currency))
+
+
 def can_refund(*, amount: Decimal, currency: str) -> bool:
-    """Whether exactly this could be given back to a card; there is no least."""
+    """Whether exactly this could be given back to a card; Stripe has no least."""
     return is_card_amount(to_minor_units(amount, currency), currency)
 
 

@@ -40,14 +40,11 @@ def create_refund(
     reason: str,
     metadata: Mapping[str, str],
     idempotency_key: str,
-    reverse_transfer: bool = False,
-    refund_fee: bool = False,
 ) -> RefundAtStripe:
     """Refund a part or all of what was paid with an intent, or find the refund that this key made.
 
-    Of a payment with a destination, the seller's part is taken back (`reverse_transfer`), and the platform
-    gives back that part of its fee (`refund_fee`; Stripe refuses this for a payment without a fee).
-    Source: https://docs.stripe.com/api/refunds/create and https://docs.stripe.com/connect/destination-charges#issue-refunds
+    It comes from our balance: of a payment with a destination, `reverse_transfer` brings the seller's share back.
+    Source: https://docs.stripe.com/api/refunds/create
     Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last the refund may exist: look for
     it in list_refunds, then ask again with the same key.
     """
@@ -58,10 +55,6 @@ def create_refund(
     }
     if reason:
         params["reason"] = reason
-    if reverse_transfer:
-        params["reverse_transfer"] = True
-    if refund_fee:
-        params["refund_application_fee"] = True
     with translate_errors():
         return _refund(client().v1.refunds.create(params=params, options={"idempotency_key": idempotency_key}))
 

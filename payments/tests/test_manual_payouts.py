@@ -71,7 +71,7 @@ def test_manual_payout_to_seller_without_account_is_possible(order, settings, st
 
 
 def test_manual_payout_after_a_failed_refund_pays_the_difference(order, staff):
-    payout = claw_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00")
+    payout = claw_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00", reversed_at_stripe=True)
     assert restore(payout, "10.00").owed == Decimal("9.00")  # Stripe reversed it and does not send it again
     payouts.mark_paid_by_hand(payout_id=payout.pk, actor=staff)
     payout.refresh_from_db()

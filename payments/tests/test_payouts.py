@@ -122,8 +122,8 @@ def test_refund_of_surplus_changes_no_payout(order):
     assert payout.clawed_back == 0
 
 
-def test_refund_of_destination_charge_is_reversed_with_it(order):
-    payout = claw_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00")
+def test_refund_of_destination_charge_in_the_dashboard_is_reversed_with_it(order):
+    payout = claw_back(pay(order, destination="acct_1", fee=Decimal("2.00")), "10.00", reversed_at_stripe=True)
     assert (payout.clawed_back, payout.transferred, payout.owed) == (Decimal("9.00"), Decimal("8.99"), 0)
     assert not TransferReversal.objects.exists()
     assert broken_invariants() == []
@@ -131,17 +131,18 @@ def test_refund_of_destination_charge_is_reversed_with_it(order):
 
 def test_lost_dispute_of_destination_charge_is_reversed(order):
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
-    claw_back(payout, "10.00", reversed_at_stripe=False)
+    claw_back(payout, "10.00")
     assert payout.owed == Decimal("-9.00")
     assert TransferReversal.objects.get().amount == Decimal("9.00")
     assert broken_invariants() == []
 
 
-def test_unsent_reversal_is_dropped_when_its_refund_fails(order):
+def test_unsent_reversal_is_canceled_when_its_dispute_is_won_after_all(order):
     payout = pay(order, destination="acct_1", fee=Decimal("2.00"))
-    claw_back(payout, "10.00", reversed_at_stripe=False)
+    claw_back(payout, "10.00")
     assert restore(payout, "10.00").owed == 0
-    assert not TransferReversal.objects.exists()
+    assert TransferReversal.objects.get().canceled_at is not None
+    assert broken_invariants() == []
 
 
 def test_dispute_blocks_an_unpaid_payout_until_it_ends(order):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -37,7 +39,10 @@ def test_refund_by_seller_without_amount_refunds_everything(seller_client, doubl
         "amount": "19.99",
         "currency": "USD",
         "reason": "",
+        "method": "stripe",
+        "reference": "",
         "status": "succeeded",
+        "failure_code": "",
         "created_at": shown["refund"]["created_at"],
         "settled_at": shown["refund"]["settled_at"],
     }
@@ -126,6 +131,36 @@ def test_refund_with_invalid_amount_is_400(seller_client, paid, amount):
 def test_refund_with_invalid_reason_or_payment_is_400(seller_client, paid, field, value):
     answer = refund(seller_client, paid, **{field: value})
     assert (outcome(answer), list(answer.json()["errors"])) == ((400, "invalid"), [field])
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "least"), [("USD", "20", "0.50"), ("JPY", "2000", "50"), ("KWD", "9", "0.500")]
+)
+def test_refund_below_the_least_amount_is_400_unless_it_is_the_rest(
+    client, double, winner, seller, bidder, seller_client, currency, price, least
+):
+    order = pay(client, double, winner, sell(seller, bidder, price, currency=currency))
+    below = {"USD": "0.49", "JPY": "49", "KWD": "0.490"}[currency]
+    answer = refund(seller_client, order, amount=below)
+    assert (outcome(answer), answer.json()["errors"]) == (
+        (400, "invalid"),
+        {"amount": [f"Refund at least {least} {currency}."]},
+    )
+    assert not Refund.objects.exists()
+    assert refund(seller_client, order, amount=least).status_code == 201
+    left = Payment.objects.get().refundable
+    rest = {"USD": "0.01", "JPY": "1", "KWD": "0.010"}[currency]
+    assert refund(seller_client, order, amount=str(left - Decimal(rest))).status_code == 201
+    assert refund(seller_client, order, amount=rest).status_code == 201
+    assert (Payment.objects.get().refundable, broken_invariants()) == (0, [])
+
+
+def test_refund_by_staff_of_their_own_purchase_is_403(client, double, winner, product, bidder):
+    order = pay(client, double, winner, product)
+    bidder.is_staff = True
+    bidder.save()
+    assert outcome(refund(winner, order)) == (403, "permission_denied")
+    assert not Refund.objects.exists()
 
 
 def test_refund_ignores_fields_the_caller_may_not_set(seller_client, paid):
@@ -225,9 +260,13 @@ def test_order_with_one_or_many_refunds_takes_the_same_queries(seller_client, pa
 
 def test_refund_after_a_manual_payout_is_for_staff_only(as_user, staff, seller_client, double, paid):
     payouts.mark_paid_by_hand(payout_id=paid.payout.pk, actor=staff)
-    assert outcome(refund(seller_client, paid)) == (409, "paid_out")
+    for caller in (seller_client, as_user(staff)):
+        assert outcome(refund(caller, paid)) == (409, "paid_out")
+    assert outcome(refund(seller_client, paid, force_reason="I promise.")) == (403, "permission_denied")
     assert not Refund.objects.exists()
-    assert refund(as_user(staff), paid, amount="5").status_code == 201
+    assert refund(as_user(staff), paid, amount="5", force_reason="The item was broken.").status_code == 201
+    made = Refund.objects.get()
+    assert (made.requested_by, made.forced_reason) == (staff, "The item was broken.")
     assert broken_invariants() == []
 
 

@@ -77,8 +77,8 @@ class OrderViewSet(ReadOnlyModelViewSet):
         made = refunds.refund_order(
             order_id=int(pk),
             actor=current_user(request),
+            request=refunds.RefundRequest(**body),
             idempotency_key=idempotency_key(request),
-            **body,
         )
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
         result = RefundResultSerializer(answer, context=self.get_serializer_context())
