@@ -16,3 +16,5 @@ password_changed = Signal()
 email_change_requested = Signal()
 # `user`, `previous`: the address was changed. `previous` is a PreviousEmail.
 email_changed = Signal()
+# `user`: the account was disabled.
+account_disabled = Signal()

@@ -6,8 +6,12 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from auctioncraft.core import money
 from auctioncraft.core.errors import DomainError
@@ -111,6 +115,44 @@ class RetryAdmin(ReadOnlyAdmin):
         self.message_user(request, f"Will be sent within a minute: {restarted}.", messages.SUCCESS)
         if unchanged := count - restarted:
             self.message_user(request, f"Not changed: {unchanged}, sent or being sent now.", messages.WARNING)
+
+
+class ReasonForm(forms.Form):
+    """Why an action is done."""
+
+    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget({"rows": 3}))
+
+
+def confirmed(request: HttpRequest, form: type[forms.Form]) -> forms.Form:
+    """Return the form of an action: filled in if the user comes from `confirm_action`'s page, else empty."""
+    return form(request.POST if "confirmed" in request.POST else None)
+
+
+def confirm_action(
+    model_admin: ModelAdmin,
+    request: HttpRequest,
+    *,
+    action: str,
+    title: str,
+    consequence: str,
+    form: forms.Form,
+    rows: Iterable[Model],
+) -> TemplateResponse:
+    """Return the page that names the selected rows, says what will happen to them, and asks for what the form wants."""
+    rows = list(rows)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "consequence": consequence,
+        "form": form,
+        "rows": rows,
+        "selected": [row.pk for row in rows],
+        "action": action,
+        "action_checkbox_name": ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "auctioncraft/confirm_action.html", context)
 
 
 def run_actions(

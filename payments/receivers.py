@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
 
+from accounts.signals import account_disabled
 from auctions.signals import auction_sold
-from payments.services import orders
+from payments.services import holds, orders
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from accounts.models import User
     from auctions.models import Auction
 
 
@@ -19,3 +21,9 @@ if TYPE_CHECKING:
 def open_order_of_sale(*, auction: Auction, at: datetime, **_: Any) -> None:
     """Open the order in the transaction of the sale, so that no sale is without one."""
     orders.open_order(auction=auction, at=at)
+
+
+@receiver(account_disabled, dispatch_uid="payments.hold_payouts")
+def hold_payouts_of_disabled_account(*, user: User, **_: Any) -> None:
+    """Hold what the user is due. Staff release it."""
+    holds.hold_disabled_seller(user_id=user.pk)

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import display_names, tokens
-from accounts.signals import password_changed
+from accounts.signals import account_disabled, password_changed
 from auctioncraft.core.errors import NotAuthenticated
 
 
@@ -34,8 +34,9 @@ def update_profile(*, user: User, display_name: str | None = None, password_hash
 
 
 def disable_account(*, user: User) -> None:
-    """Disable the account and end its tokens for good, even if it is enabled again."""
+    """Disable the account and end its tokens for good, even if it is enabled again. Sends account_disabled."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False)
         tokens.end_all_sessions(user=user)
+        account_disabled.send(sender=User, user=user)
     user.is_active = False

@@ -31,6 +31,8 @@ if not 0 <= SELLER_COMMISSION_PERCENT <= 100:
 CARD_REQUIRED_ABOVE = {
     currency.upper(): Decimal(amount) for currency, amount in env.dict("CARD_REQUIRED_ABOVE", default={}).items()
 }
+# On: sales may be paid outside Stripe. Off: no listing, bid or purchase is accepted whose total no card can be charged.
+OFFLINE_PAYMENTS = env.bool("OFFLINE_PAYMENTS", False)
 # Whether winners can have a saved card charged at the close; each chooses the card.
 AUTO_CHARGE = env.bool("AUTO_CHARGE", False)
 # Without a Stripe key, payments go to the Stripe double that `make run` starts (stripe_double/README.md).

@@ -9,14 +9,17 @@ from django.contrib import admin
 from django.http import HttpResponse
 from unfold.admin import TabularInline
 
-from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, ReasonForm, confirm_action, confirmed, run_actions
 from auctioncraft.core import money
-from payments.models import Payout, SellerAccount, TransferReversal
-from payments.services import payout_report, payouts
+from payments.models import Payout, SellerAccount, SellerHold, TransferReversal
+from payments.services import held_payouts, payout_report, payouts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.template.response import TemplateResponse
 
 
 class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
@@ -24,7 +27,16 @@ class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
     model = TransferReversal
     extra = 0
-    fields = ("stripe_reversal_id", "amount", "attempts", "next_attempt_at", "last_error", "created_at", "completed_at")
+    fields = (
+        "stripe_reversal_id",
+        "amount",
+        "attempts",
+        "next_attempt_at",
+        "last_error",
+        "created_at",
+        "completed_at",
+        "canceled_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferReversal]:
         """Join the payout, which has the currency."""
@@ -44,7 +56,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     list_select_related = ("order", "seller")
     search_fields = ("=id", "=order__id", "seller__email", "stripe_transfer_id")
     date_hierarchy = "created_at"
-    actions = ("mark_paid", "download")
+    actions = ("mark_paid", "hold", "release", "download")
     inlines = (ReversalInline,)
 
     @admin.display(description="amount due")
@@ -53,14 +65,56 @@ class PayoutAdmin(ReadOnlyAdmin):
         return f"{money.to_text(payout.owed, payout.currency)} {payout.currency}"
 
     @admin.action(description="Mark as paid manually", permissions=["act"])
-    def mark_paid(self, request: HttpRequest, selected: QuerySet[Payout]) -> None:
-        """Record that the selected payouts were paid outside Stripe."""
+    def mark_paid(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
+        """Record that the selected payouts were paid outside Stripe, once that is confirmed with a reference."""
 
-        def pay(payout: Payout) -> str:
-            paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user)  # type: ignore[arg-type]
+        def pay(payout: Payout, note: str) -> str:
+            paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user, note=note)  # type: ignore[arg-type]
             return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} paid to the seller."
 
-        run_actions(self, request, ((f"Payout {payout.pk}", partial(pay, payout)) for payout in selected))
+        consequence = "You have paid these sellers the amount due. This cannot be undone. Say how and where to find it."
+        return self._confirm_each(request, selected, pay, title="Mark payouts as paid", consequence=consequence)
+
+    @admin.action(description="Hold all payouts to the seller", permissions=["act"])
+    def hold(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
+        """Hold the payouts to the sellers of the selected payouts, once that is confirmed with a reason."""
+
+        def hold(payout: Payout, reason: str) -> str:
+            held_payouts.hold(payout_id=payout.pk, actor=request.user, reason=reason)  # type: ignore[arg-type]
+            return "held, with every other payout to the seller that is not paid yet."
+
+        consequence = "Nothing is paid to the sellers of these payouts until somebody releases it."
+        return self._confirm_each(request, selected, hold, title="Hold payouts", consequence=consequence)
+
+    @admin.action(description="Release all payouts to the seller", permissions=["act"])
+    def release(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
+        """Release the payouts to the sellers of the selected payouts, once that is confirmed with a reason."""
+
+        def release(payout: Payout, reason: str) -> str:
+            held_payouts.release(payout_id=payout.pk, actor=request.user, reason=reason)  # type: ignore[arg-type]
+            return "released, with every other payout to the seller."
+
+        consequence = "What is due to the sellers of these payouts is paid now."
+        return self._confirm_each(request, selected, release, title="Release payouts", consequence=consequence)
+
+    def _confirm_each(
+        self,
+        request: HttpRequest,
+        selected: QuerySet[Payout],
+        act: Callable[[Payout, str], str],
+        *,
+        title: str,
+        consequence: str,
+    ) -> TemplateResponse | None:
+        form, rows = confirmed(request, ReasonForm), list(selected.select_related("order", "seller"))
+        if not form.is_valid():
+            action = request.POST["action"]
+            return confirm_action(
+                self, request, action=action, title=title, consequence=consequence, form=form, rows=rows
+            )
+        reason = form.cleaned_data["reason"]
+        run_actions(self, request, ((f"Payout {payout.pk}", partial(act, payout, reason)) for payout in rows))
+        return None
 
     @admin.action(description="Download as CSV", permissions=["view"])
     def download(self, request: HttpRequest, selected: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)
@@ -71,6 +125,17 @@ class PayoutAdmin(ReadOnlyAdmin):
         )
         payout_report.write(payouts=selected, file=response)
         return response
+
+
+@admin.register(SellerHold)
+class SellerHoldAdmin(ReadOnlyAdmin):
+    """Holds of the payouts to sellers: who held and released them, and why. Hold and release in the list of payouts."""
+
+    list_display = ("id", "seller", "reason", "held_by", "held_at", "release_reason", "released_by", "released_at")
+    list_filter = (("released_at", admin.EmptyFieldListFilter), "held_at")
+    list_select_related = ("seller", "held_by", "released_by")
+    search_fields = ("=id", "seller__email", "reason")
+    date_hierarchy = "held_at"
 
 
 @admin.register(SellerAccount)

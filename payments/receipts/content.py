@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from auctioncraft.core import money
-from payments.models import Dispute, Order, Payment, Refund
+from payments.models import Dispute, Method, Order, Payment, Refund
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,7 +88,7 @@ def _payment_lines(order: Order) -> list[ReceiptLine]:
         due = order.total if order.status == Order.Status.AWAITING_PAYMENT else Decimal(0)
         return [_format_line(order, "Due", due, is_total=True)]
     lines = [
-        _format_line(order, "Paid", -order.total, note=_format_date(order.paid_at)),
+        _format_line(order, "Paid", -order.total, note=_paid_note(order, order.paid_at)),
         _format_line(order, "Due", Decimal(0), is_total=True),
     ]
     if back := _returned_amounts(order):
@@ -101,6 +101,15 @@ def _payment_lines(order: Order) -> list[ReceiptLine]:
         for amount in pending.order_by("pk").values_list("amount", flat=True)
     ]
     return lines
+
+
+def _paid_note(order: Order, at: datetime) -> str:
+    """Return when it was paid and, outside Stripe, how: `2026-11-30, bank transfer ABC-1`."""
+    payment = Payment.objects.filter(order=order, status=Payment.Status.SUCCEEDED).exclude(method=Method.STRIPE).first()
+    if payment is None or payment.dated is None:
+        return _format_date(at)
+    how = "" if payment.method == Method.OTHER else f", {payment.get_method_display().lower()}"
+    return f"{payment.dated:%Y-%m-%d}{how} {payment.reference}".rstrip()
 
 
 def _returned_amounts(order: Order) -> list[tuple[datetime, str, Decimal]]:

@@ -14,6 +14,28 @@ from payments.models import RECORDED_METHODS, Method, Order, OrderEvent, Payment
 _PUBLIC_STATUSES = [choice for choice in Refund.Status.choices if choice[0] != Refund.Status.CREATING]
 
 
+class RecordPaymentSerializer(serializers.Serializer):
+    """A payment that was received outside Stripe."""
+
+    amount = MoneyField(help_text="The amount received. It must be the total of the order.")
+    currency = StrictCharField(min_length=3, max_length=3, help_text="The currency of the order, such as USD.")
+    method = serializers.ChoiceField(choices=RECORDED_METHODS, help_text="How it was paid.")
+    reference = StrictCharField(
+        required=False, max_length=200, help_text="Where to find it, such as a bank's transaction number."
+    )
+    received_on = serializers.DateField(help_text="The day on which it was received, such as 2026-11-30.")
+
+
+class RecordedPaymentSerializer(serializers.Serializer):
+    """The recorded payment of an order."""
+
+    amount = MoneyOutputField()
+    currency = serializers.CharField()
+    method = serializers.ChoiceField(choices=RECORDED_METHODS)
+    reference = serializers.CharField()
+    received_on = serializers.DateField(source="dated")
+
+
 class RefundRequestSerializer(serializers.Serializer):
     """A refund to make, in the currency of the payment."""
 
@@ -175,6 +197,9 @@ class OrderDetailSerializer(OrderSerializer):
 
     history = OrderEventSerializer(many=True, help_text="The events of the order, oldest first.")
     refunds = serializers.SerializerMethodField(help_text="The refunds of the order, newest first.")
+    recorded_payment = serializers.SerializerMethodField(
+        help_text="The payment of the order if it was made outside Stripe, otherwise null."
+    )
     surplus = serializers.SerializerMethodField(help_text="Payments to refund. Only for staff, otherwise null.")
     disputes = serializers.SerializerMethodField(help_text="The disputes of the order. Only for staff, otherwise null.")
 
@@ -183,6 +208,12 @@ class OrderDetailSerializer(OrderSerializer):
         """Return the refunds of the order's payments, newest first."""
         refunds = [refund for payment in order.payments.all() for refund in payment.refunds.all()]
         return RefundSerializer(sorted(refunds, key=lambda refund: -refund.pk), many=True).data
+
+    @extend_schema_field(RecordedPaymentSerializer(allow_null=True))
+    def get_recorded_payment(self, order: Order) -> Any:
+        """Return the recorded payment, if any."""
+        recorded = next((payment for payment in order.payments.all() if payment.is_recorded), None)
+        return recorded and RecordedPaymentSerializer(recorded).data
 
     @extend_schema_field(SurplusSerializer(many=True, allow_null=True))
     def get_surplus(self, order: Order) -> Any:

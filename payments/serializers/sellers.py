@@ -8,7 +8,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import User
-from auctioncraft.api.fields import MoneyOutputField, UTCDateTimeField
+from auctioncraft.api.fields import MoneyOutputField, StrictCharField, UTCDateTimeField
 from payments.models import Payout
 from payments.serializers.orders import OrderPartySerializer, OrderProductSerializer
 
@@ -41,6 +41,12 @@ class OnboardingSerializer(serializers.Serializer):
     seller = SellerAccountSerializer(source="account")
 
 
+class HoldSerializer(serializers.Serializer):
+    """Why payouts are held or released."""
+
+    reason = StrictCharField(max_length=500, help_text="Kept with your name; only staff can read it.")
+
+
 class PayoutSerializer(serializers.Serializer):
     """What the seller receives of a paid order."""
 
@@ -56,7 +62,10 @@ class PayoutSerializer(serializers.Serializer):
     sent = MoneyOutputField(source="transferred", help_text="The amount that the seller has received.")
     due = MoneyOutputField(source="owed", help_text="The amount still to pay; negative if the seller owes it.")
     route = serializers.ChoiceField(choices=Payout.Route.choices)
-    status = serializers.ChoiceField(choices=Payout.Status.choices)
+    status = serializers.ChoiceField(
+        choices=Payout.Status.choices,
+        help_text="`held`: by our staff, until they release it. `outside`: the seller has received the money directly.",
+    )
     blocked_by = serializers.CharField(help_text="Why it is blocked: disputed, not_onboarded, or empty.")
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(allow_null=True)

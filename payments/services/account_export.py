@@ -43,13 +43,13 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
-    names = ("amount", "currency", "status", "created_at", "succeeded_at")
-    refunds = [*map(_refund, payment.refunds.all())]
-    return {**_values(payment, *names, payment_intent_id="stripe_intent_id"), "refunds": refunds}
+    names = ("method", "reference", "amount", "currency", "status", "created_at", "succeeded_at")
+    values = _values(payment, *names, payment_intent_id="stripe_intent_id", received_on="dated")
+    return {**values, "refunds": [*map(_refund, payment.refunds.all())]}
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    return _values(refund, "amount", "currency", "reason", "status", "created_at", "settled_at")
+    return _values(refund, "method", "reference", "amount", "currency", "reason", "status", "created_at", "settled_at")
 
 
 def _payout(payout: Payout) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from auctioncraft.core.errors import NotFound
 from auctions.models import Auction
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import customers, order_log, payment_sync, payouts, sellers, stripe_request
+from payments.services import customers, holds, order_log, payment_sync, payouts, sellers, stripe_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,9 @@ def _claim(find_order: Callable[[], int]) -> Payment:
         raise errors.OrderNotPayable
     payment = order.payments.live().first()
     if payment is None:
-        destination = sellers.find_destination(seller_id=order.seller_id)
+        # What is paid for a seller who is held stays with us. A hold comes before this transaction or after it.
+        held = holds.lock_and_check(seller_id=order.seller_id)
+        destination = "" if held else sellers.find_destination(seller_id=order.seller_id)
         payment = Payment.objects.create(
             order=order,
             amount=order.total,
@@ -121,10 +123,13 @@ def _ask_stripe(payment: Payment) -> Intent | None:
         intent = stripe_gateway.retrieve_intent(payment.stripe_intent_id)
     except errors.StripeObjectMissing:
         return None
-    if intent.status.startswith("requires_") and not intent.is_for(payment.amount, payment.currency):
-        # It was edited at Stripe: the buyer must not pay a wrong amount. The next round creates another.
-        return stripe_gateway.cancel_intent(intent.id)
-    return intent
+    if not intent.status.startswith("requires_"):
+        return intent
+    if intent.is_for(payment.amount, payment.currency) and sellers.can_take(destination=payment.destination):
+        return intent
+    # It was edited at Stripe: the buyer must not pay a wrong amount. Or the seller's account can take nothing any more,
+    # and Stripe would refuse the payment. The next round creates another.
+    return stripe_gateway.cancel_intent(intent.id)
 
 
 @transaction.atomic(durable=True)

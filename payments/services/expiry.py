@@ -13,8 +13,8 @@ from auctioncraft.core import clock, retry
 from auctions.services import sale_outcome
 from auctions.services.locking import lock_auction, lock_or_404
 from payments import errors, stripe_gateway
-from payments.models import Order, OrderEvent, Payment
-from payments.services import order_log, payment_sync
+from payments.models import Order, OrderEvent, Payment, SellerHold
+from payments.services import order_log, payment_sync, sellers
 from payments.signals import order_expired, payment_reminded
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ ACCOUNT_ENDED: Final = "account_ended"
 _ASK_AGAIN: Final = timedelta(hours=1)
 # The auction's row was locked, or a payment was opened meanwhile.
 _SOON: Final = timedelta(seconds=1)
+# Why an order expired without a strike: the seller's account at Stripe could not take the payment.
+SELLER_UNABLE: Final = "seller_unable"
 # No order is given up.
 POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(minutes=5), max_attempts=10**9, stop_on=(errors.StripeDown,))
 
@@ -64,7 +66,9 @@ def expire_due() -> int:
 def _ask_and_expire(payment: Payment) -> None:
     """Expire the order of a live payment once Stripe has said that no more money will come."""
     intent = _end_intent(payment)
-    if not _expire_unless_payable(Order.objects.get(pk=payment.order_id), payment, intent):
+    # A seller's account that can take nothing: the buyer could not pay, unless they tried once more.
+    could_pay = sellers.can_take(destination=payment.destination)
+    if not _expire_unless_payable(Order.objects.get(pk=payment.order_id), payment, intent, could_pay=could_pay):
         raise retry.RetryLater(_ASK_AGAIN)
 
 
@@ -74,9 +78,12 @@ def _expire(order: Order) -> None:
 
 
 @transaction.atomic(durable=True)
-def _expire_unless_payable(order: Order, payment: Payment | None = None, intent: Intent | None = None) -> bool:
+def _expire_unless_payable(
+    order: Order, payment: Payment | None = None, intent: Intent | None = None, *, could_pay: bool = True
+) -> bool:
     """Expire an order; return whether it has expired or was paid. `intent` is what Stripe has just said of `payment`.
 
+    `could_pay`: whether the seller's account could take that payment; else there is no strike.
     Raises RetryLater if another transaction has the auction's row: nothing is recorded then.
     """
     auction = lock_auction(order.product_id, skip_locked=True)
@@ -94,8 +101,8 @@ def _expire_unless_payable(order: Order, payment: Payment | None = None, intent:
     # It is processing, or was opened while we asked.
     if order.payments.live().exists() and now < order.due_at + PROCESSING_GRACE:
         return False
-    payable = _is_payable(order)
-    reason = "unpaid" if payable else errors.AmountNotChargeable.code
+    payable = could_pay and _is_payable(order)
+    reason = "unpaid" if payable else errors.AmountNotChargeable.code if could_pay else SELLER_UNABLE
     _record_expiry(auction, order, now, reason=reason)
     if payable:
         bidder_status.add_strike(user_id=order.buyer_id)
@@ -165,17 +172,38 @@ def _to_remind(now: datetime) -> QuerySet[Order]:
 
 
 def cancel_stale_intents() -> int:
-    """Cancel at Stripe what could still be paid for orders that cannot be paid any more; return how many. A job.
+    """Cancel at Stripe what is not to be paid any more; return how many. A job.
 
-    Stripe is asked outside any transaction. If the money has come in meanwhile, Stripe refuses, and it is recorded as
-    surplus, to be refunded.
+    That is what could still be paid for orders that cannot be, and what would reach a seller who is held: its buyer
+    pays us instead. Stripe is asked outside any transaction. If the money has come in meanwhile, Stripe refuses, and it
+    is recorded, as surplus, to be refunded, if its order cannot take it.
     """
-    stale = Payment.objects.live().exclude(order__status=Order.Status.AWAITING_PAYMENT)
-    return retry.process_due(stale, _cancel, policy=POLICY)
+    return retry.process_due(_stale(), _cancel, policy=POLICY)
+
+
+def cancel_now(**of: int) -> None:
+    """Do this at once for the payments of an order (`order_id`) or to a seller (`seller_id`); the job does the rest."""
+    field = {"seller_id": "order__seller_id"}.get(next(iter(of)), "order_id")
+    stale = _stale().filter(**{field: next(iter(of.values()))})
+    for pk in list(stale.order_by("pk").values_list("pk", flat=True)):
+        try:
+            retry.attempt_now(stale, pk, _cancel, policy=POLICY)
+        except errors.StripeDown:
+            return
+        except (errors.StripeUnavailable, retry.RetryLater):
+            continue
+
+
+def _stale() -> QuerySet[Payment]:
+    held = Exists(SellerHold.objects.filter(seller_id=OuterRef("order__seller_id"), released_at__isnull=True))
+    to_held = Q(held) & ~Q(destination="")
+    stale: QuerySet[Payment] = Payment.objects.live().filter(~Q(order__status=Order.Status.AWAITING_PAYMENT) | to_held)
+    return stale
 
 
 def _cancel(payment: Payment) -> None:
-    intent = _cancel_intent(payment)
+    awaited = payment.order.status == Order.Status.AWAITING_PAYMENT
+    intent = _end_intent(payment) if awaited and payment.stripe_intent_id else _cancel_intent(payment)
     with transaction.atomic(durable=True):
         order, payment = payment_sync.lock(payment_id=payment.pk, intent=intent)
         _sync_payment(order, payment, intent)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 DISABLED = "The seller's account was disabled."
 
 
+def is_held(*, seller_id: int) -> bool:
+    """Return whether a seller is held now. Whoever then pays uses `lock_and_check`."""
+    return _open(seller_id).exists()
+
+
 def lock_and_check(*, seller_id: int) -> bool:
     """Lock a seller's account until the caller's transaction ends; return whether the seller is held."""
     seller = User.objects.select_for_update(no_key=True).only("is_active").get(pk=seller_id)

@@ -16,6 +16,7 @@ from payments.signals import order_opened, payment_succeeded
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from accounts.models import User
     from auctions.models import Auction
     from payments.models import Payment
 
@@ -54,8 +55,10 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
     return order
 
 
-def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
+def mark_paid(*, order: Order, payment: Payment, at: datetime, actor: User | None = None) -> None:
     """Turn a locked order that awaits payment `paid`, once its payment, locked too, has succeeded at `at` (UTC).
+
+    `actor`: who recorded a payment that was received outside Stripe.
 
     Then its auction, locked before it, is settled, its seller's payout opened, and payment_succeeded sent: all in the
     caller's transaction.
@@ -65,7 +68,15 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime) -> None:
     order.status = Order.Status.PAID
     order.paid_at = at
     order.save(update_fields=("status", "paid_at"))
-    order_log.record(order=order, kind=OrderEvent.Kind.PAID, at=at, role=OrderEvent.Role.STRIPE)
+    role = order_log.role_in_order(user=actor, order=order) if actor else OrderEvent.Role.STRIPE
+    order_log.record(
+        order=order,
+        kind=OrderEvent.Kind.PAID,
+        at=at,
+        role=role,
+        actor=actor,
+        **({"method": str(payment.method)} if payment.is_recorded else {}),
+    )
     sale_outcome.record_payment(product_id=order.product_id, at=at)
     payouts.open_payout(order=order, payment=payment, at=at)
     payment_succeeded.send(sender=Order, order=order)

@@ -10,7 +10,7 @@ from auctioncraft.core import clock, money
 from auctions.models import Auction
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import order_log, orders
+from payments.services import holds, order_log, orders
 from payments.signals import payment_failed
 
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ def _record_money(order: Order, payment: Payment, intent: Intent) -> str:
         )
     else:
         orders.mark_paid(order=order, payment=payment, at=payment.succeeded_at)
+        if payment.destination and holds.lock_and_check(seller_id=order.seller_id):
+            # The buyer paid while it was being canceled.
+            return "paid_to_held_seller"
     return problem
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import OuterRef, Subquery
 
 from auctioncraft.core import money
-from payments.models import Payout
+from payments.models import Payment, Payout
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +19,18 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     *("order", "product", "name", "seller", "seller_email", "currency", "gross", "fee", "amount", "reversed", "paid"),
-    *("due_now", "owed_back", "route", "status", "blocked_by", "sold_at", "opened_at", "paid_at", "transfer"),
+    *(
+        "due_now",
+        "owed_back",
+        "route",
+        "status",
+        "blocked_by",
+        "sold_at",
+        "opened_at",
+        "paid_at",
+        "transfer",
+        "payment",
+    ),
 )
 # What makes a spreadsheet take a cell for a formula, in full width too. https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -37,11 +50,13 @@ def write(*, payouts: QuerySet[Payout], file: SupportsWrite[str]) -> None:
     """
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
+    paid = Payment.objects.filter(order_id=OuterRef("order_id"), status=Payment.Status.SUCCEEDED)
+    payouts = payouts.annotate(payment_method=Subquery(paid.values("method")[:1]))
     for payout in payouts.select_related("order__product", "seller").iterator(2000):
         rows.writerow([_escape_formula(cell) for cell in _row(payout)])
 
 
-def _row(payout: Payout) -> tuple[object, ...]:
+def _row(payout: Any) -> tuple[object, ...]:
     due, back = max(payout.owed, Decimal(0)), max(-payout.owed, Decimal(0))
     amounts = (payout.gross, payout.fee, payout.amount, payout.clawed_back, payout.transferred, due, back)
     moments = (payout.order.created_at, payout.created_at, payout.paid_at)
@@ -52,6 +67,7 @@ def _row(payout: Payout) -> tuple[object, ...]:
         *(payout.route, payout.status, payout.blocked_by),
         *(moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments),
         payout.stripe_transfer_id,
+        payout.payment_method,
     )
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 
 from auctioncraft.core import clock, money
+from auctioncraft.core.errors import PermissionDenied
 from payments import errors
 from payments.models import (
     Dispute,
@@ -165,31 +165,20 @@ def refresh_status(payout: Payout) -> None:
         _record_hold(payout)
 
 
-def apply_holds() -> int:
-    """Bring the payouts whose seller was held or released since to that; return how many. A job."""
-    held = Exists(SellerHold.objects.filter(seller_id=OuterRef("seller_id"), released_at__isnull=True))
-    never_held = ~Exists(SellerHold.objects.filter(seller_id=OuterRef("seller_id")))
-    to_hold = Q(held) | Q(never_held, seller__is_active=False)
-    unpaid = Payout.objects.filter(status__in=Payout.UNPAID_STATUSES)
-    changed = unpaid.filter(Q(to_hold) & ~Q(status=Payout.Status.HELD) | ~Q(to_hold) & Q(status=Payout.Status.HELD))
-    ids = list(changed.order_by("pk").values_list("pk", "order_id"))
-    for pk, order_id in ids:
-        with transaction.atomic(durable=True):
-            Order.objects.locked(order_id)
-            refresh_status(Payout.objects.select_for_update(no_key=True).get(pk=pk))
-    return len(ids)
-
-
 @transaction.atomic
-def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
+def mark_paid_by_hand(*, payout_id: int, actor: User, note: str = "") -> Payout:
     """Record that staff have paid the seller what they are owed, outside Stripe; return the payout.
+
+    `note`: how, and where to find it.
 
     Also to one who has no account that could take it, of a transfer that Stripe refused, and of what is owed again
     after a refund failed. Never of what is or may be requested from Stripe, nor of what is held.
-    Raises PayoutNotDue, PayoutsHeld.
+    Raises PermissionDenied of a payout to oneself, PayoutNotDue, PayoutsHeld.
     """
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
+    if not order_log.acts_as_staff(user=actor, order=order):
+        raise PermissionDenied("Somebody else must decide about your own orders.")
     refresh_status(payout)
     if payout.status == Payout.Status.HELD:
         raise errors.PayoutsHeld
@@ -206,7 +195,7 @@ def mark_paid_by_hand(*, payout_id: int, actor: User) -> Payout:
     payout.transferred, payout.paid_by = payout.transferred + amount, actor
     payout.blocked_by = payout.last_error = ""
     payout.save(update_fields=("route", "status", "paid_at", "transferred", "paid_by", "blocked_by", "last_error"))
-    record_paid(order=order, payout=payout, amount=amount, at=now, role=OrderEvent.Role.STAFF, actor=actor)
+    record_paid(order=order, payout=payout, amount=amount, at=now, role=OrderEvent.Role.STAFF, actor=actor, note=note)
     return payout
 
 
@@ -223,6 +212,7 @@ def record_paid(
     at: datetime,
     role: OrderEvent.Role = OrderEvent.Role.SYSTEM,
     actor: User | None = None,
+    note: str = "",
 ) -> None:
     """Write into the history of a locked order that `amount` has reached its seller."""
     order_log.record(
@@ -234,6 +224,7 @@ def record_paid(
         amount=money.to_text(amount, payout.currency),
         currency=payout.currency,
         route=str(payout.route),
+        **({"note": note} if note else {}),
     )
 
 

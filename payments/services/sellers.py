@@ -13,7 +13,7 @@ from accounts.services.account_states import Action
 from auctioncraft.core import clock
 from payments import errors, stripe_gateway
 from payments.models import SellerAccount
-from payments.services import stripe_request
+from payments.services import holds, stripe_request
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +49,27 @@ def find_destination(*, seller_id: int) -> str:
     """Return the account to which Stripe can pass on a payment to this seller; empty if there is none that is able."""
     account = find_account(user_id=seller_id) if settings.STRIPE_CONNECT else None
     return (account.stripe_account_id or "") if account and account.can_receive_payouts else ""
+
+
+def can_take(*, destination: str) -> bool:
+    """Ask Stripe whether a payment can still reach its destination; what has changed is stored. True without one.
+
+    Raises StripeUnavailable.
+    """
+    account = SellerAccount.objects.filter(stripe_account_id=destination).first() if destination else None
+    if account is None or not account.can_receive_payouts or holds.is_held(seller_id=account.user_id):
+        return not destination
+    now = clock.now()
+    try:
+        found = stripe_gateway.retrieve_account(destination)
+    except errors.StripeObjectMissing:
+        SellerAccount.objects.filter(pk=account.pk).update(transfers_active=False, payouts_enabled=False)
+        return False
+    if able := found.transfers_active and found.payouts_enabled:
+        return able
+    with transaction.atomic(durable=True):
+        apply_event(FetchedAccount(account=found, at=now))
+    return False
 
 
 def onboard(*, user: User) -> Onboarding:

@@ -18,7 +18,7 @@ from django.db.models import Q
 from auctioncraft.core import clock, retry
 from payments import errors, stripe_gateway
 from payments.models import Order, Payment, Payout, Refund, SellerAccount, TransferReversal
-from payments.services import payouts, refund_sync, stripe_request
+from payments.services import held_payouts, payouts, refund_sync, stripe_request
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -29,7 +29,7 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 
 def send_due() -> int:
     """Hold and release, then make the transfers and then the reversals that are due; return how many. A job."""
-    payouts.apply_holds()
+    held_payouts.apply()
     return send_due_transfers() + send_due_reversals()
 
 

@@ -22,10 +22,11 @@ from payments.models import Order
 from payments.serializers.orders import (
     OrderDetailSerializer,
     OrderSerializer,
+    RecordPaymentSerializer,
     RefundRequestSerializer,
     RefundResultSerializer,
 )
-from payments.services import refunds
+from payments.services import recorded_payments, refunds
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -83,6 +84,24 @@ class OrderViewSet(ReadOnlyModelViewSet):
         answer = {"refund": made, "order": self.get_queryset().get(pk=pk)}
         result = RefundResultSerializer(answer, context=self.get_serializer_context())
         return Response(result.data, status=201)
+
+    @extend_schema(
+        summary="Record a payment",
+        parameters=[IDEMPOTENCY_KEY_HEADER],
+        request=RecordPaymentSerializer,
+        responses={201: OrderDetailSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def record_payment(self, request: Request, pk: str) -> Response:
+        """Record that the order was paid outside Stripe. For staff and, if the operator allows it, the seller."""
+        body = read_body(RecordPaymentSerializer, request)
+        recorded_payments.record_payment(
+            order_id=int(pk),
+            actor=current_user(request),
+            received=recorded_payments.ReceivedPayment(**body),
+            idempotency_key=idempotency_key(request),
+        )
+        return Response(self.get_serializer(self.get_queryset().get(pk=pk)).data, status=201)
 
     @extend_schema(summary="Retrieve a receipt", responses={(200, "text/html"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])

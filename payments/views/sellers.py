@@ -11,13 +11,15 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.authentication import current_user
-from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from payments.filters import PayoutFilter
 from payments.models import Payout, SellerAccount
-from payments.serializers.sellers import OnboardingSerializer, PayoutSerializer, SellerAccountSerializer
-from payments.services import sellers
+from payments.serializers.sellers import HoldSerializer, OnboardingSerializer, PayoutSerializer, SellerAccountSerializer
+from payments.services import held_payouts, sellers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
@@ -43,10 +45,11 @@ class SellerViewSet(ParseBodyMixin, ViewSet):
 
 
 @extend_schema_view(list=extend_schema(summary="List payouts"))
-class PayoutViewSet(ListModelMixin, GenericViewSet):
+class PayoutViewSet(ParseBodyMixin, ListModelMixin, GenericViewSet):
     """List your payouts, newest first. Staff see all payouts."""
 
     serializer_class = PayoutSerializer
+    lookup_value_regex = "[0-9]{1,18}"
     queryset = Payout.objects.none()
     filterset_class = PayoutFilter
 
@@ -55,3 +58,21 @@ class PayoutViewSet(ListModelMixin, GenericViewSet):
         user = current_user(self.request)
         payouts = Payout.objects.select_related("order__product", "seller")
         return payouts if user.is_staff else payouts.filter(seller_id=user.pk)
+
+    @extend_schema(summary="Hold payouts", request=HoldSerializer, responses={200: PayoutSerializer})
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
+        """Hold this payout and every other to its seller that is not paid yet. For staff."""
+        return self._decide(request, held_payouts.hold)
+
+    @extend_schema(summary="Release payouts", request=HoldSerializer, responses={200: PayoutSerializer})
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
+        """Release this payout and every other to its seller. For staff."""
+        return self._decide(request, held_payouts.release)
+
+    def _decide(self, request: Request, decide: Callable[..., Payout]) -> Response:
+        payout = self.get_object()
+        body = read_body(HoldSerializer, request)
+        decide(payout_id=payout.pk, actor=current_user(request), reason=body["reason"])
+        return Response(self.get_serializer(self.get_object()).data)

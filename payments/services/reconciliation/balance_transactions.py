@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from auctioncraft.core import money
 from payments import errors, stripe_gateway
-from payments.models import Dispute, Payment, Payout, Refund, TransferReversal
+from payments.models import Dispute, Method, Payment, Payout, Refund, TransferReversal
 from payments.services import disputes, refund_sync
 from payments.services.reconciliation.local_records import (
     CATEGORIES_BY_CHARGE,
@@ -155,7 +155,7 @@ def _stuck() -> Iterator[tuple[str, Any]]:
     yield "payout", Payout.objects.filter(status__in=Payout.UNPAID_STATUSES, attempts__gt=0).exclude(last_error="")
     yield (
         "transfer reversal",
-        TransferReversal.objects.filter(completed_at__isnull=True, attempts__gt=0).exclude(last_error=""),
+        TransferReversal.objects.pending().filter(attempts__gt=0).exclude(last_error=""),
     )
 
 
@@ -177,10 +177,11 @@ def _check_local_records(report: Report, seen: set[str]) -> None:
 def _local_records(report: Report) -> Iterator[tuple[str, str, Callable[[str], str], Decimal, str, str]]:
     """Yield our amounts of that time: what it is, its id at Stripe, what of it moves there, how much, its category."""
     span = (report.since, report.until)
-    came = Payment.objects.filter(succeeded_at__range=span, received__isnull=False).order_by("pk")
+    came = Payment.objects.filter(succeeded_at__range=span, received__isnull=False, method=Method.STRIPE).order_by("pk")
     for pk, key, amount, currency in came.values_list("pk", "stripe_intent_id", "received", "received_currency"):
         yield f"payment {pk}", str(key), _charge_of, amount or Decimal(0), currency, "charge"
-    back = Refund.objects.filter(settled_at__range=span, status=Refund.Status.SUCCEEDED).order_by("pk")
+    settled = Refund.objects.filter(settled_at__range=span, status=Refund.Status.SUCCEEDED)
+    back = settled.filter(method=Method.STRIPE).order_by("pk")
     for pk, key, amount, currency in back.values_list("pk", "stripe_refund_id", "amount", "currency"):
         yield f"refund {pk}", str(key), _same, -amount, currency, "refund"
     sent = transferred_payouts().filter(paid_at__range=span, paid_by=None).order_by("pk")
