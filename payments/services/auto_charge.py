@@ -16,7 +16,7 @@ from auctioncraft.core import clock, retry
 from auctioncraft.core.errors import DomainError
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
-from payments.services import cards, checkout, customers, order_log, payment_sync, stripe_request
+from payments.services import cards, checkout, customers, order_log, payment_sync, sellers, stripe_request
 from payments.signals import payment_failed
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ def _charge(opened: OpenPayment, card: SavedCard) -> None:
     try:
         intent = _confirm(opened, card)
     except errors.PaymentRefused as refusal:
+        if not sellers.can_take(destination=opened.payment.destination):
+            # Not the buyer's fault: the next attempt pays us.
+            raise retry.RetryLater(timedelta(seconds=1)) from None
         # Declined, or paid or canceled while we came: the intent says which.
         intent, refused = stripe_gateway.retrieve_intent(intent_id), _reason(refusal)
     with transaction.atomic(durable=True):
