@@ -4,6 +4,7 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from auctioncraft.core import clock
 from auctions.services import closing
@@ -30,7 +31,8 @@ def paid(seller, bidder):
     payment = Payment.objects.create(
         order=order, stripe_intent_id=f"pi_{order.pk}", **money, status="succeeded", succeeded_at=now
     )
-    orders.mark_paid(order=order, payment=payment, at=now)
+    with transaction.atomic():
+        orders.mark_paid(order=order, payment=payment, at=now)
     return order
 
 
