@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.db.models import Avg, Count, F, Max, Min, Q
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from auctioncraft.core import clock
 from auctioncraft.core.metrics import collector
-from payments.models import Dispute, Order, Payout, Reconciliation, Refund, StripeEvent
+from payments.models import Dispute, Order, Payout, Reconciliation, Refund, SellerHold, StripeEvent, TransferReversal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,9 +37,14 @@ def collect_metrics() -> Iterator[Metric]:
     )
     given_up = Refund.objects.filter(status=Refund.Status.CREATING, next_attempt_at=None).count()
     yield _gauge("refunds_given_up", "Refunds that Stripe has not confirmed and no job sends any more.", given_up)
+    first = Refund.objects.pending().filter(reversal__completed_at=None, reversal__isnull=False, forced_reason="")
+    yield _gauge("refunds_awaiting_reversal", "Refunds that wait for the seller's share to come back.", first.count())
+    refused = TransferReversal.objects.pending().filter(attempts__gt=0).exclude(last_error="")
+    yield _gauge("transfer_reversals_failing", "Reversals of transfers whose last try failed.", refused.count())
+    yield _gauge("sellers_held", "Sellers whom nothing is paid.", SellerHold.objects.filter(released_at=None).count())
     yield _counted(
         "payouts_waiting",
-        "Payouts that are due or blocked.",
+        "Payouts that are due, blocked or held.",
         Payout.objects.filter(status__in=Payout.UNPAID_STATUSES),
         "status",
         "blocked_by",
@@ -78,6 +84,12 @@ def _orders(now: datetime) -> Iterator[Metric]:
     )
     yield _gauge("orders_awaiting_payment", "Orders that are not paid yet.", found["count"])
     yield _gauge("orders_overdue", "Those of them whose time to pay is up.", found["overdue"])
+    unpaid = Order.objects.filter(status=Order.Status.AWAITING_PAYMENT).order_by().values("buyer_id")
+    per_buyer = unpaid.annotate(count=Count("pk"))
+    most = per_buyer.aggregate(most=Max("count"))["most"] or 0
+    yield _gauge("unpaid_orders_most_of_one_buyer", "The most unpaid orders that one account has.", most)
+    many = per_buyer.filter(count__gt=settings.MAX_UNPAID_ORDERS).count()
+    yield _gauge("buyers_over_unpaid_limit", "Accounts with more unpaid orders than MAX_UNPAID_ORDERS.", many)
 
 
 def _reconciliation(now: datetime) -> Iterator[Metric]:

@@ -78,7 +78,10 @@ GET    /api/payments/orders/{order}/receipt/         401 404 200 404 200 200 401
 GET    /api/payments/orders/{order}/receipt/pdf/     401 404 200 404 200 200 401
 POST   /api/payments/orders/{order}/refund/          401 404 409 404 403 409 401
 POST   /api/payments/orders/{settled}/refund/        401 404 201 404 403 201 401
+POST   /api/payments/orders/{order}/record_payment/  401 404 403 404 403 201 401
 GET    /api/payments/payouts/                        401 200 200 200 200 200 401
+POST   /api/payments/payouts/{payout}/hold/          401 404 403 404 404 200 401
+POST   /api/payments/payouts/{payout}/release/       401 404 403 404 404 409 401
 GET    /api/payments/seller/                         401 200 200 200 200 200 401
 POST   /api/payments/seller/onboard/                 401 409 409 409 409 409 401
 GET    /api/payments/cards/                          401 200 200 200 200 200 401
@@ -128,6 +131,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/payments/create-payment-intent/": {"product_id": "{won}"},
     # Small enough for every test of a scenario to refund it.
     "POST /api/payments/orders/{settled}/refund/": {"amount": "0.50"},
+    "POST /api/payments/orders/{order}/record_payment/": {
+        "amount": "{total}",
+        "currency": "USD",
+        "method": "cash",
+        "received_on": "2026-01-31",
+    },
+    "POST /api/payments/payouts/{payout}/hold/": {"reason": "Buyers complain."},
+    "POST /api/payments/payouts/{payout}/release/": {"reason": "A mistake."},
     "POST /api/payments/cards/": {"setup_intent_id": "{setup}"},
     "PATCH /api/payments/cards/{card}/": {"charge_when_winning": False},
 }

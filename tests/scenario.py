@@ -26,6 +26,7 @@ from auctions.services import closing, images, second_chance
 from auctions.tests import auction_helpers
 from notifications.services.notification_writer import notify
 from payments.errors import OrderPaid
+from payments.models import Payout
 from payments.services import cards, checkout
 from tests import factories
 from tests.time_travel import let_order_expire
@@ -68,7 +69,9 @@ class Scenario:
             "category": factories.category().pk,
             "empty": factories.category("Empty").pk,
             "order": winner.purchases.get(product=self.ids["won"]).pk,
+            "total": str(winner.purchases.get(product=self.ids["won"]).total),
             "settled": winner.purchases.get(product=self.ids["paid"], status="paid").pk,
+            "payout": Payout.objects.get(order__product=self.ids["paid"]).pk,
             "notification": winner.notifications.get(kind="new_login").pk,
             "session": tokens.read_access_token(self.pairs["winner"].access).session_id,
             "refresh": self.pairs["winner"].refresh,

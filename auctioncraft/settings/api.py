@@ -51,6 +51,8 @@ SPECTACULAR_SETTINGS = {
         "OrderRole": ["buyer", "seller"],
         "OrderEventRole": "payments.models.OrderEvent.Role",
         "SellerState": "accounts.models.User.SellerState",
+        "PaymentMethod": "payments.models.Method",
+        "RecordedPaymentMethod": "payments.models.RECORDED_METHODS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -11,7 +11,19 @@ from django.test.utils import CaptureQueriesContext
 
 from auctioncraft.core import clock
 from payments import metrics
-from payments.models import Dispute, Order, Payment, Payout, Reconciliation, Refund, StripeEvent
+from payments.models import (
+    Dispute,
+    Order,
+    Payment,
+    Payout,
+    Reconciliation,
+    Refund,
+    SellerHold,
+    StripeEvent,
+    TransferReversal,
+)
+from payments.tests.conftest import sell
+from payments.tests.payout_helpers import pay
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +66,11 @@ def test_metrics_of_empty_tables_are_zero():
         ("orders_overdue",): 0,
         ("disputes_open",): 0,
         ("refunds_given_up",): 0,
+        ("refunds_awaiting_reversal",): 0,
+        ("transfer_reversals_failing",): 0,
+        ("sellers_held",): 0,
+        ("unpaid_orders_most_of_one_buyer",): 0,
+        ("buyers_over_unpaid_limit",): 0,
     }
 
 
@@ -109,6 +126,25 @@ def test_metrics_count_orders_refunds_payouts_and_disputes(order, seller):
     assert found["refunds_given_up",] == 1
     assert found["payouts_waiting", "blocked", "not_onboarded"] == 1
     assert found["disputes_open",] == 1
+
+
+def test_metrics_count_holds_reversals_and_unpaid_orders_of_one_buyer(order, seller, bidder, rival, settings):
+    settings.MAX_UNPAID_ORDERS = 1
+    sell(seller, bidder)
+    sell(seller, rival)
+    payout = pay(Order.objects.get(product=sell(seller, rival)), destination="acct_1")
+    payment = Payment.objects.get()
+    SellerHold.objects.create(seller=seller, reason="x", held_at=clock.now())
+    for number, fields in enumerate(
+        ({"attempts": 1, "last_error": "balance_insufficient"}, {}, {"canceled_at": clock.now()})
+    ):
+        reversal = TransferReversal.objects.create(payout=payout, amount=1, **fields)
+        reason = {"forced_reason": "y", "requested_by": seller} if number else {}
+        Refund.objects.create(payment=payment, amount=1, currency="USD", reversal=reversal, **reason)
+    found = measured()
+    assert found["sellers_held",] == 1
+    assert (found["transfer_reversals_failing",], found["refunds_awaiting_reversal",]) == (1, 1)
+    assert (found["unpaid_orders_most_of_one_buyer",], found["buyers_over_unpaid_limit",]) == (2, 1)
 
 
 def test_metrics_describe_the_last_finished_reconciliation():

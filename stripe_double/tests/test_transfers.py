@@ -97,6 +97,18 @@ def test_connect_parameters_invalid_return_stripe_error(
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
+def test_reversal_from_an_empty_account_is_refused(double: Running) -> None:
+    charge, account = double.paid(amount=1000).latest_charge, double.seller()
+    given = {"amount": 400, "currency": "usd", "destination": account, "source_transaction": charge}
+    transfer = double.client().v1.transfers.create(given)
+    double.act(f"accounts/{account}", empty="true").raise_for_status()
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        double.client().v1.transfers.reversals.create(transfer.id, {"amount": 100})
+    assert (caught.value.http_status, caught.value.code) == (400, "balance_insufficient")
+    double.act(f"accounts/{account}", empty="false").raise_for_status()
+    assert double.client().v1.transfers.reversals.create(transfer.id, {"amount": 100}).amount == 100
+
+
 def test_application_fee_never_exceeds_the_payment(double: Running) -> None:
     given = {"transfer_data": {"destination": double.seller()}, "application_fee_amount": 100}
     with pytest.raises(stripe.InvalidRequestError, match="less than or equal"):
