@@ -10,8 +10,9 @@ import pytest
 from django.db import transaction
 
 from auctioncraft.core import clock
+from auctioncraft.core.errors import PermissionDenied
 from payments.models import Order, OrderEvent, Payment, Payout
-from payments.services import orders
+from payments.services import orders, payouts
 from tests import admin_pages
 from tests.admin_pages import act, page
 
@@ -36,14 +37,27 @@ def admin_messages(answer):
 
 
 def test_mark_paid_by_staff_is_recorded_once(payout):
-    clerk = admin_pages.clerk("view_payout", "change_payout")
-    assert "19.99 USD paid to the seller." in admin_messages(act(clerk, Payout, "mark_paid", [payout]))
+    clerk, given = admin_pages.clerk("view_payout", "change_payout"), {"confirmed": "yes", "reason": "Bank, RF18."}
+    assert 'name="reason"' in admin_messages(act(clerk, Payout, "mark_paid", [payout]))
+    payout.refresh_from_db()
+    assert payout.status == "due"
+    assert "19.99 USD paid to the seller." in admin_messages(act(clerk, Payout, "mark_paid", [payout], **given))
     payout.refresh_from_db()
     assert (payout.status, payout.paid_by) == ("paid", admin_pages.user(clerk))
     assert "Nothing of this payout is to be paid manually now." in admin_messages(
-        act(clerk, Payout, "mark_paid", [payout])
+        act(clerk, Payout, "mark_paid", [payout], **given)
     )
-    assert OrderEvent.objects.filter(kind="paid_out").count() == 1
+    said = OrderEvent.objects.get(kind="paid_out")
+    assert (said.actor, said.data["note"]) == (admin_pages.user(clerk), "Bank, RF18.")
+
+
+def test_mark_paid_by_the_seller_who_is_staff_is_refused(payout):
+    payout.seller.is_staff = True
+    payout.seller.save()
+    with pytest.raises(PermissionDenied):
+        payouts.mark_paid_by_hand(payout_id=payout.pk, actor=payout.seller)
+    payout.refresh_from_db()
+    assert payout.status == "due"
 
 
 def test_mark_paid_without_permission_changes_nothing(payout):

@@ -25,6 +25,7 @@ from payments.models import (
     Refund,
     SavedCard,
     SellerAccount,
+    SellerHold,
     StripeEvent,
     TransferReversal,
 )
@@ -188,6 +189,29 @@ def breaks(order, payment, rival):
         "15 payouts match Stripe's transfers": (
             lambda: Payout.objects.update(route="transfer", status="paid", paid_at=clock.now()),
             [f"payout {order.payout.pk} was sent, and has no transfer"],
+        ),
+        "22 no payout goes to a held seller": (
+            lambda: (
+                SellerHold.objects.create(seller=order.seller, reason="x", held_at=clock.now() - DAY)
+                and Payout.objects.update(transfer_requested_at=clock.now())
+            ),
+            [f"payout {order.payout.pk} was sent to a seller who was held"],
+        ),
+        "24 sellers give back what they were sent before it is refunded": (
+            lambda: (
+                Payout.objects.update(status="paid", paid_at=clock.now() - DAY)
+                and Refund.objects.create(
+                    pk=7,
+                    payment=payment,
+                    amount=1,
+                    currency="USD",
+                    status="succeeded",
+                    stripe_refund_id="re_1",
+                    requested_by=rival,
+                    created_at=clock.now(),
+                )
+            ),
+            ["refund 7 was made before the seller gave their share back, and nobody decided so"],
         ),
         "14 Stripe events are processed within an hour": (
             lambda: StripeEvent.objects.create(
