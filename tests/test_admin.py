@@ -40,6 +40,7 @@ from payments.models import (
     Refund,
     SavedCard,
     SellerAccount,
+    SellerHold,
     StripeEvent,
 )
 from payments.services import expiry
@@ -89,6 +90,7 @@ def rows(product, seller, bidder, rival, staff):
     SellerAccount.objects.create(user=seller, stripe_account_id="acct_1")
     share = {"currency": "USD", "gross": order.total, "fee": 0, "amount": order.total}
     Payout.objects.create(order=order, seller=seller, **share, route="manual", status="due")
+    SellerHold.objects.create(seller=seller, reason=MARKUP, held_at=clock.now())
     otp.request_code(email="new@example.com", ip=None)
     tokens.sign_in(user=bidder, user_agent="tests", ip=None)
     PreviousEmail.objects.create(user=bidder, email="former@example.com", replaced_at=clock.now())

@@ -194,7 +194,8 @@ class Schedule:
                 (order.total * self.chance.randint(1, self.chance.choice((30, 30, 30, 120))) / 100).quantize(unit), unit
             )
         try:
-            refunds.refund_order(order_id=order.pk, actor=self.seller, amount=amount)
+            request = refunds.RefundRequest(amount=amount)
+            refunds.refund_order(order_id=order.pk, actor=self.seller, request=request)
         except DomainError as refusal:
             self.counts[f"refund {refusal.code}"] += 1
 
