@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from django.db.models import (
-    BigIntegerField,
-    Case,
-    CharField,
-    Count,
-    Exists,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    TextField,
-    Value,
-    When,
-)
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from accounts.models import User
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import changed_since, describe, invariant
+from auctioncraft.core.invariants import changed_since, describe, invariant, reader_by_key
 from auctions.models import AuctionEvent, Bid, EventOutbox, Product
 from notifications.kinds import KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
+from notifications.services.audience import specs_for
 from notifications.services.email_delivery import DELIVERY_RETENTION
+from notifications.services.outbox import source_of
 from payments.models import Order, Refund
 
 if TYPE_CHECKING:
@@ -50,62 +40,44 @@ def check_preference_owners_proved(preferences: Batch) -> Iterator[str]:
         yield f"preference {pk} belongs to an address that nobody has proved"
 
 
-@invariant(16, "winners and sellers are notified of sales", over=Product)
-def check_sale_notifications(products: Batch) -> Iterator[str]:
-    later = Q(kind__in=(AuctionEvent.Kind.RESERVE_WAIVED, AuctionEvent.Kind.SECOND_CHANCE_ACCEPTED))
-    sold = _processed(products).filter(Q(kind=AuctionEvent.Kind.CLOSED, data__result="sold") | later)
-    yield from _missing(sold, "auction_won", _user_in("winner"))
-    yield from _missing(sold, "auction_sold", F("product__seller_id"))
+@invariant(16, "users are notified of auction events", over=Product)
+def check_event_notifications(products: Batch) -> Iterator[str]:
+    """Look for the notifications of each event that no longer waits in the outbox, as services/audience.py lists them.
 
-
-@invariant(16, "sellers are notified of auctions without a sale", over=Product)
-def check_unsold_notifications(products: Batch) -> Iterator[str]:
-    closed = _processed(products).filter(kind=AuctionEvent.Kind.CLOSED)
-    unsold = closed.filter(Q(data__result="reserve_not_met") | Q(data__result="no_bids"))
-    yield from _missing(unsold, "auction_unsold", F("product__seller_id"))
-
-
-@invariant(16, "losing bidders are notified", over=Product)
-def check_lost_notifications(products: Batch) -> Iterator[str]:
-    # Except those whose bids were all voided: they were notified of that.
-    bidders = _bidders_at(AuctionEvent.Kind.CLOSED, products)
-    losers = bidders.annotate(winner=_user_in("winner", "product__events__private")).filter(
-        Q(winner__isnull=True) | ~Q(winner=F("bidder"))
+    Bidders whose bids were all voided were notified of that instead.
+    """
+    waiting = EventOutbox.objects.filter(product_id=OuterRef("product_id"), seq=OuterRef("seq"))
+    events = (
+        AuctionEvent.objects.filter(~Exists(waiting), products.within("product"))
+        .order_by("product_id", "seq")
+        .select_related("product")
+        .only("product_id", "seq", "kind", "data", "private", "product__seller_id", "product__currency")
     )
-    for product, bidder in _pairs(losers.filter(~Exists(_notification("auction_lost", "bidder_id")))):
-        yield f"product {product}: user {bidder} lost it and was not notified"
-
-
-@invariant(16, "users are notified when they are outbid", over=Product)
-def check_outbid_notifications(products: Batch) -> Iterator[str]:
-    placed = _processed(products).filter(kind=AuctionEvent.Kind.BID_PLACED)
-    yield from _missing(placed, "outbid", _user_in("outbid"))
-
-
-@invariant(16, "users are notified of cancelled auctions", over=Product)
-def check_cancellation_notifications(products: Batch) -> Iterator[str]:
-    cancelled = _processed(products).filter(kind=AuctionEvent.Kind.CANCELLED)
-    yield from _missing(cancelled, "auction_cancelled", F("product__seller_id"))
-    bidders = _bidders_at(AuctionEvent.Kind.CANCELLED, products)
-    for product, bidder in _pairs(bidders.filter(~Exists(_notification("auction_cancelled", "bidder_id")))):
-        yield f"product {product}: user {bidder} bid on it, it was cancelled and they were not notified"
-
-
-@invariant(16, "users are notified of voided bids", over=Product)
-def check_void_notifications(products: Batch) -> Iterator[str]:
-    # The leaders before and after.
-    voided = _processed(products).filter(kind=AuctionEvent.Kind.BID_VOIDED)
-    recipients = (F("product__seller_id"), *map(_user_in, ("bidder", "leader", "former_leader")))
-    lines = [line for recipient in recipients for line in _missing(voided, "bid_voided", recipient)]
-    yield from dict.fromkeys(lines)
-
-
-@invariant(16, "users are notified of second chances", over=Product)
-def check_second_chance_notifications(products: Batch) -> Iterator[str]:
-    offered = _processed(products).filter(kind=AuctionEvent.Kind.SECOND_CHANCE_OFFERED)
-    yield from _missing(offered, "second_chance_offer", _user_in("bidder"))
-    ended = (AuctionEvent.Kind.SECOND_CHANCE_DECLINED, AuctionEvent.Kind.SECOND_CHANCE_LAPSED)
-    yield from _missing(_processed(products).filter(kind__in=ended), "second_chance_ended", F("product__seller_id"))
+    bids = Bid.objects.made_by_people().valid().filter(products.within("product")).order_by("product_id")
+    bidders_of = reader_by_key(bids.values_list("product_id", "bidder_id").iterator())
+    rows = Notification.objects.filter(products.within("product")).order_by("product_id")
+    written_to = reader_by_key(rows.values_list("product_id", "recipient_id", "kind", "source").iterator())
+    missing: list[tuple[int, int, str, int]] = []
+    for product, its_events in groupby(events.iterator(), key=attrgetter("product_id")):
+        written = {tuple(row) for _, *row in written_to(product)}
+        bidders = {bidder for _, bidder in bidders_of(product)}
+        for event in its_events:
+            try:
+                specs = list(specs_for(event, bidders))
+            except (KeyError, TypeError, ValueError) as error:
+                yield f"product {product}: event {event.seq} is malformed: {error!r}"
+                continue
+            source = source_of(product, event.seq)
+            missing += [
+                (product, event.seq, spec.kind, user)
+                for spec in specs
+                for user in sorted(spec.recipients)
+                if (user, spec.kind, source) not in written
+            ]
+    erased = set(User.objects.erased().values_list("pk", flat=True)) if missing else set()
+    for product, seq, kind, user in missing:
+        if user not in erased:
+            yield f"product {product}: no {kind} for event {seq} to user {user}"
 
 
 @invariant(16, "users are notified of their orders", over=Order)
@@ -203,65 +175,9 @@ def check_erased_accounts(users: Batch) -> Iterator[str]:
     yield from describe(chosen, "preference {} is kept of user {}, whose account is deleted", "user_id")
 
 
-def _source(product: str, seq: str) -> Concat:
-    """Return what `services.outbox` names an event's notifications, in the database."""
-    return Concat(
-        Value("product:"), Cast(product, TextField()), Value(":"), Cast(seq, TextField()), output_field=CharField()
-    )
-
-
-def _user_in(key: str, private: str = "private") -> Case:
-    """Return the user id that an event names, or NULL for what is not a number: a check must not fail on bad data."""
-    number = Q(**{f"{private}__{key}__regex": r"^[0-9]{1,18}$"})
-    return Case(When(number, then=Cast(KeyTextTransform(key, private), BigIntegerField())))
-
-
-def _bidders_at(kind: AuctionEvent.Kind, products: Batch) -> QuerySet[Bid]:
-    """Return the valid bids at the time of a processed event of this kind, with the source of its notifications."""
-    processed = _processed(products).filter(kind=kind, product=OuterRef("product"))
-    found: QuerySet[Bid] = (
-        Bid.objects.made_by_people()
-        .valid()
-        .order_by()
-        .filter(products.within("product"))
-        # Repeated for SQLite, which would otherwise read the log of every bid's product.
-        .filter(
-            product__in=AuctionEvent.objects.order_by().filter(products.within("product"), kind=kind).values("product")
-        )
-        .filter(product__events__kind=kind)
-        .annotate(seq_of_event=F("product__events__seq"))
-        .filter(Exists(processed))
-        .exclude(bidder__in=User.objects.erased())
-        .annotate(source=_source("product_id", "seq_of_event"))
-    )
-    return found
-
-
-def _pairs(bids: QuerySet[Bid]) -> Any:
-    return bids.values_list("product_id", "bidder_id").distinct().order_by("product_id", "bidder_id")
-
-
 def _notification(kind: str, recipient: str) -> QuerySet[Notification]:
     """Return the notification of the outer row. Recipient first: the unique index begins with it."""
     found: QuerySet[Notification] = Notification.objects.filter(
         recipient=OuterRef(recipient), kind=kind, source=OuterRef("source")
     )
     return found
-
-
-def _processed(products: Batch) -> QuerySet[AuctionEvent]:
-    """Return the events that no longer wait in the outbox."""
-    waiting = EventOutbox.objects.filter(product_id=OuterRef("product_id"), seq=OuterRef("seq"))
-    return AuctionEvent.objects.order_by().filter(products.within("product")).filter(~Exists(waiting))
-
-
-def _missing(events: QuerySet[AuctionEvent], kind: str, recipient: Any) -> Iterator[str]:
-    rows = (
-        events.annotate(recipient=recipient, source=_source("product_id", "seq"))
-        .filter(recipient__isnull=False)
-        .filter(~Exists(_notification(kind, "recipient")))
-        .filter(~Exists(User.objects.erased().filter(pk=OuterRef("recipient"))))
-        .values_list("product_id", "seq", "recipient")
-    )
-    for product, seq, user in rows:
-        yield f"product {product}: no {kind} for event {seq} to user {user}"

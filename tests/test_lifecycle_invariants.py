@@ -113,6 +113,7 @@ AFTER = "8 nothing happens after the close, nothing post-sale before it"
 WAIVED = "8 reserves are waived in time"
 LOGGED = "8 second chances are in the log"
 FOLLOWS = "8 second chances follow an unpaid sale"
+NOTIFIED = "16 users are notified of auction events"
 UNSOLD = "8 only unsold products are relisted"
 CORRUPTED = [
     (REPLAY, lambda s: BidVoid.objects.all().delete()),
@@ -212,24 +213,12 @@ CORRUPTED = [
         "13, 15 received money pays its order or is surplus",
         lambda s: Payment.objects.update(status="canceled", received=None),
     ),
-    ("16 winners and sellers are notified of sales", lambda s: delete_notifications(s.vase, "auction_won")),
-    ("16 losing bidders are notified", lambda s: delete_notifications(s.jug, "auction_lost")),
-    (
-        "16 users are notified of cancelled auctions",
-        lambda s: delete_notifications(s.cup, "auction_cancelled"),
-    ),
-    (
-        "16 users are notified of voided bids",
-        lambda s: delete_notifications(s.lamp, "bid_voided"),
-    ),
-    (
-        "16 users are notified of second chances",
-        lambda s: delete_notifications(s.jug, "second_chance_offer"),
-    ),
-    (
-        "16 users are notified of second chances",
-        lambda s: delete_notifications(s.lamp, "second_chance_ended"),
-    ),
+    (NOTIFIED, lambda s: delete_notifications(s.vase, "auction_won")),
+    (NOTIFIED, lambda s: delete_notifications(s.jug, "auction_lost")),
+    (NOTIFIED, lambda s: delete_notifications(s.cup, "auction_cancelled")),
+    (NOTIFIED, lambda s: delete_notifications(s.lamp, "bid_voided")),
+    (NOTIFIED, lambda s: delete_notifications(s.jug, "second_chance_offer")),
+    (NOTIFIED, lambda s: delete_notifications(s.lamp, "second_chance_ended")),
     (
         "16 users are notified of their orders",
         lambda s: delete_notifications(s.lamp, "payment_expired"),

@@ -18,6 +18,9 @@ import time
 from collections import deque
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
+from math import inf
+from operator import itemgetter
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,6 +153,23 @@ def describe(rows: QuerySet[Any], text: str, *fields: str) -> Iterator[str]:
     """Yield a line for each row: its key and then these fields in the places of `{}`."""
     for values in rows.values_list("pk", *fields).iterator():
         yield text.format(*values)
+
+
+def reader_by_key(rows: Iterable[tuple[Any, ...]]) -> Callable[[int], Iterable[Any]]:
+    """Return a function that gives the rows that begin with a key, to be read before those of the next key.
+
+    Rows and calls are both in the order of the keys; so each table is read once, and no more than a row is in memory.
+    """
+    groups = groupby(rows, key=itemgetter(0))
+    key, group = next(groups, (inf, ()))
+
+    def read(wanted: int) -> Iterable[Any]:
+        nonlocal key, group
+        while key < wanted:
+            key, group = next(groups, (inf, ()))
+        return group if key == wanted else ()
+
+    return read
 
 
 def changed_since(model: type[Model]) -> Callable[[ChangedKeys], ChangedKeys]:

@@ -17,13 +17,13 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from auctioncraft.core.errors import DomainError
-from auctioncraft.core.invariants import invariant
+from auctioncraft.core.invariants import invariant, reader_by_key
 from auctions.formats import get_format
 from auctions.formats.base import NO_CAP, BidRequest, Outcome, State
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, terms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from auctioncraft.core.invariants import Batch
 
@@ -37,6 +37,7 @@ _BID: Final = (
     *("product_id", "version", "seq", "bidder_id", "displayed_amount"),
     *("amount", "max_amount", "outcome", "placed_at"),
 )
+_VOID: Final = ("product_id", "version", "bid__version")
 _MOVE: Final[tuple[Any, ...]] = (
     *("product_id", "seq", "kind", "created_at"),
     *map(KT, ("data__from", "data__ends_at", "data__by")),
@@ -98,29 +99,15 @@ def check_replay(batch: Batch) -> Iterator[str]:
     voids = BidVoid.objects.filter(batch.within("product")).order_by("product_id", "version")
     moved = Q(kind=AuctionEvent.Kind.EXTENDED) | Q(kind=AuctionEvent.Kind.EDITED, data__has_key="ends_at")
     moves = AuctionEvent.objects.filter(moved, batch.within("product")).order_by("product_id", "seq")
-    bids_of = _by_product(map(_BidRow._make, bids.values_list(*_BID).iterator(CHUNK)))
-    voids_of = _by_product(map(_Void._make, voids.values_list("product_id", "version", "bid__version").iterator(CHUNK)))
-    moves_of = _by_product(map(_Move._make, moves.values_list(*_MOVE).iterator(CHUNK)))
+    bids_of = reader_by_key(map(_BidRow._make, bids.values_list(*_BID).iterator(CHUNK)))
+    voids_of = reader_by_key(map(_Void._make, voids.values_list(*_VOID).iterator(CHUNK)))
+    moves_of = reader_by_key(map(_Move._make, moves.values_list(*_MOVE).iterator(CHUNK)))
     for auction in auctions.iterator(CHUNK):
         pk = auction["id"]
         try:
             yield from _differences(auction, bids_of(pk), voids_of(pk), moves_of(pk))
         except _HistoryError as error:
             yield f"product {pk}, {error}"
-
-
-def _by_product(rows: Iterable[Any]) -> Callable[[int], Iterable[Any]]:
-    """Return a function that gives the rows of a product, to be read before the next one; both in their order."""
-    groups = groupby(rows, key=attrgetter("product"))
-    product, group = next(groups, (inf, ()))
-
-    def read(wanted: int) -> Iterable[Any]:
-        nonlocal product, group
-        while product < wanted:
-            product, group = next(groups, (inf, ()))
-        return group if product == wanted else ()
-
-    return read
 
 
 def _differences(

@@ -2,7 +2,7 @@ import pytest
 
 from accounts.models import User
 from auctioncraft.core.invariants import find_violations
-from auctions.models import EventOutbox
+from auctions.models import AuctionEvent, EventOutbox
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
@@ -30,18 +30,23 @@ def test_missing_notifications_are_found(seller, bidder, rival):
     EventOutbox.objects.all().delete()
 
     assert found() == {
-        "16 winners and sellers are notified of sales": [
+        "16 users are notified of auction events": [
             f"product {lamp.pk}: no auction_won for event 1 to user {bidder.pk}",
             f"product {lamp.pk}: no auction_sold for event 1 to user {seller.pk}",
+            f"product {lamp.pk}: no auction_lost for event 1 to user {rival.pk}",
+            f"product {lamp.pk}: no outbid for event 2 to user {bidder.pk}",
+            f"product {chair.pk}: no auction_unsold for event 1 to user {seller.pk}",
+            f"product {chair.pk}: no auction_lost for event 1 to user {bidder.pk}",
         ],
-        "16 sellers are notified of auctions without a sale": [
-            f"product {chair.pk}: no auction_unsold for event 1 to user {seller.pk}"
-        ],
-        "16 losing bidders are notified": [
-            f"product {lamp.pk}: user {rival.pk} lost it and was not notified",
-            f"product {chair.pk}: user {bidder.pk} lost it and was not notified",
-        ],
-        "16 users are notified when they are outbid": [f"product {lamp.pk}: no outbid for event 2 to user {bidder.pk}"],
+    }
+
+
+def test_malformed_event_out_of_the_outbox_is_found(seller, bidder, rival):
+    lamp = rows.sale(seller, bidder, [rival])
+    write_notifications()
+    AuctionEvent.objects.update(private={})
+    assert found() == {
+        "16 users are notified of auction events": [f"product {lamp.pk}: event 1 is malformed: KeyError('winner')"]
     }
 
 
