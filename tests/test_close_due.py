@@ -3,13 +3,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from auctioncraft.core import jobs
 from auctions import tasks
-from auctions.models import Auction, AuctionEvent
+from auctions.models import Auction, AuctionEvent, EventOutbox, Product
 from auctions.services import closing
+from auctions.services.watching import watch
 from auctions.signals import auction_sold
 from auctions.tests import auction_helpers
 from payments.models import Order
@@ -79,14 +81,14 @@ def test_close_due_with_failing_pages_in_front_closes_the_others(seller, monkeyp
         auction_helpers.move_end_to_past(product)
         Auction.objects.filter(pk=product.pk).update(ends_at=end + timedelta(minutes=0 if same_end else number))
     failing = {product.pk for product in products[:5]}
-    close = closing._close
+    set_result = closing._set_result
 
     def fail(auction, *args, **kwargs):
         if auction.pk in failing:
             raise RuntimeError("no")
-        close(auction, *args, **kwargs)
+        set_result(auction, *args, **kwargs)
 
-    monkeypatch.setattr(closing, "_close", fail)
+    monkeypatch.setattr(closing, "_set_result", fail)
     assert closing.close_due() == 3
     assert set(Auction.objects.filter(status="open").values_list("pk", flat=True)) == failing
     assert [bool(record.exc_info) for record in caplog.records] == [True] + [False] * 4
@@ -95,16 +97,100 @@ def test_close_due_with_failing_pages_in_front_closes_the_others(seller, monkeyp
     assert closing.close_due() == 5
 
 
+def test_close_due_closes_those_with_bids_first_and_again_after_each_batch(seller, bidder, monkeypatch):
+    monkeypatch.setattr(closing, "BATCH", 2)
+    with_bid, later, *without = (factories.product(seller) for _ in range(6))
+    for product in (with_bid, later):
+        auction_helpers.bid(product, bidder, "9")
+    for hours, product in enumerate((*without, with_bid), start=1):
+        auction_helpers.move_end_to_past(product, timedelta(days=2) - timedelta(hours=hours))
+    close = closing._close_without_bids
+
+    def close_while_another_ends(product_ids):
+        done = close(product_ids)
+        if product_ids[0] == without[0].pk:
+            auction_helpers.move_end_to_past(later)
+        return done
+
+    monkeypatch.setattr(closing, "_close_without_bids", close_while_another_ends)
+    assert closing.close_due() == 6
+    order = list(AuctionEvent.objects.filter(kind="closed").order_by("pk").values_list("product_id", flat=True))
+    assert order == [product.pk for product in (with_bid, *without[:2], later, *without[2:])]
+
+
+def test_close_due_without_bids_costs_the_same_queries_for_one_and_for_many(seller):
+    def queries(count):
+        for _ in range(count):
+            auction_helpers.move_end_to_past(factories.product(seller))
+        with CaptureQueriesContext(connection) as captured:
+            assert closing.close_due() == count
+        return len(captured)
+
+    assert queries(1) == queries(30)
+    assert set(Auction.objects.values_list("status", "result", "seq", "version")) == {("unsold", "no_bids", 1, 1)}
+    assert AuctionEvent.objects.count() == EventOutbox.objects.count() == 31
+    event = AuctionEvent.objects.last()
+    assert event.data == {"result": "no_bids", "final_price": None, "currency": "USD", "winner": None, "by": "time"}
+    assert event.private == {"winner": None, "seller": seller.pk}
+
+
+def test_close_due_overtaken_by_a_first_bid_sells(seller, bidder, monkeypatch):
+    product = factories.product(seller)
+    auction_helpers.move_end_to_past(product)
+    lock = closing.lock_auctions
+
+    def bid_first(product_ids):
+        Auction.objects.update(ends_at=timezone.now() + timedelta(seconds=90))
+        auction_helpers.bid(product, bidder, "9")
+        Auction.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+        return lock(product_ids)
+
+    monkeypatch.setattr(closing, "lock_auctions", bid_first)
+    assert closing.close_due() == 1
+    assert Auction.objects.get().result == "sold"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_close_due_of_a_watched_product_does_not_wait_for_the_watcher(seller, bidder, rival):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer")
+    product, other = factories.product(seller), factories.product(seller)
+    auction_helpers.bid(product, bidder, "9")
+    for due in (product, other):
+        auction_helpers.move_end_to_past(due)
+    watching, closed = threading.Event(), threading.Event()
+
+    def watch_slowly():
+        try:
+            with transaction.atomic():
+                for watched in (product, other):
+                    watch(product_id=watched.pk, user=rival)
+                watching.set()
+                assert closed.wait(30)
+        finally:
+            connection.close()
+
+    watcher = threading.Thread(target=watch_slowly)
+    watcher.start()
+    assert watching.wait(30)
+    try:
+        assert closing.close_due() == 2
+    finally:
+        closed.set()
+        watcher.join(60)
+    assert list(Product.objects.values_list("watch_count", flat=True)) == [1, 1]
+
+
 def test_close_due_overtaken_by_an_extension_leaves_the_auction(seller, monkeypatch):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product)
-    lock = closing.lock_auction
+    lock = closing.lock_auctions
 
-    def extended_first(product_id, **how):
+    def extended_first(product_ids):
         Auction.objects.update(ends_at=timezone.now() + timedelta(seconds=90))
-        return lock(product_id, **how)
+        return lock(product_ids)
 
-    monkeypatch.setattr(closing, "lock_auction", extended_first)
+    monkeypatch.setattr(closing, "lock_auctions", extended_first)
     assert closing.close_due() == 0
     assert Auction.objects.get().status == "open"
 
@@ -112,14 +198,13 @@ def test_close_due_overtaken_by_an_extension_leaves_the_auction(seller, monkeypa
 def test_close_due_overtaken_by_a_close_leaves_the_auction(seller, monkeypatch):
     product = factories.product(seller)
     auction_helpers.move_end_to_past(product)
-    lock = closing.lock_auction
+    lock = closing.lock_auctions
 
-    def closed_first(product_id, **how):
-        monkeypatch.setattr(closing, "lock_auction", lock)
-        closing.close_auction(product_id=product_id, actor=seller)
-        return lock(product_id, **how)
+    def closed_first(product_ids):
+        closing.close_auction(product_id=product.pk, actor=seller)
+        return lock(product_ids)
 
-    monkeypatch.setattr(closing, "lock_auction", closed_first)
+    monkeypatch.setattr(closing, "lock_auctions", closed_first)
     assert closing.close_due() == 0
     assert AuctionEvent.objects.count() == 1
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from auctioncraft.core.model_fields import MoneyField
 from auctions.formats.base import State
@@ -22,6 +23,20 @@ class AuctionQuerySet(models.QuerySet["Auction"]):
     def due(self, now: datetime) -> AuctionQuerySet:
         """Return the open auctions whose end has passed, the longest overdue first."""
         return self.filter(status=Auction.Status.OPEN, ends_at__lte=now).order_by("ends_at", "product_id")
+
+    def with_bids(self) -> AuctionQuerySet:
+        """Return those on which there ever was a bid; `bid_count` leaves out hidden and voided ones."""
+        return self.filter(Exists(_bids()))
+
+    def without_bids(self) -> AuctionQuerySet:
+        """Return the others."""
+        return self.filter(~Exists(_bids()))
+
+
+def _bids() -> models.QuerySet[Any]:
+    # Not imported: bids.py imports product.py, and models/__init__.py both.
+    bids: models.QuerySet[Any] = apps.get_model("auctions", "Bid")._default_manager.filter(product_id=OuterRef("pk"))  # noqa: SLF001 (documented)
+    return bids
 
 
 class Auction(models.Model):

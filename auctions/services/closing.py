@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.services import user_locking
 from auctioncraft.core import clock, money
@@ -16,17 +19,20 @@ from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcce
 from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services import event_log
-from auctions.services.locking import lock_auction, lock_or_404
+from auctions.services.locking import lock_auction, lock_auctions, lock_or_404
 from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from decimal import Decimal
 
     from accounts.models import User
+    from auctions.formats.base import BidRequest
 
 # How long after the close the seller may accept a price below the reserve (docs/rules.md, Closing).
 ACCEPT_BELOW_RESERVE_WINDOW: Final = timedelta(hours=48)
+BATCH: Final = 200  # auctions without bids that are closed in one transaction
 # The most that staff may extend an auction by.
 MAX_EXTENSION: Final = timedelta(days=31)
 
@@ -48,25 +54,64 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
     return auction
 
 
-def close_due() -> int:
-    """Close the auctions whose end has passed, each in its own transaction; return how many.
+def close_due(*, seconds: float = 20) -> int:
+    """Close the auctions whose end has passed; return how many.
 
-    Any number of workers can run at once: a locked row is skipped, a closed one left as it is. An auction that fails is
-    logged and the others go on.
+    Those with bids come first, each in its own transaction. The others are closed in batches, and after each batch
+    those with bids that are due by then: thousands of listings that end at once delay no sale. Any number of workers
+    can run at once: a locked row is skipped, a closed one left as it is. An auction that fails is logged and the
+    others go on. Begins nothing after `seconds`.
     """
-    return process_each(_close_if_due, rows_by_time(Auction.objects.due(clock.now()), "ends_at", "pk"))
+    until, done = time.monotonic() + seconds, 0
+    others = rows_by_time(Auction.objects.due(clock.now()).without_bids(), "ends_at", "pk")
+    tried: set[tuple[int]] = set()
+    while (left := until - time.monotonic()) > 0:
+        due = Auction.objects.due(clock.now()).with_bids()
+        rows = [row for row in rows_by_time(due, "ends_at", "pk") if row not in tried]
+        tried.update(rows)
+        done += process_each(_close_if_due, rows, seconds=left)
+        batch = [pk for (pk,) in islice(others, BATCH)]
+        if not batch:
+            break
+        done += _close_each_without_bids(batch)
+    return done
+
+
+def _close_each_without_bids(product_ids: list[int]) -> int:
+    try:
+        return _close_without_bids(product_ids)
+    except Exception:  # noqa: BLE001 (one of them; it is found and logged by closing them one by one)
+        return process_each(_close_if_due, [(pk,) for pk in product_ids])
+
+
+@transaction.atomic
+def _close_without_bids(product_ids: list[int]) -> int:
+    """Close those of the due auctions that nobody has locked and that still have no bid, with one statement."""
+    auctions, now = lock_auctions(product_ids), clock.now()
+    with_bids = set(Bid.objects.filter(product_id__in=product_ids).order_by().values_list("product_id", flat=True))
+    due = [auction for auction in auctions if auction.pk not in with_bids and _is_due(auction, now)]
+    for auction in due:
+        _set_result(auction, ())
+        auction.closed_at = now
+    closed = AuctionEvent.Kind.CLOSED
+    event_log.append([_outcome_event(auction, closed, now, result=auction.result, by="time") for auction in due])
+    # The same for all of them.
+    result = {"status": Auction.Status.UNSOLD, "result": Auction.Result.NO_BIDS, "closed_at": now}
+    changes = {**result, "seq": F("seq") + 1, "version": F("version") + 1}
+    return int(Auction.objects.filter(pk__in=[auction.pk for auction in due]).update(**changes))
 
 
 def _close_if_due(product_id: int) -> bool:
     with transaction.atomic():
-        auction = lock_auction(product_id, skip_locked=True)
-        if auction is None or auction.status != Auction.Status.OPEN:
-            return False
-        now = clock.now()
-        if now < auction.ends_at:  # a bid extended it meanwhile
+        auction, now = lock_auction(product_id, skip_locked=True), clock.now()
+        if auction is None or not _is_due(auction, now):  # closed by another worker, or a bid extended it
             return False
         _close(auction, max(now, auction.last_bid_at or now), by="time", accept_below_reserve=False)
     return True
+
+
+def _is_due(auction: Auction, now: datetime) -> bool:
+    return auction.status == Auction.Status.OPEN and auction.ends_at <= now
 
 
 def cancel_auction(*, product_id: int, actor: User) -> Auction:
@@ -141,15 +186,21 @@ def record_close(auction: Auction, now: datetime, *, by: str) -> None:
 
 def record_outcome(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **data: str) -> None:
     """Record how a locked auction ended, with price and winner, and save it. Sends auction_sold if it is sold."""
+    event_log.append([_outcome_event(auction, kind, now, **data)])
+    auction.save()
+    if auction.status == Auction.Status.SOLD:
+        auction_sold.send(sender=Auction, auction=auction, at=now)
+
+
+def _outcome_event(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **data: str) -> AuctionEvent:
     product = auction.product
     sale = {
         "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
         "currency": product.currency,
         "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
     }
-    event_log.record(auction, kind, now, {**data, **sale}, winner=auction.winner_id, seller=product.seller_id)
-    if auction.status == Auction.Status.SOLD:
-        auction_sold.send(sender=Auction, auction=auction, at=now)
+    private = {"winner": auction.winner_id, "seller": product.seller_id}
+    return event_log.new_event(auction, kind, now, {**data, **sale}, **private)
 
 
 def mark_sold(auction: Auction, *, to: int | None, price: Decimal | None, sale_type: Auction.SaleType) -> None:
@@ -193,8 +244,15 @@ def was_relisted(product: Product) -> bool:
 
 def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool) -> None:
     """Write the result of a locked, open auction."""
+    bids = Bid.objects.made_by_people().valid().filter(product=auction.product).requests()
+    _set_result(auction, bids, accept_below_reserve=accept_below_reserve)
+    record_close(auction, now, by=by)
+
+
+def _set_result(
+    auction: Auction, bids: Iterable[tuple[BidRequest, datetime]], *, accept_below_reserve: bool = False
+) -> None:
     product = auction.product
-    bids = Bid.objects.made_by_people().valid().filter(product=product).requests()
     auction.apply(product.rules.close(product.terms(), auction.state(), bids))
     met = reserve_met(product.reserve_price, auction.price)
     if auction.leader_id is None:
@@ -204,4 +262,3 @@ def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bo
         mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=sale_type)
     else:
         auction.status, auction.result = Auction.Status.UNSOLD, Auction.Result.RESERVE_NOT_MET
-    record_close(auction, now, by=by)

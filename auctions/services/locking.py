@@ -6,23 +6,29 @@ from typing import TYPE_CHECKING
 
 from auctioncraft.core import clock
 from auctioncraft.core.errors import NotFound
-from auctions.models import Auction
+from auctions.models import Auction, Product
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
 
 def lock_auction(product_id: int, *, skip_locked: bool = False) -> Auction | None:
-    """Lock an auction and its product; return it, or None if it does not exist or is locked and to be skipped."""
-    # NO KEY, or inserting bids and events, which reference the product, would wait too. The product is locked as well:
-    # a row that is only joined would be read as it was before the wait.
-    found: Auction | None = (
-        Auction.objects.select_for_update(no_key=True, of=("self", "product"), skip_locked=skip_locked)
-        .select_related("product")
-        .filter(pk=product_id)
-        .first()
-    )
+    """Lock an auction; return it with its product, or None if it does not exist or is locked and to be skipped."""
+    # NO KEY, or inserting bids and events, which reference the product, would wait too.
+    locked = Auction.objects.select_for_update(no_key=True, skip_locked=skip_locked)
+    found: Auction | None = locked.filter(pk=product_id).first()
+    if found is not None:
+        # Read after the lock: a joined row would be as it was before the wait. Not locked: strangers lock it to watch
+        # it, and a closer that skips locked rows would never get its turn.
+        found.product = Product.objects.get(pk=product_id)
     return found
+
+
+def lock_auctions(product_ids: Collection[int]) -> list[Auction]:
+    """Lock those auctions that nobody else has locked; return them with their products, by primary key."""
+    free = Auction.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related("product")
+    return list(free.filter(pk__in=product_ids).order_by("pk"))
 
 
 def lock_or_404(product_id: int) -> tuple[Auction, datetime]:
