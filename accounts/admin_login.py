@@ -51,7 +51,7 @@ class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         if self.errors:
             return given
         try:
-            throttling.count_request_by_network("sign_in", self.request)
+            throttling.count_request("sign_in", self.request)
             self.user_cache = authenticate_staff(
                 address=given["username"],
                 password=given["password"],

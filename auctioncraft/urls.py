@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.http import conditional_page
 from django.views.static import serve
 
 from auctioncraft.api import exceptions
@@ -15,7 +16,7 @@ from auctioncraft.core import metrics
 urlpatterns = [
     path("api/", RootView.as_view(), name="api-root"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", DocsView.as_view(), name="docs"),
+    path("api/docs/", conditional_page(DocsView.as_view()), name="docs"),
     path("api/", include("accounts.urls")),
     path("api/", include("auctions.urls")),
     path("api/", include("payments.urls")),

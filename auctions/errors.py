@@ -111,7 +111,29 @@ class SecondChanceNotOpen(Conflict):
 
 
 class TooManyImages(Conflict):
-    """The product has the maximum number of images."""
+    """The product has the maximum number of images, `limit`."""
 
     code = "too_many_images"
-    detail = "A product can have at most 12 images."
+    detail = "A product can have at most {limit} images."
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: the maximum."""
+        super().__init__(self.detail.format(limit=limit), limit=limit)
+
+
+class ImageQuotaReached(TooManyImages):
+    """The account added the maximum number of images, `limit`, in the last 30 days."""
+
+    code = "image_quota_reached"
+    detail = "You added {limit:,} images in the last 30 days, which is the most for your account. Please try later."
+
+
+class ListingQuotaReached(Conflict):
+    """The account has the maximum number of open listings, `limit`."""
+
+    code = "listing_quota_reached"
+    detail = "You have {limit:,} open listings, which is the most for your account. Please wait until one has ended."
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: the maximum."""
+        super().__init__(self.detail.format(limit=limit), limit=limit)

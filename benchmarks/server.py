@@ -40,7 +40,12 @@ def environment(database_url: str, var: Path) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(12)}",
         "LOG_LEVEL": "WARNING",
         # Unreachable, not off, so that counting is measured too.
-        **{f"THROTTLE_{scope}": "1000000000" for scope in ("SIGN_IN", "BIDS", "WRITES", "READS")},
+        "LIMITS": ",".join(
+            f"{scope}.{who}=1000000000"
+            for scope in ("sign_in", "bids", "writes", "reads")
+            for who in ("account", "address", "network")
+            if (scope, who) != ("bids", "address")
+        ),
         "VAR_DIR": str(var),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -14,6 +14,7 @@ from accounts.serializers import ChangeEmailSerializer, ConfirmEmailSerializer, 
 from accounts.services import confirmation, email_change
 from accounts.views import CODE_SENT
 from auctioncraft.api.parse_body import ParseBodyMixin, read_body
+from auctioncraft.api.throttling import BY_METHOD
 from auctioncraft.api.viewsets import NoStoreViewSet
 from auctioncraft.core.client_ip import client_ip
 from privacy import serializers
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 class MyAccountViewSet(ParseBodyMixin, NoStoreViewSet):
     """The user's own account."""
+
+    throttle_scope: str | None = BY_METHOD
 
     @extend_schema(responses=serializers.AccountSerializer)
     @action(detail=False, methods=["get"])
@@ -61,9 +64,9 @@ class MyAccountViewSet(ParseBodyMixin, NoStoreViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=serializers.ExportSerializer)
-    @action(detail=False, methods=["get"], url_path="me/export")
+    @action(detail=False, methods=["get"], url_path="me/export", throttle_scope="export")
     def export(self, request: Request) -> Response:
-        """Export all data about you as one JSON file."""
+        """Export all data about you as one JSON file, twice an hour at most."""
         response = Response(serializers.ExportSerializer(export.export_account(user=current_user(request))).data)
         response.headers["Content-Disposition"] = 'attachment; filename="auctioncraft-export.json"'
         return response

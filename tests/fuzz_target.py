@@ -69,7 +69,6 @@ def start_fuzz_target(stack: servers.ServerStack) -> Iterator[FuzzTarget]:
             "STRIPE_PUBLISHABLE_KEY": "pk_test_double",
             "STRIPE_WEBHOOK_SECRET": "whsec_double",
             "STRIPE_API_BASE": stripe_at,
-            **{f"THROTTLE_{scope}": "0" for scope in ("SIGN_IN", "BIDS", "WRITES", "READS")},
         }
         stack.environment |= production
         scenario, port = Scenario(), servers.free_port()

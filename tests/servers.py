@@ -219,7 +219,7 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "LOG_LEVEL": "INFO",
         "PYTHONDONTWRITEBYTECODE": "1",
         # These tests send many requests from one address.
-        **{f"THROTTLE_{scope.upper()}": "0" for scope in settings.THROTTLES},
+        "LIMITS": ",".join(f"{name}={number}" for name, number in settings.LIMITS.items()),
     }
 
 

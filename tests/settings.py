@@ -18,11 +18,11 @@ os.environ.update(
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from auctioncraft.settings import *  # noqa: F403 (after the environment)
-from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, THROTTLES, VAR_DIR
+from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, LIMITS, VAR_DIR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast: Argon2 takes 50 ms per user
 # Tests of a limit set it.
-THROTTLES = dict.fromkeys(THROTTLES, 0)
+LIMITS = dict.fromkeys(LIMITS, 0) | {"images_per_product": LIMITS["images_per_product"]}
 if DATABASE_IS_SQLITE:
     # A file, not memory: threads and server processes share it.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}

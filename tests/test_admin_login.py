@@ -133,7 +133,7 @@ def test_admin_login_twenty_tries_at_once_compare_five(admin_user, monkeypatch):
 
 def test_admin_login_over_the_ip_limit_is_refused(admin_user, settings):
     cache.clear()
-    settings.THROTTLES = settings.THROTTLES | {"sign_in": 3}
+    settings.LIMITS = settings.LIMITS | {"sign_in.address": 3}
     with time_machine.travel(time.time(), tick=False):
         for number in range(3):
             assert log_in(username=f"{number}@example.com") == admin_login.REFUSED

@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from types import SimpleNamespace
@@ -13,8 +14,10 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.urls import get_resolver
 from django_redis.cache import RedisCache
+from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError
+from rest_framework.test import APIRequestFactory
 
 from auctioncraft.api import throttling
 from auctioncraft.core.errors import TooManyRequests
@@ -25,38 +28,39 @@ OUTSIDE = {"REMOTE_ADDR": "203.0.113.7"}
 
 
 @pytest.fixture
-def limits(settings):
-    """Set limits, as `limits(reads=2)`. The clock stops 20 seconds into a minute."""
+def limits(settings, monkeypatch):
+    """Set limits, as `limits(reads_account=2)`. The clock stops 20 seconds into a minute."""
+
+    def choose(**chosen):
+        named = {".".join(name.rsplit("_", 1)): number for name, number in chosen.items()}
+        settings.LIMITS = dict.fromkeys(settings.LIMITS, 0) | named
+
     cache.clear()
+    monkeypatch.setattr(throttling, "_counter", throttling._Counter())
     with time_machine.travel("2026-11-23T10:00:20Z", tick=False):
-        yield lambda **chosen: settings.__setattr__("THROTTLES", dict.fromkeys(settings.THROTTLES, 0) | chosen)
+        yield choose
     cache.clear()
 
 
-def caches():
-    """Both kinds of cache; Redis only if a server is running."""
-    yield pytest.param(lambda: LocMemCache(token_hex(8), {}), id="locmem")
-
-    def redis():
-        made = RedisCache(REDIS, {"KEY_PREFIX": token_hex(8)})
-        try:
-            made.get("nothing")
-        except RedisError:
-            pytest.skip("no Redis at 127.0.0.1:6379")
-        return made
-
-    yield pytest.param(redis, id="redis")
+def redis_cache():
+    """Return a cache on Redis, if a server is running."""
+    made = RedisCache(REDIS, {"KEY_PREFIX": token_hex(8)})
+    try:
+        made.get("nothing")
+    except RedisError:
+        pytest.skip("no Redis at 127.0.0.1:6379")
+    return made
 
 
-@pytest.fixture(params=list(caches()))
+@pytest.fixture(params=["locmem", "redis"])
 def some_cache(request, monkeypatch):
-    made = request.param()
+    made = redis_cache() if request.param == "redis" else LocMemCache(token_hex(8), {})
     monkeypatch.setattr(throttling, "cache", made)
     return made
 
 
 def test_limit_of_five_with_sixteen_at_once_admits_five(some_cache, limits):
-    limits(reads=5)
+    limits(reads_account=5)
     start = threading.Barrier(16)
 
     def four_times(who):
@@ -68,32 +72,92 @@ def test_limit_of_five_with_sixteen_at_once_admits_five(some_cache, limits):
     try:
         for number in range(5):
             with ThreadPoolExecutor(16) as threads:
-                assert sum(threads.map(four_times, [f"caller-{number}"] * 16)) == 5
+                assert sum(threads.map(four_times, [number] * 16)) == 5
     finally:
         sys.setswitchinterval(before)
 
 
-def is_let_in(who):
+def is_let_in(user_id, address="203.0.113.7"):
     try:
-        throttling.count_request("reads", who)
+        throttling.count_request("reads", APIRequestFactory().get("/", REMOTE_ADDR=address), user_id=user_id)
     except TooManyRequests:
         return False
     return True
 
 
-def test_count_is_one_cache_call_and_its_key_expires(some_cache, limits, monkeypatch):
-    limits(reads=5)
-    throttling.count_request("reads", "user")
-    calls = []
-    for name in ("add", "get", "set", "touch", "incr"):
-        whole = getattr(some_cache, name)
-        monkeypatch.setattr(some_cache, name, lambda *a, _f=whole, _n=name: calls.append(_n) or _f(*a))
-    throttling.count_request("reads", "user")
-    assert calls == ["incr"]
+def test_count_of_two_limits_is_one_round_trip_and_its_keys_expire(limits, monkeypatch):
+    made = redis_cache()
+    monkeypatch.setattr(throttling, "cache", made)
+    limits(reads_account=5, reads_network=7)
+    assert is_let_in(1)  # connects
+    sent, whole = [], Connection.send_packed_command
+    monkeypatch.setattr(Connection, "send_packed_command", lambda self, *a, **k: sent.append(a) or whole(self, *a, **k))
+    assert is_let_in(1)
+    assert len(sent) == 1
+    minute = int(time.time() // 60)
+    for who in ("account:1", "network:203.0.113.0"):
+        assert made.client.get_client().get(made.make_key(f"throttle:reads.{who}:{minute}")) == b"2"
+        assert 0 < made.ttl(f"throttle:reads.{who}:{minute}") <= 7200
+
+
+def test_large_limit_is_reserved_in_parts_and_never_passed(some_cache, limits, monkeypatch):
+    limits(reads_account=400)
+    asked = []
+    whole = throttling._increment
+    monkeypatch.setattr(throttling, "_increment", lambda wanted: asked.append(wanted) or whole(wanted))
+    processes = [throttling._Counter(), throttling._Counter()]
+    admitted = 0
+    for number in range(1000):
+        monkeypatch.setattr(throttling, "_counter", processes[number % 7 == 0])
+        admitted += is_let_in(1)
+    assert 380 <= admitted <= 400
+    assert len(asked) <= 2 + 400 / 20
+
+
+def test_caller_over_the_limit_asks_the_cache_no_more(some_cache, limits, monkeypatch):
+    limits(reads_account=2)
+    assert [is_let_in(1) for _ in range(3)] == [True, True, False]
+    monkeypatch.setattr(throttling, "_increment", None)
+    assert not is_let_in(1)
+
+
+def test_many_accounts_of_one_network_share_its_limit(limits):
+    limits(reads_account=2, reads_network=3)
+    assert [is_let_in(number, f"203.0.113.{number}") for number in range(1, 5)] == [True, True, True, False]
+    assert is_let_in(9, "203.0.114.1")
+    assert [is_let_in(20 + number, f"2001:db8:1:{number}::1") for number in range(4)] == [True, True, True, False]
+    assert is_let_in(30, "2001:db8:2::1")
+
+
+@pytest.mark.django_db
+def test_network_over_its_limit_is_told_so(client, limits):
+    limits(reads_address=5, reads_network=1)
+    assert client.get("/api/categories/", **OUTSIDE).status_code == 200
+    answer = client.get("/api/categories/", REMOTE_ADDR="203.0.113.250")
+    assert (answer.status_code, answer.json()) == (
+        429,
+        {
+            "code": "throttled",
+            "detail": "Too many requests from your network: at most 1 a minute. Try again in 40 seconds.",
+        },
+    )
+    assert cache.get(throttling.REFUSED_KEY.format("reads.network")) == 1
+
+
+@pytest.mark.django_db
+def test_second_export_after_two_in_an_hour_is_refused(as_user, bidder, limits):
+    limits(export_account=2)
+    caller = as_user(bidder)
+    assert [caller.get("/api/users/me/export/").status_code for _ in range(3)] == [200, 200, 429]
+    answer = caller.get("/api/users/me/export/")
+    assert (answer["Retry-After"], answer.json()["detail"]) == (
+        "3580",
+        "Too many requests: at most 2 an hour. Try again in 3580 seconds.",
+    )
 
 
 def test_count_key_in_redis_expires():
-    made = next(value for value in caches() if value.id == "redis").values[0]()
+    made = redis_cache()
     assert made.add("n", 1, 120)
     assert made.incr("n", 4) == 5
     assert 0 < made.ttl("n") <= 120
@@ -105,12 +169,13 @@ def test_count_key_in_redis_expires():
 
 @pytest.mark.django_db
 def test_request_over_the_limit_answers_429_until_the_minute_ends(client, limits):
-    limits(reads=2)
+    limits(reads_address=2)
     for _ in range(2):
         assert client.get("/api/categories/", **OUTSIDE).status_code == 200
     answer = client.get("/api/products/", **OUTSIDE)
     assert (answer.status_code, answer["Retry-After"]) == (429, "40")
-    assert answer.json() == {"code": "throttled", "detail": "Too many requests. Try again later."}
+    detail = "Too many requests: at most 2 a minute. Try again in 40 seconds."
+    assert answer.json() == {"code": "throttled", "detail": detail}
     assert client.get("/api/categories/", REMOTE_ADDR="203.0.113.8").status_code == 200
     with time_machine.travel("2026-11-23T10:00:59.9Z", tick=False):
         answer = client.get("/api/products/", **OUTSIDE)
@@ -121,7 +186,7 @@ def test_request_over_the_limit_answers_429_until_the_minute_ends(client, limits
 
 @pytest.mark.django_db
 def test_limit_of_a_user_counts_all_addresses(as_user, bidder, rival, limits):
-    limits(reads=1)
+    limits(reads_account=1)
     assert as_user(bidder).get("/api/bids/", **OUTSIDE).status_code == 200
     assert as_user(bidder).get("/api/bids/", REMOTE_ADDR="203.0.113.8").status_code == 429
     assert as_user(rival).get("/api/bids/", **OUTSIDE).status_code == 200
@@ -130,7 +195,7 @@ def test_limit_of_a_user_counts_all_addresses(as_user, bidder, rival, limits):
 @pytest.mark.django_db
 def test_bids_have_their_own_limit_and_refused_ones_write_nothing(as_user, seller, bidder, limits):
     product = factories.product(seller)
-    limits(bids=1, writes=1, reads=1)
+    limits(bids_account=1, writes_account=1, reads_account=1)
     caller, url = as_user(bidder), f"/api/products/{product.pk}/bids/"
     assert caller.post(url, {"amount": "9"}).status_code == 201
     answer = caller.post(url, {"max_amount": "90"})
@@ -143,7 +208,7 @@ def test_bids_have_their_own_limit_and_refused_ones_write_nothing(as_user, selle
 
 @pytest.mark.django_db
 def test_sign_in_endpoints_share_a_limit_per_network(client, limits):
-    limits(sign_in=2)
+    limits(sign_in_address=2)
     bad = {"username": "a@example.com", "password": "no"}
     assert client.post("/api/auth/token/", bad, **OUTSIDE).status_code == 401
     assert client.post("/api/auth/otp/verify/", {}, **OUTSIDE).status_code == 400
@@ -155,7 +220,7 @@ def test_sign_in_endpoints_share_a_limit_per_network(client, limits):
 
 @pytest.mark.django_db
 def test_limit_counts_an_ipv6_prefix_as_one(client, limits):
-    limits(reads=1)
+    limits(reads_address=1)
     assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2::1").status_code == 200
     assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:2:ffff::9").status_code == 429
     assert client.get("/api/categories/", REMOTE_ADDR="2001:db8:1:3::1").status_code == 200
@@ -165,7 +230,7 @@ def test_limit_counts_an_ipv6_prefix_as_one(client, limits):
 @pytest.mark.parametrize(("proxies", "expected"), [(0, 429), (1, 200)])
 def test_forwarded_address_is_believed_only_from_known_proxies(client, limits, settings, proxies, expected):
     settings.NUM_PROXIES = proxies
-    limits(reads=1)
+    limits(reads_address=1)
     made_up = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "1.1.1.1, 198.51.100.1"}
     assert client.get("/api/categories/", **made_up).status_code == 200
     assert client.get(
@@ -177,7 +242,7 @@ def test_forwarded_address_is_believed_only_from_known_proxies(client, limits, s
 
 @pytest.mark.django_db
 def test_request_without_address_is_not_limited(client, limits):
-    limits(reads=1)
+    limits(reads_address=1)
     for _ in range(3):
         assert client.get("/api/categories/", REMOTE_ADDR="").status_code == 200
 
@@ -188,14 +253,14 @@ class Gone:
     def __init__(self):
         self.asked = 0
 
-    def incr(self, key):
+    def incr(self, key, delta=1):
         self.asked += 1
         raise RedisGone
 
 
 @pytest.mark.django_db
 def test_cache_down_limits_nobody_and_logs_once_a_minute(client, limits, monkeypatch, caplog):
-    limits(reads=1)
+    limits(reads_address=1)
     gone, seconds = Gone(), [1000.0]
     monkeypatch.setattr(throttling, "cache", gone)
     monkeypatch.setattr(throttling, "_counter", throttling._Counter())
@@ -214,7 +279,7 @@ def test_cache_down_limits_nobody_and_logs_once_a_minute(client, limits, monkeyp
 
 @pytest.mark.django_db
 def test_redis_that_hangs_delays_nobody(client, limits, monkeypatch, settings):
-    limits(reads=1)
+    limits(reads_address=1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # As settings/services.py makes it.
         options = {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.25}}
@@ -251,11 +316,13 @@ def test_routes_with_their_own_scope_are_these():
                 own[view.basename, action] = scope
     assert own == {
         ("product-bid", "create"): "bids",
+        ("product-image", "create"): "images",
         ("card", "begin_setup"): "sign_in",
         ("order", "receipt_pdf"): "writes",
         ("token", "refresh"): "writes",
         ("logout", "create"): "writes",
         ("stripe", "webhook"): None,
+        ("my-account", "export"): "export",
     }
 
 

@@ -23,12 +23,16 @@ class BodyTooLarge(APIException):
     default_detail = "The request body is too large."
     default_code = "body_too_large"
 
+    def __init__(self, limit: int | None = None) -> None:
+        """`limit`: in bytes."""
+        super().__init__(limit and f"The request body is too large: at most {limit // 1024:,} KB.")
+
 
 def read_limited(stream: IO[bytes], limit: int) -> bytes:
     """Read at most `limit` bytes; raise BodyTooLarge if there are more."""
     body = stream.read(limit + 1)
     if len(body) > limit:
-        raise BodyTooLarge
+        raise BodyTooLarge(limit)
     return body
 
 
@@ -45,7 +49,7 @@ class StrictJSONParser(BaseParser):
         charset = (stream.content_params if hasattr(stream, "content_params") else {}).get("charset", "utf-8")
         if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
             raise UnsupportedMediaType(media_type or self.media_type, "The body must be UTF-8.")
-        body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = read_limited(stream, settings.JSON_MAX_SIZE)
         try:
             data = json.loads(
                 body.decode("utf-8"),
@@ -73,7 +77,7 @@ class UploadParser(MultiPartParser):
         if request.content_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
             raise UnsupportedMediaType(media_type or self.media_type, "The form must be UTF-8.")
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.UPLOAD_MAX_SIZE + FORM_OVERHEAD:
-            raise BodyTooLarge
+            raise BodyTooLarge(settings.UPLOAD_MAX_SIZE)
         try:
             form: Any = super().parse(stream, media_type, {**parser_context, "encoding": "utf-8"})
         except ParseError as error:
@@ -82,7 +86,7 @@ class UploadParser(MultiPartParser):
             if any(len(values) > 1 for _, values in part.lists()):
                 raise ParseError("A field occurs twice in the form.")
         if any(file.size > settings.UPLOAD_MAX_SIZE for file in form.files.values()):
-            raise BodyTooLarge
+            raise BodyTooLarge(settings.UPLOAD_MAX_SIZE)
         return form
 
 

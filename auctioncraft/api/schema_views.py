@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any
 
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from auctioncraft.api.renderers import JSONRenderer
+
+if TYPE_CHECKING:
+    from rest_framework.renderers import BaseRenderer
+    from rest_framework.request import Request
 
 
 class _PublicView(APIView):
@@ -26,7 +35,34 @@ class _PublicView(APIView):
 
 
 class SchemaView(_PublicView, SpectacularAPIView):
-    """The schema, as YAML or JSON."""
+    """The schema, as YAML or JSON: made once in each process, because that takes as long as a hundred requests."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
+        """Return the schema, or 304 if the client has it."""
+        renderer = request.accepted_renderer
+        body = _render_schema(type(renderer))
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {
+            "ETag": etag,
+            "Cache-Control": "public, max-age=300",
+            "Content-Disposition": f'inline; filename="AuctionCraft.{renderer.format}"',
+        }
+        response = HttpResponse(body, content_type=renderer.media_type, headers=headers)
+        conditional: HttpResponse = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001 (DRF's)
+        return conditional
+
+
+_lock = threading.Lock()
+_schemas: dict[type[BaseRenderer], bytes] = {}
+
+
+def _render_schema(renderer: type[BaseRenderer]) -> bytes:
+    with _lock:  # the generator is not thread-safe
+        if renderer not in _schemas:
+            schema = SpectacularAPIView.generator_class().get_schema(request=None, public=True)
+            _schemas[renderer] = renderer().render(schema, renderer_context={})
+        return _schemas[renderer]
 
 
 class DocsView(_PublicView, SpectacularSwaggerSplitView):

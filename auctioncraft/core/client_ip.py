@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -31,6 +32,7 @@ def user_agent(request: HttpRequest | Request) -> str:
     return "".join(char for char in name if char.isprintable())[:200]
 
 
+@lru_cache(maxsize=4096)
 def ip_prefix(ip: str | None) -> str | None:
     """Return the addresses of one subscriber: an IPv4 address itself, or the /64 of an IPv6 address."""
     return _network_address(ip, ipv4_bits=32)
@@ -41,6 +43,7 @@ def device_network(ip: str | None) -> str | None:
     return _network_address(ip, ipv4_bits=24)
 
 
+@lru_cache(maxsize=4096)
 def wide_network(ip: str | None) -> str:
     """Return the network that one customer of a provider can control: a /24, for IPv6 a /48. Empty without an IP."""
     return str(_network(ip, ipv4_bits=24, ipv6_bits=48)) if ip else ""
@@ -54,6 +57,7 @@ def _network(ip: str, *, ipv4_bits: int, ipv6_bits: int) -> ipaddress.IPv4Networ
     return ipaddress.ip_network(f"{ip}/{ipv6_bits if ':' in ip else ipv4_bits}", strict=False)
 
 
+@lru_cache(maxsize=4096)
 def _parse(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text.strip().partition("%")[0])

@@ -8,6 +8,7 @@ default secret.
 from auctioncraft.settings.api import *
 from auctioncraft.settings.base import *
 from auctioncraft.settings.environment import *
+from auctioncraft.settings.limits import *
 from auctioncraft.settings.marketplace import *
 from auctioncraft.settings.production import *
 from auctioncraft.settings.services import *

@@ -20,13 +20,6 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": NUM_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-# Requests a minute (auctioncraft/api/throttling.py); 0: no limit.
-THROTTLES = {
-    "sign_in": env.int("THROTTLE_SIGN_IN", 10),
-    "bids": env.int("THROTTLE_BIDS", 60),
-    "writes": env.int("THROTTLE_WRITES", 120),
-    "reads": env.int("THROTTLE_READS", 600),
-}
 SPECTACULAR_SETTINGS = {
     "TITLE": "AuctionCraft",
     "DESCRIPTION": reference.DESCRIPTION,
@@ -59,9 +52,6 @@ SPECTACULAR_SETTINGS = {
         "auctioncraft.api.schema.add_error_responses",
     ],
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Bytes of an uploaded image; every other body is limited by the line above.
-UPLOAD_MAX_SIZE = 5_242_880
 CORS_ALLOWED_ORIGINS = env.list(
     "CORS_ALLOWED_ORIGINS", default=["http://localhost:3000", "http://localhost:5173"] if DEBUG else []
 )

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q
 
+from accounts.services.quotas import quota
 from auctioncraft.core import clock, idempotency
 from auctioncraft.core.errors import Invalid, NotFound, Unavailable
 from auctions import image_processing
-from auctions.errors import AuctionHasBids, TooManyImages
+from auctions.errors import AuctionHasBids, ImageQuotaReached, TooManyImages
 from auctions.models import Auction, AuctionEvent, Product, ProductImage
 from auctions.services import event_log
 from auctions.services.closing import check_changeable, has_ever_had_bids
@@ -37,7 +41,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_IMAGES: Final = 12
+QUOTA_PERIOD: Final = timedelta(days=30)
+# One image is decoded at a time in a process, so that the other threads answer reads. Longer than an ordinary photo
+# takes, so that several sent at once all succeed.
+_decoding = threading.Semaphore()
+DECODING_WAIT: Final = 0.3  # seconds
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
 
     Return its columns. It is encoded and stored outside any transaction. Whether it may be added is checked before, to
     save the work, and again under the auction's lock. Raises NotFound, PermissionDenied, AuctionAlreadyClosed,
-    TooManyImages, Invalid, Unavailable, IdempotencyKeyReused.
+    TooManyImages, ImageQuotaReached, Invalid, Unavailable, IdempotencyKeyReused.
     """
     data = file.read()
     request = idempotency.identify(
@@ -64,11 +72,12 @@ def add_image(*, product_id: int, actor: User, file: IO[bytes], idempotency_key:
     )
     if stored := idempotency.stored_response(request):
         return stored
-    auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+    auction = Auction.objects.select_related("product__seller").filter(pk=product_id).first()
     if auction is None:
         raise NotFound
     check_changeable(auction, actor, clock.now())
     _check_room(product_id)
+    _check_quota(auction.product.seller)
 
     def work() -> dict[str, Any]:
         image = _add(product_id, actor, files)
@@ -169,8 +178,17 @@ def delete_product_files(*, product: Product) -> None:
 
 
 def _check_room(product_id: int) -> None:
-    if ProductImage.objects.filter(product_id=product_id).count() >= MAX_IMAGES:
-        raise TooManyImages
+    limit = settings.LIMITS["images_per_product"]
+    if limit and ProductImage.objects.filter(product_id=product_id).count() >= limit:
+        raise TooManyImages(limit)
+
+
+def _check_quota(seller: User) -> None:
+    """Check how much a seller uploads. Without a lock: uploads at the same time may pass the limit by their number."""
+    limit = quota(seller, "uploads")
+    recent = ProductImage.objects.filter(product__seller=seller, created_at__gt=clock.now() - QUOTA_PERIOD)
+    if limit and recent.count() >= limit:
+        raise ImageQuotaReached(limit)
 
 
 def _update_thumbnail(product_id: int) -> None:
@@ -179,10 +197,14 @@ def _update_thumbnail(product_id: int) -> None:
 
 
 def _encode(data: bytes) -> image_processing.EncodedImage:
+    if not _decoding.acquire(timeout=DECODING_WAIT):
+        raise Unavailable
     try:
         return image_processing.encode(data)
     except image_processing.InvalidImage as error:
         raise Invalid(image=str(error)) from error
+    finally:
+        _decoding.release()
 
 
 def _write(encoded: image_processing.EncodedImage) -> ImageFiles:

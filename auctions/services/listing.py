@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.services import bidder_status, user_locking
+from accounts.services.quotas import quota
 from auctioncraft.core import clock, money
 from auctioncraft.core.errors import Invalid
+from auctions.errors import ListingQuotaReached
 from auctions.formats.base import increments_for
 from auctions.models import Auction, Category, Product
 from auctions.product_fields import AMOUNTS
@@ -30,7 +32,8 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
 
     `fields` are `format` and those of auctions/product_fields.py; None means the default. Without times the auction
     starts now and runs for seven days. Today's rules are stored with the product: the increment table, the soft close
-    and the bands of the buyer's premium. Raises Invalid, NotAuthenticated.
+    and the bands of the buyer's premium. Raises Invalid, NotAuthenticated,
+    ListingQuotaReached.
     """
     values = {name: value for name, value in fields.items() if value is not None}
     currency = values.pop("currency", settings.DEFAULT_CURRENCY)
@@ -41,6 +44,7 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
     values.setdefault("soft_close_extension", int(settings.SOFT_CLOSE_EXTENSION.total_seconds()))
     with transaction.atomic():
         user_locking.lock_active_user(user_id=seller.pk)
+        _check_quota(seller)
         product = Product.objects.create(
             seller=seller,
             currency=currency,
@@ -54,6 +58,14 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
             product=product, starts_at=starts_at, ends_at=ends_at, hard_ends_at=ends_at + settings.SOFT_CLOSE_CAP
         )
     return product
+
+
+def _check_quota(seller: User) -> None:
+    """Check how much a seller lists. The lock is shared: requests at the same time may pass the limit by their number."""
+    limit = quota(seller, "listings")
+    listed = Auction.objects.filter(product__seller=seller, status=Auction.Status.OPEN)
+    if limit and listed.count() >= limit:
+        raise ListingQuotaReached(limit)
 
 
 def check_amounts(currency: str, **amounts: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotency_key
 from auctioncraft.api.parse_body import read_body
 from auctioncraft.api.parsers import UploadParser
+from auctioncraft.api.throttling import BY_METHOD
 from auctions import queries
 from auctions.models import ProductImage
 from auctions.serializers.images import AddImageSerializer, ImageSerializer
@@ -31,6 +32,11 @@ class ProductImageViewSet(GenericViewSet):
     parser_classes = (UploadParser,)
     lookup_value_regex = "[0-9]{1,18}"
 
+    @property
+    def throttle_scope(self) -> str:
+        """Limit uploads apart from other writes: decoding an image costs more."""
+        return "images" if self.action == "create" else BY_METHOD
+
     @extend_schema(summary="List the images of a product", responses=ImageSerializer(many=True))
     def list(self, request: Request, product_pk: str) -> Response:  # noqa: ARG002 (DRF's signature)
         """Return the images in their order."""
@@ -46,8 +52,9 @@ class ProductImageViewSet(GenericViewSet):
     def create(self, request: Request, product_pk: str) -> Response:
         """Add an image as the last one, as the seller or staff.
 
-        JPEG, PNG or WebP, at most 5 MB and 25 megapixels; a product has at most twelve. It is stored as a new JPEG
-        without metadata.
+        JPEG of at most 25 megapixels, PNG or WebP of at most 12; at most 5 MB; at most twelve for a product. It is
+        stored as a new JPEG without metadata. 409 `image_quota_reached` after the account's number of images in
+        30 days.
         """
         body = read_body(AddImageSerializer, request)
         image = images.add_image(

@@ -265,5 +265,5 @@ def test_intent_of_customer_deleted_at_stripe_is_created_without_one(double, win
 
 
 def test_setup_is_throttled_like_signing_in(stripe_unreachable, winner, settings):
-    settings.THROTTLES = {**settings.THROTTLES, "sign_in": 2}
+    settings.LIMITS = {**settings.LIMITS, "sign_in.account": 2}
     assert [winner.post(f"{URL}setup/").status_code for _ in range(3)] == [503, 503, 429]

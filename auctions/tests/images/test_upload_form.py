@@ -91,7 +91,7 @@ def test_upload_of_the_maximum_size_is_accepted(send):
 def test_upload_above_the_maximum_size_is_too_large(send, size):
     answer = send(make_image("JPEG", (100, 100)) + b"\x00" * size)
     assert answer.status_code == 413
-    assert answer.json() == {"code": "body_too_large", "detail": "The request body is too large."}
+    assert answer.json() == {"code": "body_too_large", "detail": "The request body is too large: at most 5,120 KB."}
     assert stored_names() == []
 
 

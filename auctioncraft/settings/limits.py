@@ -1,0 +1,50 @@
+"""Every limit in one table: how often, how many, how large (docs/limits.md). 0: no limit."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+from auctioncraft.settings.environment import env
+
+_DEFAULTS = {
+    # Requests a minute, by scope. `account`: of one account. `address`: without a token, of one IPv4 address or IPv6
+    # /64. `network`: of all who share an IPv4 /24 or IPv6 /48, with a token or without.
+    "sign_in.account": 10,
+    "sign_in.address": 60,
+    "sign_in.network": 240,
+    "bids.account": 60,
+    "bids.network": 1200,
+    "writes.account": 120,
+    "writes.address": 120,
+    "writes.network": 1200,
+    "reads.account": 600,
+    "reads.address": 3000,
+    "reads.network": 6000,
+    "images.account": 10,
+    "images.network": 60,
+    # Exports an hour.
+    "export.account": 2,
+    "export.network": 20,
+    # Open and scheduled listings of an account; `new`: its address is not proved, or it is younger than a week.
+    "listings": 1000,
+    "listings.new": 20,
+    # Images that an account added in the last 30 days, and images of a product.
+    "uploads": 3000,
+    "uploads.new": 60,
+    "images_per_product": 12,
+}
+# LIMITS="bids.account=120,listings.new=50" changes some of them.
+_chosen = env.dict("LIMITS", cast={"value": int}, default={})
+if unknown := _chosen.keys() - _DEFAULTS.keys():
+    raise ImproperlyConfigured(f"LIMITS names unknown limits: {', '.join(sorted(unknown))}.")
+LIMITS = _DEFAULTS | _chosen
+# The scopes that are counted in another window than a minute, in seconds.
+LIMIT_WINDOWS = {"export": 3600}
+
+# The largest bodies, in bytes: JSON, an uploaded image, forms (the admin).
+JSON_MAX_SIZE = 131_072
+UPLOAD_MAX_SIZE = 5_242_880
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# Seconds until a body must have arrived, and bytes for which there is one second more.
+BODY_TIMEOUT = 10
+BODY_MIN_RATE = 102_400
