@@ -27,7 +27,7 @@ def web(port: int) -> Process:
     # SQLite has one writer at a time: more processes would only wait for each other.
     workers = 1 if settings.DATABASE_IS_SQLITE else os.cpu_count() or 1
     command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))
-    options = ("--blocking-threads", "2", "--log-level", "warning", "auctioncraft.wsgi:application")
+    options = ("--blocking-threads", "128", "--log-level", "warning", "auctioncraft.wsgi:application")
     return Process("web", (sys.executable, "-m", *command, *options))
 
 

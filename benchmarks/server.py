@@ -75,7 +75,8 @@ def serving(env: dict[str, str], *, workers: int, threads: int, log: Path) -> It
     """Run the server as in production; yield the port."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "auctioncraft.wsgi:application"]
-    command += ["--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)]
+    command += ["--port", str(port), "--workers", str(workers), "--blocking-threads", "128"]
+    env = env | {"WEB_THREADS": str(threads)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
         try:

@@ -148,11 +148,11 @@ class ServerStack:
     def serve(
         self, port: int, application: str = "auctioncraft.wsgi:application", workers: int = 2, **environment: str
     ) -> subprocess.Popen[bytes]:
-        """Start the web server, with two threads per process; return when it answers."""
+        """Start the web server, as in production; return when it answers."""
         process = self.start(
             "web",
             *("granian", "--interface", "wsgi", application, "--host", "127.0.0.1"),
-            *("--port", str(port), "--workers", str(workers), "--blocking-threads", "2", "--no-ws"),
+            *("--port", str(port), "--workers", str(workers), "--blocking-threads", "128", "--no-ws"),
             **environment,
         )
 

@@ -11,9 +11,9 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser, MultiPartParser
 
+from auctioncraft.request_body import FORM_OVERHEAD
+
 MAX_DEPTH = 64
-# Boundaries, headers and small fields around a file, in bytes.
-FORM_OVERHEAD = 65_536
 
 
 class BodyTooLarge(APIException):

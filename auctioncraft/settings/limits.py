@@ -34,7 +34,7 @@ _DEFAULTS = {
     "images_per_product": 12,
 }
 # LIMITS="bids.account=120,listings.new=50" changes some of them.
-_chosen = env.dict("LIMITS", cast={"value": int}, default={})
+_chosen = {name: int(number) for name, number in env.dict("LIMITS", default={}).items()}
 if unknown := _chosen.keys() - _DEFAULTS.keys():
     raise ImproperlyConfigured(f"LIMITS names unknown limits: {', '.join(sorted(unknown))}.")
 LIMITS = _DEFAULTS | _chosen
@@ -45,6 +45,8 @@ LIMIT_WINDOWS = {"export": 3600}
 JSON_MAX_SIZE = 131_072
 UPLOAD_MAX_SIZE = 5_242_880
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Seconds until a body must have arrived, and bytes for which there is one second more.
-BODY_TIMEOUT = 10
+# Seconds until a body must have arrived, and bytes for which there is one second more (auctioncraft/request_body.py).
+BODY_TIMEOUT = env.float("BODY_TIMEOUT", 10.0)
 BODY_MIN_RATE = 102_400
+# Requests that a web process serves at once. It has more threads (Procfile): those wait for bodies.
+WEB_THREADS = env.int("WEB_THREADS", 2)

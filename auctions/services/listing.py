@@ -61,7 +61,7 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
 
 
 def _check_quota(seller: User) -> None:
-    """Check how much a seller lists. The lock is shared: requests at the same time may pass the limit by their number."""
+    """Check how much a seller lists. The lock is shared: requests at once may pass the limit by their number."""
     limit = quota(seller, "listings")
     listed = Auction.objects.filter(product__seller=seller, status=Auction.Status.OPEN)
     if limit and listed.count() >= limit:
