@@ -17,13 +17,14 @@ from accounts.models import OneTimeCode, PreviousEmail, User
 from accounts.services import otp
 from auctioncraft.core import clock
 from notifications.kinds import KINDS
+from notifications.models import EmailDelivery
 from payments import receipts
 from payments.models import Order
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
 
-    from notifications.models import EmailDelivery, Notification
+    from notifications.models import Notification
     from payments.receipts import Receipt
 
 # The source of the notification that goes to an account's previous address: this prefix and the PreviousEmail's id.
@@ -152,7 +153,17 @@ def _compose_code(code: OneTimeCode) -> tuple[str, str, dict[str, Any]]:
 
 def _compose_notification(notification: Notification) -> tuple[str, str, dict[str, Any]]:
     recipient, reason = _find_address(notification)
-    return notification.title, recipient, {"message": notification.message, "reason": reason}
+    return notification.title, recipient, {"message": notification.message + _more(notification), "reason": reason}
+
+
+def _more(notification: Notification) -> str:
+    """Say how many older notifications this email replaces."""
+    if notification.product_id is None:
+        return ""
+    older = EmailDelivery.objects.about_the_same(notification).filter(notification__lt=notification.pk)
+    last = older.filter(sent_at__isnull=False).order_by("-notification").values_list("notification", flat=True).first()
+    count = older.filter(sent_at__isnull=True, notification__gt=last or 0).count()
+    return f" This email replaces {count} older ones about the same; all are in your account." if count else ""
 
 
 def _find_receipt(notification: Notification) -> Receipt | None:

@@ -6,6 +6,7 @@ services.audience for an auction's event. A kind's name is public and never chan
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TITLE_LENGTH: Final = 200  # of the column
-_PRODUCT_NAME_LENGTH_IN_TITLE: Final = 120
+_LENGTH_IN_TITLE: Final = 60  # of a product's name
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+|mailto:", re.IGNORECASE)
+_DOT_IN_ADDRESS: Final = re.compile(r"(?<=[\w-])\.(?=[^\W\d_]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +216,24 @@ def render(kind: str, context: Mapping[str, Any], variant: str = "") -> tuple[st
     """
     texts = KINDS[kind]
     message = texts.variants[variant] if variant else texts.message
-    short = {key: _shorten(str(value), _PRODUCT_NAME_LENGTH_IN_TITLE) for key, value in context.items()}
+    plain = {key: _without_links(str(value)) for key, value in context.items()}
+    short = {key: _shorten(value, _LENGTH_IN_TITLE) for key, value in plain.items()}
     title = texts.variant_titles.get(variant, texts.title)
-    return _shorten(title.format_map(short), TITLE_LENGTH), message.format_map(context)
+    return _shorten(title.format_map(short), TITLE_LENGTH), message.format_map(plain)
 
 
 def format_datetime(at: datetime) -> str:
     """Return the time as notifications show it, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _without_links(text: str) -> str:
+    """Return what a member wrote, such as a product's name, so that no mail program shows a link or hides text in it.
+
+    `https://evil.example/x` becomes `evil. example/x`; a name like `St.Gallen` stays readable.
+    """
+    visible = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    return _DOT_IN_ADDRESS.sub(". ", _SCHEME.sub("", visible))
 
 
 def _shorten(text: str, length: int) -> str:

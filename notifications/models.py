@@ -117,6 +117,14 @@ class EmailDeliveryQuerySet(models.QuerySet["EmailDelivery"]):
         """Return what is neither sent nor given up."""
         return self.filter(sent_at__isnull=True, next_attempt_at__isnull=False)
 
+    def about_the_same(self, notification: Notification) -> EmailDeliveryQuerySet:
+        """Return the emails to the same member, of the same kind, about the same product."""
+        return self.filter(
+            notification__recipient=notification.recipient_id,
+            notification__kind=notification.kind,
+            notification__product=notification.product_id,
+        )
+
 
 class EmailDelivery(RetryModel):
     """An email to send: of a notification or of a one-time code."""
@@ -132,6 +140,8 @@ class EmailDelivery(RetryModel):
     class Meta:
         verbose_name_plural = "email deliveries"
         indexes = (
+            # For the metrics, and the purge.
+            models.Index(fields=("sent_at",), name="email_sent", condition=Q(sent_at__isnull=False)),
             models.Index(
                 fields=("next_attempt_at",),
                 name="code_email_waiting",

@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError
 from rest_framework.test import APIRequestFactory
 
+from auctioncraft import metrics
 from auctioncraft.api import throttling
 from auctioncraft.core.errors import TooManyRequests
 from tests import factories
@@ -34,6 +35,7 @@ def limits(settings, monkeypatch):
     def choose(**chosen):
         named = {".".join(name.rsplit("_", 1)): number for name, number in chosen.items()}
         settings.LIMITS = dict.fromkeys(settings.LIMITS, 0) | named
+        settings.LIMIT_WINDOWS = {"export": 3600}
 
     cache.clear()
     monkeypatch.setattr(throttling, "_counter", throttling._Counter())
@@ -141,7 +143,13 @@ def test_network_over_its_limit_is_told_so(client, limits):
             "detail": "Too many requests from your network: at most 1 a minute. Try again in 40 seconds.",
         },
     )
-    assert cache.get(throttling.REFUSED_KEY.format("reads.network")) == 1
+    (refused,) = metrics.collect_metrics()
+    assert [(sample.labels, sample.value) for sample in refused.samples] == [({"limit": "reads.network"}, 1)]
+
+
+def test_metrics_without_cache_leave_out_the_refused_requests(monkeypatch):
+    monkeypatch.setattr(metrics, "cache", RedisCache("redis://127.0.0.1:1", {}))
+    assert list(metrics.collect_metrics()) == []
 
 
 @pytest.mark.django_db

@@ -89,6 +89,9 @@ def count_request(scope: str, request: HttpRequest | Request, *, user_id: int | 
         raise TooManyRequests(_describe(exceeded, seconds), retry_after=seconds)
 
 
+_PERIODS: Final = {10: "in 10 seconds", 60: "a minute", 3600: "an hour"}
+
+
 class _Limit(NamedTuple):
     name: str
     number: int
@@ -97,7 +100,7 @@ class _Limit(NamedTuple):
 
 def _describe(limit: _Limit, seconds: int) -> str:
     by = " from your network" if limit.name.endswith(".network") else ""
-    period = "an hour" if limit.window == 3600 else "a minute"
+    period = _PERIODS[limit.window]
     return f"Too many requests{by}: at most {limit.number:,} {period}. Try again in {seconds} seconds."
 
 
@@ -107,9 +110,9 @@ class _Counter:
     def __init__(self) -> None:
         self.asks_again_at = self.logs_again_at = 0.0
         self._lock = threading.Lock()
-        # What is left of the reservations of this minute, by key. Below 0: the limit is reached.
+        # What is left of our reservations, by key. Below 0: the limit is reached. Emptied with the shortest window.
         self._left: dict[str, int] = {}
-        self._minute = 0
+        self._window = 0
 
     def find_exceeded(self, limits: Mapping[str, _Limit]) -> _Limit | None:
         """Count one request under each key; return a limit that it exceeds, None also while the cache is unavailable.
@@ -117,9 +120,9 @@ class _Counter:
         A request that is refused counts under the other keys.
         """
         with self._lock:
-            minute = int(time.time() // 60)
-            if minute != self._minute:
-                self._left, self._minute = {}, minute
+            window = int(time.time() // min(_PERIODS))
+            if window != self._window:
+                self._left, self._window = {}, window
             wanted = {key: _reservation(limit) for key, limit in limits.items() if not self._left.get(key)}
         counts = self._reserve(wanted) if wanted else {}
         with self._lock:

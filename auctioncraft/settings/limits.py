@@ -7,8 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from auctioncraft.settings.environment import env
 
 _DEFAULTS = {
-    # Requests a minute, by scope. `account`: of one account. `address`: without a token, of one IPv4 address or IPv6
-    # /64. `network`: of all who share an IPv4 /24 or IPv6 /48, with a token or without.
+    # Requests by scope, a minute if LIMIT_WINDOWS says nothing else. `account`: of one account. `address`: without a
+    # token, of one IPv4 address or IPv6 /64. `network`: of all in an IPv4 /24 or IPv6 /48, with a token or without.
     "sign_in.account": 10,
     "sign_in.address": 60,
     "sign_in.network": 240,
@@ -17,12 +17,11 @@ _DEFAULTS = {
     "writes.account": 120,
     "writes.address": 120,
     "writes.network": 1200,
-    "reads.account": 600,
-    "reads.address": 3000,
-    "reads.network": 6000,
+    "reads.account": 100,
+    "reads.address": 400,
+    "reads.network": 800,
     "images.account": 10,
     "images.network": 60,
-    # Exports an hour.
     "export.account": 2,
     "export.network": 20,
     # Open and scheduled listings of an account; `new`: its address is not proved, or it is younger than a week.
@@ -38,8 +37,9 @@ _chosen = {name: int(number) for name, number in env.dict("LIMITS", default={}).
 if unknown := _chosen.keys() - _DEFAULTS.keys():
     raise ImproperlyConfigured(f"LIMITS names unknown limits: {', '.join(sorted(unknown))}.")
 LIMITS = _DEFAULTS | _chosen
-# The scopes that are counted in another window than a minute, in seconds.
-LIMIT_WINDOWS = {"export": 3600}
+# The scopes that are counted in another window than a minute, in seconds. Reads: so that the burst of one client is
+# over before others notice.
+LIMIT_WINDOWS = {"reads": 10, "export": 3600}
 
 # The largest bodies, in bytes: JSON, an uploaded image, forms (the admin).
 JSON_MAX_SIZE = 131_072

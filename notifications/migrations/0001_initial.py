@@ -92,6 +92,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='emaildelivery',
+            index=models.Index(condition=models.Q(('sent_at__isnull', False)), fields=['sent_at'], name='email_sent'),
+        ),
+        migrations.AddIndex(
+            model_name='emaildelivery',
             index=models.Index(condition=models.Q(('code__isnull', False), ('sent_at__isnull', True)), fields=['next_attempt_at'], name='code_email_waiting'),
         ),
         migrations.AddIndex(

@@ -4,6 +4,9 @@ A worker that is killed loses no email: its lease ends and another worker takes 
 before recording that, the email is sent twice with the same Message-ID.
 
 One-time codes have a job of their own, so that they never wait for other emails.
+
+Nobody's mailbox is flooded: of the same kind about the same product a member gets one email an hour, with the newest
+state. The notifications in the app are complete.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core import mail
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounts.models import OneTimeCode, User
 from accounts.services.account_states import may_be_mailed
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from django.core.mail.backends.base import BaseEmailBackend
 
-    from notifications.models import EmailDeliveryQuerySet
+    from notifications.models import EmailDeliveryQuerySet, Notification
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,9 @@ CODE_POLICY: Final = retry.RetryPolicy(
 NOTIFICATION_POLICY: Final = retry.RetryPolicy(
     first_delay=timedelta(seconds=10), longest_delay=timedelta(hours=1), max_attempts=60, stop_on=(MailServerAway,)
 )
+
+# Between two emails of the same kind about the same product to one member.
+INTERVAL: Final = timedelta(hours=1)
 
 
 def send_codes() -> int:
@@ -91,6 +97,8 @@ class _Connection:
         """Send one email and record it. Raises GiveUp, MailServerAway, AttemptFailed."""
         if reason := _find_obstacle(delivery):
             raise retry.GiveUp(reason)
+        if delivery.notification:
+            _hold_back(delivery, delivery.notification)
         try:
             if self._backend is None:
                 self._open()
@@ -120,6 +128,19 @@ class _Connection:
             backend.close()
         except Exception as error:  # noqa: BLE001 (backends raise anything; what was sent is sent)
             logger.info("closing the connection to the mail server: %s", type(error).__name__)
+
+
+def _hold_back(delivery: EmailDelivery, notification: Notification) -> None:
+    """Raise GiveUp if a newer email about the same is waiting, RetryLater if one was sent less than an hour ago."""
+    if notification.product_id is None:
+        return
+    same = EmailDelivery.objects.about_the_same(notification).exclude(pk=delivery.pk)
+    if same.waiting().filter(notification__gt=notification.pk).exists():
+        raise retry.GiveUp("replaced by a newer one")
+    now = clock.now()
+    sent_at = same.filter(sent_at__gt=now - INTERVAL).aggregate(last=Max("sent_at"))["last"]
+    if sent_at is not None:
+        raise retry.RetryLater(sent_at + INTERVAL - now)
 
 
 def _describe(error: Exception) -> str:

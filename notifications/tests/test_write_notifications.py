@@ -188,8 +188,8 @@ def test_title_shortens_long_product_names_and_removes_line_breaks(seller, bidde
     write_notifications()
 
     assert list(Notification.objects.order_by("pk").values_list("title", flat=True)) == [
-        f"You were outbid on “{'x' * 119}…”",
-        "You were outbid on “{kind} Bcc: all@example.com”",
+        f"You were outbid on “{'x' * 59}…”",
+        "You were outbid on “{kind} Bcc: all@example. com”",
     ]
 
 
