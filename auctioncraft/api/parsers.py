@@ -25,7 +25,7 @@ class BodyTooLarge(APIException):
 
     def __init__(self, limit: int | None = None) -> None:
         """`limit`: in bytes."""
-        super().__init__(limit and f"The request body is too large: at most {limit // 1024:,} KB.")
+        super().__init__(f"The request body is too large: at most {limit // 1024:,} KB." if limit else None)
 
 
 def read_limited(stream: IO[bytes], limit: int) -> bytes:

@@ -49,8 +49,7 @@ class SchemaView(_PublicView, SpectacularAPIView):
             "Content-Disposition": f'inline; filename="AuctionCraft.{renderer.format}"',
         }
         response = HttpResponse(body, content_type=renderer.media_type, headers=headers)
-        conditional: HttpResponse = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001 (DRF's)
-        return conditional
+        return get_conditional_response(request._request, etag=etag, response=response) or response  # noqa: SLF001 (DRF's)
 
 
 _lock = threading.Lock()
@@ -60,8 +59,9 @@ _schemas: dict[type[BaseRenderer], bytes] = {}
 def _render_schema(renderer: type[BaseRenderer]) -> bytes:
     with _lock:  # the generator is not thread-safe
         if renderer not in _schemas:
-            schema = SpectacularAPIView.generator_class().get_schema(request=None, public=True)
-            _schemas[renderer] = renderer().render(schema, renderer_context={})
+            generator: Any = SpectacularAPIView.generator_class()
+            rendered: Any = renderer().render(generator.get_schema(request=None, public=True), renderer_context={})
+            _schemas[renderer] = rendered
         return _schemas[renderer]
 
 

@@ -74,13 +74,12 @@ def count_request(scope: str, request: HttpRequest | Request, *, user_id: int | 
     A caller without token and address (over a Unix socket) is not limited: they would all share one count.
     """
     ip = client_ip(request)
-    who = [("account", user_id)] if user_id is not None else [("address", ip_prefix(ip))]
-    who.append(("network", wide_network(ip)))
+    caller: tuple[str, Any] = ("account", user_id) if user_id is not None else ("address", ip_prefix(ip))
     window: int = settings.LIMIT_WINDOWS.get(scope, 60)
     now = time.time()
     counted = {
         f"throttle:{scope}.{kind}:{value}:{int(now // window)}": _Limit(f"{scope}.{kind}", limit, window)
-        for kind, value in who
+        for kind, value in (caller, ("network", wide_network(ip)))
         if value is not None and (limit := settings.LIMITS.get(f"{scope}.{kind}", 0))
     }
     if counted and (exceeded := _counter.find_exceeded(counted)):
