@@ -9,7 +9,7 @@ BIN := .venv/bin
 RUN_READY := .venv/.run-ready
 TEST_READY := .venv/.test-ready
 
-.PHONY: run test test-postgres test-sqlite nightly check bench enumeration fuzz clean
+.PHONY: run test test-postgres test-sqlite nightly check bench limits enumeration fuzz clean
 
 run: $(RUN_READY) .env
 	@exec $(BIN)/python manage.py start
@@ -54,6 +54,9 @@ fuzz: $(TEST_READY)
 
 bench: $(TEST_READY)
 	$(BIN)/python -m benchmarks
+
+limits: $(TEST_READY)
+	$(BIN)/python -m benchmarks.limits
 
 enumeration: $(TEST_READY)
 	$(BIN)/python -m benchmarks.enumeration

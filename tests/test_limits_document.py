@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from auctioncraft import request_body
+from auctioncraft.api import parsers
 from auctions.image_processing import MAX_PIXELS
 from payments.services import webhooks
 
@@ -61,8 +62,9 @@ def test_page_has_every_limit_with_its_number(defaults):
 
 
 def test_page_has_the_sizes_of_bodies_and_images():
-    json_size, image_size, other, timeout, slow = (row[1] for row in table("Bodies"))
+    json_size, brackets, image_size, other, timeout, slow = (row[1] for row in table("Bodies"))
     assert json_size == f"{settings.JSON_MAX_SIZE // 1024} KB"
+    assert brackets == f"{parsers.MAX_BRACKETS:,}"
     assert image_size == f"{settings.UPLOAD_MAX_SIZE // 1024:,} KB"
     assert other == f"{request_body.MAX_OTHER // 1024} KB" == f"{webhooks.MAX_BODY // 1024} KB"
     assert timeout == f"{settings.BODY_TIMEOUT:.0f} s, and 1 s for each {settings.BODY_MIN_RATE // 1024} KB"

@@ -76,6 +76,7 @@ BAD = {
     "cut short": b'{"name": "La',
     "1,100 deep": b"[" * 1100 + b"]" * 1100,
     "100,000 deep": b"[" * 100_000,
+    "40,000 arrays": b'{"name": [' + b"[]," * 40_000 + b"[]]}",
     "65 deep": b'{"a":' * 65 + b"1" + b"}" * 65,
     "an array": b'[{"name": "Lamp"}]',
     "text": b'"Lamp"',

@@ -14,6 +14,8 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from auctioncraft.request_body import FORM_OVERHEAD
 
 MAX_DEPTH = 64
+# Objects and arrays in a body, and such signs in its text: each of them costs more than its two bytes.
+MAX_BRACKETS = 5_000
 
 
 class BodyTooLarge(APIException):
@@ -50,6 +52,8 @@ class StrictJSONParser(BaseParser):
         if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
             raise UnsupportedMediaType(media_type or self.media_type, "The body must be UTF-8.")
         body = read_limited(stream, settings.JSON_MAX_SIZE)
+        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+            raise ParseError(f"The body has more than {MAX_BRACKETS:,} objects and arrays.")
         try:
             data = json.loads(
                 body.decode("utf-8"),
