@@ -35,7 +35,7 @@ def double():
 
 @pytest.fixture(autouse=True)
 def _site(settings, double):
-    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 0)
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, 0)
     settings.STRIPE_CONNECT, settings.STRIPE_API_BASE = True, double.url
     double.reset()
 

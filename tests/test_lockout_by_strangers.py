@@ -19,7 +19,7 @@ HOME, HOME_TODAY, ELSEWHERE, STRANGER = "192.0.2.1", "192.0.2.99", "198.51.100.1
 
 @pytest.fixture(autouse=True)
 def _no_throttles(settings):
-    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 0)
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, 0)
 
 
 @pytest.fixture

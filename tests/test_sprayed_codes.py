@@ -16,7 +16,7 @@ REQUEST, VERIFY = "/api/auth/otp/request/", "/api/auth/otp/verify/"
 
 @pytest.fixture(autouse=True)
 def _no_throttles(settings, monkeypatch):
-    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 0)
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, 0)
     monkeypatch.setattr(code_alarm, "_logged_at", None)
 
 

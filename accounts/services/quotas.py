@@ -21,5 +21,5 @@ def quota(user: User, name: str) -> int:
 
 
 def is_new(user: User) -> bool:
-    """Return whether the address of an account is not proved, or the account is younger than a week."""
+    """Return whether the address of an account is not verified, or the account is younger than a week."""
     return user.email_verified_at is None or timezone.now() < user.created_at + NEW_FOR

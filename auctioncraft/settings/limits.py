@@ -24,7 +24,7 @@ _DEFAULTS = {
     "images.network": 60,
     "export.account": 2,
     "export.network": 20,
-    # Open and scheduled listings of an account; `new`: its address is not proved, or it is younger than a week.
+    # Open and scheduled listings of an account; `new`: its address is not verified, or it is younger than a week.
     "listings": 1000,
     "listings.new": 20,
     # Images that an account added in the last 30 days, and images of a product.

@@ -34,7 +34,7 @@ VERIFY, CONFIRM = "/api/auth/otp/verify/", "/api/auth/password/reset/confirm/"
 
 @pytest.fixture(autouse=True)
 def _no_throttles(settings):
-    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 0)
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, 0)
 
 
 def sign_in(password=PASSWORD):
