@@ -40,16 +40,13 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         environ["CONTENT_TYPE"] = "application/x-unreadable"
     if refusal := _bodies.read(environ):
         return respond(refusal, start_response)
+    if connections.all(initialized_only=True):  # a test's thread, which has its own
+        return _serve(environ, start_response)
     database = _places.get()
     if database is not None:
         connections["default"] = database
     try:
-        response = _django(environ, start_response)
-        try:
-            # In one piece: a client that reads slowly keeps no thread.
-            return [b"".join(response)]
-        finally:
-            response.close()
+        return _serve(environ, start_response)
     finally:
         if database is None and (made := connections.all(initialized_only=True)):
             database = made[0]
@@ -57,3 +54,12 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if database is not None:
             del connections["default"]
         _places.put(database)
+
+
+def _serve(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    response = _django(environ, start_response)
+    try:
+        # In one piece: a client that reads slowly keeps no thread.
+        return [b"".join(response)]
+    finally:
+        response.close()

@@ -97,7 +97,7 @@ def test_count_of_two_limits_is_one_round_trip_and_its_keys_expire(limits, monke
     assert is_let_in(1)
     assert len(sent) == 1
     minute = int(time.time() // 60)
-    for who in ("account:1", "network:203.0.113.0"):
+    for who in ("account:1", "network:203.0.113.0/24"):
         assert made.client.get_client().get(made.make_key(f"throttle:reads.{who}:{minute}")) == b"2"
         assert 0 < made.ttl(f"throttle:reads.{who}:{minute}") <= 7200
 
