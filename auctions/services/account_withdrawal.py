@@ -6,6 +6,7 @@ auction is its own transaction, and what is done is skipped, so it can be repeat
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 _OPEN = Auction.Status.OPEN
 
 
-def withdraw_account(*, user: User, actor: User, reason: str) -> None:
+def withdraw_account(*, user: User, actor: User, reason: str, seconds: float) -> bool:
     """Cancel the user's open auctions, with bids too, void their bids on others', and stop watching.
 
-    Everybody affected is notified; of a voided bid they read the `reason`. `actor` is who is on record for it.
+    Begins with no auction after `seconds`; return whether all is done. Everybody affected is notified; of a voided bid
+    they read the `reason`. `actor` is who is on record for it.
     """
+    until = time.monotonic() + seconds
     own = Auction.objects.filter(product__seller=user, status=_OPEN).order_by("pk")
     for product_id in list(own.values_list("pk", flat=True)):
+        if time.monotonic() > until:
+            return False
         with transaction.atomic():
             auction, now = lock_or_404(product_id)
             if auction.status == _OPEN:
@@ -34,6 +39,8 @@ def withdraw_account(*, user: User, actor: User, reason: str) -> None:
     bids = Bid.objects.made_by(user.pk)
     bid_on = bids.filter(product__auction__status=_OPEN).order_by("product").values_list("product", flat=True)
     for product_id in list(bid_on.distinct()):
+        if time.monotonic() > until:
+            return False
         with transaction.atomic():
             auction, now = lock_or_404(product_id)
             # The newest first: the leading bid.
@@ -42,3 +49,4 @@ def withdraw_account(*, user: User, actor: User, reason: str) -> None:
     with transaction.atomic():
         account_erasure.lock_rows(user=user)
         account_erasure.erase_account(user=user)
+    return True

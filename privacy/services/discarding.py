@@ -6,6 +6,7 @@ had begun, in a fixed order, each part in transactions of its own and repeatable
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 REASON: Final = "The account used an email address of somebody else."
+# So long does the owner of the address wait at most; a stranger may have bid on thousands of products. The job goes on.
+SECONDS: Final = 2.0
 # It is never given up.
 POLICY: Final = retry.RetryPolicy(longest_delay=timedelta(hours=1), max_attempts=10**9)
 
@@ -32,12 +35,14 @@ def withdraw_due() -> int:
 
 def withdraw_now(*, user_id: int) -> None:
     """Withdraw one discarded account, if no worker does. Must not be called in a transaction."""
-    retry.attempt_now(DiscardedAccount.objects.all(), user_id, _withdraw, policy=POLICY)
+    with suppress(retry.RetryLater):
+        retry.attempt_now(DiscardedAccount.objects.all(), user_id, _withdraw, policy=POLICY)
 
 
 def _withdraw(row: DiscardedAccount) -> None:
     user: User = row.user
-    auctions.withdraw_account(user=user, actor=user, reason=REASON)
+    if not auctions.withdraw_account(user=user, actor=user, reason=REASON, seconds=SECONDS):
+        raise retry.RetryLater(timedelta(0))
     payments.withdraw_account(user=user)
     with transaction.atomic():
         notifications.erase_account(user=user)

@@ -271,6 +271,20 @@ def test_withdrawal_that_fails_is_done_by_the_job(attacker, seller, monkeypatch)
     assert Auction.objects.get().leader is None
 
 
+def test_withdrawal_that_takes_long_is_continued_by_the_job(attacker, seller, monkeypatch, caplog):
+    products = [factories.product(seller) for _ in range(3)]
+    for product in products:
+        assert attacker.post(f"/api/products/{product.pk}/bids/", {"amount": "40"}).status_code == 201
+    with monkeypatch.context() as slow:
+        slow.setattr(discarding, "SECONDS", -1)
+        assert prove().status_code == 200
+    assert Auction.objects.filter(leader__isnull=False).count() == 3
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    tasks.withdraw_discarded()
+    assert not DiscardedAccount.objects.exists()
+    assert not Auction.objects.filter(leader__isnull=False).exists()
+
+
 def test_two_proofs_at_once_make_one_account(attacker):
     code = mailed_code()
     one, other = interleave(interleave_proof(code), interleave_proof(code))
