@@ -24,6 +24,6 @@ def open_order_of_sale(*, auction: Auction, at: datetime, **_: Any) -> None:
 
 
 @receiver(account_disabled, dispatch_uid="payments.hold_payouts")
-def hold_payouts_of_disabled_account(*, user: User, **_: Any) -> None:
-    """Hold what the user is due. Staff release it."""
-    holds.hold_disabled_seller(user_id=user.pk)
+def hold_payouts_of_disabled_account(*, user: User, actor: User | None = None, **_: Any) -> None:
+    """Hold what the user is due. Staff release it. `actor`: who has disabled the account."""
+    holds.hold_disabled_seller(user_id=user.pk, actor=actor)

@@ -36,7 +36,7 @@ class SellerHold(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Empty: the account was disabled.",
+        help_text="Empty: the account is disabled, and nobody knows by whom.",
     )
     held_at = models.DateTimeField()
     release_reason = models.CharField(max_length=500, blank=True)

@@ -63,7 +63,9 @@ class RefundRequestSerializer(serializers.Serializer):
     reference = StrictCharField(
         required=False, max_length=200, help_text="Reference of that refund, such as a bank's transaction number."
     )
-    dated = serializers.DateField(required=False, help_text="The day of that refund, such as 2026-11-30.")
+    refunded_on = serializers.DateField(
+        source="dated", required=False, help_text="The day of that refund, such as 2026-11-30."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse unknown fields without an amount: a misspelled `amount` would refund everything."""

@@ -49,13 +49,13 @@ def hold_seller(*, seller_id: int, actor: User, reason: str) -> SellerHold:
         return SellerHold.objects.create(seller_id=seller_id, reason=reason, held_by=actor, held_at=clock.now())
 
 
-def hold_disabled_seller(*, user_id: int) -> None:
-    """Hold the payouts to a seller whose account is being disabled, in the transaction that does it."""
+def hold_disabled_seller(*, user_id: int, actor: User | None = None) -> None:
+    """Hold the payouts to a seller whose account is being disabled by `actor`, in the transaction that does it."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
     sells = Order.objects.filter(seller_id=user_id).exists() or SellerHold.objects.filter(seller_id=user_id).exists()
     # Of somebody who has sold nothing there is nothing to hold yet: see `lock_and_check`.
     if sells and not _open(user_id).exists():
-        SellerHold.objects.create(seller_id=user_id, reason=DISABLED, held_at=clock.now())
+        SellerHold.objects.create(seller_id=user_id, reason=DISABLED, held_by=actor, held_at=clock.now())
 
 
 def release_seller(*, seller_id: int, actor: User, reason: str) -> SellerHold:

@@ -144,7 +144,7 @@ def _check_source(order: Order, payment: Payment, actor: User, request: RefundRe
         raise PermissionDenied("Our staff received this payment. Ask them to refund it.")
     if not request.method:
         raise Invalid(method="This payment was made outside Stripe. Enter how you have refunded it.")
-    check_date(request.dated, field="dated")
+    check_date(request.dated, field="refunded_on")
 
 
 def check_date(dated: date | None, *, field: str) -> None:

@@ -203,7 +203,7 @@ def test_payout_of_a_payment_recorded_by_the_seller_is_outside(seller_client, or
     assert (payout.route, payout.status, payout.owed, payout.fee) == ("outside", "outside", 0, Decimal("2.00"))
     row = report()[0]
     assert (row["due_now"], row["owed_back"], row["fee"], row["status"]) == ("0.00", "0.00", "2.00", "outside")
-    assert refund(seller_client, order, amount="5", method="cash", dated=TODAY).status_code == 201
+    assert refund(seller_client, order, amount="5", method="cash", refunded_on=TODAY).status_code == 201
     payout.refresh_from_db()
     assert (payout.status, payout.owed) == ("outside", 0)
     assert broken_invariants() == []
@@ -211,7 +211,7 @@ def test_payout_of_a_payment_recorded_by_the_seller_is_outside(seller_client, or
 
 def test_refund_of_a_recorded_payment_is_recorded(clerk, staff, order, winner):
     record(clerk, order)
-    answer = refund(clerk, order, amount="5", method="cash", reference="Till 3", dated=TODAY)
+    answer = refund(clerk, order, amount="5", method="cash", reference="Till 3", refunded_on=TODAY)
     assert answer.status_code == 201, answer.content
     shown = answer.json()["refund"]
     assert (shown["status"], shown["method"], shown["reference"], shown["payment_intent_id"]) == (
@@ -227,8 +227,8 @@ def test_refund_of_a_recorded_payment_is_recorded(clerk, staff, order, winner):
     assert (said.role, said.actor, said.data["method"]) == ("staff", staff, "cash")
     assert notified(order, "refund_issued") == [1, 1]
     assert "14.99" in winner.get(f"{URL}{order.pk}/receipt/").content.decode()
-    assert outcome(refund(clerk, order, amount="15", method="cash", dated=TODAY)) == (409, "refund_too_large")
-    assert refund(clerk, order, method="cash", dated=TODAY).status_code == 201
+    assert outcome(refund(clerk, order, amount="15", method="cash", refunded_on=TODAY)) == (409, "refund_too_large")
+    assert refund(clerk, order, method="cash", refunded_on=TODAY).status_code == 201
     assert Payout.objects.get().status == "void"
     assert broken_invariants() == []
 
@@ -236,28 +236,28 @@ def test_refund_of_a_recorded_payment_is_recorded(clerk, staff, order, winner):
 def test_refund_of_a_recorded_payment_says_how(clerk, seller_client, order):
     record(clerk, order)
     assert list(refund(clerk, order).json()["errors"]) == ["method"]
-    assert list(refund(clerk, order, method="cash").json()["errors"]) == ["dated"]
-    assert list(refund(clerk, order, method="cash", dated="2199-01-01").json()["errors"]) == ["dated"]
-    assert outcome(refund(seller_client, order, method="cash", dated=TODAY)) == (403, "permission_denied")
+    assert list(refund(clerk, order, method="cash").json()["errors"]) == ["refunded_on"]
+    assert list(refund(clerk, order, method="cash", refunded_on="2199-01-01").json()["errors"]) == ["refunded_on"]
+    assert outcome(refund(seller_client, order, method="cash", refunded_on=TODAY)) == (403, "permission_denied")
     assert not Refund.objects.exists()
 
 
 def test_refund_of_a_stripe_payment_with_a_method_is_400(double, clerk, winner, product, order, intent_id):
     double.confirm(intent_id)
     request_intent(winner, product)
-    assert list(refund(clerk, order, method="cash", dated=TODAY).json()["errors"]) == ["method"]
+    assert list(refund(clerk, order, method="cash", refunded_on=TODAY).json()["errors"]) == ["method"]
     assert not Refund.objects.exists()
 
 
 def test_reconciliation_does_not_look_for_recorded_payments_at_stripe(double, clerk, order):
     record(clerk, order)
-    refund(clerk, order, amount="5", method="cash", dated=TODAY)
+    refund(clerk, order, amount="5", method="cash", refunded_on=TODAY)
     assert reconcile().differences == []
 
 
 def test_export_shows_recorded_payments_and_refunds(clerk, order, winner):
     record(clerk, order)
-    refund(clerk, order, amount="5", method="cash", dated=TODAY)
+    refund(clerk, order, amount="5", method="cash", refunded_on=TODAY)
     (purchase,) = winner.get("/api/users/me/export/").json()["purchases"]
     (payment,) = purchase["payments"]
     assert (payment["method"], payment["reference"], payment["received_on"]) == ("bank_transfer", "RF18 5390", TODAY)
