@@ -33,10 +33,6 @@ _TERMS: Final = (
     *("soft_close_window", "soft_close_extension", "auction__starts_at", "auction__hard_ends_at"),
 )
 _STATE: Final = ("leader_id", "leader_max", "price", "bid_count", "last_bid_at", "ends_at")
-_BID: Final = (
-    *("product_id", "version", "seq", "bidder_id", "displayed_amount"),
-    *("amount", "max_amount", "outcome", "placed_at"),
-)
 _VOID: Final = ("product_id", "version", "bid__version")
 _MOVE: Final[tuple[Any, ...]] = (
     *("product_id", "seq", "kind", "created_at"),
@@ -47,10 +43,10 @@ _MOVE: Final[tuple[Any, ...]] = (
 class _BidRow(NamedTuple):
     """A stored row of the bid history."""
 
-    product: int
+    product_id: int
     version: int
     seq: int | None
-    bidder: int
+    bidder_id: int
     displayed_amount: Decimal
     amount: Decimal | None
     max_amount: Decimal | None
@@ -99,7 +95,7 @@ def check_replay(batch: Batch) -> Iterator[str]:
     voids = BidVoid.objects.filter(batch.within("product")).order_by("product_id", "version")
     moved = Q(kind=AuctionEvent.Kind.EXTENDED) | Q(kind=AuctionEvent.Kind.EDITED, data__has_key="ends_at")
     moves = AuctionEvent.objects.filter(moved, batch.within("product")).order_by("product_id", "seq")
-    bids_of = reader_by_key(map(_BidRow._make, bids.values_list(*_BID).iterator(CHUNK)))
+    bids_of = reader_by_key(map(_BidRow._make, bids.values_list(*_BidRow._fields).iterator(CHUNK)))
     voids_of = reader_by_key(map(_Void._make, voids.values_list(*_VOID).iterator(CHUNK)))
     moves_of = reader_by_key(map(_Move._make, moves.values_list(*_MOVE).iterator(CHUNK)))
     for auction in auctions.iterator(CHUNK):
@@ -167,7 +163,7 @@ class _Replay:
         if len(requests) != 1:
             raise _HistoryError(f"version {version}: {len(requests)} bids by people in one write")
         own, end = requests[0], self.state.ends_at
-        request = BidRequest(own.bidder, own.amount, own.max_amount)
+        request = BidRequest(own.bidder_id, own.amount, own.max_amount)
         try:
             decision = self.rules.evaluate_bid(self.terms, self.state, request, own.placed_at)
         except DomainError as refusal:
@@ -175,7 +171,7 @@ class _Replay:
                 f"version {version}: evaluated again, at {own.placed_at} before {end}, it is refused ({refusal.code})"
             ) from refusal
         made = seq if decision.public else None, decision.placed_at
-        wrote = [(row.bidder, row.displayed_amount, row.outcome, row.seq, row.placed_at) for row in stored]
+        wrote = [(row.bidder_id, row.displayed_amount, row.outcome, row.seq, row.placed_at) for row in stored]
         if wrote != [(row.bidder, row.displayed_amount, row.outcome, *made) for row in decision.rows]:
             raise _HistoryError(f"version {version}: evaluated again it writes other rows")
         self.state = decision.state
@@ -183,7 +179,7 @@ class _Replay:
         self.seq_ahead += decision.extended if decision.public else -1
         if decision.extended:
             extension = seq + 1, AuctionEvent.Kind.EXTENDED, own.placed_at, end, self.state.ends_at, None
-            if not self.moves or self.moves.popleft() != (own.product, *extension):
+            if not self.moves or self.moves.popleft() != (own.product_id, *extension):
                 raise _HistoryError(f"version {version}: no event moves the end from {end} to {self.state.ends_at}")
 
     def move_end(self, *, before: float) -> None:
