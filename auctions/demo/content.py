@@ -57,7 +57,7 @@ class DemoProduct:
 
 
 def _product(row: dict[str, Any]) -> DemoProduct:
-    times = {name: timedelta(**row[name]) for name in ("duration", "starts_in") if name in row}
+    times: dict[str, Any] = {name: timedelta(**row[name]) for name in ("duration", "starts_in") if name in row}
     return DemoProduct(**{**row, **times})
 
 
