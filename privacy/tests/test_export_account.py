@@ -174,6 +174,8 @@ def test_export_lists_orders_and_watches(me, exported, seller, bidder):
     }
     (refund,) = payment.pop("refunds")
     assert without(refund, "created_at") == {
+        "method": "stripe",
+        "reference": "",
         "amount": "5.00",
         "currency": "USD",
         "reason": "duplicate",
@@ -182,6 +184,9 @@ def test_export_lists_orders_and_watches(me, exported, seller, bidder):
     }
     assert without(payment, "created_at") == {
         "payment_intent_id": "pi_1",
+        "method": "stripe",
+        "reference": "",
+        "received_on": None,
         "amount": "75.00",
         "currency": "USD",
         "status": "open",
