@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django import forms
+from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.core.exceptions import ValidationError
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from rest_framework.exceptions import ValidationError as InvalidField
+from unfold.forms import UserCreationForm
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
-from accounts.services import bidder_status, profile, tokens
-from auctioncraft.admin import ReadOnlyAdmin
+from accounts.fields import DisplayNameField, NormalizedEmailField
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, StaffAction, User
+from accounts.services import disabling, staff_actions, support
+from auctioncraft.admin import BaseAdmin, ReadOnlyAdmin
+from auctioncraft.admin_confirmation import MAX_REASON, ReasonForm, confirmed_action
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
+    from rest_framework.fields import Field
 
 
 _PERMISSIONS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -33,98 +37,179 @@ class AccountCreationForm(UserCreationForm):  # type: ignore[misc]
         fields = ("email",)
 
 
-class AccountChangeForm(UserChangeForm):  # type: ignore[misc]
-    """A user, without Django's username."""
+class AccountRightsForm(forms.ModelForm):
+    """A user's rights, and why they change."""
+
+    reason = forms.CharField(max_length=MAX_REASON, widget=UnfoldAdminTextareaWidget({"rows": 2}))
 
     class Meta:
         model = User
-        fields = "__all__"
+        fields = _PERMISSIONS
 
 
-class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """A new password set by staff. It ends all sessions."""
+class EmailForm(ReasonForm):
+    """A new address, and why it changes."""
 
-    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 (Django's signature)
-        """Save, and end the user's sessions."""
-        user = super().save(commit)
-        if commit:
-            tokens.end_all_sessions(user=user)
-        return user
+    email = forms.CharField(max_length=254, label="New email address", widget=UnfoldAdminTextInputWidget)
+    field_order = ("email", "reason")
+
+    def clean_email(self) -> str:
+        """Return the normalized address."""
+        return _validate(NormalizedEmailField(), self.cleaned_data["email"])
+
+
+class DisplayNameForm(ReasonForm):
+    """A new public name, and why it changes."""
+
+    display_name = forms.CharField(max_length=60, label="New display name", widget=UnfoldAdminTextInputWidget)
+    field_order = ("display_name", "reason")
+
+    def clean_display_name(self) -> str:
+        """Return the name, held to the rules of the API."""
+        return _validate(DisplayNameField(), self.cleaned_data["display_name"])
+
+
+def _validate(field: Field[Any, Any, Any, Any], value: str) -> str:
+    try:
+        return str(field.run_validation(value))
+    except InvalidField as error:
+        raise ValidationError([str(text) for text in error.detail]) from error
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
-    """Users. They are disabled, not deleted, because auctions and orders refer to them."""
+class UserAdmin(DjangoUserAdmin, BaseAdmin):  # type: ignore[misc]
+    """Users, changed by services only. They are disabled, not deleted, because auctions and orders refer to them.
 
-    form = AccountChangeForm
+    Superusers create accounts and change rights. Nobody sets another's password here: members get a code by email.
+    """
+
+    form = AccountRightsForm
     add_form = AccountCreationForm
-    change_password_form = AccountPasswordForm
     list_display = ("email", "display_name", "is_active", "is_staff", "seller_state", "strikes", "created_at")
     list_filter = ("is_active", "is_staff", "seller_state", "strikes", "created_at")
     search_fields = ("email", "display_name")
     search_help_text = "Email address or display name"
     ordering = ("-id",)
     date_hierarchy = "created_at"
-    actions = ("disable", "sign_out", "clear_strikes")
-    readonly_fields = ("strikes", "created_at", "email_verified_at", "last_login")
+    actions = ("disable", "enable", "sign_out", "clear_strikes", "change_email", "change_display_name")
+    readonly_fields = (
+        *("email", "display_name", "is_active", "strikes", "seller_state"),
+        *("created_at", "email_verified_at", "last_login"),
+    )
     fieldsets = (
-        (None, {"fields": ("email", "password", "display_name")}),
+        (None, {"fields": ("email", "display_name")}),
         ("Status", {"fields": ("is_active", "strikes", "seller_state")}),
-        ("Permissions", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Permissions", {"fields": _PERMISSIONS}),
         ("Times", {"fields": ("created_at", "email_verified_at", "last_login")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
 
-    @admin.action(description="Disable selected users and end their sessions", permissions=["change"])
-    def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Disable the users, but not the staff user who asks."""
-        for user in self._changeable(request, users).exclude(pk=request.user.pk or 0):
-            profile.disable_account(user=user)
+    @confirmed_action(
+        "Disable",
+        "A disabled member cannot sign in, bid or sell, and all sessions end. They are notified by email.",
+        permissions=["act"],
+    )
+    def disable(self, actor: User, user: User, *, reason: str) -> str:
+        """Disable the users."""
+        disabling.disable_account(user=user, actor=actor, reason=reason)
+        return "disabled."
 
-    @admin.action(description="End all sessions of selected users", permissions=["change"])
-    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
+    @confirmed_action(
+        "Enable", "The member can sign in again. What was withdrawn stays withdrawn.", permissions=["act"]
+    )
+    def enable(self, actor: User, user: User, *, reason: str) -> str:
+        """Enable the users."""
+        disabling.enable_account(user=user, actor=actor, reason=reason)
+        return "enabled."
+
+    @confirmed_action("End all sessions", "The member must sign in again on every device.", permissions=["act"])
+    def sign_out(self, actor: User, user: User, *, reason: str) -> str:
         """End all sessions of the users."""
-        for user in self._changeable(request, users):
-            tokens.end_all_sessions(user=user)
+        support.end_sessions(user=user, actor=actor, reason=reason)
+        return "all sessions ended."
 
-    @admin.action(description="Clear strikes of selected users", permissions=["change"])
-    def clear_strikes(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Clear the strikes, and record it in the users' history."""
-        for user in self._changeable(request, users).filter(strikes__gt=0):
-            strikes = user.strikes
-            with transaction.atomic():
-                bidder_status.clear_strikes(user=user)
-                self.log_change(request, user, f"Strikes cleared: {strikes}.")
-            self.message_user(request, f"{user.email}: strikes cleared ({strikes}).", messages.SUCCESS)
+    @confirmed_action("Clear strikes", "The member can bid again.", permissions=["act"])
+    def clear_strikes(self, actor: User, user: User, *, reason: str) -> str:
+        """Clear the strikes."""
+        return f"strikes cleared ({support.clear_strikes(user=user, actor=actor, reason=reason)})."
+
+    @confirmed_action(
+        "Change email address",
+        "Whoever reads the new address can sign in, so make sure that it is the member's. All sessions end, "
+        "and both addresses are notified.",
+        permissions=["act"],
+        form=EmailForm,
+    )
+    def change_email(self, actor: User, user: User, *, email: str, reason: str) -> str:
+        """Change the address of a user who cannot read the present one."""
+        support.change_email(user=user, email=email, actor=actor, reason=reason)
+        return f"the address is now {email}."
+
+    @confirmed_action(
+        "Change display name",
+        "Everybody sees the new name. The member is notified.",
+        permissions=["act"],
+        form=DisplayNameForm,
+    )
+    def change_display_name(self, actor: User, user: User, *, display_name: str, reason: str) -> str:
+        """Change the public name of a user."""
+        support.change_display_name(user=user, display_name=display_name, actor=actor, reason=reason)
+        return f"the name is now {display_name}."
+
+    def name_row(self, row: User) -> str:
+        """Return the address."""
+        return row.email
+
+    def get_urls(self) -> Any:
+        """Leave out the page that sets another user's password."""
+        return super(DjangoUserAdmin, self).get_urls()
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Let only superusers change permissions, so that staff cannot raise their own."""
-        fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *_PERMISSIONS)
+        """Let the address of a new account be entered."""
+        return super().get_readonly_fields(request, obj) if obj else ()
 
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Let only superusers change staff accounts, except one's own."""
-        is_allowed = obj is None or obj.pk == request.user.pk or not (obj.is_staff or obj.is_superuser)
-        return bool(super().has_change_permission(request, obj)) and (is_allowed or bool(request.user.is_superuser))
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Ask superusers for a reason below the rights."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj):
+            return fieldsets
+        rights = {"fields": (*_PERMISSIONS, "reason")}
+        return [(name, rights if name == "Permissions" else options) for name, options in fieldsets]
 
-    def _changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
-        """Return the users that the staff user may change."""
-        return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let only superusers create accounts."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:  # noqa: ARG002 (Django's)
+        """Let only superusers change rights, which is all that a user's page changes."""
+        return bool(request.user.is_superuser)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Save only the changed fields. End the sessions of a user who was disabled."""
-        if change:
-            # A strike that is added meanwhile is not overwritten.
-            columns = {field.name for field in User._meta.concrete_fields}  # noqa: SLF001 (public by documentation)
-            obj.save(update_fields=columns & {*form.changed_data})
-        else:
+        """Save the rights only: a strike that is added meanwhile is not overwritten. Record the reason."""
+        if not change:
             super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data and not obj.is_active:
-            profile.disable_account(user=obj)
+            return
+        columns = {field.name for field in User._meta.concrete_fields}  # noqa: SLF001 (public by documentation)
+        obj.save(update_fields=columns & {*_PERMISSIONS} & {*form.changed_data})
+        staff_actions.record(
+            actor=request.user,  # type: ignore[arg-type]
+            action=StaffAction.Action.RIGHTS_CHANGED,
+            reason=form.cleaned_data["reason"],
+            user=obj,
+        )
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Return False: see the class."""
-        return False
+
+@admin.register(StaffAction)
+class StaffActionAdmin(ReadOnlyAdmin):
+    """What staff did to accounts, and to what has no log of its own. Auctions and orders have theirs."""
+
+    list_display = ("id", "action", "actor", "user", "target", "reason", "at")
+    list_filter = ("action", "at")
+    list_select_related = ("actor", "user")
+    search_fields = ("=id", "actor__email", "user__email", "target")
+    date_hierarchy = "at"
+    fields = list_display[1:]
+    readonly_fields = fields
 
 
 @admin.register(Session)
@@ -165,10 +250,16 @@ class FailedAttemptsAdmin(ReadOnlyAdmin):
     list_display = ("key", "consecutive_failures")
     search_fields = ("key",)
     fields = ("key", "consecutive_failures", "failures")
+    readonly_fields = fields
+    actions = ("end_lockout",)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the staff user has Django's permission."""
-        return bool(ModelAdmin.has_delete_permission(self, request, obj))
+    @confirmed_action(
+        "End the lockout", "The failures are forgotten, so guessing can start again.", permissions=["remove"]
+    )
+    def end_lockout(self, actor: User, attempts: FailedAttempts, *, reason: str) -> str:
+        """Delete the rows."""
+        support.end_lockout(attempts=attempts, actor=actor, reason=reason)
+        return "the lockout has ended."
 
 
 admin.site.unregister(TOTPDevice)
@@ -176,16 +267,28 @@ admin.site.unregister(TOTPDevice)
 
 @admin.register(TOTPDevice)
 class TOTPDeviceAdmin(ReadOnlyAdmin):
-    """Authenticators of staff, without their keys. Deleting one lets its user sign in without it, unless required."""
+    """Authenticators of staff, without their keys."""
 
     list_display = ("user", "name", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
     list_filter = ("confirmed",)
     list_select_related = ("user",)
     search_fields = ("user__email", "user__display_name")
     fields = list_display
+    readonly_fields = fields
+    actions = ("remove",)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (as above)
-        """Let only superusers delete authenticators."""
+    @confirmed_action(
+        "Remove",
+        "The user signs in without the authenticator, or not at all where one is required.",
+        permissions=["remove"],
+    )
+    def remove(self, actor: User, device: TOTPDevice, *, reason: str) -> str:
+        """Delete the authenticators."""
+        support.remove_authenticator(device=device, actor=actor, reason=reason)
+        return "removed."
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Let only superusers remove authenticators."""
         return bool(request.user.is_superuser)
 
 
@@ -193,5 +296,25 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Groups of staff, in the admin's theme."""
+class GroupAdmin(DjangoGroupAdmin, BaseAdmin):  # type: ignore[misc]
+    """Groups of staff. What a group may do is what its members may do, so only superusers change groups."""
+
+    actions = ("delete",)
+
+    @confirmed_action("Delete", "Its members lose the permissions of the group.", permissions=["remove"])
+    def delete(self, actor: User, group: Group, *, reason: str) -> str:
+        """Delete the groups."""
+        support.delete_group(group=group, actor=actor, reason=reason)
+        return "deleted."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let only superusers add groups."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:  # noqa: ARG002 (Django's)
+        """Let only superusers change groups."""
+        return bool(request.user.is_superuser)
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Let only superusers delete groups."""
+        return bool(request.user.is_superuser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auctioncraft.core.errors import DomainError
+from auctioncraft.core.errors import Conflict, DomainError, PermissionDenied
 
 
 class InvalidCode(DomainError):
@@ -65,3 +65,17 @@ class DisplayNameTaken(DomainError):
 
     code = "display_name_taken"
     detail = "A seller has this name or one that looks like it. Please choose another one."
+
+
+class ConflictOfInterest(PermissionDenied):
+    """Staff act on something in which they are the seller, a bidder, the buyer or the owner."""
+
+    code = "conflict_of_interest"
+    detail = "You take part in this yourself, so another member of staff must decide."
+
+
+class AccountUnchanged(Conflict):
+    """The account is in the requested state already, or was deleted."""
+
+    code = "account_unchanged"
+    detail = "There is nothing to change in this account."

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
-from django.db.models import DurationField, Exists, ExpressionWrapper, F, Func, IntegerField, OuterRef, Q
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, Func, IntegerField, OuterRef, Q, Subquery
 
 from accounts.models import (
     ERASED_DOMAIN,
@@ -15,6 +15,7 @@ from accounts.models import (
     OneTimeCode,
     PreviousEmail,
     Session,
+    StaffAction,
     User,
     normalize_email,
 )
@@ -132,3 +133,19 @@ def check_erased_accounts(users: Batch) -> Iterator[str]:
     left = ~empty | Q(Exists(sessions)) | Q(Exists(addresses)) | Q(Exists(codes))
     for pk in users.rows.filter(email__endswith=ERASED_DOMAIN).filter(left).values_list("pk", flat=True):
         yield f"user {pk}: deleted, but not all of it"
+
+
+@invariant(25, "what staff did to an account says why", over=StaffAction)
+def check_staff_actions(actions: Batch) -> Iterator[str]:
+    yield from describe(actions.rows.exclude(reason__regex=r"\S"), "staff action {}: no reason")
+
+
+@invariant(25, "a disabled account says who disabled it", over=User)
+def check_disabled_by_staff(users: Batch) -> Iterator[str]:
+    # Erased accounts are not active either; their users ended them.
+    states = (StaffAction.Action.ACCOUNT_DISABLED, StaffAction.Action.ACCOUNT_ENABLED)
+    acts = StaffAction.objects.filter(user=OuterRef("pk"), action__in=states).order_by("-pk")
+    rows = users.rows.filter(is_active=False).exclude(email__endswith=ERASED_DOMAIN)
+    latest = rows.annotate(latest=Subquery(acts.values("action")[:1]))
+    unsigned = latest.exclude(latest__isnull=False, latest=StaffAction.Action.ACCOUNT_DISABLED)
+    yield from describe(unsigned, "user {}: disabled, and nobody is on record for it")

@@ -300,3 +300,45 @@ class DiscardedAccount(RetryModel):
 
     def __str__(self) -> str:
         return f"Discarded account {self.pk}"
+
+
+class StaffAction(models.Model):
+    """What staff did to an account, or to something that has no log of its own. Never changed or deleted."""
+
+    class Action(models.TextChoices):
+        """What was done."""
+
+        ACCOUNT_DISABLED = "account_disabled"
+        ACCOUNT_ENABLED = "account_enabled"
+        STRIKES_CLEARED = "strikes_cleared"
+        EMAIL_CHANGED = "email_changed"
+        NAME_CHANGED = "name_changed"
+        SESSIONS_ENDED = "sessions_ended"
+        RIGHTS_CHANGED = "rights_changed"
+        LOCKOUT_ENDED = "lockout_ended"
+        AUTHENTICATOR_REMOVED = "authenticator_removed"
+        GROUP_DELETED = "group_deleted"
+        PRODUCT_DELETED = "product_deleted"
+        CATEGORY_DELETED = "category_deleted"
+
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=24, choices=Action)
+    # The account that it was done to, if it was one.
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="staff_actions", verbose_name="account"
+    )
+    target = models.CharField(max_length=100, blank=True, help_text="What else it was done to, by name and key.")
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(condition=~models.Q(reason=""), name="staff_action_has_a_reason"),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) | ~models.Q(target=""), name="staff_action_has_a_target"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} ({self.pk})"

@@ -16,5 +16,8 @@ password_changed = Signal()
 email_change_requested = Signal()
 # `user`, `previous`: the address was changed. `previous` is a PreviousEmail.
 email_changed = Signal()
-# `user`: the account was disabled.
+# `user`, `action`: staff changed an account. `action` is a StaffAction.
+staff_acted = Signal()
+# `user`, `actor`, `reason`, `at`: staff disabled an account; what it takes part in is to be withdrawn by `actor`. A
+# receiver that finds `actor` taking part in it too raises ConflictOfInterest, and nothing is disabled.
 account_disabled = Signal()

@@ -1,17 +1,21 @@
-"""Base classes of the apps' admin, and actions that call services and show the result in messages."""
+"""Base classes of the apps' admin, and actions that call services and show the result in messages.
+
+Every registered ModelAdmin derives from BaseAdmin: Django's own lets whoever may see a list filter it by any column of
+the model, and so read hidden ones digit by digit.
+"""
 
 from __future__ import annotations
 
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.template.response import TemplateResponse
+from django.contrib.admin.filters import EmptyFieldListFilter, ListFilter
+from django.contrib.admin.utils import get_fields_from_path
+from django.db.models import DateField
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from auctioncraft.core import money
 from auctioncraft.core.errors import DomainError
@@ -51,6 +55,85 @@ def _amount_columns(model: type[Model]) -> dict[Any, Callable[..., str]]:
     return {name: amount_column(name, path) for name, path in currencies.items() if hasattr(model, path)}
 
 
+class BaseAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Base of every page: lists answer only the lookups of their own filters; rows are deleted by actions only."""
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Allow what the list's own filters and dates link to. Anything else is 400."""
+        return lookup in self._allowed_lookups(request) and _is_in_range(lookup, str(value))
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:  # noqa: ARG002 (Django's signature)
+        """Let rows be found by their key only."""
+        return bool(to_field == self.opts.pk.name)
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Leave out the columns of models that the user may not view: a search would show whether they match."""
+        return [path for path in super().get_search_fields(request) if self._may_search(request, path)]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's signature)
+        """Return False: rows are deleted by actions that ask for a reason."""
+        return False
+
+    def name_row(self, row: Any) -> str:
+        """Return how messages about an action name a row."""
+        return f"{self.opts.verbose_name} {row.pk}".capitalize()
+
+    def describe_row(self, row: Any) -> str:
+        """Return what the page that asks for a reason says of a row."""
+        return f"{self.name_row(row)}: {row}"
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user has the permission to change these rows, which allows only the actions."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user has the permission to delete these rows, which allows only the action."""
+        return request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
+
+    def _allowed_lookups(self, request: HttpRequest | None) -> set[str]:
+        allowed: set[str] = set()
+        if self.date_hierarchy:
+            allowed |= {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")}
+        for item in self.get_list_filter(request):
+            allowed |= _lookups_of_filter(self.model, item)
+        return allowed
+
+    def _may_search(self, request: HttpRequest, path: str) -> bool:
+        *relations, column = get_fields_from_path(self.model, path.lstrip("=^@"))
+        models = {field.related_model for field in relations if field.related_model}
+        return column.primary_key or all(
+            request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")  # noqa: SLF001 (documented)
+            for model in models
+        )
+
+
+def _lookups_of_filter(model: type[Model], item: Any) -> set[str]:
+    """Return the query parameters of an entry of list_filter."""
+    path, filter_class = item if isinstance(item, (list, tuple)) else (item, None)
+    if isinstance(path, type) and issubclass(path, ListFilter):
+        return {path.parameter_name}  # type: ignore[attr-defined]
+    if filter_class is EmptyFieldListFilter:
+        return {f"{path}__isempty"}
+    field: Any = get_fields_from_path(model, path)[-1]
+    if isinstance(field, DateField):
+        return {f"{path}__gte", f"{path}__lt"}
+    if field.is_relation:
+        return {f"{path}__{field.target_field.name}__exact", f"{path}__isnull"}
+    return {path, f"{path}__exact", f"{path}__isnull"}
+
+
+def _is_in_range(lookup: str, value: str) -> bool:
+    """Return whether a year or a time has a day before and after it, as Django and time zones require."""
+    try:
+        if lookup.endswith("__year"):
+            return MINYEAR < int(value) < MAXYEAR
+        if lookup.endswith(("__gte", "__lt")):
+            return MINYEAR < datetime.fromisoformat(value).year < MAXYEAR
+    except ValueError:
+        return False
+    return True
+
+
 class ReadOnlyMixin:
     """Disable adding, changing and deleting; show amounts with their currency. Comes before Django's class."""
 
@@ -78,7 +161,7 @@ class ReadOnlyMixin:
         return False
 
 
-class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ReadOnlyMixin, BaseAdmin):
     """Rows that only services write. The tables are large, so a page does not count all rows."""
 
     show_full_result_count = False
@@ -96,10 +179,6 @@ class ReadOnlyAdmin(ReadOnlyMixin, ModelAdmin):  # type: ignore[misc]  # unfold 
         shown = [(None, {"fields": [name for name in fields if name not in job]})]
         return [*shown, ("Job", {"fields": job, "classes": ("collapse",)})] if job else shown
 
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission to change these rows, which allows only the actions."""
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
-
 
 class RetryAdmin(ReadOnlyAdmin):
     """Rows that a job sends (core/retry.py), and an action that makes them due again. `restart` is the service."""
@@ -115,44 +194,6 @@ class RetryAdmin(ReadOnlyAdmin):
         self.message_user(request, f"Will be sent within a minute: {restarted}.", messages.SUCCESS)
         if unchanged := count - restarted:
             self.message_user(request, f"Not changed: {unchanged}, sent or being sent now.", messages.WARNING)
-
-
-class ReasonForm(forms.Form):
-    """Why an action is done."""
-
-    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget({"rows": 3}))
-
-
-def confirmed(request: HttpRequest, form: type[forms.Form]) -> forms.Form:
-    """Return the form of an action: filled in if the user comes from `confirm_action`'s page, else empty."""
-    return form(request.POST if "confirmed" in request.POST else None)
-
-
-def confirm_action(
-    model_admin: ModelAdmin,
-    request: HttpRequest,
-    *,
-    action: str,
-    title: str,
-    consequence: str,
-    form: forms.Form,
-    rows: Iterable[Model],
-) -> TemplateResponse:
-    """Return the page that names the selected rows, says what will happen to them, and asks for what the form wants."""
-    rows = list(rows)
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": title,
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "consequence": consequence,
-        "form": form,
-        "rows": rows,
-        "selected": [row.pk for row in rows],
-        "action": action,
-        "action_checkbox_name": ACTION_CHECKBOX_NAME,
-    }
-    return TemplateResponse(request, "auctioncraft/confirm_action.html", context)
 
 
 def run_actions(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.http import Http404
 from unfold.sites import UnfoldAdminSite
 
 from accounts.admin_login import AdminLoginForm
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
 
 
 class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
@@ -24,3 +29,21 @@ class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         if not super().has_permission(request):
             return False
         return not settings.ADMIN_REQUIRES_TOTP or bool(getattr(request.user, "otp_device", None))
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 (Django's)
+        """Refuse NUL in addresses, which PostgreSQL takes in no text."""
+
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if "\0" in request.path or any(
+                "\0" in text for item in request.GET.lists() for text in (item[0], *item[1])
+            ):
+                raise BadRequest("The address contains a null character.")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(update_wrapper(checked, view), cacheable)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Search the names of the pages. The result has one page."""
+        if request.GET.get("page", "1") != "1":
+            raise Http404
+        return super().search(request, extra_context)  # type: ignore[no-any-return]

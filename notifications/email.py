@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # The source of the notification that goes to an account's previous address: this prefix and the PreviousEmail's id.
 PREVIOUS_EMAIL_SOURCE: Final = "previous_email:"
+# The source of the notification of what staff did to an account: this prefix and the StaffAction's id.
+STAFF_ACTION_SOURCE: Final = "staff_action:"
 # The source of the notification that an order is paid (receivers.py).
 _ORDER_PAID: Final = re.compile(r"order:(\d+):paid", re.ASCII)
 

@@ -194,6 +194,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         variant_titles={
             "email_requested": "Someone asked to change your email address",
             "email": "Your email address was changed",
+            "account_disabled": "Your account was disabled",
+            "account_enabled": "Your account was enabled again",
+            "strikes_cleared": "Your strikes were cleared",
+            "email_changed": "Our staff changed your email address",
+            "name_changed": "Our staff changed your display name",
+            "sessions_ended": "Our staff signed you out",
         },
         variants={
             "email_requested": "Someone who is signed in to your account asked to change its email address. It changes "
@@ -201,6 +207,17 @@ KINDS: Final[Mapping[str, Kind]] = {
             "if you have a password, change it.",
             "email": "The email address of your account was changed, and all other sessions were ended. This is the "
             "last email to the previous address. If this was not you, contact us within 30 days.",
+            # Named after StaffAction.
+            "account_disabled": "Our staff disabled your account. You cannot sign in anymore. If you think that this "
+            "is a mistake, please contact support.",
+            "account_enabled": "Our staff enabled your account again. You can sign in.",
+            "strikes_cleared": "Our staff cleared the strikes of your account. You can bid again.",
+            "email_changed": "Our staff changed the email address of your account to this one and ended all sessions. "
+            "Sign in with a code that we send here. If you did not ask for this, please contact support.",
+            "name_changed": "Our staff changed the display name of your account, which everybody sees. If you have a "
+            "question about it, please contact support.",
+            "sessions_ended": "Our staff ended all sessions of your account. Please sign in again. If you have a "
+            "question about it, please contact support.",
         },
         optional=False,
     ),

@@ -15,9 +15,10 @@ from accounts.signals import (
     new_device_signed_in,
     password_changed,
     refresh_token_reused,
+    staff_acted,
 )
 from auctioncraft.core import clock, money
-from notifications.email import PREVIOUS_EMAIL_SOURCE
+from notifications.email import PREVIOUS_EMAIL_SOURCE, STAFF_ACTION_SOURCE
 from notifications.kinds import format_datetime
 from notifications.models import EmailDelivery
 from notifications.services.notification_writer import notify
@@ -31,7 +32,7 @@ from payments.signals import (
 )
 
 if TYPE_CHECKING:
-    from accounts.models import OneTimeCode, PreviousEmail, Session, User
+    from accounts.models import OneTimeCode, PreviousEmail, Session, StaffAction, User
     from payments.models import Order, Refund
 
 
@@ -71,6 +72,13 @@ def notify_email_changed(*, user: User, previous: PreviousEmail, **_: Any) -> No
     """Notify the user at the previous address."""
     source = f"{PREVIOUS_EMAIL_SOURCE}{previous.pk}"
     notify(recipient=user, kind="account_changed", source=source, context={}, variant="email")
+
+
+@receiver(staff_acted)
+def notify_staff_action(*, user: User, action: StaffAction, **_: Any) -> None:
+    """Notify the user of what staff did to the account. The reason is internal."""
+    source = f"{STAFF_ACTION_SOURCE}{action.pk}"
+    notify(recipient=user, kind="account_changed", source=source, context={}, variant=action.action)
 
 
 @receiver(order_opened)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from simulation.users import ProductPage, SimulatedUser
 
 _RUNNING: Final = ("scheduled", "open", "ended")
+# Of what staff do.
+_REASON: Final = "An outage."
 
 
 def list_product(sim: Scheduler, category_id: int) -> None:
@@ -118,7 +120,7 @@ def _close_by_staff(sim: Scheduler, lot: Lot) -> None:
     _close(sim, lot, sim.users.staff)
 
 
-def _close(sim: Scheduler, lot: Lot, actor: SimulatedUser, **options: bool) -> None:
+def _close(sim: Scheduler, lot: Lot, actor: SimulatedUser, **options: Any) -> None:
     page = bidders.view_product(sim, lot, actor)
     if page is None:
         return
@@ -143,13 +145,13 @@ def _cancel(sim: Scheduler, lot: Lot) -> None:
     staff = sim.users.staff
     if page.status not in _RUNNING:
         with sim.expect_refusal(AuctionAlreadyClosed):
-            closing.cancel_auction(product_id=lot.pk, actor=staff.account)
+            closing.cancel_auction(product_id=lot.pk, actor=staff.account, reason=_REASON)
         return
     if page.price is not None:
         with sim.expect_refusal(AuctionHasBids):
             closing.cancel_auction(product_id=lot.pk, actor=lot.seller.account)
     actor = lot.seller if page.price is None and sim.chance(0.7) else staff
-    closing.cancel_auction(product_id=lot.pk, actor=actor.account)
+    closing.cancel_auction(product_id=lot.pk, actor=actor.account, reason=_REASON)
     sim.publish("closed", lot)
 
 
@@ -175,11 +177,11 @@ def _extend(sim: Scheduler, lot: Lot) -> None:
     later = max(page.ends_at, sim.now) + sim.between(HOUR, DAY)
     if page.status not in _RUNNING:
         with sim.expect_refusal(AuctionAlreadyClosed):
-            closing.extend_auction(product_id=lot.pk, actor=sim.users.staff.account, ends_at=later)
+            closing.extend_auction(product_id=lot.pk, actor=sim.users.staff.account, ends_at=later, reason=_REASON)
         return
     with sim.expect_refusal(PermissionDenied):
-        closing.extend_auction(product_id=lot.pk, actor=lot.seller.account, ends_at=later)
-    auction = closing.extend_auction(product_id=lot.pk, actor=sim.users.staff.account, ends_at=later)
+        closing.extend_auction(product_id=lot.pk, actor=lot.seller.account, ends_at=later, reason=_REASON)
+    auction = closing.extend_auction(product_id=lot.pk, actor=sim.users.staff.account, ends_at=later, reason=_REASON)
     sim.check(auction.ends_at == later <= auction.hard_ends_at, f"{lot}: extended to {later}")
     sim.counts["extended by staff"] += 1
     _schedule_close(sim, lot, later)

@@ -40,6 +40,11 @@ def act(client, model, action, rows, **fields):
     return client.post(page(model), form, follow=True)
 
 
+def confirm(client, model, action, rows, reason="A slip.", **fields):
+    """Run an admin action from the page that asks for a reason; return the resulting page."""
+    return act(client, model, action, rows, confirmed="yes", reason=reason, **fields)
+
+
 def _signed_in(email, **fields):
     client = Client()
     client.force_login(factories.user(email, is_staff=True, **fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import User
+from accounts.services import disabling
 from auctioncraft.core import clock
 from auctions.models import Category
 from privacy.services import erasure
@@ -21,6 +22,13 @@ def user(email: str = "somebody@example.com", **fields: Any) -> User:
 def erase_account(user: User) -> None:
     """Erase an account that `user` made."""
     erasure.erase_account(user=User.objects.get(pk=user.pk), password="correct horse battery")
+
+
+def disable_account(user: User) -> None:
+    """Disable an account as a member of staff, who is made for it."""
+    actor = User.objects.filter(email="desk@staff.example").first()
+    actor = actor or User.objects.create_user("desk@staff.example", is_staff=True)
+    disabling.disable_account(user=user, actor=actor, reason="A test.")
 
 
 def category(name: str = "Things", **fields: Any) -> Category:

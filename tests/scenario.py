@@ -19,7 +19,7 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from accounts.models import OneTimeCode
-from accounts.services import otp, profile, tokens
+from accounts.services import disabling, otp, tokens
 from auctioncraft.core import clock
 from auctions.models import Auction
 from auctions.services import closing, images, second_chance
@@ -57,7 +57,7 @@ class Scenario:
         self.pairs = {
             role: tokens.sign_in(user=person, user_agent="tests", ip=None) for role, person in self.people.items()
         }
-        profile.disable_account(user=self.people["disabled"])
+        disabling.disable_account(user=self.people["disabled"], actor=self.people["staff"], reason="A test.")
         self.ids: dict[str, Any] = {role: person.pk for role, person in self.people.items()}
         self._list()
         self._sell()

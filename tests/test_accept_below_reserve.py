@@ -122,7 +122,7 @@ def test_accept_below_reserve_without_a_price_below_reserve_is_refused(as_user, 
     if how == "ended":
         auction_helpers.move_end_to_past(product)
     elif how == "cancelled":
-        closing.cancel_auction(product_id=product.pk, actor=staff)
+        closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     elif how != "open":
         closing.close_auction(product_id=product.pk, actor=seller)
     if how == "relisted":

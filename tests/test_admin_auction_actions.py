@@ -15,7 +15,7 @@ from auctions.tests import auction_helpers
 from payments.models import Order
 from payments.services import expiry
 from tests import admin_pages, factories
-from tests.admin_pages import ESCAPED, MARKUP, act, page
+from tests.admin_pages import ESCAPED, MARKUP, act, confirm, page
 
 pytestmark = pytest.mark.django_db
 AUCTION_ACTIONS = ["close_now", "cancel", "extend_by_an_hour", "extend_by_a_day", "offer_second_chance"]
@@ -65,7 +65,7 @@ def auction_of(product):
 
 
 def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
-    text = messages(act(clerk, Auction, "close_now", [product, closed]))
+    text = messages(confirm(clerk, Auction, "close_now", [product, closed]))
     assert f"Product {product.pk}: sold." in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("sold", 1)
@@ -73,12 +73,15 @@ def test_action_close_now_closes_open_auctions_only(clerk, product, closed):
 
 
 def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
-    text = messages(act(clerk, Auction, "cancel", [product, closed]))
+    text = messages(confirm(clerk, Auction, "cancel", [product, closed]))
     assert f"Product {product.pk}: cancelled." in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     assert (auction_of(product).status, Order.objects.count()) == ("cancelled", 0)
     event = AuctionEvent.objects.get(product=product, kind="cancelled")
-    assert (event.data, event.private) == ({"by": "staff"}, {"actor": admin_pages.user(clerk).pk})
+    assert (event.data, event.private) == (
+        {"by": "staff"},
+        {"actor": admin_pages.user(clerk).pk, "reason": "A slip."},
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_action_cancel_cancels_open_auctions_only(clerk, product, closed):
 )
 def test_action_extend_adds_to_the_end(clerk, product, closed, action, by):
     before = auction_of(product)
-    text = messages(act(clerk, Auction, action, [product, closed]))
+    text = messages(confirm(clerk, Auction, action, [product, closed]))
     assert f"Product {product.pk}: ends " in text
     assert f"Product {closed.pk}: This auction is already closed." in text
     after = auction_of(product)
@@ -97,22 +100,22 @@ def test_action_extend_adds_to_the_end(clerk, product, closed, action, by):
 def test_action_extend_after_the_end_adds_to_now(clerk, product):
     auction_helpers.move_end_to_past(product, ago=timedelta(hours=5))
     before = clock.now()
-    act(clerk, Auction, "extend_by_an_hour", [product])
+    confirm(clerk, Auction, "extend_by_an_hour", [product])
     assert before + timedelta(hours=1) <= auction_of(product).ends_at <= clock.now() + timedelta(hours=1)
 
 
 def test_action_extend_too_far_explains_the_refusal(clerk, seller, monkeypatch):
     monkeypatch.setattr(closing, "MAX_EXTENSION", timedelta(hours=2))
     product = factories.product(seller)
-    text = messages(act(clerk, Auction, "extend_by_a_day", [product]))
+    text = messages(confirm(clerk, Auction, "extend_by_a_day", [product]))
     assert f"Product {product.pk}: ends_at: It must be after now" in text
     assert auction_of(product).ends_at == product.auction.ends_at
-    assert "ends " in messages(act(clerk, Auction, "extend_by_an_hour", [product]))
+    assert "ends " in messages(confirm(clerk, Auction, "extend_by_an_hour", [product]))
 
 
 def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, closed, bidder):
     User.objects.filter(pk=bidder.pk).update(display_name=MARKUP)
-    answer = act(clerk, Auction, "offer_second_chance", [unpaid, closed])
+    answer = confirm(clerk, Auction, "offer_second_chance", [unpaid, closed])
     text = messages(answer)
     assert f"Product {unpaid.pk}: offered to {ESCAPED}" in text
     assert "at 5.00 USD." in text
@@ -121,7 +124,7 @@ def test_action_offer_second_chance_offers_to_the_next_bidder(clerk, unpaid, clo
     made = SecondChanceOffer.objects.get()
     assert (made.product, made.bidder, made.amount, made.status) == (unpaid, bidder, Decimal(5), "offered")
     assert f"Product {unpaid.pk}: There is no bidder to offer this product to." in messages(
-        act(clerk, Auction, "offer_second_chance", [unpaid])
+        confirm(clerk, Auction, "offer_second_chance", [unpaid])
     )
 
 
@@ -130,7 +133,7 @@ def test_actions_without_permission_are_missing(product, unpaid, seller, action)
     running, client = factories.product(seller), admin_pages.clerk(*OTHER_PERMISSIONS)
     before = list(Auction.objects.order_by("pk").values())
     assert f'value="{action}"' not in messages(client.get(page(Auction)))
-    act(client, Auction, action, [running, unpaid])
+    confirm(client, Auction, action, [running, unpaid])
     assert list(Auction.objects.order_by("pk").values()) == before
     assert not SecondChanceOffer.objects.exists()
 
@@ -225,7 +228,7 @@ def test_action_void_without_permission_is_refused(product, rival):
 def test_action_by_get_or_without_csrf_token_changes_nothing(clerk, product, rival):
     bid = own_bid(product, rival)
     form = {"action": "void", "_selected_action": [bid.pk], "confirmed": "yes", "reason": "A slip."}
-    assert clerk.get(page(Bid), form, follow=True).status_code == 200
+    assert clerk.get(page(Bid), form, follow=True).status_code == 400
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_pages.user(clerk))
     assert strict.post(page(Bid), form).status_code == 403

@@ -13,7 +13,7 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import admin_login
-from accounts.models import FailedAttempts, User
+from accounts.models import FailedAttempts, StaffAction, User
 from auctioncraft.core import clock
 from tests import admin_pages, factories
 from tests.admin_pages import page
@@ -222,6 +222,9 @@ def test_admin_shows_authenticators_without_their_key(device):
         assert device.key not in shown
     assert chief.get(f"/admin/otp_totp/totpdevice/{device.pk}/config/").status_code in {302, 404}
     clerk = admin_pages.clerk("view_totpdevice", "delete_totpdevice")
-    assert clerk.post(page(TOTPDevice, "delete", device.pk), {"post": "yes"}).status_code == 403
-    assert chief.post(page(TOTPDevice, "delete", device.pk), {"post": "yes"}).status_code == 302
+    admin_pages.confirm(clerk, TOTPDevice, "remove", [device])
+    assert TOTPDevice.objects.exists()
+    admin_pages.confirm(chief, TOTPDevice, "remove", [device], reason="The phone was lost.")
     assert not TOTPDevice.objects.exists()
+    action = StaffAction.objects.get()
+    assert (action.actor, action.user, action.reason) == (admin_pages.user(chief), device.user, "The phone was lost.")

@@ -6,7 +6,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from auctioncraft.core import clock
-from auctions.admin.products import ProductAdmin
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product, ProductImage, Watch
 from auctions.services import buying, closing, editing, voiding, watching
 from auctions.tests import auction_helpers
@@ -113,7 +112,7 @@ def test_admin_product_with_view_permission_cannot_be_changed(product):
     address = page(Product, "change", product.pk)
     assert client.get(address).status_code == 200
     assert client.post(address, {**INLINE, "name": "A", "description": "", "category": 1}).status_code == 403
-    assert client.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
+    admin_pages.confirm(client, Product, "delete", [product])
     assert product_and_events(product) == before
 
 
@@ -129,10 +128,9 @@ def test_admin_product_delete_removes_log_watches_and_images(operator, product, 
     save(operator, product, name="A lamp", description="", category=product.category_id)
     names = {"image": "products/large.jpg", "thumbnail": "products/small.jpg"}
     ProductImage.objects.create(product=product, position=0, **names, width=8, height=6, created_at=clock.now())
-    address = page(Product, "delete", product.pk)
-    assert "Are you sure you want to delete" in operator.get(address).content.decode()
-    answer = operator.post(address, {"post": "yes"}, follow=True)
-    assert "was deleted successfully" in answer.content.decode()
+    assert "are deleted for good" in admin_pages.act(operator, Product, "delete", [product]).content.decode()
+    assert Product.objects.exists()
+    assert "deleted." in admin_pages.confirm(operator, Product, "delete", [product]).content.decode()
     for model in (Product, Auction, AuctionEvent, EventOutbox, Watch, ProductImage):
         assert not model.objects.exists()
 
@@ -140,26 +138,14 @@ def test_admin_product_delete_removes_log_watches_and_images(operator, product, 
 def test_admin_product_delete_with_voided_bid_is_refused(operator, product, bidder, staff):
     auction_helpers.bid(product, bidder, "5")
     voiding.void_bid(product_id=product.pk, bid_id=product.bids.get().pk, actor=staff, reason="A slip.")
-    assert operator.get(page(Product, "delete", product.pk)).status_code == 403
-    assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
-    admin_pages.act(operator, Product, "delete_selected", [product], post="yes")
+    text = admin_pages.confirm(operator, Product, "delete", [product]).content.decode()
+    assert "This product has bids and can no longer be changed." in text
     assert Product.objects.exists()
 
 
 def test_admin_product_delete_after_sale_is_refused(operator, seller, bidder):
     product = factories.product(seller, buy_now_price=Decimal(20))
     buying.buy_now(product_id=product.pk, buyer=bidder)
-    assert operator.post(page(Product, "delete", product.pk), {"post": "yes"}).status_code == 403
-    assert Product.objects.exists()
-
-
-def test_admin_product_delete_overtaken_by_bid_is_refused(operator, product, bidder, monkeypatch):
-    auction_helpers.bid(product, bidder, "5")
-    # The answer from just before the bid.
-    monkeypatch.setattr(ProductAdmin, "has_delete_permission", lambda *_: True)
-    answer = operator.post(page(Product, "delete", product.pk), {"post": "yes"}, follow=True)
-    text = answer.content.decode()
-    assert "This product has bids and can no longer be changed." in text
-    assert "was deleted successfully" not in text
-    assert answer.redirect_chain == [(page(Product, "change", product.pk), 302)]
+    text = admin_pages.confirm(operator, Product, "delete", [product]).content.decode()
+    assert "This auction is already closed." in text
     assert Product.objects.exists()

@@ -50,7 +50,7 @@ def test_close_with_reserve_met_sells_to_the_leader(as_user, client, seller, bid
     assert (event.kind, event.created_at, event.private) == (
         "closed",
         auction.closed_at,
-        {"winner": bidder.pk, "seller": seller.pk},
+        {"winner": bidder.pk, "seller": seller.pk, "actor": seller.pk},
     )
     assert event.data == {
         "result": "sold",

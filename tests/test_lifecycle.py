@@ -44,7 +44,9 @@ def test_product_from_void_to_second_chance_to_relisting_stays_consistent(clock,
     clock.move_to(clock.now + HOUR)
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="No.")
     editing.edit_product(product_id=product.pk, actor=seller, changes={"description": "Old. It works."})
-    closing.extend_auction(product_id=product.pk, actor=staff, ends_at=Auction.objects.get().ends_at + HOUR)
+    closing.extend_auction(
+        product_id=product.pk, actor=staff, ends_at=Auction.objects.get().ends_at + HOUR, reason="A slip."
+    )
     clock.move_to(Auction.objects.get().ends_at - timedelta(seconds=30))
     auction_helpers.bid(product, rival, "40")
     auction_helpers.bid(product, bidder, "50")

@@ -45,13 +45,15 @@ class Scene:
         made = auction_helpers.bid(self.lamp, rival, max_amount="500")
         voiding.void_bid(product_id=self.lamp.pk, bid_id=made["bid"]["id"], actor=staff, reason="No.")
         editing.edit_product(product_id=self.lamp.pk, actor=seller, changes={"description": "Old. It works."})
-        closing.extend_auction(product_id=self.lamp.pk, actor=staff, ends_at=self.of(self.lamp).ends_at + HOUR)
+        closing.extend_auction(
+            product_id=self.lamp.pk, actor=staff, ends_at=self.of(self.lamp).ends_at + HOUR, reason="A slip."
+        )
         auction_helpers.bid(self.vase, bidder, "30")
         closing.close_auction(product_id=self.vase.pk, actor=seller)
         closing.accept_below_reserve(product_id=self.vase.pk, actor=seller)
         buying.buy_now(product_id=self.bowl.pk, buyer=rival)
         auction_helpers.bid(self.cup, rival, "7")
-        closing.cancel_auction(product_id=self.cup.pk, actor=staff)
+        closing.cancel_auction(product_id=self.cup.pk, actor=staff, reason="A slip.")
         auction_helpers.bid(self.jug, third, "8")
         auction_helpers.bid(self.jug, rival, "9")
         for product in (self.vase, self.bowl):
@@ -113,6 +115,7 @@ AFTER = "8 nothing happens after the close, nothing post-sale before it"
 WAIVED = "8 reserves are waived in time"
 LOGGED = "8 second chances are in the log"
 FOLLOWS = "8 second chances follow an unpaid sale"
+SIGNED = "25 what staff did to an auction names who and why"
 NOTIFIED = "16 users are notified of auction events"
 UNSOLD = "8 only unsold products are relisted"
 CORRUPTED = [
@@ -149,6 +152,7 @@ CORRUPTED = [
     (FITS, lambda s: SecondChanceOffer.objects.filter(status="accepted").update(status="declined")),
     (CLOSED, lambda s: events(s.vase, kind="reserve_waived").update(kind="edited")),
     (CLOSED, lambda s: events(s.cup, kind="cancelled").update(kind="closed", data={"result": "sold"})),
+    (SIGNED, lambda s: events(s.cup, kind="cancelled").update(private={"actor": s.seller.pk})),
     (CLOSED, lambda s: events(s.cup, kind="cancelled").update(kind="edited", data={})),
     (AFTER, lambda s: events(s.vase, kind="reserve_waived").update(kind="bid_voided")),
     (

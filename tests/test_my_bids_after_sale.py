@@ -44,7 +44,7 @@ def test_my_bids_of_scheduled_open_and_ended_auctions(states, product):
 
 
 def test_my_bids_of_cancelled_auction(states, product, staff):
-    closing.cancel_auction(product_id=product.pk, actor=staff)
+    closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     assert states() == ("lost", "lost")
 
 

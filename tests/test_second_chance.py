@@ -241,7 +241,7 @@ def test_offer_without_a_failed_sale_is_refused(as_user, seller, bidder, rival, 
     if state == "ended":
         auction_helpers.move_end_to_past(product)
     elif state == "cancelled":
-        closing.cancel_auction(product_id=product.pk, actor=staff)
+        closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     elif state in {"owing", "reserve not met"}:
         closing.close_auction(product_id=product.pk, actor=seller)
     elif state in {"accepted", "relisted"}:

@@ -150,4 +150,20 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('reused_at__isnull', False)), fields=['reused_at'], name='session_by_reuse')],
             },
         ),
+        migrations.CreateModel(
+            name='StaffAction',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('action', models.CharField(choices=[('account_disabled', 'Account Disabled'), ('account_enabled', 'Account Enabled'), ('strikes_cleared', 'Strikes Cleared'), ('email_changed', 'Email Changed'), ('name_changed', 'Name Changed'), ('sessions_ended', 'Sessions Ended'), ('rights_changed', 'Rights Changed'), ('lockout_ended', 'Lockout Ended'), ('authenticator_removed', 'Authenticator Removed'), ('group_deleted', 'Group Deleted'), ('product_deleted', 'Product Deleted'), ('category_deleted', 'Category Deleted')], max_length=24)),
+                ('target', models.CharField(blank=True, help_text='What else it was done to, by name and key.', max_length=100)),
+                ('reason', models.CharField(max_length=500)),
+                ('at', models.DateTimeField()),
+                ('actor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='staff_actions', to=settings.AUTH_USER_MODEL, verbose_name='account')),
+            ],
+            options={
+                'ordering': ('-id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='staff_action_has_a_reason'), models.CheckConstraint(condition=models.Q(('user__isnull', False), models.Q(('target', ''), _negated=True), _connector='OR'), name='staff_action_has_a_target')],
+            },
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Change or disable an account."""
+"""Change an account, as its user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import display_names, tokens
-from accounts.signals import account_disabled, password_changed
+from accounts.signals import password_changed
 from auctioncraft.core.errors import NotAuthenticated
 
 
@@ -31,12 +31,3 @@ def update_profile(*, user: User, display_name: str | None = None, password_hash
             tokens.end_all_sessions(user=account)
             password_changed.send(sender=User, user=account)
     return account
-
-
-def disable_account(*, user: User) -> None:
-    """Disable the account and end its tokens for good, even if it is enabled again. Sends account_disabled."""
-    with transaction.atomic():
-        User.objects.filter(pk=user.pk).update(is_active=False)
-        tokens.end_all_sessions(user=user)
-        account_disabled.send(sender=User, user=user)
-    user.is_active = False

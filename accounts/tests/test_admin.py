@@ -3,9 +3,10 @@
 import pytest
 from django.test import Client
 
-from accounts.models import FailedAttempts, OneTimeCode, Session, User
+from accounts.models import FailedAttempts, OneTimeCode, Session, StaffAction, User
 from accounts.services import otp, tokens
 from tests import factories
+from tests.admin_pages import confirm
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -73,32 +74,21 @@ def test_admin_add_user_with_existing_address_is_refused(operator, user):
     assert User.objects.count() == 2
 
 
-def test_admin_set_password_ends_all_sessions(operator, user, as_user):
-    device = as_user(user)
-    url = f"/admin/accounts/user/{user.pk}/password/"
-    assert operator.get(url).status_code == 200
+def test_admin_sets_no_password_of_others(operator, user):
     form = {"password1": "a new long password", "password2": "a new long password", "usable_password": "true"}
-    assert operator.post(url, form).status_code == 302
-    assert User.objects.get(pk=user.pk).check_password("a new long password")
-    assert device.get("/api/users/me/").status_code == 401
-
-
-def test_admin_disable_user_ends_sessions_for_good(operator, user, as_user):
-    device = as_user(user)
-    form = {"email": user.email, "display_name": user.display_name, "strikes": "0", "seller_state": "none"}
-    assert operator.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
-    User.objects.filter(pk=user.pk).update(is_active=True)
-    assert device.get("/api/users/me/").status_code == 401
+    operator.post(f"/admin/accounts/user/{user.pk}/password/", form, follow=True)
+    assert not User.objects.get(pk=user.pk).check_password("a new long password")
 
 
 @pytest.mark.parametrize(("action", "active"), [("disable", False), ("sign_out", True)])
-def test_admin_actions_disable_and_end_sessions(operator, user, as_user, action, active):
-    device = as_user(user)
-    form = {"action": action, "_selected_action": [user.pk, User.objects.get(email="operator@example.com").pk]}
-    assert operator.post("/admin/accounts/user/", form).status_code == 302
-    assert device.get("/api/users/me/").status_code == 401
+def test_admin_actions_disable_and_end_sessions_for_good(operator, user, as_user, action, active):
+    device, oneself = as_user(user), User.objects.get(email="operator@example.com")
+    text = confirm(operator, User, action, [user, oneself]).content.decode()
+    assert "operator@example.com: You take part in this yourself" in text
     assert User.objects.get(pk=user.pk).is_active is active
-    assert User.objects.get(email="operator@example.com").is_active
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    assert device.get("/api/users/me/").status_code == 401
+    assert User.objects.get(pk=oneself.pk).is_active
 
 
 def test_admin_delete_user_is_refused(operator, user):
@@ -110,6 +100,6 @@ def test_admin_delete_failed_attempts_ends_the_lockout(operator, client):
     for _ in range(6):
         answer = client.post("/api/auth/otp/verify/", body)
     assert answer.status_code == 429
-    form = {"action": "delete_selected", "_selected_action": ["code:mike@example.com"], "post": "yes"}
-    operator.post("/admin/accounts/failedattempts/", form)
+    confirm(operator, FailedAttempts, "end_lockout", [FailedAttempts.objects.get(pk="code:mike@example.com")])
+    assert StaffAction.objects.get().target == "failed attempts of a code"
     assert client.post("/api/auth/otp/verify/", body).status_code == 400

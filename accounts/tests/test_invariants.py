@@ -8,8 +8,8 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, User
-from accounts.services import account_erasure, otp, tokens
+from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, StaffAction, User
+from accounts.services import account_erasure, disabling, otp, tokens
 from auctioncraft.core.invariants import all_invariants, find_violations
 from tests import factories
 
@@ -82,8 +82,28 @@ def test_disabled_account_with_session_is_found(user):
     assert found() == {
         "19 a disabled account has no session": [
             f"session {Session.objects.get().pk}: not ended, and its account is disabled"
-        ]
+        ],
+        "25 a disabled account says who disabled it": [f"user {user.pk}: disabled, and nobody is on record for it"],
     }
+
+
+def test_disabled_account_enabled_again_or_erased_is_fine_and_without_record_found(user):
+    factories.disable_account(user)
+    desk = User.objects.get(is_staff=True)
+    assert found() == {}
+    disabling.enable_account(user=user, actor=desk, reason="A mistake.")
+    assert found() == {}
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert found() == {
+        "25 a disabled account says who disabled it": [f"user {user.pk}: disabled, and nobody is on record for it"]
+    }
+
+
+def test_staff_action_without_a_reason_is_found(user):
+    factories.disable_account(user)
+    StaffAction.objects.update(reason=" \n")
+    action = StaffAction.objects.get()
+    assert found() == {"25 what staff did to an account says why": [f"staff action {action.pk}: no reason"]}
 
 
 def test_refresh_token_shared_by_two_sessions_is_found(user):

@@ -188,7 +188,7 @@ def test_reused_token_keeps_other_sessions(user, pair, reused, spend_earlier):
 @pytest.mark.parametrize("case", ["disabled", "password", "logged out", "everywhere", "expired row", "deleted"])
 def test_ended_session_is_refused_everywhere(user, pair, reused, case):
     if case == "disabled":
-        profile.disable_account(user=user)
+        factories.disable_account(user)
     elif case == "password":
         profile.update_profile(user=user, password_hash=make_password("a new long password"))
     elif case == "logged out":
@@ -206,7 +206,7 @@ def test_ended_session_is_refused_everywhere(user, pair, reused, case):
 
 
 def test_account_enabled_again_does_not_restore_tokens(user, pair):
-    profile.disable_account(user=user)
+    factories.disable_account(user)
     User.objects.update(is_active=True)
     assert is_refused(refresh(pair.refresh))
     assert is_refused(me(pair.access))

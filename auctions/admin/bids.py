@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import ReadOnlyAdmin, amount_column, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, amount_column
+from auctioncraft.admin_confirmation import ReasonForm, confirmed_action
 from auctioncraft.core import money
 from auctioncraft.core.errors import NotFound
 from auctions.admin.columns import SuperuserOnlyFields
@@ -19,18 +15,17 @@ from auctions.models import Bid, BidVoid
 from auctions.services import voiding
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
 
+    from accounts.models import User
 
-class VoidForm(forms.Form):
+
+class VoidForm(ReasonForm):
     """The reason for voiding bids."""
 
-    reason = forms.CharField(
-        max_length=BidVoid._meta.get_field("reason").max_length,  # noqa: SLF001 (Django's own door)
-        widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        help_text="Everyone affected will read it.",
-    )
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.fields["reason"].help_text = "Everyone affected will read it."
 
 
 @admin.register(Bid)
@@ -59,34 +54,23 @@ class BidAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     def has_void_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("auctions.add_bidvoid")
 
-    @admin.action(description="Void, with a reason", permissions=["void"])
-    def void(self, request: HttpRequest, bids: QuerySet[Bid]) -> TemplateResponse | None:
-        """Ask for a reason, then void the selected bids in their order, each in its own transaction."""
-        # Only the page that asks for the reason sends `confirmed`.
-        form = VoidForm(request.POST if "confirmed" in request.POST else None)
-        chosen = list(bids.select_related("product", "bidder").order_by("product_id", "version"))
-        if not form.is_valid():
-            return self._ask(request, form, chosen)
-        reason = form.cleaned_data["reason"]
-        run_actions(
-            self, request, ((f"Bid {bid.pk}", partial(_void, bid, actor=request.user, reason=reason)) for bid in chosen)
-        )
-        return None
+    @confirmed_action(
+        "Void, with a reason",
+        "A voided bid stays on record but no longer counts: the price is recomputed without it. This cannot be undone.",
+        permissions=["void"],
+        form=VoidForm,
+        order_by=("product_id", "version"),
+    )
+    def void(self, actor: User, bid: Bid, *, reason: str) -> str:
+        """Void the selected bids in their order, each in its own transaction."""
+        return _void(bid, actor=actor, reason=reason)
 
-    def _ask(self, request: HttpRequest, form: VoidForm, bids: list[Bid]) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Void bids",
-            "opts": self.opts,
-            "media": self.media,
-            "form": form,
-            "rows": [(bid.pk, bid.product, bid.bidder, self.shown_displayed_amount(bid)) for bid in bids],
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/auctions/void_bids.html", context)
+    def describe_row(self, row: Bid) -> str:
+        """Return who bid on what, and the price that everybody saw."""
+        return f"{row.bidder}: {self.shown_displayed_amount(row)} on {row.product}"
 
 
-def _void(bid: Bid, *, actor: Any, reason: str) -> str:
+def _void(bid: Bid, *, actor: User, reason: str) -> str:
     try:
         auction = voiding.void_bid(product_id=bid.product_id, bid_id=bid.pk, actor=actor, reason=reason)
     except NotFound as refusal:

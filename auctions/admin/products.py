@@ -9,10 +9,11 @@ from django.contrib import admin, messages
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from auctioncraft.admin import EMPTY_VALUE, ReadOnlyMixin, amount_column, error_text
+from auctioncraft.admin import EMPTY_VALUE, BaseAdmin, ReadOnlyMixin, amount_column, error_text
+from auctioncraft.admin_confirmation import confirmed_action
 from auctioncraft.core.errors import DomainError
 from auctions.admin.columns import SuperuserOnlyFields
 from auctions.models import Auction, Category, Product, ProductImage
@@ -22,6 +23,7 @@ from auctions.services import categories, editing
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from accounts.models import User
 
 # What staff may correct of a product.
 TEXT_FIELDS: Final = tuple(
@@ -46,7 +48,7 @@ class CategoryForm(forms.ModelForm):
 
 
 @admin.register(Category)
-class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class CategoryAdmin(BaseAdmin):
     """The tree of categories. A category in use cannot be deleted."""
 
     form = CategoryForm
@@ -54,6 +56,13 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_select_related = ("parent",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 (Django's)
+    actions = ("delete",)
+
+    @confirmed_action("Delete", "Only empty categories are deleted. This cannot be undone.", permissions=["remove"])
+    def delete(self, actor: User, category: Category, *, reason: str) -> str:
+        """Delete the categories by the service."""
+        categories.delete_category(category=category, actor=actor, reason=reason)
+        return "deleted."
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         categories.save_category(category=obj)
@@ -102,7 +111,7 @@ class ProductImageInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Product)
-class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
+class ProductAdmin(SuperuserOnlyFields, BaseAdmin):
     """Products. Staff can correct the text until the first bid. Sellers list products through the API."""
 
     form = ProductForm
@@ -115,6 +124,7 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "created_at"
     show_full_result_count = False
     inlines = (ProductImageInline,)
+    actions = ("delete",)
     fields = (
         *(*TEXT_FIELDS, "seller", "format", "currency", *AMOUNT_COLUMNS.values(), "premium"),
         *("soft_close_window", "soft_close_extension", "thumbnail", "watch_count", "relisted_from", "created_at"),
@@ -145,39 +155,26 @@ class ProductAdmin(SuperuserOnlyFields, ModelAdmin):  # type: ignore[misc]
             editable = appendable if obj.bids.exists() else set(TEXT_FIELDS)
         return tuple(field for field in self.fields if field not in editable)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
-        """Allow it on a product's page, while there is no bid and no buyer."""
-        if obj is None or obj.auction.status == Auction.Status.SOLD or obj.bids.exists():
-            return False
-        return bool(super().has_delete_permission(request, obj))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Require no permission for the auction, its events and watches, which go with the product.
-
-        editing.delete_product checks what prevents a deletion.
-        """
-        found, counts, *_ = super().get_deleted_objects(objs, request)
-        return found, counts, set(), []
-
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001, ARG002
         """Save by the service, which records an event."""
         columns = [{"category": "category_id"}.get(name, name) for name in form.changed_data]
         changes = {name: getattr(obj, name) for name in columns}
         editing.edit_product(product_id=obj.pk, actor=request.user, changes=changes)  # type: ignore[arg-type]
 
-    def delete_model(self, request: HttpRequest, obj: Product) -> None:
-        editing.delete_product(product_id=obj.pk, actor=request.user)  # type: ignore[arg-type]
+    @confirmed_action(
+        "Delete",
+        "The product, its images, log and watches are deleted for good. One that ever had a bid or a buyer stays.",
+        permissions=["remove"],
+    )
+    def delete(self, actor: User, product: Product, *, reason: str) -> str:
+        """Delete the products by the service."""
+        editing.delete_product(product_id=product.pk, actor=actor, reason=reason)
+        return "deleted."
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        return self._or_refusal(super().changeform_view, request, object_id, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
-        return self._or_refusal(super().delete_view, request, object_id, *args, **kwargs)
-
-    def _or_refusal(self, view: Any, request: HttpRequest, object_id: str | None, *args: Any, **kwargs: Any) -> Any:
         """Return the page, or the product's page with the error. Django has then rolled back: nothing was written."""
         try:
-            return view(request, object_id, *args, **kwargs)
+            return super().changeform_view(request, object_id, *args, **kwargs)
         except DomainError as refusal:
             self.message_user(request, error_text(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:auctions_product_change", args=(object_id,)))

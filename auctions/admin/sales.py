@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
-from auctioncraft.admin import ReadOnlyAdmin, amount_column, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, amount_column
+from auctioncraft.admin_confirmation import confirmed_action
 from auctioncraft.core import clock, money
 from auctions.admin.columns import SuperuserOnlyFields
 from auctions.models import Auction, SecondChanceOffer
 from auctions.services import closing, second_chance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.db.models import QuerySet
     from django.http import HttpRequest
+
+    from accounts.models import User
 
 
 @admin.register(Auction)
 class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
-    """Auctions, read-only. Each action calls a service for one auction after the other."""
+    """Auctions, read-only. Each action asks for a reason and calls a service for one after the other."""
 
     superuser_only = ("shown_leader_max",)
     list_display = (
@@ -59,47 +58,60 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
     def has_offer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("auctions.add_secondchanceoffer")
 
-    @admin.action(description="Close now", permissions=["act"])
-    def close_now(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        self._each(request, auctions, lambda **auction: f"{closing.close_auction(**auction).result}.")
+    @confirmed_action(
+        "Close now",
+        "The auction ends now. With the reserve met it is sold at its current price, and the winner must pay.",
+        permissions=["act"],
+    )
+    def close_now(self, actor: User, auction: Auction, *, reason: str) -> str:
+        """Close the selected auctions with their current result."""
+        return f"{closing.close_auction(product_id=auction.pk, actor=actor, reason=reason).result}."
 
-    @admin.action(description="Cancel: no winner", permissions=["act"])
-    def cancel(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        self._each(request, auctions, lambda **auction: f"{closing.cancel_auction(**auction).result}.")
+    @confirmed_action(
+        "Cancel: no winner",
+        "The auction ends now. Nobody wins, and no bid counts.",
+        permissions=["act"],
+    )
+    def cancel(self, actor: User, auction: Auction, *, reason: str) -> str:
+        """Cancel the selected auctions."""
+        closing.cancel_auction(product_id=auction.pk, actor=actor, reason=reason)
+        return "cancelled."
 
-    @admin.action(description="Extend by an hour", permissions=["act"])
-    def extend_by_an_hour(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        self._extend(request, auctions, timedelta(hours=1))
+    @confirmed_action("Extend by an hour", "Everybody can bid for an hour longer.", permissions=["act"])
+    def extend_by_an_hour(self, actor: User, auction: Auction, *, reason: str) -> str:
+        """Extend the selected auctions."""
+        return _extend(auction, timedelta(hours=1), actor=actor, reason=reason)
 
-    @admin.action(description="Extend by a day", permissions=["act"])
-    def extend_by_a_day(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
-        self._extend(request, auctions, timedelta(days=1))
+    @confirmed_action("Extend by a day", "Everybody can bid for a day longer.", permissions=["act"])
+    def extend_by_a_day(self, actor: User, auction: Auction, *, reason: str) -> str:
+        """Extend the selected auctions."""
+        return _extend(auction, timedelta(days=1), actor=actor, reason=reason)
 
-    @admin.action(description="Offer to the next bidder (second chance)", permissions=["offer"])
-    def offer_second_chance(self, request: HttpRequest, auctions: QuerySet[Auction]) -> None:
+    @confirmed_action(
+        "Offer to the next bidder (second chance)",
+        "The next bidder can accept within 24 hours and must pay then.",
+        permissions=["offer"],
+    )
+    def offer_second_chance(self, actor: User, auction: Auction, *, reason: str) -> str:
         """Offer each unpaid product to the next-highest bidder."""
+        made = second_chance.offer(product_id=auction.pk, actor=actor, reason=reason)
+        currency = made.product.currency
+        return f"offered to {made.bidder} at {money.to_text(made.amount, currency)} {currency}."
 
-        def offer(**auction: Any) -> str:
-            made = second_chance.offer(**auction)
-            currency = made.product.currency
-            return f"offered to {made.bidder} at {money.to_text(made.amount, currency)} {currency}."
+    def name_row(self, row: Auction) -> str:
+        """Return the product's number."""
+        return f"Product {row.pk}"
 
-        self._each(request, auctions, offer)
+    def describe_row(self, row: Auction) -> str:
+        """Return the product, and the price that is shown to everybody."""
+        return f"{self.name_row(row)}: {row.product}, {self.shown_price(row)}"
 
-    def _extend(self, request: HttpRequest, auctions: QuerySet[Auction], by: timedelta) -> None:
-        ends = dict(auctions.values_list("pk", "ends_at"))
 
-        def extend(*, product_id: int, actor: Any) -> str:
-            # If an auction ended during an outage, bidders get all of the added time.
-            ends_at = max(ends[product_id], clock.now()) + by
-            auction = closing.extend_auction(product_id=product_id, actor=actor, ends_at=ends_at)
-            return f"ends {localize(localtime(auction.ends_at))}."
-
-        self._each(request, auctions, extend)
-
-    def _each(self, request: HttpRequest, auctions: QuerySet[Auction], act: Callable[..., str]) -> None:
-        ids = list(auctions.values_list("pk", flat=True))
-        run_actions(self, request, ((f"Product {pk}", partial(act, product_id=pk, actor=request.user)) for pk in ids))
+def _extend(auction: Auction, by: timedelta, *, actor: User, reason: str) -> str:
+    # If an auction ended during an outage, bidders get all of the added time.
+    ends_at = max(auction.ends_at, clock.now()) + by
+    extended = closing.extend_auction(product_id=auction.pk, actor=actor, ends_at=ends_at, reason=reason)
+    return f"ends {localize(localtime(extended.ends_at))}."
 
 
 @admin.register(SecondChanceOffer)

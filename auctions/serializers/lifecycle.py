@@ -18,18 +18,32 @@ from auctions.models import Auction, SecondChanceOffer
 from auctions.serializers.products import SellerSummarySerializer
 
 
+class ReasonSerializer(serializers.Serializer):
+    """Why somebody acts."""
+
+    reason = StrictCharField(required=False, max_length=500, help_text="Why. Recorded, and required of staff.")
+
+
+class RequiredReasonSerializer(serializers.Serializer):
+    """Why staff act."""
+
+    reason = StrictCharField(max_length=500, help_text="Why. Recorded.")
+
+
 class CloseAuctionSerializer(serializers.Serializer):
     """How to close an auction."""
 
     accept_below_reserve = StrictBooleanField(
         default=False, help_text="Sell to the leader even if the reserve is not met. Only for the seller."
     )
+    reason = StrictCharField(required=False, max_length=500, help_text="Why. Recorded if given.")
 
 
 class ExtendAuctionSerializer(serializers.Serializer):
     """The new end of an auction."""
 
     ends_at = UTCDateTimeField()
+    reason = StrictCharField(max_length=500, help_text="Why. Recorded.")
 
 
 class VoidBidSerializer(serializers.Serializer):

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from auctions.models import Auction, Bid
 from auctions.services import account_erasure, closing, voiding
+from auctions.services.actors import sign
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def withdraw_account(*, user: User, actor: User, reason: str, seconds: float) ->
         with transaction.atomic():
             auction, now = lock_or_404(product_id)
             if auction.status == _OPEN:
-                closing.record_cancellation(auction, now, by="staff", actor=actor)
+                closing.record_cancellation(auction, now, by="staff", signed=sign(actor, reason))
     bids = Bid.objects.made_by(user.pk)
     bid_on = bids.filter(product__auction__status=_OPEN).order_by("product").values_list("product", flat=True)
     for product_id in list(bid_on.distinct()):

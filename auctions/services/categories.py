@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, ProtectedError
 from django.utils.text import slugify
 
+from accounts.models import StaffAction
+from accounts.services import staff_actions
 from auctioncraft.core import clock
 from auctioncraft.core.errors import Invalid
 from auctions.errors import CategoryInUse
 from auctions.models import Category, Product
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 def count_open_products() -> None:
@@ -58,9 +63,12 @@ def save_category(*, category: Category, **fields: Any) -> Category:
     return category
 
 
-def delete_category(*, category: Category) -> None:
-    """Delete an empty category. Raises CategoryInUse."""
-    try:
-        category.delete()
-    except ProtectedError as error:
-        raise CategoryInUse from error
+def delete_category(*, category: Category, actor: User, reason: str) -> None:
+    """Delete an empty category, as staff. Raises CategoryInUse, Invalid without a reason."""
+    target = f"category {category.pk} {category.slug}"
+    with transaction.atomic():
+        staff_actions.record(actor=actor, action=StaffAction.Action.CATEGORY_DELETED, reason=reason, target=target)
+        try:
+            category.delete()
+        except ProtectedError as error:
+            raise CategoryInUse from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 from django.db.models import F
 
-from accounts.services import user_locking
+from accounts.services import staff_actions, user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid, PermissionDenied
@@ -19,11 +19,12 @@ from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcce
 from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services import event_log
+from auctions.services.actors import check_staff, role_in, sign
 from auctions.services.locking import lock_auction, lock_auctions, lock_or_404
 from auctions.signals import auction_sold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from decimal import Decimal
 
@@ -37,11 +38,11 @@ BATCH: Final = 200  # auctions without bids that are closed in one transaction
 MAX_EXTENSION: Final = timedelta(days=31)
 
 
-def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False) -> Auction:
+def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = False, reason: str = "") -> Auction:
     """Close an auction now, as its seller or staff; return it with its product.
 
-    Only the seller may accept a price below the reserve. Raises NotFound, PermissionDenied, AuctionAlreadyClosed. Sends
-    auction_sold in the transaction if it is sold.
+    Only the seller may accept a price below the reserve. `reason` is recorded. Raises NotFound, PermissionDenied,
+    ConflictOfInterest, AuctionAlreadyClosed. Sends auction_sold in the transaction if it is sold.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -50,7 +51,8 @@ def close_auction(*, product_id: int, actor: User, accept_below_reserve: bool = 
             raise PermissionDenied("Only the seller may accept a price below the reserve.")
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
-        _close(auction, now, by=by, accept_below_reserve=accept_below_reserve)
+        reason = reason.strip() or (staff_actions.NOT_GIVEN if by == "staff" else "")
+        _close(auction, now, by=by, accept_below_reserve=accept_below_reserve, signed=sign(actor, reason))
     return auction
 
 
@@ -114,47 +116,50 @@ def _is_due(auction: Auction, now: datetime) -> bool:
     return auction.status == Auction.Status.OPEN and auction.ends_at <= now
 
 
-def cancel_auction(*, product_id: int, actor: User) -> Auction:
-    """Cancel an auction that has no result yet: staff at any time, the seller only while there is no bid.
+def cancel_auction(*, product_id: int, actor: User, reason: str = "") -> Auction:
+    """Cancel an auction without a result: staff at any time, with a reason; the seller only while there is no bid.
 
-    Raises NotFound, PermissionDenied, AuctionAlreadyClosed, AuctionHasBids.
+    Raises NotFound, PermissionDenied, ConflictOfInterest, Invalid, AuctionAlreadyClosed, AuctionHasBids.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         by = role_in(actor, auction.product)
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
-        if not actor.is_staff and _has_valid_bids(product_id):
+        if by == "staff":
+            reason = staff_actions.check_reason(reason)
+        elif _has_valid_bids(product_id):
             raise AuctionHasBids("This auction has bids: only our staff can call it off.")
-        record_cancellation(auction, now, by=by, actor=actor)
+        record_cancellation(auction, now, by=by, signed=sign(actor, reason))
     return auction
 
 
-def record_cancellation(auction: Auction, now: datetime, *, by: str, actor: User) -> None:
-    """Cancel a locked, open auction, with or without bids, and save it."""
+def record_cancellation(auction: Auction, now: datetime, *, by: str, signed: Mapping[str, Any]) -> None:
+    """Cancel a locked, open auction, with or without bids, and save it. `signed` says who did it and why (`sign`)."""
     auction.status, auction.result = Auction.Status.CANCELLED, Auction.Result.CANCELLED
     auction.closed_at = now
-    event_log.record(auction, AuctionEvent.Kind.CANCELLED, now, {"by": by}, actor=actor.pk)
+    event_log.record(auction, AuctionEvent.Kind.CANCELLED, now, {"by": by}, **signed)
 
 
-def extend_auction(*, product_id: int, actor: User, ends_at: datetime) -> Auction:
+def extend_auction(*, product_id: int, actor: User, ends_at: datetime, reason: str) -> Auction:
     """Move the end of an open auction to a later `ends_at`, UTC, as staff, for instance after an outage.
 
-    The hard end moves by the same time. Raises NotFound, PermissionDenied, AuctionAlreadyClosed, Invalid.
+    The hard end moves by the same time. Raises NotFound, PermissionDenied, ConflictOfInterest, AuctionAlreadyClosed,
+    Invalid.
     """
-    if not actor.is_staff:
-        raise PermissionDenied
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
+        check_staff(actor, auction.product)
         if auction.status != Auction.Status.OPEN:
             raise AuctionAlreadyClosed
+        reason = staff_actions.check_reason(reason)
         so_far = max(now, auction.ends_at)
         if not so_far < ends_at <= so_far + MAX_EXTENSION:
             raise Invalid(ends_at=f"It must be after now and the end so far, within {MAX_EXTENSION.days} days.")
         before, auction.ends_at = auction.ends_at, ends_at
         auction.hard_ends_at += ends_at - before
         moved = {"from": isoformat_utc(before), "ends_at": isoformat_utc(ends_at), "by": "staff"}
-        event_log.record(auction, AuctionEvent.Kind.EXTENDED, now, moved, actor=actor.pk)
+        event_log.record(auction, AuctionEvent.Kind.EXTENDED, now, moved, **sign(actor, reason))
     return auction
 
 
@@ -178,28 +183,35 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
     return auction
 
 
-def record_close(auction: Auction, now: datetime, *, by: str) -> None:
+def record_close(auction: Auction, now: datetime, *, by: str, signed: Mapping[str, Any] | None = None) -> None:
     """Record the close of a locked auction whose result is set, as `record_outcome` does."""
     auction.closed_at = now
-    record_outcome(auction, AuctionEvent.Kind.CLOSED, now, result=auction.result, by=by)
+    record_outcome(auction, AuctionEvent.Kind.CLOSED, now, signed, result=auction.result, by=by)
 
 
-def record_outcome(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **data: str) -> None:
-    """Record how a locked auction ended, with price and winner, and save it. Sends auction_sold if it is sold."""
-    event_log.append([_outcome_event(auction, kind, now, **data)])
+def record_outcome(
+    auction: Auction, kind: AuctionEvent.Kind, now: datetime, signed: Mapping[str, Any] | None = None, **data: str
+) -> None:
+    """Record how a locked auction ended, with price and winner, and save it. Sends auction_sold if it is sold.
+
+    `signed` says who ended it, and why (`sign`).
+    """
+    event_log.append([_outcome_event(auction, kind, now, signed, **data)])
     auction.save()
     if auction.status == Auction.Status.SOLD:
         auction_sold.send(sender=Auction, auction=auction, at=now)
 
 
-def _outcome_event(auction: Auction, kind: AuctionEvent.Kind, now: datetime, **data: str) -> AuctionEvent:
+def _outcome_event(
+    auction: Auction, kind: AuctionEvent.Kind, now: datetime, signed: Mapping[str, Any] | None = None, **data: str
+) -> AuctionEvent:
     product = auction.product
     sale = {
         "final_price": money.to_text_or_none(auction.hammer_price, product.currency),
         "currency": product.currency,
         "winner": product.alias_of(auction.winner_id) if auction.winner_id else None,
     }
-    private = {"winner": auction.winner_id, "seller": product.seller_id}
+    private = {"winner": auction.winner_id, "seller": product.seller_id, **(signed or {})}
     return event_log.new_event(auction, kind, now, {**data, **sale}, **private)
 
 
@@ -209,19 +221,10 @@ def mark_sold(auction: Auction, *, to: int | None, price: Decimal | None, sale_t
     auction.winner_id, auction.hammer_price = to, price
 
 
-def role_in(actor: User, product: Product) -> str:
-    """Return whether `actor` acts as the product's seller or as staff. Raises PermissionDenied for others."""
-    if actor.pk == product.seller_id:
-        return "seller"
-    if actor.is_staff:
-        return "staff"
-    raise PermissionDenied
-
-
 def check_changeable(auction: Auction, actor: User, now: datetime) -> None:
     """Check that `actor` is the seller or staff and that the auction has not ended.
 
-    Raises PermissionDenied, AuctionAlreadyClosed.
+    Raises PermissionDenied, ConflictOfInterest, AuctionAlreadyClosed.
     """
     role_in(actor, auction.product)
     if auction.status != Auction.Status.OPEN or now >= auction.ends_at:
@@ -242,11 +245,13 @@ def was_relisted(product: Product) -> bool:
     return Product.objects.filter(relisted_from=product).exists()
 
 
-def _close(auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool) -> None:
+def _close(
+    auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool, signed: Mapping[str, Any] | None = None
+) -> None:
     """Write the result of a locked, open auction."""
     bids = Bid.objects.made_by_people().valid().filter(product=auction.product).requests()
     _set_result(auction, bids, accept_below_reserve=accept_below_reserve)
-    record_close(auction, now, by=by)
+    record_close(auction, now, by=by, signed=signed)
 
 
 def _set_result(

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from accounts.models import StaffAction
+from accounts.services import staff_actions
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product
 from auctions.product_fields import AMOUNTS, COLUMNS, FIELDS, TIMES
 from auctions.services import event_log, images, listing
-from auctions.services.closing import check_changeable, has_ever_had_bids, role_in
+from auctions.services.actors import role_in
+from auctions.services.closing import check_changeable, has_ever_had_bids
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
@@ -49,18 +52,23 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
     return product
 
 
-def delete_product(*, product_id: int, actor: User) -> None:
+def delete_product(*, product_id: int, actor: User, reason: str = "") -> None:
     """Delete a product with its auction and images, as its seller or staff, before the first bid.
 
-    Raises NotFound, PermissionDenied, AuctionHasBids, and AuctionAlreadyClosed if it was bought.
+    Staff give a reason, which is recorded: the product's own log goes with it. Raises NotFound, PermissionDenied,
+    ConflictOfInterest, Invalid, AuctionHasBids, and AuctionAlreadyClosed if it was bought.
     """
     with transaction.atomic():
         auction, _ = lock_or_404(product_id)
-        role_in(actor, auction.product)
+        by = role_in(actor, auction.product)
         if has_ever_had_bids(product_id):
             raise AuctionHasBids
         if auction.status == Auction.Status.SOLD:
             raise AuctionAlreadyClosed
+        if by == "staff":
+            staff_actions.record(
+                actor=actor, action=StaffAction.Action.PRODUCT_DELETED, reason=reason, target=f"product {product_id}"
+            )
         # First: this waits for a worker that is writing notifications of these events, and none can come later.
         EventOutbox.objects.filter(product_id=product_id).delete()
         AuctionEvent.objects.filter(product_id=product_id).delete()

@@ -18,6 +18,7 @@ from auctioncraft.core.model_fields import MoneyField
 from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
 from auctions.services import closing, eligibility, event_log
+from auctions.services.actors import role_in, sign
 from auctions.services.locking import lock_auction, lock_or_404
 
 if TYPE_CHECKING:
@@ -33,16 +34,17 @@ Status = SecondChanceOffer.Status
 OFFER_LIFETIME: Final = timedelta(hours=24)
 
 
-def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
+def offer(*, product_id: int, actor: User, reason: str = "") -> SecondChanceOffer:
     """Offer a product that its winner did not pay to the next bidder for 24 hours, as its seller or staff.
 
     That is the highest bidder who has not won it or been offered it yet; of two with the same amount, the earlier one.
-    Nobody has to accept. Raises NotFound, PermissionDenied, SecondChanceUnavailable.
+    Nobody has to accept. `reason` is recorded. Raises NotFound, PermissionDenied, ConflictOfInterest,
+    SecondChanceUnavailable.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         product = auction.product
-        closing.role_in(actor, product)
+        role_in(actor, product)
         pending = SecondChanceOffer.objects.open().filter(product=product).exists()
         if auction.payment_defaulted_at is None or pending or closing.was_relisted(product):
             raise SecondChanceUnavailable
@@ -56,7 +58,7 @@ def offer(*, product_id: int, actor: User) -> SecondChanceOffer:
             product=product, bidder_id=bidder_id, amount=amount, offered_at=now, expires_at=now + OFFER_LIFETIME
         )
         terms = {"amount": money.to_text(amount, product.currency), "expires_at": isoformat_utc(made.expires_at)}
-        _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **terms)
+        _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **terms, **sign(actor, reason))
     return made
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from accounts.services import staff_actions
 from auctioncraft.core import money
-from auctioncraft.core.errors import NotFound, PermissionDenied
+from auctioncraft.core.errors import NotFound
 from auctions.errors import AuctionAlreadyClosed, BidAlreadyVoided
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid
 from auctions.services import event_log
+from auctions.services.actors import check_staff
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ def void_bid(*, product_id: int, bid_id: UUID, actor: User, reason: str) -> Auct
 
     Only while the auction has no result. The other bids are evaluated again in their order (docs/rules.md, Voiding a
     bid); the auction's end stays. Raises NotFound (no such bid, or one by a proxy), PermissionDenied,
-    AuctionAlreadyClosed, BidAlreadyVoided.
+    ConflictOfInterest, AuctionAlreadyClosed, BidAlreadyVoided, Invalid.
     """
-    if not actor.is_staff:
-        raise PermissionDenied
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
+        check_staff(actor, auction.product)
+        reason = staff_actions.check_reason(reason)
         bid = Bid.objects.made_by_people().filter(pk=bid_id, product_id=product_id).first()
         if bid is None:
             raise NotFound

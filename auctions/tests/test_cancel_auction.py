@@ -16,6 +16,9 @@ from tests.db_snapshot import assert_nothing_written, broken_invariants
 pytestmark = pytest.mark.django_db
 
 
+REASON = {"reason": "Stolen goods."}
+
+
 def url(product):
     return f"/api/products/{product.pk}/cancel/"
 
@@ -61,12 +64,16 @@ def test_cancel_by_seller_without_bids_cancels(as_user, client, seller):
 def test_cancel_by_staff_with_bids_leaves_no_winner(as_user, seller, bidder, staff):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "5", max_amount="9")
-    assert as_user(staff).post(url(product)).json()["result"] == "cancelled"
+    assert as_user(staff).post(url(product), REASON).json()["result"] == "cancelled"
     auction = Auction.objects.get()
     assert (auction.status, auction.winner, auction.hammer_price) == ("cancelled", None, None)
     assert (auction.leader, auction.price, auction.leader_max, auction.bid_count) == (bidder, 5, 9, 1)
     event = AuctionEvent.objects.get(seq=2)
-    assert (event.kind, event.data, event.private) == ("cancelled", {"by": "staff"}, {"actor": staff.pk})
+    assert (event.kind, event.data, event.private) == (
+        "cancelled",
+        {"by": "staff"},
+        {"actor": staff.pk, "reason": "Stolen goods."},
+    )
     assert broken_invariants() == []
 
 
@@ -92,11 +99,12 @@ def test_cancel_by_seller_with_only_voided_bids_cancels(as_user, seller, bidder,
     assert as_user(seller).post(url(product)).json()["result"] == "cancelled"
 
 
-def test_cancel_by_seller_who_is_staff_with_bids_cancels(as_user, seller, bidder):
+def test_cancel_by_seller_who_is_staff_is_refused_as_any_seller(as_user, seller, bidder):
     User.objects.filter(pk=seller.pk).update(is_staff=True)
-    product = factories.product(seller)
+    product, caller = factories.product(seller), as_user(seller)
     auction_helpers.bid(product, bidder, "5")
-    assert as_user(seller).post(url(product)).status_code == 200
+    with assert_nothing_written():
+        assert refusal(caller.post(url(product), REASON)) == (409, "auction_has_bids")
 
 
 @pytest.mark.parametrize("state", ["scheduled", "ended"])
@@ -104,7 +112,7 @@ def test_cancel_by_seller_who_is_staff_with_bids_cancels(as_user, seller, bidder
 def test_cancel_before_the_start_or_after_the_end_cancels(request, as_user, seller, state, who):
     product = factories.product(seller)
     (auction_helpers.move_start_to_tomorrow if state == "scheduled" else auction_helpers.move_end_to_past)(product)
-    assert as_user(request.getfixturevalue(who)).post(url(product)).json()["result"] == "cancelled"
+    assert as_user(request.getfixturevalue(who)).post(url(product), REASON).json()["result"] == "cancelled"
 
 
 def test_cancel_of_a_closed_auction_is_refused(as_user, seller, bidder, staff):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models import StaffAction
 from auctions.invariants.category_counts import check_category_counts
 from auctions.models import Category
 from auctions.services import categories, closing
@@ -74,7 +75,10 @@ def test_categories_are_created_updated_and_deleted_by_staff(as_user, staff, tre
     moved = caller.patch(f"{URL}{ident}/", {"name": "Etchings", "parent": None, "slug": "e"})
     assert moved.json() == {"id": ident, "name": "Etchings", "slug": "e", "parent": None, "open_products": 0}
     assert caller.patch(f"{URL}{tree.pk}/", {"name": "Arts"}).json()["open_products"] == 2
-    assert caller.delete(f"{URL}{ident}/").status_code == 204
+    assert caller.delete(f"{URL}{ident}/").json()["errors"].keys() == {"reason"}
+    assert caller.delete(f"{URL}{ident}/", {"reason": "A slip."}).status_code == 204
+    action = StaffAction.objects.get()
+    assert (action.actor, action.action, action.target) == (staff, "category_deleted", f"category {ident} e")
     assert caller.get(f"{URL}{ident}/").status_code == 404
 
 
@@ -89,7 +93,7 @@ def test_category_below_itself_is_refused(as_user, staff, tree):
 
 def test_category_in_use_cannot_be_deleted(as_user, staff, tree):
     for name in ("Art", "Posters"):
-        answer = as_user(staff).delete(f"{URL}{Category.objects.get(name=name).pk}/")
+        answer = as_user(staff).delete(f"{URL}{Category.objects.get(name=name).pk}/", {"reason": "A slip."})
         assert answer.status_code == 409
         assert answer.json() == {
             "code": "category_in_use",

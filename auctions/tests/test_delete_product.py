@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts.models import StaffAction
 from auctions.models import Auction, AuctionEvent, EventOutbox, Product, Watch
 from auctions.services import buying, closing, editing, relisting, voiding, watching
 from auctions.tests import auction_helpers
@@ -28,8 +29,14 @@ def test_delete_product_without_bids_deletes_everything_about_it(request, as_use
     for one in (product, kept):
         watching.watch(product_id=one.pk, user=bidder)
         editing.edit_product(product_id=one.pk, actor=seller, changes={"name": "A lamp"})
-    answer = as_user(request.getfixturevalue(who)).delete(url(product))
+    caller = as_user(request.getfixturevalue(who))
+    if who == "staff":
+        with assert_nothing_written():
+            assert caller.delete(url(product)).json()["errors"].keys() == {"reason"}
+    answer = caller.delete(url(product), {"reason": "Stolen goods."})
     assert (answer.status_code, answer.content) == (204, b"")
+    recorded = [("staff@example.com", "product_deleted", f"product {product.pk}", "Stolen goods.")] * (who == "staff")
+    assert list(StaffAction.objects.values_list("actor__email", "action", "target", "reason")) == recorded
     for path in ("", "bids/", "events/"):
         assert refusal(client.get(f"{url(product)}{path}")) == (404, "not_found")
     for model in (Product, Auction, AuctionEvent, EventOutbox, Watch):
@@ -64,7 +71,7 @@ def test_delete_product_with_bids_is_refused(request, as_user, seller, bidder, s
     elif state == "ended":
         auction_helpers.move_end_to_past(product)
     elif state == "cancelled":
-        closing.cancel_auction(product_id=product.pk, actor=staff)
+        closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     elif state != "open":
         closing.close_auction(product_id=product.pk, actor=seller)
     with assert_nothing_written():

@@ -25,7 +25,7 @@ def refusal(answer):
 
 
 def until(moment):
-    return {"ends_at": clock.isoformat_utc(moment)}
+    return {"ends_at": clock.isoformat_utc(moment), "reason": "An outage."}
 
 
 def test_extend_by_staff_moves_end_and_hard_end_alike(as_user, client, seller, bidder, staff):
@@ -55,7 +55,7 @@ def test_extend_by_staff_moves_end_and_hard_end_alike(as_user, client, seller, b
         "ends_at": clock.isoformat_utc(before + DAY),
         "by": "staff",
     }
-    assert event.private == {"actor": staff.pk}
+    assert event.private == {"actor": staff.pk, "reason": "An outage."}
     assert list(EventOutbox.objects.order_by("seq").values_list("seq", flat=True)) == [1, 2]
     assert client.get(f"/api/products/{product.pk}/").json()["ends_at"] == clock.isoformat_utc(before + DAY)
     assert broken_invariants() == []
@@ -116,14 +116,14 @@ def test_extend_beyond_the_maximum_is_refused(as_user, seller, staff):
 def test_extend_with_invalid_time_is_refused(as_user, seller, staff, body):
     product, caller = factories.product(seller), as_user(staff)
     with assert_nothing_written():
-        answer = caller.post(url(product), body)
+        answer = caller.post(url(product), {"reason": "An outage.", **body})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["ends_at"])
 
 
 def test_extend_reads_times_of_any_offset(as_user, seller, staff):
     product = factories.product(seller)
     day = (product.auction.ends_at + DAY).date()
-    answer = as_user(staff).post(url(product), {"ends_at": f"{day}T23:59:00+02:00"})
+    answer = as_user(staff).post(url(product), {"ends_at": f"{day}T23:59:00+02:00", "reason": "An outage."})
     assert answer.json()["ends_at"] == f"{day}T21:59:00Z"
 
 

@@ -229,7 +229,7 @@ def test_void_after_the_close_is_refused(as_user, seller, bidder, staff, state):
     product = factories.product(seller, reserve_price=Decimal(50) if state == "unsold" else None)
     made, caller = auction_helpers.bid(product, bidder, "5"), as_user(staff)
     if state == "cancelled":
-        closing.cancel_auction(product_id=product.pk, actor=staff)
+        closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     else:
         closing.close_auction(product_id=product.pk, actor=seller)
     with assert_nothing_written():

@@ -8,10 +8,12 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAdminUser
 from rest_framework.viewsets import ModelViewSet
 
+from accounts.authentication import current_user
 from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_response
-from auctioncraft.api.parse_body import ParseBodyMixin
+from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from auctions.models import Category
 from auctions.serializers.categories import CategorySerializer
+from auctions.serializers.lifecycle import RequiredReasonSerializer
 from auctions.services import categories
 
 if TYPE_CHECKING:
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     list=extend_schema(summary="List categories", description="Return all categories by name. Each names its parent."),
     retrieve=extend_schema(summary="Retrieve a category", description="Return a category."),
     partial_update=extend_schema(summary="Update a category", description="Rename or move a category. Only for staff."),
-    destroy=extend_schema(summary="Delete a category", description="Delete an empty category. Only for staff."),
+    destroy=extend_schema(
+        summary="Delete a category",
+        description="Delete an empty category. Only for staff.",
+        request=RequiredReasonSerializer,
+    ),
 )
 class CategoryViewSet(ParseBodyMixin, ModelViewSet):
     """The tree of categories."""
@@ -61,4 +67,6 @@ class CategoryViewSet(ParseBodyMixin, ModelViewSet):
 
     def perform_destroy(self, instance: Category) -> None:
         """Delete by the service."""
-        categories.delete_category(category=instance)
+        categories.delete_category(
+            category=instance, actor=current_user(self.request), **read_body(RequiredReasonSerializer, self.request)
+        )

@@ -19,6 +19,7 @@ from auctions.serializers.lifecycle import (
     ClosedAuctionSerializer,
     ExtendAuctionSerializer,
     ExtendedAuctionSerializer,
+    ReasonSerializer,
     SecondChanceSerializer,
 )
 from auctions.serializers.products import ProductDetailSerializer, RelistProductSerializer
@@ -55,10 +56,11 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
         auction = closing.close_auction(product_id=int(pk), actor=current_user(request), **body)
         return Response(ClosedAuctionSerializer(auction).data)
 
-    @_post("Cancel an auction", ClosedAuctionSerializer)
+    @_post("Cancel an auction", ClosedAuctionSerializer, body=ReasonSerializer)
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel an auction without a winner: staff at any time, the seller before the first bid."""
-        auction = closing.cancel_auction(product_id=int(pk), actor=current_user(request))
+        """Cancel an auction without a winner: staff at any time, with a reason; the seller before the first bid."""
+        body = read_body(ReasonSerializer, request)
+        auction = closing.cancel_auction(product_id=int(pk), actor=current_user(request), **body)
         return Response(ClosedAuctionSerializer(auction).data)
 
     @_post("Extend an auction", ExtendedAuctionSerializer, body=ExtendAuctionSerializer)

@@ -18,6 +18,7 @@ from auctioncraft.api.parse_body import read_body
 from auctions import queries
 from auctions.filters import ProductFilter, ProductFilterBackend
 from auctions.models import Product
+from auctions.serializers.lifecycle import ReasonSerializer
 from auctions.serializers.products import (
     CreateProductSerializer,
     ProductDetailSerializer,
@@ -88,10 +89,15 @@ class ProductViewSet(LifecycleActions):
         editing.edit_product(product_id=int(pk), actor=current_user(request), changes=body)
         return Response(self._detail(request, int(pk)))
 
-    @extend_schema(summary="Delete a product", responses={204: OpenApiResponse(description="Deleted.")})
+    @extend_schema(
+        summary="Delete a product",
+        request=ReasonSerializer,
+        responses={204: OpenApiResponse(description="Deleted.")},
+    )
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a product without bids, as its seller or staff."""
-        editing.delete_product(product_id=int(pk), actor=current_user(request))
+        body = read_body(ReasonSerializer, request)
+        editing.delete_product(product_id=int(pk), actor=current_user(request), **body)
         return Response(status=204)
 
     @extend_schema(summary="Watch a product", request=None, responses={204: OpenApiResponse(description="Watched.")})

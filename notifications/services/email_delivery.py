@@ -23,7 +23,7 @@ from accounts.models import OneTimeCode, User
 from accounts.services.account_states import may_be_mailed
 from auctioncraft.core import clock, retry
 from auctioncraft.core.purge import delete_in_batches, oldest
-from notifications.email import compose
+from notifications.email import STAFF_ACTION_SOURCE, compose
 from notifications.models import EmailDelivery
 
 if TYPE_CHECKING:
@@ -154,6 +154,9 @@ def _find_obstacle(delivery: EmailDelivery) -> str:
     if delivery.code:
         return _find_code_obstacle(delivery.code)
     notification = delivery.notification
+    if notification and notification.source.startswith(STAFF_ACTION_SOURCE):
+        # It may say that the account was disabled.
+        return "" if notification.recipient.email_verified_at else "address not verified"
     if notification is None or not notification.recipient.is_active:
         return "recipient disabled"
     return "" if may_be_mailed(notification.recipient) else "address not verified"

@@ -78,10 +78,10 @@ def test_change_to_address_in_use_notifies_its_owner_and_sends_no_code(rose):
 
 def test_change_of_disabled_account_sends_no_code(rose):
     otp.request_code(email="new@example.com", ip=None, purpose=Purpose.CHANGE_EMAIL, account=rose)
-    profile.disable_account(user=rose)
+    factories.disable_account(rose)
 
-    assert sent() == []
-    assert EmailDelivery.objects.get().last_error == "recipient disabled"
+    assert sent() == [("rose@example.com", "Your account was disabled")]
+    assert EmailDelivery.objects.get(code__isnull=False).last_error == "recipient disabled"
 
 
 def test_change_notifies_the_old_address_before_and_after(rose):

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, confirm_action, confirmed, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.admin_confirmation import ReasonForm, confirmed_action
 from auctioncraft.core import money
 from payments import errors
 from payments.models import RECORDED_METHODS, Order, OrderEvent, Payment, Refund
 from payments.services import recorded_payments, refunds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import date
     from decimal import Decimal
 
     from django.db.models import QuerySet
     from django.http import HttpRequest
-    from django.template.response import TemplateResponse
+
+    from accounts.models import User
 
 
 class PaymentInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
@@ -49,7 +50,7 @@ class OrderEventInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
         return events
 
 
-class _MoneyForm(forms.Form):
+class MoneyForm(ReasonForm):
     """Money that moved outside Stripe."""
 
     amount = forms.CharField(
@@ -60,6 +61,8 @@ class _MoneyForm(forms.Form):
         max_length=200, help_text="Where to find it.", required=False, widget=UnfoldAdminTextInputWidget
     )
     day = forms.DateField(help_text="On which the money moved, such as 2026-11-30.", widget=UnfoldAdminTextInputWidget)
+
+    field_order = ("amount", "method", "reference", "day", "reason")
 
     def clean_amount(self) -> Decimal:
         """Return the amount."""
@@ -92,59 +95,38 @@ class OrderAdmin(ReadOnlyAdmin):
         """Return whether the user has the permission to add refunds."""
         return request.user.has_perm("payments.add_refund")
 
-    @admin.action(description="Record a payment received outside Stripe", permissions=["pay"])
-    def record_payment(self, request: HttpRequest, selected: QuerySet[Order]) -> TemplateResponse | None:
-        """Record that the selected order was paid, once that is confirmed."""
+    @confirmed_action(
+        "Record a payment received outside Stripe",
+        "The order is paid then, and its buyer and seller are notified. This cannot be undone.",
+        permissions=["pay"],
+        form=MoneyForm,
+        max_rows=1,
+    )
+    def record_payment(self, actor: User, order: Order, *, reason: str, day: date, **money_given: Any) -> str:
+        """Record that the selected order was paid."""
+        received = recorded_payments.ReceivedPayment(
+            currency=order.currency, received_on=day, note=reason, **money_given
+        )
+        recorded_payments.record_payment(order_id=order.pk, actor=actor, received=received)
+        return "paid."
 
-        def record(order: Order, given: dict[str, Any]) -> str:
-            received = recorded_payments.ReceivedPayment(
-                amount=given["amount"],
-                currency=order.currency,
-                method=given["method"],
-                reference=given["reference"],
-                received_on=given["day"],
-            )
-            recorded_payments.record_payment(order_id=order.pk, actor=request.user, received=received)  # type: ignore[arg-type]
-            return "paid."
+    @confirmed_action(
+        "Record a refund made outside Stripe",
+        "You have refunded the buyer. Buyer and seller are notified. This cannot be undone.",
+        permissions=["refund"],
+        form=MoneyForm,
+        max_rows=1,
+    )
+    def record_refund(self, actor: User, order: Order, *, reason: str, day: date, **money_given: Any) -> str:
+        """Record that the recorded payment of the selected order was refunded."""
+        wanted = refunds.RefundRequest(dated=day, note=reason, **money_given)
+        made = refunds.refund_order(order_id=order.pk, actor=actor, request=wanted)
+        return f"{money.to_text(made.amount, made.currency)} {made.currency} refunded."
 
-        consequence = "The order is paid then, and its buyer and seller are notified. This cannot be undone."
-        return self._confirm(request, selected, record, title="Record a payment", consequence=consequence)
-
-    @admin.action(description="Record a refund made outside Stripe", permissions=["refund"])
-    def record_refund(self, request: HttpRequest, selected: QuerySet[Order]) -> TemplateResponse | None:
-        """Record that the recorded payment of the selected order was refunded, once that is confirmed."""
-
-        def record(order: Order, given: dict[str, Any]) -> str:
-            wanted = refunds.RefundRequest(
-                amount=given["amount"], method=given["method"], reference=given["reference"], dated=given["day"]
-            )
-            made = refunds.refund_order(order_id=order.pk, actor=request.user, request=wanted)  # type: ignore[arg-type]
-            return f"{money.to_text(made.amount, made.currency)} {made.currency} refunded."
-
-        consequence = "You have refunded the buyer. Buyer and seller are notified. This cannot be undone."
-        return self._confirm(request, selected, record, title="Record a refund", consequence=consequence)
-
-    def _confirm(
-        self,
-        request: HttpRequest,
-        selected: QuerySet[Order],
-        act: Callable[[Order, dict[str, Any]], str],
-        *,
-        title: str,
-        consequence: str,
-    ) -> TemplateResponse | None:
-        orders = list(selected.with_parties()[:2])  # type: ignore[attr-defined]
-        if len(orders) != 1:
-            self.message_user(request, "Select one order.", messages.ERROR)
-            return None
-        form = confirmed(request, _MoneyForm)
-        if not form.is_valid():
-            action = request.POST["action"]
-            return confirm_action(
-                self, request, action=action, title=title, consequence=consequence, form=form, rows=orders
-            )
-        run_actions(self, request, [(f"Order {orders[0].pk}", partial(act, orders[0], form.cleaned_data))])
-        return None
+    def describe_row(self, row: Order) -> str:
+        """Return the total, and who pays whom for what."""
+        total = f"{money.to_text(row.total, row.currency)} {row.currency}"
+        return f"{self.name_row(row)}: {total} from {row.buyer} to {row.seller} for {row.product}"
 
 
 @admin.register(Payment)
@@ -164,24 +146,26 @@ class PaymentAdmin(ReadOnlyAdmin):
         """Return whether the user has the permission to add refunds."""
         return request.user.has_perm("payments.add_refund")
 
-    @admin.action(description="Refund surplus payments in full", permissions=["refund"])
-    def refund_surplus(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
+    @confirmed_action(
+        "Refund surplus payments in full",
+        "All that is left of these payments goes back to their buyers. This cannot be undone.",
+        permissions=["refund"],
+        stop_on=(errors.StripeDown,),
+    )
+    def refund_surplus(self, actor: User, payment: Payment, *, reason: str) -> str:
         """Refund everything that is left of the selected surplus payments."""
-
-        def refund(payment: Payment) -> str:
-            if payment.status != Payment.Status.SURPLUS:
-                raise errors.NothingToRefund(
-                    "This payment paid its order. Refund it with the API or in Stripe's dashboard."
-                )
-            made = refunds.refund_order(
-                order_id=payment.order_id,
-                actor=request.user,  # type: ignore[arg-type]
-                request=refunds.RefundRequest(payment=payment.stripe_intent_id or ""),
+        if payment.status != Payment.Status.SURPLUS:
+            raise errors.NothingToRefund(
+                "This payment paid its order. Refund it with the API or in Stripe's dashboard."
             )
-            amount = f"{money.to_text(made.amount, made.currency)} {made.currency}"
-            if made.status == Refund.Status.CREATING:
-                raise errors.StripeDown(f"{amount} will be refunded as soon as Stripe responds again.")
-            return f"{amount}, {made.status}."
+        wanted = refunds.RefundRequest(payment=payment.stripe_intent_id or "", note=reason)
+        made = refunds.refund_order(order_id=payment.order_id, actor=actor, request=wanted)
+        amount = f"{money.to_text(made.amount, made.currency)} {made.currency}"
+        if made.status == Refund.Status.CREATING:
+            raise errors.StripeDown(f"{amount} will be refunded as soon as Stripe responds again.")
+        return f"{amount}, {made.status}."
 
-        actions = ((f"Payment {payment.pk}", partial(refund, payment)) for payment in payments)
-        run_actions(self, request, actions, stop_on=(errors.StripeDown,))
+    def describe_row(self, row: Payment) -> str:
+        """Return what is left to refund."""
+        left = f"{money.to_text(row.refundable, row.received_currency)} {row.received_currency}"
+        return f"{self.name_row(row)} of {row.order}: {left} left, {row.status}"

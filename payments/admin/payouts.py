@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpResponse
 from unfold.admin import TabularInline
 
-from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin, ReasonForm, confirm_action, confirmed, run_actions
+from auctioncraft.admin import ReadOnlyAdmin, ReadOnlyMixin
+from auctioncraft.admin_confirmation import confirmed_action
 from auctioncraft.core import money
 from payments.models import Payout, SellerAccount, SellerHold, TransferReversal
 from payments.services import held_payouts, payout_report, payouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.db.models import QuerySet
     from django.http import HttpRequest
-    from django.template.response import TemplateResponse
+
+    from accounts.models import User
 
 
 class ReversalInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
@@ -64,57 +63,39 @@ class PayoutAdmin(ReadOnlyAdmin):
         """Show the amount still to pay; negative if the seller owes it."""
         return f"{money.to_text(payout.owed, payout.currency)} {payout.currency}"
 
-    @admin.action(description="Mark as paid manually", permissions=["act"])
-    def mark_paid(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
-        """Record that the selected payouts were paid outside Stripe, once that is confirmed with a reference."""
+    @confirmed_action(
+        "Mark as paid manually",
+        "You have paid these sellers the amount due. This cannot be undone. Say how and where to find it.",
+        permissions=["act"],
+    )
+    def mark_paid(self, actor: User, payout: Payout, *, reason: str) -> str:
+        """Record that the selected payouts were paid outside Stripe."""
+        paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=actor, note=reason)
+        return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} paid to the seller."
 
-        def pay(payout: Payout, note: str) -> str:
-            paid = payouts.mark_paid_by_hand(payout_id=payout.pk, actor=request.user, note=note)  # type: ignore[arg-type]
-            return f"{money.to_text(paid.transferred, paid.currency)} {paid.currency} paid to the seller."
+    @confirmed_action(
+        "Hold all payouts to the seller",
+        "Nothing is paid to the sellers of these payouts until somebody releases it.",
+        permissions=["act"],
+    )
+    def hold(self, actor: User, payout: Payout, *, reason: str) -> str:
+        """Hold the payouts to the sellers of the selected payouts."""
+        held_payouts.hold(payout_id=payout.pk, actor=actor, reason=reason)
+        return "held, with every other payout to the seller that is not paid yet."
 
-        consequence = "You have paid these sellers the amount due. This cannot be undone. Say how and where to find it."
-        return self._confirm_each(request, selected, pay, title="Mark payouts as paid", consequence=consequence)
+    @confirmed_action(
+        "Release all payouts to the seller",
+        "What is due to the sellers of these payouts is paid now.",
+        permissions=["act"],
+    )
+    def release(self, actor: User, payout: Payout, *, reason: str) -> str:
+        """Release the payouts to the sellers of the selected payouts."""
+        held_payouts.release(payout_id=payout.pk, actor=actor, reason=reason)
+        return "released, with every other payout to the seller."
 
-    @admin.action(description="Hold all payouts to the seller", permissions=["act"])
-    def hold(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
-        """Hold the payouts to the sellers of the selected payouts, once that is confirmed with a reason."""
-
-        def hold(payout: Payout, reason: str) -> str:
-            held_payouts.hold(payout_id=payout.pk, actor=request.user, reason=reason)  # type: ignore[arg-type]
-            return "held, with every other payout to the seller that is not paid yet."
-
-        consequence = "Nothing is paid to the sellers of these payouts until somebody releases it."
-        return self._confirm_each(request, selected, hold, title="Hold payouts", consequence=consequence)
-
-    @admin.action(description="Release all payouts to the seller", permissions=["act"])
-    def release(self, request: HttpRequest, selected: QuerySet[Payout]) -> TemplateResponse | None:
-        """Release the payouts to the sellers of the selected payouts, once that is confirmed with a reason."""
-
-        def release(payout: Payout, reason: str) -> str:
-            held_payouts.release(payout_id=payout.pk, actor=request.user, reason=reason)  # type: ignore[arg-type]
-            return "released, with every other payout to the seller."
-
-        consequence = "What is due to the sellers of these payouts is paid now."
-        return self._confirm_each(request, selected, release, title="Release payouts", consequence=consequence)
-
-    def _confirm_each(
-        self,
-        request: HttpRequest,
-        selected: QuerySet[Payout],
-        act: Callable[[Payout, str], str],
-        *,
-        title: str,
-        consequence: str,
-    ) -> TemplateResponse | None:
-        form, rows = confirmed(request, ReasonForm), list(selected.select_related("order", "seller"))
-        if not form.is_valid():
-            action = request.POST["action"]
-            return confirm_action(
-                self, request, action=action, title=title, consequence=consequence, form=form, rows=rows
-            )
-        reason = form.cleaned_data["reason"]
-        run_actions(self, request, ((f"Payout {payout.pk}", partial(act, payout, reason)) for payout in rows))
-        return None
+    def describe_row(self, row: Payout) -> str:
+        """Return the amount due, and to whom."""
+        return f"{self.name_row(row)}: {self.due(row)} to {row.seller}"
 
     @admin.action(description="Download as CSV", permissions=["view"])
     def download(self, request: HttpRequest, selected: QuerySet[Payout]) -> HttpResponse:  # noqa: ARG002 (the admin's signature)

@@ -1,11 +1,11 @@
-"""Invariants of the money (10-15 of docs/invariants.md): see auctioncraft/core/invariants.py."""
+"""Invariants of the money (10-15 and 25 of docs/invariants.md): see auctioncraft/core/invariants.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from auctioncraft.core.invariants import changed_since
-from payments.invariants import cards, orders, payments, payouts
+from payments.invariants import cards, orders, payments, payouts, staff
 from payments.models import Order, OrderEvent
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from payments import stripe_gateway
 from payments.models import RECORDED_METHODS, Method, Order, OrderEvent, Payment, Refund
 
 _PUBLIC_STATUSES = [choice for choice in Refund.Status.choices if choice[0] != Refund.Status.CREATING]
+_NOTE = "Why. Required of staff, and shown to staff only."
 
 
 class RecordPaymentSerializer(serializers.Serializer):
@@ -24,6 +25,7 @@ class RecordPaymentSerializer(serializers.Serializer):
         required=False, max_length=200, help_text="Where to find it, such as a bank's transaction number."
     )
     received_on = serializers.DateField(help_text="The day on which it was received, such as 2026-11-30.")
+    note = StrictCharField(required=False, max_length=500, help_text=_NOTE)
 
 
 class RecordedPaymentSerializer(serializers.Serializer):
@@ -50,6 +52,7 @@ class RefundRequestSerializer(serializers.Serializer):
         "for staff, if there is none, to its only surplus payment.",
     )
 
+    note = StrictCharField(required=False, max_length=500, help_text=_NOTE)
     force_reason = StrictCharField(
         required=False,
         max_length=500,

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from payments.models import Order, Payout, SellerHold
-from payments.services import expiry, holds, payouts
+from payments.services import expiry, holds, order_log, payouts
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -20,9 +20,9 @@ def hold(*, payout_id: int, actor: User, reason: str) -> Payout:
     Effects in order: the hold is committed, from when on nothing is sent; the payouts are `held`, each with an entry in
     its order's history; what the buyers could still pay to the seller's account is canceled at Stripe. A job completes
     what is interrupted. A transfer that Stripe is being asked for at that moment still goes.
-    Raises PermissionDenied, PayoutsHeld.
+    Raises PermissionDenied, ConflictOfInterest, PayoutsHeld.
     """
-    seller_id = Payout.objects.values_list("seller_id", flat=True).get(pk=payout_id)
+    seller_id = _check_actor(payout_id, actor)
     holds.hold_seller(seller_id=seller_id, actor=actor, reason=reason)
     apply(seller_id=seller_id)
     expiry.cancel_now(seller_id=seller_id)
@@ -30,11 +30,21 @@ def hold(*, payout_id: int, actor: User, reason: str) -> Payout:
 
 
 def release(*, payout_id: int, actor: User, reason: str) -> Payout:
-    """Release every payout to the seller of a payout; a job sends them. Raises PermissionDenied, PayoutsNotHeld."""
-    seller_id = Payout.objects.values_list("seller_id", flat=True).get(pk=payout_id)
+    """Release every payout to the seller of a payout; a job sends them.
+
+    Raises PermissionDenied, ConflictOfInterest, PayoutsNotHeld.
+    """
+    seller_id = _check_actor(payout_id, actor)
     holds.release_seller(seller_id=seller_id, actor=actor, reason=reason)
     apply(seller_id=seller_id)
     return Payout.objects.get(pk=payout_id)
+
+
+def _check_actor(payout_id: int, actor: User) -> int:
+    """Check that `actor` decides as staff, and neither buys nor sells in the payout's order; return the seller's id."""
+    payout = Payout.objects.select_related("order").get(pk=payout_id)
+    order_log.check_staff(user=actor, order=payout.order)
+    return int(payout.seller_id)
 
 
 def apply(*, seller_id: int | None = None) -> int:

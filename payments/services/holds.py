@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services import staff_actions
 from auctioncraft.core import clock
-from auctioncraft.core.errors import PermissionDenied
 from payments import errors
 from payments.models import Order, SellerHold
 
@@ -75,7 +75,4 @@ def _open(seller_id: int) -> QuerySet[SellerHold]:
 
 
 def _check_actor(actor: User, seller_id: int) -> None:
-    if not actor.is_staff:
-        raise PermissionDenied
-    if actor.pk == seller_id:
-        raise PermissionDenied("Somebody else must decide about your own payouts.")
+    staff_actions.check_actor(actor=actor, takes_part=actor.pk == seller_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accounts.services import staff_actions
 from payments.models import OrderEvent
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ def role_in_order(*, user: User, order: Order) -> OrderEvent.Role:
     """Return the role of a user in an order; staff who are neither its buyer nor its seller act as staff."""
     parts = {order.buyer_id: OrderEvent.Role.BUYER, order.seller_id: OrderEvent.Role.SELLER}
     return parts.get(user.pk, OrderEvent.Role.STAFF)
+
+
+def check_staff(*, user: User, order: Order) -> None:
+    """Check that a user acts as staff on an order. Raises PermissionDenied, ConflictOfInterest."""
+    staff_actions.check_actor(actor=user, takes_part=user.pk in {order.buyer_id, order.seller_id})
 
 
 def acts_as_staff(*, user: User, order: Order) -> bool:

@@ -55,10 +55,10 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
     return order
 
 
-def mark_paid(*, order: Order, payment: Payment, at: datetime, actor: User | None = None) -> None:
+def mark_paid(*, order: Order, payment: Payment, at: datetime, actor: User | None = None, note: str = "") -> None:
     """Turn a locked order that awaits payment `paid`, once its payment, locked too, has succeeded at `at` (UTC).
 
-    `actor`: who recorded a payment that was received outside Stripe.
+    `actor`: who recorded a payment that was received outside Stripe; `note`: why, of staff.
 
     Then its auction, locked before it, is settled, its seller's payout opened, and payment_succeeded sent: all in the
     caller's transaction.
@@ -76,6 +76,7 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime, actor: User | Non
         role=role,
         actor=actor,
         **({"method": str(payment.method)} if payment.is_recorded else {}),
+        **({"note": note} if note else {}),
     )
     sale_outcome.record_payment(product_id=order.product_id, at=at)
     payouts.open_payout(order=order, payment=payment, at=at)

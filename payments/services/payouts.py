@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
+from accounts.services import staff_actions
 from auctioncraft.core import clock, money
-from auctioncraft.core.errors import PermissionDenied
 from payments import errors
 from payments.models import (
     Dispute,
@@ -166,19 +166,19 @@ def refresh_status(payout: Payout) -> None:
 
 
 @transaction.atomic
-def mark_paid_by_hand(*, payout_id: int, actor: User, note: str = "") -> Payout:
+def mark_paid_by_hand(*, payout_id: int, actor: User, note: str) -> Payout:
     """Record that staff have paid the seller what they are owed, outside Stripe; return the payout.
 
-    `note`: how, and where to find it.
+    `note`: how, and where to find it; staff give one.
 
     Also to one who has no account that could take it, of a transfer that Stripe refused, and of what is owed again
     after a refund failed. Never of what is or may be requested from Stripe, nor of what is held.
-    Raises PermissionDenied of a payout to oneself, PayoutNotDue, PayoutsHeld.
+    Raises PermissionDenied, ConflictOfInterest, Invalid, PayoutNotDue, PayoutsHeld.
     """
     order = Order.objects.locked(Payout.objects.values_list("order_id", flat=True).get(pk=payout_id))
     payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-    if not order_log.acts_as_staff(user=actor, order=order):
-        raise PermissionDenied("Somebody else must decide about your own orders.")
+    order_log.check_staff(user=actor, order=order)
+    note = staff_actions.check_reason(note)
     refresh_status(payout)
     if payout.status == Payout.Status.HELD:
         raise errors.PayoutsHeld

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
+from accounts.services import staff_actions
 from auctioncraft.core import clock, idempotency, money
-from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
+from auctioncraft.core.errors import Invalid, NotFound
 from auctions.models import Auction
 from payments import errors
 from payments.models import Order, Payment
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedPayment:
-    """What was received, how, and on which day."""
+    """What was received, how, and on which day. `note`: why staff record it."""
 
     amount: Decimal
     currency: str
     method: str
     received_on: date
     reference: str = ""
+    note: str = ""
 
 
 def record_payment(
@@ -43,7 +45,7 @@ def record_payment(
     other, in one transaction. What the buyer could still pay at Stripe is canceled after it; if that is too late the
     money is surplus.
 
-    Raises NotFound, PermissionDenied, OrderPaid, OrderNotPayable, Invalid, IdempotencyKeyReused.
+    Raises NotFound, PermissionDenied, ConflictOfInterest, OrderPaid, OrderNotPayable, Invalid, IdempotencyKeyReused.
     """
     parameters = dataclasses.asdict(received)
     recorded = idempotency.run_idempotent(
@@ -62,8 +64,9 @@ def _record(order_id: int, actor: User, received: ReceivedPayment) -> Payment:
     Auction.objects.select_for_update(no_key=True).only("pk").get(pk=product_id)
     order = Order.objects.locked(order_id)
     is_seller = settings.OFFLINE_PAYMENTS and actor.pk == order.seller_id
-    if not (is_seller or order_log.acts_as_staff(user=actor, order=order)):
-        raise PermissionDenied
+    if not is_seller:
+        order_log.check_staff(user=actor, order=order)
+        staff_actions.check_reason(received.note, field="note")
     if order.status == Order.Status.PAID:
         raise errors.OrderPaid
     if order.status != Order.Status.AWAITING_PAYMENT:
@@ -87,5 +90,5 @@ def _record(order_id: int, actor: User, received: ReceivedPayment) -> Payment:
         dated=received.received_on,
         recorded_by=actor,
     )
-    orders.mark_paid(order=order, payment=payment, at=now, actor=actor)
+    orders.mark_paid(order=order, payment=payment, at=now, actor=actor, note=received.note)
     return payment

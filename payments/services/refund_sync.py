@@ -115,14 +115,15 @@ def reserve(*, order: Order, payment: Payment, refund: Refund, reversed_at_strip
         refund.save(update_fields=("reversal",))
 
 
-def record_outside(*, order: Order, payment: Payment, refund: Refund, actor: User) -> None:
+def record_outside(*, order: Order, payment: Payment, refund: Refund, actor: User, note: str) -> None:
     """Insert a refund that was made outside Stripe, of a recorded payment; order and payment are locked."""
     refund.save()
     reserve(order=order, payment=payment, refund=refund)
     order.refunded += refund.amount
     order.save(update_fields=("refunded",))
     role = order_log.role_in_order(user=actor, order=order)
-    _record(order, refund, OrderEvent.Kind.REFUNDED, role=role, actor=actor, method=refund.method)
+    words = {"note": note} if note else {}
+    _record(order, refund, OrderEvent.Kind.REFUNDED, role=role, actor=actor, method=refund.method, **words)
     refund_issued.send(sender=Refund, order=order, refund=refund)
 
 
@@ -164,9 +165,11 @@ def _import_refund(order: Order, payment: Payment, found: RefundAtStripe) -> str
     return apply(order=order, payment=payment, refund=refund, found=found)
 
 
-def record_request(*, order: Order, refund: Refund, role: OrderEvent.Role, actor: User | None = None) -> None:
-    """Log that a refund was requested, by whom, and whether it was forced."""
-    words = {"reason": refund.reason, "note": refund.forced_reason}
+def record_request(
+    *, order: Order, refund: Refund, role: OrderEvent.Role, actor: User | None = None, note: str = ""
+) -> None:
+    """Log that a refund was requested, by whom and why, and why it was forced."""
+    words = {"reason": refund.reason, "note": " ".join(filter(None, (refund.forced_reason, note)))}
     words = {name: text for name, text in words.items() if text}
     _record(order, refund, OrderEvent.Kind.REFUND_REQUESTED, role=role, actor=actor, **words)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
+from accounts.services import staff_actions
 from auctioncraft.core import clock, idempotency, money, retry
 from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
 from payments import errors, stripe_gateway
@@ -40,14 +41,15 @@ POLICY: Final = retry.RetryPolicy(max_attempts=23, stop_on=(errors.StripeDown,))
 class RefundRequest:
     """What is asked for. `amount` None: all that is left. `payment`: the PaymentIntent's id, if it is not the order's.
 
-    `force_reason`: why staff refund what the seller may not give back. `method`, `reference` and `dated` describe the
-    refund of a recorded payment.
+    `force_reason`: why staff refund what the seller may not give back. `note`: why staff refund at all. `method`,
+    `reference` and `dated` describe the refund of a recorded payment.
     """
 
     amount: Decimal | None = None
     reason: str = ""
     payment: str = ""
     force_reason: str = ""
+    note: str = ""
     method: str = ""
     reference: str = ""
     dated: date | None = None
@@ -107,23 +109,27 @@ def _request(order_id: int, actor: User, request: RefundRequest) -> Refund:
     if payment.is_recorded:
         refund.method, refund.reference, refund.dated = request.method, request.reference, request.dated
         refund.status, refund.settled_at = Refund.Status.SUCCEEDED, clock.now()
-        refund_sync.record_outside(order=order, payment=payment, refund=refund, actor=actor)
+        refund_sync.record_outside(order=order, payment=payment, refund=refund, actor=actor, note=request.note)
         return refund
     # This request asks Stripe now; the job does should it die.
     refund.next_attempt_at = POLICY.lease_end()
     refund.save()
     refund_sync.reserve(order=order, payment=payment, refund=refund)
     role = order_log.role_in_order(user=actor, order=order)
-    refund_sync.record_request(order=order, refund=refund, role=role, actor=actor)
+    refund_sync.record_request(order=order, refund=refund, role=role, actor=actor, note=request.note)
     return refund
 
 
 def _check_actor(order: Order, actor: User, request: RefundRequest) -> None:
-    """Raise PermissionDenied unless the actor may refund this order, and in this way."""
+    """Raise PermissionDenied or ConflictOfInterest unless the actor may refund this order, and in this way.
+
+    Staff must say why.
+    """
     if order_log.acts_as_staff(user=actor, order=order):
+        staff_actions.check_reason(request.note or request.force_reason, field="note")
         return
     if actor.pk != order.seller_id:
-        raise PermissionDenied
+        order_log.check_staff(user=actor, order=order)
     if request.reason == Refund.Reason.FRAUDULENT:
         # Stripe then blocks the buyer's card for all sellers: https://docs.stripe.com/api/refunds/create
         raise PermissionDenied("Only staff can call a payment fraudulent.")

@@ -32,9 +32,9 @@ def post_refund_event(client, order, kind="refund.updated", *, event_id="evt_1")
 
 
 def refund(caller, order, key=None, **body):
-    """Call the refund action."""
+    """Call the refund action, with a note, which staff must give."""
     headers = {"Idempotency-Key": key} if key else {}
-    return caller.post(f"{URL}{order.pk}/refund/", body, format="json", headers=headers)
+    return caller.post(f"{URL}{order.pk}/refund/", {"note": "A test.", **body}, format="json", headers=headers)
 
 
 def outcome(answer):

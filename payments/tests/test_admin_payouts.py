@@ -55,7 +55,7 @@ def test_mark_paid_by_the_seller_who_is_staff_is_refused(payout):
     payout.seller.is_staff = True
     payout.seller.save()
     with pytest.raises(PermissionDenied):
-        payouts.mark_paid_by_hand(payout_id=payout.pk, actor=payout.seller)
+        payouts.mark_paid_by_hand(payout_id=payout.pk, actor=payout.seller, note="Bank transfer.")
     payout.refresh_from_db()
     assert payout.status == "due"
 

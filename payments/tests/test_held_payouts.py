@@ -10,7 +10,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.services import profile
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import find_violations
 from payments.models import OrderEvent, Payment, Payout, SellerHold
@@ -20,7 +19,7 @@ from payments.tests.connect_helpers import onboarded
 from payments.tests.connect_helpers import transfers as at_stripe
 from payments.tests.payout_helpers import pay
 from payments.tests.refund_helpers import URL, outcome, refund
-from tests import admin_pages
+from tests import admin_pages, factories
 from tests.admin_pages import act
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +101,10 @@ def test_hold_by_anybody_but_staff_is_refused(payout, as_user, seller, winner, w
     assert outcome(decide(winner, payout, what)) == (404, "not_found")
     seller.is_staff = True
     seller.save()
-    assert outcome(decide(as_user(seller), payout, what)) == (403, "permission_denied")
+    assert outcome(decide(as_user(seller), payout, what)) == (403, "conflict_of_interest")
+    payout.order.buyer.is_staff = True
+    payout.order.buyer.save()
+    assert outcome(decide(winner, payout, what)) == (403, "conflict_of_interest")
     assert not SellerHold.objects.exists()
 
 
@@ -113,23 +115,23 @@ def test_hold_without_a_reason_is_400(payout, clerk):
 
 
 def test_payouts_of_disabled_seller_are_held_and_stay_held_when_enabled(double, payout, seller, clerk, order):
-    profile.disable_account(user=seller)
+    factories.disable_account(seller)
     assert send_all() == 0
     assert Payout.objects.get().status == "held"
-    assert history(order) == [("payout_held", "system")]
+    assert history(order) == [("payout_held", "staff")]
     User.objects.update(is_active=True)
     assert send_all() == 0
     assert at_stripe(double, seller.seller_account) == []
     assert broken_invariants() == []
     decide(clerk, payout, "release")
     assert send_all() == 1
-    profile.disable_account(user=seller)
+    factories.disable_account(seller)
     assert SellerHold.objects.filter(released_at=None).count() == 1  # again
     assert broken_invariants() == []
 
 
 def test_released_payout_of_a_seller_still_disabled_is_sent(double, payout, seller, clerk):
-    profile.disable_account(user=seller)
+    factories.disable_account(seller)
     decide(clerk, payout, "release")
     assert send_all() == 1
     assert broken_invariants() == []
@@ -146,14 +148,14 @@ def test_seller_disabled_behind_the_services_back_is_held_too(double, payout, se
 def test_payment_to_held_seller_has_no_destination_and_its_payout_is_held(
     double, payout, seller, bidder, as_user, clerk, how
 ):
-    decide(clerk, payout, "hold") if how == "hold" else profile.disable_account(user=seller)
+    decide(clerk, payout, "hold") if how == "hold" else factories.disable_account(seller)
     product = sell(seller, bidder, "30")
     double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)
     assert Payment.objects.get(order__product=product).destination == ""
     later = Payout.objects.get(order__product=product)
     assert (later.status, later.transferred) == ("held", 0)
-    assert history(later.order) == [("payout_held", "staff" if how == "hold" else "system")]
+    assert history(later.order) == [("payout_held", "staff")]
     assert send_all() == 0
     assert at_stripe(double, seller.seller_account) == []
     assert broken_invariants() == []
@@ -168,7 +170,7 @@ def test_hold_cancels_what_could_still_be_paid_to_the_seller(double, payout, sel
         decide(clerk, payout, "hold")
         assert double.intent(first)["status"] == "canceled"
     else:
-        profile.disable_account(user=seller)
+        factories.disable_account(seller)
     again = request_intent(as_user(bidder), product).json()["payment_intent_id"]
     assert (double.intent(first)["status"], double.intent(again)["transfer_data"]) == ("canceled", None)
     double.confirm(again)
@@ -180,7 +182,7 @@ def test_hold_cancels_what_could_still_be_paid_to_the_seller(double, payout, sel
 def test_payment_that_reaches_a_held_seller_all_the_same_is_flagged(double, payout, seller, bidder, as_user, client):
     product = sell(seller, bidder, "30")
     intent_id = request_intent(as_user(bidder), product).json()["payment_intent_id"]
-    profile.disable_account(user=seller)
+    factories.disable_account(seller)
     double.confirm(intent_id)  # before the job cancels it
     event = {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "livemode": False}
     assert post_event(client, {**event, "data": {"object": double.intent(intent_id)}}).status_code == 200

@@ -58,7 +58,7 @@ def test_report_is_limited_to_the_requested_time(order, staff):
     assert report(until=opened) == []
     assert report(since=opened + timedelta(seconds=1)) == []
     assert len(report(due=True)) == 1
-    payouts.mark_paid_by_hand(payout_id=payout.pk, actor=staff)
+    payouts.mark_paid_by_hand(payout_id=payout.pk, actor=staff, note="Bank transfer.")
     assert report(due=True) == []
     assert len(report()) == 1
 

@@ -97,7 +97,7 @@ def test_reconcile_reports_a_reversal_missing_at_stripe(sent):
 
 def test_reconcile_ignores_manual_payouts(sent, staff, as_user, seller):
     Payout.objects.update(transferred=Decimal("10.00"))
-    double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff).transferred
+    double_sent = payouts.mark_paid_by_hand(payout_id=sent.pk, actor=staff, note="Bank transfer.").transferred
     assert double_sent == Decimal("17.99")
     assert reconcile().differences == []
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from auctioncraft.core import clock
+from auctioncraft.core.invariants import find_violations
 from payments.models import Order, OrderEvent, Payment, Payout, Refund
 from payments.services import expiry, transfers
 from payments.services.reconciliation import reconcile
@@ -29,7 +30,14 @@ from tests.admin_pages import act
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 TODAY = datetime.now(UTC).date().isoformat()
-BODY = {"amount": "19.99", "currency": "USD", "method": "bank_transfer", "reference": "RF18 5390", "received_on": TODAY}
+BODY = {
+    "amount": "19.99",
+    "currency": "USD",
+    "method": "bank_transfer",
+    "reference": "RF18 5390",
+    "received_on": TODAY,
+    "note": "On the bank statement.",
+}
 
 
 @pytest.fixture
@@ -73,7 +81,11 @@ def test_recorded_payment_pays_the_order_like_any_other(clerk, staff, winner, or
     assert payment_signals == [("succeeded", order.pk)]
     assert notified(order, "payment_succeeded") == [1, 1]
     said = OrderEvent.objects.get(kind="paid")
-    assert (said.role, said.actor, said.data) == ("staff", staff, {"method": "bank_transfer"})
+    assert (said.role, said.actor, said.data) == (
+        "staff",
+        staff,
+        {"method": "bank_transfer", "note": "On the bank statement."},
+    )
     receipt = winner.get(f"{URL}{order.pk}/receipt/").content.decode()
     assert f"{TODAY}, bank transfer RF18 5390" in receipt
     order.product.auction.refresh_from_db()
@@ -137,7 +149,7 @@ def test_recorded_payment_by_the_buyer_is_refused_even_if_staff(
     assert outcome(record(as_user(rival), order)) == (404, "not_found")
     bidder.is_staff = True
     bidder.save()
-    assert outcome(record(winner, order)) == (403, "permission_denied")
+    assert outcome(record(winner, order)) == (403, "conflict_of_interest")
     assert not Payment.objects.exists()
 
 
@@ -268,7 +280,14 @@ def test_record_in_the_admin_asks_for_confirmation(order):
     admin = admin_pages.clerk("view_order", "add_payment", "add_refund")
     asked = act(admin, Order, "record_payment", [order]).content.decode()
     assert 'name="method"' in asked
-    given = {"confirmed": "yes", "amount": "19.99", "method": "check", "reference": "No. 7", "day": TODAY}
+    given = {
+        "confirmed": "yes",
+        "amount": "19.99",
+        "method": "check",
+        "reference": "No. 7",
+        "day": TODAY,
+        "reason": "By mail.",
+    }
     assert (
         "The amount due is 19.99 USD."
         in act(admin, Order, "record_payment", [order], **given | {"amount": "1"}).content.decode()
@@ -287,6 +306,37 @@ def test_record_in_the_admin_asks_for_confirmation(order):
 
 
 def test_record_in_the_admin_without_permission_changes_nothing(order):
-    given = {"confirmed": "yes", "amount": "19.99", "method": "check", "reference": "", "day": TODAY}
+    given = {
+        "confirmed": "yes",
+        "amount": "19.99",
+        "method": "check",
+        "reference": "",
+        "day": TODAY,
+        "reason": "By mail.",
+    }
     act(admin_pages.clerk("view_order"), Order, "record_payment", [order], **given)
     assert not Payment.objects.exists()
+
+
+def test_staff_without_a_note_record_and_refund_nothing(clerk, order, double):
+    assert record(clerk, order, note=None).json()["errors"].keys() == {"note"}
+    assert not Payment.objects.exists()
+    record(clerk, order)
+    refused = clerk.post(f"{URL}{order.pk}/refund/", {"method": "cash", "refunded_on": TODAY}, format="json")
+    assert (refused.status_code, refused.json()["errors"].keys()) == (400, {"note"})
+    assert not Refund.objects.exists()
+
+
+def test_act_of_staff_on_an_order_without_actor_or_note_is_found(clerk, order, staff):
+    record(clerk, order)
+    event = OrderEvent.objects.get(kind="paid")
+    assert find_violations("25") == {}
+    for wrong in ({"actor": None}, {"data": {}}, {"data": {"note": ""}}):
+        before = {"actor": event.actor, "data": event.data}
+        OrderEvent.objects.filter(pk=event.pk).update(**wrong)
+        assert find_violations("25") == {
+            "25 what staff did to an order names who and why": [
+                f"event {event.pk} of an order was caused by staff and does not say by whom or why"
+            ]
+        }
+        OrderEvent.objects.filter(pk=event.pk).update(**before)

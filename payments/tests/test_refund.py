@@ -88,9 +88,14 @@ def test_refund_history_records_who_requested_it_and_its_success(seller_client, 
     refund(as_user(staff), paid, amount="6")
     events = OrderEvent.objects.filter(order=paid, kind__startswith="refund").order_by("pk")
     assert [(event.kind, event.role, event.actor, event.data) for event in events] == [
-        ("refund_requested", "seller", seller, {"amount": "5.00", "currency": "USD", "reason": "duplicate"}),
+        (
+            "refund_requested",
+            "seller",
+            seller,
+            {"amount": "5.00", "currency": "USD", "reason": "duplicate", "note": "A test."},
+        ),
         ("refunded", "stripe", None, {"amount": "5.00", "currency": "USD"}),
-        ("refund_requested", "staff", staff, {"amount": "6.00", "currency": "USD"}),
+        ("refund_requested", "staff", staff, {"amount": "6.00", "currency": "USD", "note": "A test."}),
         ("refunded", "stripe", None, {"amount": "6.00", "currency": "USD"}),
     ]
     assert set(Refund.objects.values_list("requested_by", flat=True)) == {seller.pk, staff.pk}
@@ -159,7 +164,7 @@ def test_refund_by_staff_of_their_own_purchase_is_403(client, double, winner, pr
     order = pay(client, double, winner, product)
     bidder.is_staff = True
     bidder.save()
-    assert outcome(refund(winner, order)) == (403, "permission_denied")
+    assert outcome(refund(winner, order)) == (403, "conflict_of_interest")
     assert not Refund.objects.exists()
 
 
@@ -259,7 +264,7 @@ def test_order_with_one_or_many_refunds_takes_the_same_queries(seller_client, pa
 
 
 def test_refund_after_a_manual_payout_is_for_staff_only(as_user, staff, seller_client, double, paid):
-    payouts.mark_paid_by_hand(payout_id=paid.payout.pk, actor=staff)
+    payouts.mark_paid_by_hand(payout_id=paid.payout.pk, actor=staff, note="Bank transfer.")
     for caller in (seller_client, as_user(staff)):
         assert outcome(refund(caller, paid)) == (409, "paid_out")
     assert outcome(refund(seller_client, paid, force_reason="I promise.")) == (403, "permission_denied")

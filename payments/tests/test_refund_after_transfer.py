@@ -148,7 +148,7 @@ def test_refund_forced_by_staff_is_made_and_says_who_and_why(
     made = Refund.objects.latest("pk")
     assert (made.requested_by, made.forced_reason) == (staff, why)
     said = OrderEvent.objects.filter(kind="refund_requested").latest("pk")
-    assert (said.role, said.actor, said.data["note"]) == ("staff", staff, why)
+    assert (said.role, said.actor, said.data["note"]) == ("staff", staff, f"{why} A test.")
     assert why not in winner.get(f"{URL}{order.pk}/").content.decode()
     assert why in as_user(staff).get(f"{URL}{order.pk}/").content.decode()
     make_due()

@@ -152,5 +152,5 @@ def test_admin_refund_action_without_permission_does_nothing(late):
 
 
 def act(staff, payment):
-    sent = {"action": "refund_surplus", "_selected_action": [payment.pk]}
+    sent = {"action": "refund_surplus", "_selected_action": [payment.pk], "confirmed": "yes", "reason": "Paid twice."}
     return staff.post("/admin/payments/payment/", sent, follow=True).content.decode()

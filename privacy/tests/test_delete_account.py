@@ -228,7 +228,8 @@ def test_erasure_with_pending_events_notifies_only_others(me, erase, seller, riv
     auction_helpers.bid(product, rival, "20")
     assert erase().status_code == 204
     write_notifications()
-    closing.cancel_auction(product_id=product.pk, actor=factories.user("staff@example.com", is_staff=True))
+    staff = factories.user("staff@example.com", is_staff=True)
+    closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     write_notifications()
     assert set(Notification.objects.values_list("recipient", flat=True)) == {seller.pk, rival.pk}
     send_notification_emails()

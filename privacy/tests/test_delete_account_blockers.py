@@ -57,7 +57,8 @@ def test_erasure_of_a_leader_is_refused(me, erase, seller, rival):
     auction_helpers.move_end_to_past(product)  # not closed yet
     assert_refused(erase(), about("leading", product))
     auction_helpers.bid(factories.product(seller), rival, "1")
-    closing.cancel_auction(product_id=product.pk, actor=factories.user("staff@example.com", is_staff=True))
+    staff = factories.user("staff@example.com", is_staff=True)
+    closing.cancel_auction(product_id=product.pk, actor=staff, reason="A slip.")
     assert erase().status_code == 204
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from accounts.services import profile, user_locking
+from accounts.services import user_locking
 from auctioncraft.core.errors import DomainError, NotAuthenticated
 from auctions.models import Auction, Bid, SecondChanceOffer, Watch
 from auctions.services import buying, closing, second_chance, watching
@@ -88,7 +88,7 @@ def test_bid_overtaken_by_erasure_without_version_check_is_stored(me, seller, mo
 
 def test_bid_overtaken_by_disabling_is_refused(me, seller, monkeypatch):
     product = factories.product(seller)
-    monkeypatch.setattr(f"{__name__}.erase", lambda user: profile.disable_account(user=user))
+    monkeypatch.setattr(f"{__name__}.erase", factories.disable_account)
     erased_while(monkeypatch, me)
     with pytest.raises(NotAuthenticated):
         auction_helpers.bid(product, me, "10")

@@ -37,7 +37,9 @@ def paid(seller, bidder):
 
 
 def refund(caller, order, amount):
-    return partial(caller.send, "POST", f"/api/payments/orders/{order.pk}/refund/", {"amount": amount})
+    return partial(
+        caller.send, "POST", f"/api/payments/orders/{order.pk}/refund/", {"amount": amount, "note": "A test."}
+    )
 
 
 def counted(order):

@@ -195,8 +195,8 @@ class Market(Sales):
 
     def void(self, lot, bid, who):
         """`bid` is one of the lot's; None is one that is not."""
-        self._staff(who)
         self._there(lot)
+        self._staff(who)
         if bid is None:
             raise Refused("not_found")
         self._undecided(lot)
@@ -251,8 +251,8 @@ class Market(Sales):
         self._end(lot, "cancelled", "cancelled", event="cancelled")
 
     def extend(self, lot, who, ends):
-        self._staff(who)
         self._there(lot)
+        self._staff(who)
         self._undecided(lot)
         if not 0 < ends - max(lot.ends, self.now) <= FURTHEST:
             raise Refused("invalid")

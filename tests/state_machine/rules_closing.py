@@ -65,7 +65,7 @@ class Ending(Trading):
         self.act(
             "cancel",
             lambda: self.market.cancel(lot, who),
-            lambda: closing.cancel_auction(product_id=lot.id, actor=self.people[who]),
+            lambda: closing.cancel_auction(product_id=lot.id, actor=self.people[who], reason="a mistake"),
             [lot],
             details=f"{who} {lot.id}",
         )
@@ -79,7 +79,9 @@ class Ending(Trading):
         self.act(
             "extend",
             lambda: self.market.extend(lot, who, ends),
-            lambda: closing.extend_auction(product_id=lot.id, actor=self.people[who], ends_at=moment(ends)),
+            lambda: closing.extend_auction(
+                product_id=lot.id, actor=self.people[who], ends_at=moment(ends), reason="an outage"
+            ),
             [lot],
             details=f"{who} {lot.id} {ends}",
         )

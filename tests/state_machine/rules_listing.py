@@ -131,7 +131,7 @@ class Listing(Marketplace):
         self.act(
             "delete",
             lambda: self.market.delete(lot, who),
-            lambda: editing.delete_product(product_id=lot.id, actor=self.people[who]),
+            lambda: editing.delete_product(product_id=lot.id, actor=self.people[who], reason="a mistake"),
             [lot],
             details=f"{who} {lot.id}",
         )
