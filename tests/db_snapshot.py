@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from django.apps import apps
 
 from accounts.models import User
-from auctioncraft.core.invariants import find_violations
+from tests.violations import find_violations
 
 APPS = ("auctioncraft", "auctions", "payments", "notifications")
 

@@ -15,9 +15,9 @@ from django.test import override_settings
 
 from accounts.models import User
 from accounts.services import tokens
-from auctioncraft.core.invariants import find_violations
 from tests import servers
 from tests.scenario import Scenario
+from tests.violations import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

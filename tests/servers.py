@@ -26,7 +26,7 @@ from django.core.mail.backends.filebased import EmailBackend
 from django.db import connection
 
 from accounts.services import tokens
-from auctioncraft.core.invariants import find_violations
+from tests.violations import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction, Bid, Product
 from auctions.services import closing, second_chance
 from auctions.tests import auction_helpers
@@ -13,6 +12,7 @@ from payments.models import Order
 from payments.services import expiry
 from simulation.simulated_clock import SimulatedClock
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

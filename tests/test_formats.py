@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft.core.invariants import find_violations
 from auctions import formats
 from auctions.formats import ascending
 from auctions.models import Auction, Bid, Product
@@ -12,6 +11,7 @@ from auctions.services import closing
 from auctions.tests import auction_helpers
 from payments.models import Order
 from tests import factories, sealed_first_price
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

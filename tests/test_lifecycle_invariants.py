@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from auctioncraft.core.invariants import all_invariants, find_violations, run
+from auctioncraft.core.invariants import all_invariants, run
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
 from auctions.services import buying, closing, editing, relisting, second_chance, voiding
 from auctions.tests import auction_helpers
@@ -20,6 +20,7 @@ from payments.models import Order, Payment
 from payments.services import expiry
 from simulation.simulated_clock import SimulatedClock
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

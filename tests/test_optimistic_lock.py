@@ -14,7 +14,6 @@ from django.db import IntegrityError, connection
 
 from auctioncraft.core import clock
 from auctioncraft.core.errors import DomainError
-from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction, AuctionEvent, Bid
 from auctions.services import bidding, closing, locking
 from auctions.services.bid_store import store
@@ -23,6 +22,7 @@ from auctions.services.closing import close_auction, close_due
 from payments.models import Order
 from tests import factories
 from tests.races.guards_disabled import disable_in_bids
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

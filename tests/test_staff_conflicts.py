@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, SecondChanceOffer
 from auctions.services import buying
 from auctions.tests import auction_helpers
@@ -15,6 +14,7 @@ from payments.services import expiry
 from tests import admin_pages, factories
 from tests.admin_pages import confirm
 from tests.db_snapshot import assert_nothing_written
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 CONFLICT = {

@@ -22,7 +22,7 @@ from accounts.signals import (
     password_changed,
     refresh_token_reused,
 )
-from auctioncraft.core.invariants import find_violations
+from tests.violations import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import FailedAttempts, OneTimeCode, PreviousEmail, Session, StaffAction, User
 from accounts.services import account_erasure, disabling, otp, tokens
-from auctioncraft.core.invariants import all_invariants, find_violations
+from auctioncraft.core.invariants import all_invariants
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

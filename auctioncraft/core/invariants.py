@@ -188,11 +188,6 @@ def all_invariants(*only: str) -> list[Invariant]:
     return [found for found in _registry.values() if found.is_selected(only)]
 
 
-def find_violations(*only: str) -> dict[str, list[str]]:
-    """Check all invariants, or those of some apps or numbers; return the findings of those that are violated."""
-    return {result.invariant.name: result.findings for result in run(all_invariants(*only)) if result.findings}
-
-
 def run(
     invariants: Iterable[Invariant],
     *,

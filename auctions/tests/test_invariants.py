@@ -9,12 +9,13 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import all_invariants, find_violations, run
+from auctioncraft.core.invariants import all_invariants, run
 from auctioncraft.models import IdempotencyKey
 from auctions.models import Auction, AuctionEvent, Bid, Product
 from auctions.services.bidding import place_bid
 from auctions.services.closing import close_auction
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

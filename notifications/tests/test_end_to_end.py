@@ -5,7 +5,6 @@ import pytest
 from django.core import mail
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from auctions.models import Bid, SecondChanceOffer
 from auctions.services import buying, closing, second_chance, voiding
 from auctions.services.bidding import place_bid
@@ -15,6 +14,7 @@ from notifications.tests import rows
 from payments.models import Order
 from payments.services import expiry
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

@@ -1,11 +1,11 @@
 import pytest
 
 from accounts.models import User
-from auctioncraft.core.invariants import find_violations
 from auctions.models import AuctionEvent, EventOutbox
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

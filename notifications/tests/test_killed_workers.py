@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db import connection
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
 from notifications.models import EmailDelivery, Notification
 from notifications.services.email_delivery import send_notification_emails
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.nightly, pytest.mark.django_db(transaction=True), pytest.mark.servers]
 

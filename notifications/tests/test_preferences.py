@@ -5,13 +5,13 @@ import threading
 import pytest
 from django.db import connection
 
-from auctioncraft.core.invariants import find_violations
 from notifications.kinds import OPTIONAL_KINDS, REQUIRED_KINDS
 from notifications.models import EmailDelivery, Notification, Preference
 from notifications.services.notification_writer import notify
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 ME, LIST = "/api/users/me/", "/api/auth/notifications/"

@@ -7,7 +7,6 @@ from django.db import transaction
 from accounts.models import OneTimeCode
 from accounts.services import otp
 from accounts.signals import refresh_token_reused
-from auctioncraft.core.invariants import find_violations
 from notifications.models import EmailDelivery, Notification
 from notifications.tests import rows
 from payments.models import Order, Payment, Refund
@@ -19,6 +18,7 @@ from payments.signals import (
     payment_succeeded,
     refund_issued,
 )
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

@@ -2,13 +2,13 @@ import logging
 
 import pytest
 
-from auctioncraft.core.invariants import find_violations
 from auctions.models import AuctionEvent, EventOutbox
 from notifications.models import EmailDelivery, Notification
 from notifications.services import notification_writer, outbox
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

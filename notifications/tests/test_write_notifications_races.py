@@ -3,12 +3,12 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from auctioncraft.core.invariants import find_violations
 from auctions.models import EventOutbox
 from notifications.models import EmailDelivery, Notification
 from notifications.services import outbox
 from notifications.services.outbox import write_notifications
 from notifications.tests import rows
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

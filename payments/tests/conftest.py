@@ -15,13 +15,13 @@ import stripe
 from django.db import connection
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from auctions.services import bidding, closing
 from payments import errors
 from payments.models import Customer, Order, Payment, Payout, Refund, StripeEvent, TransferReversal
 from payments.signals import order_expired, payment_failed, payment_reminded, payment_succeeded
 from payments.tests.double_process import SECRET, Double, free_port, start_double
 from tests import factories
+from tests.violations import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

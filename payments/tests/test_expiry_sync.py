@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 from django.db.models import F
 
-from auctioncraft.core.invariants import find_violations
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import expiry
@@ -17,6 +16,7 @@ from payments.tests.conftest import broken_invariants, make_due, request_intent,
 from payments.tests.expiry_helpers import expire, expire_without_stripe, strikes
 from tests.db_snapshot import assert_nothing_written
 from tests.time_travel import advance_time
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

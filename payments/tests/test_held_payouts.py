@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from payments.models import OrderEvent, Payment, Payout, SellerHold
 from payments.services import transfers
 from payments.tests.conftest import broken_invariants, make_due, post_event, request_intent, sell
@@ -21,6 +20,7 @@ from payments.tests.payout_helpers import pay
 from payments.tests.refund_helpers import URL, outcome, refund
 from tests import admin_pages, factories
 from tests.admin_pages import act
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

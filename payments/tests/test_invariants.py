@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import all_invariants, find_violations
+from auctioncraft.core.invariants import all_invariants
 from auctions.models import Auction, Product
 from payments.invariants import list_changed_orders
 from payments.models import (
@@ -30,6 +30,7 @@ from payments.models import (
     TransferReversal,
 )
 from tests import factories
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

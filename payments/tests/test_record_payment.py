@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from payments.models import Order, OrderEvent, Payment, Payout, Refund
 from payments.services import expiry, transfers
 from payments.services.reconciliation import reconcile
@@ -26,6 +25,7 @@ from payments.tests.payout_helpers import report
 from payments.tests.refund_helpers import URL, outcome, refund
 from tests import admin_pages
 from tests.admin_pages import act
+from tests.violations import find_violations
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from auctioncraft.core.invariants import find_violations
 from payments.models import OrderEvent, Payment, Payout, Refund, TransferReversal
 from payments.services import refunds, transfers
 from payments.tests.conftest import broken_invariants, make_due, post_event, request_intent
 from payments.tests.connect_helpers import onboarded
 from payments.tests.connect_helpers import transfers as at_stripe
 from payments.tests.refund_helpers import URL, kinds, outcome, refund, refund_totals
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from auctioncraft.core.invariants import find_violations
 from payments.models import OrderEvent, Payment, StripeEvent
 from payments.services import webhooks
 from payments.signals import payment_succeeded
 from payments.tests.conftest import build_event, post_event
 from tests import admin_pages
 from tests.admin_pages import act, page
+from tests.violations import find_violations
 
 pytestmark = pytest.mark.django_db
 

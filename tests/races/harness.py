@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from auctioncraft.core import clock
-from auctioncraft.core.invariants import find_violations
 from auctions.models import Auction
 from tests import servers
 from tests.races.guards_disabled import guards_disabled
+from tests.violations import find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
