@@ -181,7 +181,7 @@ def test_raised_maximum_is_in_time_for_the_end_that_staff_had_moved_before_it(se
     now = clock.now()
     product = factories.product(seller, ends_at=now + HOUR)
     bid(product, crowd[0], max_amount="20")
-    extend_auction(product_id=product.pk, actor=staff, ends_at=now + 3 * HOUR)
+    extend_auction(product_id=product.pk, actor=staff, ends_at=now + 3 * HOUR, reason="An outage.")
     bid(product, crowd[0], max_amount="30")
     at = now + 2 * HOUR
     Bid.objects.filter(version=3).update(placed_at=at)
