@@ -4,10 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from accounts.models import StaffAction, User
 from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, Bid, BidVoid, SecondChanceOffer
-from auctions.services import buying
+from auctions.services import buying, closing
 from auctions.tests import auction_helpers
 from payments.models import Order
 from payments.services import expiry
@@ -184,3 +186,19 @@ def test_offer_of_staff_names_the_actor(clerk, seller, bidder, rival, product):
     assert SecondChanceOffer.objects.get().bidder == bidder
     private = AuctionEvent.objects.get(kind="second_chance_offered").private
     assert (private["actor"], private["reason"]) == (admin_pages.user(clerk).pk, "The seller asked.")
+
+
+def test_staff_disable_nobody_whom_they_trade_with(clerk, product, bidder, seller):
+    oneself = admin_pages.user(clerk)
+    oneself.user_permissions.add(*Permission.objects.filter(codename__in=("view_user", "change_user")))
+    auction_helpers.bid(product, oneself, "9")
+    other = factories.user("other@example.com")
+    text = confirm(clerk, User, "disable", [bidder, seller, other]).content.decode()
+    for rival in (bidder, seller):
+        assert f"{rival.email}: {CONFLICT['detail']}" in text
+    assert "other@example.com: disabled." in text
+    assert list(User.objects.filter(is_active=False)) == [other]
+    assert list(StaffAction.objects.values_list("user", flat=True)) == [other.pk]
+    auction_helpers.move_end_to_past(product)
+    closing.close_due()
+    assert f"{bidder.email}: disabled." in confirm(clerk, User, "disable", [bidder]).content.decode()

@@ -1,0 +1,19 @@
+"""React to signals of the apps below: in their transaction, rows only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.dispatch import receiver
+
+from accounts.signals import account_disabled
+from auctions.services import actors
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+@receiver(account_disabled, dispatch_uid="auctions.check_shares_no_auction")
+def refuse_conflict_of_interest(*, user: User, actor: User, **_: Any) -> None:
+    """Let nobody disable an account that they sell to, buy from or bid against: its bids would go."""
+    actors.check_shares_no_auction(actor=actor, user=user)
