@@ -20,8 +20,11 @@ MAX_SIDE, THUMBNAIL_SIDE = 2048, 400
 EXTENSION: Final = "jpg"
 # Ordinary progressive JPEGs have about ten. Each takes a pass over the whole image, and costs the sender a few bytes.
 _MAX_SCANS: Final = 20
+# Before its pixels a photo has a few dozen segments: metadata, a color profile. Pillow copies all for each that it adds.
+_MAX_SEGMENTS: Final = 1000
 _FORMATS: Final = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WEBP"}
-_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Markers of segments, which have a length. TEM (01) and RST (D0 to D7) have none.
+_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _TOO_LARGE: Final = "A {kind} image can have at most {megapixels} megapixels."
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
@@ -48,8 +51,8 @@ def encode(data: bytes) -> EncodedImage:
     kind = next((kind for magic, kind in _FORMATS.items() if data.startswith(magic)), None)
     if kind is None:
         raise InvalidImage("The file must be a JPEG, PNG or WebP image.")
-    if kind == "JPEG" and _has_too_many_scans(data):
-        raise InvalidImage("This JPEG has too many scans.")
+    if kind == "JPEG" and _has_too_many_segments(data):
+        raise InvalidImage("This JPEG has too many scans or segments.")
     try:
         with Image.open(BytesIO(data), formats=(kind,)) as sent:
             _check_size(sent, kind)
@@ -100,13 +103,15 @@ def _jpeg(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _has_too_many_scans(data: bytes) -> bool:
-    """Count the scans of the first image of a JPEG by its markers (ITU-T T.81, B.1.1), without decoding any."""
-    scans, at = 0, 2
-    while scans <= _MAX_SCANS and (found := _MARKER.search(data, at)):
+def _has_too_many_segments(data: bytes) -> bool:
+    """Count the scans and all segments of the first image of a JPEG (ITU-T T.81, B.1.1), without decoding any."""
+    scans = segments = 0
+    at = 2
+    while scans <= _MAX_SCANS and segments <= _MAX_SEGMENTS and (found := _MARKER.search(data, at)):
         marker, at = data[found.end() - 1], found.end()
         if marker == _END_OF_IMAGE:
             return False
         scans += marker == _START_OF_SCAN
+        segments += 1
         at += int.from_bytes(data[at : at + 2], "big")
-    return scans > _MAX_SCANS
+    return scans > _MAX_SCANS or segments > _MAX_SEGMENTS

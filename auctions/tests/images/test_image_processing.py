@@ -24,11 +24,17 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
 
 
-def scan_bomb():
-    """Return a small progressive JPEG with thousands of scans, each of which decodes the whole image."""
+def scan_bomb(scans, before=b""):
+    """Return a small progressive JPEG with many scans, each of which decodes the whole image."""
     whole = make_image("JPEG", (2000, 2000), "L", 0, progressive=True)
     scan = whole[whole.rindex(b"\xff\xda") : -2]
-    return whole[:-2] + scan * 5000 + b"\xff\xd9"
+    return whole[:-2] + before + scan * scans + b"\xff\xd9"
+
+
+def segment_bomb():
+    """Return a JPEG whose many pieces of EXIF data are copied for each."""
+    whole = make_image("JPEG")
+    return whole[:2] + b"\xff\xe1\x00\x0cExif\x00\x00data" * 2000 + whole[2:]
 
 
 UNSUPPORTED = {
@@ -61,7 +67,10 @@ UNSUPPORTED = {
     "26 megapixels": make_image("JPEG", (5_200, 5_000), "L", 0),
     "200 megapixels by its header": png_header(20_000, 10_000) + chunk(b"IDAT", b""),
     "4,000,000 megapixels by its header": png_header(2_000_000, 2_000_000) + chunk(b"IDAT", b""),
-    "a JPEG of 5,000 scans": scan_bomb(),
+    "a JPEG of 5,000 scans": scan_bomb(5000),
+    # TEM has no length, but what follows looks like one that covers the scans.
+    "a JPEG of 100 scans after TEM": scan_bomb(100, before=b"\xff\x01\xff\xff"),
+    "a JPEG of 2,000 segments": segment_bomb(),
 }
 
 
