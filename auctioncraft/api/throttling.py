@@ -3,9 +3,9 @@
 The scope is `throttle_scope` of the view or of the action (None: no limit), else it follows from the method. A request
 counts under its account, or without a token its address, and under its network.
 
-The cache counts, in one round trip for all limits of a request, and not at each request: a process reserves up to 5 %
+The cache counts, in one round trip for all limits of a request, and not at each request: a process reserves up to 10 %
 of a limit at once and gives it out itself. So nobody ever passes a limit, and with several processes somebody may be
-refused a few percent below it. Limits below 40 are counted one by one, exactly, also for concurrent requests.
+refused up to 10 % below it for each. Limits below 20 are counted one by one, exactly, also for concurrent requests.
 
 Without the cache nothing is limited: codes and passwords are protected in the database (accounts/services/lockout.py),
 and no bid is refused because Redis is down.
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 # Seconds until a cache that failed is tried again: waiting for it would slow down every request.
 CACHE_RETRY_DELAY = 5
 # The part of a limit that a process reserves at once.
-RESERVED_PART: Final = 20
+RESERVED_PART: Final = 10
 # DRF lets actions set `throttle_scope` only if their viewset has it: this value is for those viewsets.
 BY_METHOD: Final = "by_method"
 # The cache's key of the requests that a limit refused, for the metrics.
