@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--database-url", help="an existing server; by default a temporary one is started")
     parser.add_argument("--redis-url", default="redis://127.0.0.1:6379/9")
-    parser.add_argument("--seconds", type=float, default=6, help="of each attack")
+    parser.add_argument("--seconds", type=float, default=10, help="of each attack")
     parser.add_argument("--connections", type=int, default=8, help="of the client")
     parser.add_argument("--closes", type=int, default=3000)
     options = parser.parse_args()

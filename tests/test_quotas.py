@@ -112,6 +112,6 @@ def test_image_while_another_is_decoded_waits_a_moment_then_answers_503(as_user,
     send = lambda: as_user(seller).post(url(product), upload_form(make_image()), format="multipart")  # noqa: E731
     answer = send()
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-    threading.Timer(0.1, images._decoding.release).start()
+    threading.Timer(0.02, images._decoding.release).start()
     assert send().status_code == 201
     assert send().status_code == 201  # released again

@@ -15,6 +15,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from auctioncraft.api.renderers import JSONRenderer
+from auctioncraft.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from rest_framework.renderers import BaseRenderer
@@ -57,12 +58,18 @@ _schemas: dict[type[BaseRenderer], bytes] = {}
 
 
 def _render_schema(renderer: type[BaseRenderer]) -> bytes:
-    with _lock:  # the generator is not thread-safe
-        if renderer not in _schemas:
-            generator: Any = SpectacularAPIView.generator_class()
-            rendered: Any = renderer().render(generator.get_schema(request=None, public=True), renderer_context={})
-            _schemas[renderer] = rendered
+    if renderer in _schemas:
         return _schemas[renderer]
+    # The generator is not thread-safe; a request that waited for it would keep a thread from others.
+    if not _lock.acquire(timeout=0.1):
+        raise Unavailable
+    try:
+        generator: Any = SpectacularAPIView.generator_class()
+        rendered: Any = renderer().render(generator.get_schema(request=None, public=True), renderer_context={})
+        _schemas[renderer] = rendered
+        return _schemas[renderer]
+    finally:
+        _lock.release()
 
 
 class DocsView(_PublicView, SpectacularSwaggerSplitView):

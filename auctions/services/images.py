@@ -42,10 +42,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 QUOTA_PERIOD: Final = timedelta(days=30)
-# One image is decoded at a time in a process, so that the other threads answer reads. Longer than an ordinary photo
-# takes, so that several sent at once all succeed.
+# One image is decoded at a time in a process, so that the other thread answers reads; whoever waits keeps it from that.
 _decoding = threading.Semaphore()
-DECODING_WAIT: Final = 0.3  # seconds
+DECODING_WAIT: Final = 0.1  # seconds
 
 
 @dataclass(slots=True)
