@@ -88,6 +88,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Every token carries this version. A password change raises it, which ends all tokens.
     token_version = models.PositiveIntegerField(default=0)
     strikes = models.PositiveSmallIntegerField(default=0, help_text="Won auctions that were not paid in time.")
+    unpaid_orders = models.PositiveSmallIntegerField(default=0, help_text="Won or bought products that await payment.")
     seller_state = models.CharField(max_length=8, choices=SellerState, default=SellerState.NONE)
     has_card = models.BooleanField(default=False, help_text="A card is saved. Some bids require one.")
 

@@ -10,6 +10,8 @@ account_discarded = Signal()
 refresh_token_reused = Signal()
 # `user`, `session`: a device signed in that is new to the account. Not sent for the account's first session.
 new_device_signed_in = Signal()
+# `user`, `actor` (staff, or None), `reason`, `at`: the account was disabled.
+account_disabled = Signal()
 # `user`: the password was changed or reset.
 password_changed = Signal()
 # `user`, `code`: the user asked to change the address; the code goes to the new one.

@@ -26,6 +26,20 @@ class CardRequired(PermissionDenied):
     detail = "Add a card to bid this amount."
 
 
+class TooManyUnpaidOrders(PermissionDenied):
+    """The account has `max_unpaid_orders` orders that await payment, or more."""
+
+    code = "unpaid_orders"
+    detail = "You have too many unpaid orders. Pay one of them to bid or buy again."
+
+
+class DefaulterCannotBid(PermissionDenied):
+    """The bidder won an earlier listing of the product and did not pay."""
+
+    code = "defaulter_cannot_bid"
+    detail = "You cannot bid on this product: you did not pay for it when it was listed before."
+
+
 class AuctionNotOpen(Conflict):
     """The auction has not started, has ended, or is closed."""
 
@@ -66,6 +80,21 @@ class AuctionHasBids(Conflict):
 
     code = "auction_has_bids"
     detail = "This product has bids and can no longer be changed."
+
+
+class TermsFixed(Conflict):
+    """A started auction keeps its currency and start, and its shipping may only fall."""
+
+    code = "terms_fixed"
+    detail = "The auction has started: its currency and start are fixed, and shipping may only fall. To change them, "
+    detail += "delete the product and list it again."
+
+
+class PriceChanged(Conflict):
+    """The buyer saw another price. The answer contains `price`, `shipping`, `premium`, `total` and `currency`."""
+
+    code = "price_changed"
+    detail = "The price has changed. Nothing was bought. Please look at the new price and confirm it."
 
 
 class BuyNowUnavailable(Conflict):

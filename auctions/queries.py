@@ -41,7 +41,11 @@ _detail = PrecompiledQuery(
         .order_by()
         .rows(
             "description",
+            "description_additions",
             "shipping",
+            "premium_bands",
+            "defaulters",
+            "seller__is_active",
             "alias_salt",
             "relisted_from_id",
             "auction__leader_id",
@@ -142,18 +146,19 @@ def _open_offer_for(row: dict[str, Any], user: User) -> dict[str, Any] | None:
     if row["auction__payment_defaulted_at"] is None:
         return None
     offers = SecondChanceOffer.objects.open().filter(product_id=row["id"], bidder=user)
-    offer = offers.filter(expires_at__gt=row["server_time"]).values("amount", "expires_at").first()
-    return offer and {**offer, "currency": row["currency"]}
+    offer = offers.filter(expires_at__gt=row["server_time"]).first()
+    return None if offer is None else {"expires_at": offer.expires_at, "amount": offer.amount, **offer.costs}
 
 
 def _bid_refusal_code(row: dict[str, Any], user: User) -> str | None:
     ends_at = row["auction__ends_at"]
-    state = State(row["auction__starts_at"], ends_at, hard_ends_at=ends_at, open=row["auction__status"] == "open")
+    is_open = row["auction__status"] == "open" and row["seller__is_active"]
+    state = State(row["auction__starts_at"], ends_at, hard_ends_at=ends_at, open=is_open)
     try:
         check_can_bid(terms_of(row), state, user.pk, row["server_time"])
     except DomainError as refusal:
         return refusal.code
-    bidder = eligibility.Bidder(user.strikes, user.has_card)
+    bidder = eligibility.bidder_of(user, defaulters=row["defaulters"], now=row["server_time"])
     ineligible = eligibility.find_refusal(bidder, limit=minimum_bid_of(row), currency=row["currency"])
     return ineligible.code if ineligible else None
 

@@ -91,6 +91,10 @@ KINDS: Final[Mapping[str, Kind]] = {
             "{minimum_bid} {currency}.",
         },
     ),
+    "description_added": Kind(
+        title="The description of “{product}” has changed",
+        message="The seller added text to the description of “{product}”, on which you have bid. Please read it.",
+    ),
     # The default text is the seller's.
     "bid_voided": Kind(
         title="A bid on “{product}” was voided",
@@ -162,8 +166,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "second_chance_offer": Kind(
         title="Second chance to buy “{product}”",
-        message="The winner of “{product}” did not pay. You can buy it for {amount} {currency}, your highest bid. "
-        "Accept by {expires_at}, or let the offer expire.",
+        message="The winner of “{product}” did not pay. You can buy it for {amount} {currency}, the price without "
+        "the winner's bids. With premium and shipping you would pay {total} {currency}. Accept by {expires_at}, or let "
+        "the offer expire.",
     ),
     # The default text is for an offer that expired.
     "second_chance_ended": Kind(

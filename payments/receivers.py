@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
+    from auctioncraft.core.pricing import SaleTerms
     from auctions.models import Auction
 
 
 @receiver(auction_sold, dispatch_uid="payments.open_order")
-def open_order_of_sale(*, auction: Auction, at: datetime, **_: Any) -> None:
+def open_order_of_sale(*, auction: Auction, terms: SaleTerms, at: datetime, **_: Any) -> None:
     """Open the order in the transaction of the sale, so that no sale is without one."""
-    orders.open_order(auction=auction, at=at)
+    orders.open_order(auction=auction, terms=terms, at=at)
 
 
 @receiver(account_disabled, dispatch_uid="payments.hold_payouts")

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.services import bidder_status
-from auctioncraft.core import money
+from auctioncraft.core import card_amounts, money
 from auctioncraft.core.errors import Invalid
 from auctioncraft.core.precompiled import PrecompiledQuery
 from auctions.errors import (
@@ -20,20 +20,27 @@ from auctions.errors import (
     BidderSuspended,
     BidTooLow,
     BuyNowUnavailable,
+    DefaulterCannotBid,
     MaximumNotRaised,
     SellerCannotBid,
+    TooManyUnpaidOrders,
 )
 from auctions.models import Product
 from auctions.serializers.products import ProductListSerializer
 from auctions.services import bidding, buying, previewing, watching
+from payments.models import Order
 from simulation.products import share_of
 from simulation.scheduler import DAY, MICROSECOND, SECOND
 from simulation.users import STRATEGIES, BidRequest, ProductPage, SimulatedUser
 
 if TYPE_CHECKING:
+    from auctioncraft.core.errors import DomainError
+    from auctions.models import Auction
     from simulation.products import ProductDraft
     from simulation.scheduler import Scheduler
 
+# What is known of a bidder can refuse them at any time.
+INELIGIBLE: Final = (BidderSuspended, TooManyUnpaidOrders, DefaulterCannotBid)
 # The row behind a product page, without images and history.
 _product_page = PrecompiledQuery(
     lambda product_id: Product.objects.filter(pk=product_id).order_by().rows("auction__leader_id"), arguments=1
@@ -125,22 +132,26 @@ def try_buy_now(sim: Scheduler, lot: Lot, user: SimulatedUser, valuation: Decima
         return
     if user is lot.seller:
         with sim.expect_refusal(SellerCannotBid):
-            buying.buy_now(product_id=lot.pk, buyer=user.account)
+            _buy(lot, user, valuation)
     elif page.status != "open":
         with sim.expect_refusal(AuctionNotOpen):
-            buying.buy_now(product_id=lot.pk, buyer=user.account)
+            _buy(lot, user, valuation)
     elif page.buy_now is None:
         with sim.expect_refusal(BuyNowUnavailable):
-            buying.buy_now(product_id=lot.pk, buyer=user.account)
+            _buy(lot, user, valuation)
     elif page.buy_now <= valuation * 2:
         try:
-            auction = buying.buy_now(product_id=lot.pk, buyer=user.account)
-        except BidderSuspended:
-            check_suspension(sim, user)
+            auction = _buy(lot, user, page.buy_now)
+        except INELIGIBLE as refusal:
+            check_ineligible(sim, lot, user, refusal)
             return
         right = (auction.winner_id, auction.hammer_price) == (user.pk, page.buy_now)
         sim.check(right, f"{lot}: bought at {page.buy_now}, sold at {auction.hammer_price} to {auction.winner_id}")
         sim.publish("closed", lot)
+
+
+def _buy(lot: Lot, user: SimulatedUser, price: Decimal) -> Auction:
+    return buying.buy_now(product_id=lot.pk, buyer=user.account, price=price)
 
 
 def try_watch(sim: Scheduler, lot: Lot, user: SimulatedUser) -> None:
@@ -152,8 +163,18 @@ def try_watch(sim: Scheduler, lot: Lot, user: SimulatedUser) -> None:
         watching.unwatch(product_id=lot.pk, user=user.account)
 
 
-def check_suspension(sim: Scheduler, user: SimulatedUser) -> None:
-    """Check that a suspended bidder has the strikes for it, and schedule a review by staff."""
+def check_ineligible(sim: Scheduler, lot: Lot, user: SimulatedUser, refusal: DomainError) -> None:
+    """Check that a bidder is refused for a reason; of strikes, schedule a review by staff."""
+    if isinstance(refusal, DefaulterCannotBid):
+        defaulters = Product.objects.get(pk=lot.pk).defaulters
+        sim.check(user.pk in defaulters, f"{lot}: {user} is refused as one of {defaulters}")
+        sim.counts["defaulters refused"] += 1
+        return
+    if isinstance(refusal, TooManyUnpaidOrders):
+        unpaid = Order.objects.filter(buyer_id=user.pk, status=Order.Status.AWAITING_PAYMENT).count()
+        sim.check(unpaid >= settings.MAX_UNPAID_ORDERS_NEW, f"{user} may not bid with {unpaid} unpaid orders")
+        sim.counts["too many unpaid orders"] += 1
+        return
     strikes = User.objects.get(pk=user.pk).strikes
     sim.check(strikes >= settings.STRIKES_BEFORE_BAN, f"{user} is suspended with {strikes} strikes")
     sim.counts["suspended"] += 1
@@ -194,9 +215,9 @@ def _bid_on_open(sim: Scheduler, lot: Lot, user: SimulatedUser, page: ProductPag
     key = f"simulated-{sim.step}-{user.pk}" if sim.chance(0.2) else None
     try:
         answer = place_bid(lot, user, request, key)
-    except BidderSuspended:
-        sim.check(previewed.get("code", "bidder_suspended") == "bidder_suspended", "the preview said otherwise")
-        check_suspension(sim, user)
+    except INELIGIBLE as refusal:
+        sim.check(previewed.get("code", refusal.code) == refusal.code, "the preview said otherwise")
+        check_ineligible(sim, lot, user, refusal)
         return page.ends_at
     sim.check(previewed.get("acceptable", True), f"{lot}: accepted, but the preview said {previewed.get('code')}")
     if key:
@@ -246,13 +267,13 @@ def _bid_while_closed(sim: Scheduler, lot: Lot, user: SimulatedUser, page: Produ
 
 def _make_mistake(sim: Scheduler, lot: Lot, user: SimulatedUser, page: ProductPage) -> None:
     """Make a typical mistake, and expect a refusal."""
-    quantum = money.quantum(page.currency)
+    unit = money.charge_unit(page.currency)
     if sim.chance(0.3):
         with sim.expect_refusal(Invalid):
-            place_bid(lot, user, BidRequest(amount=page.minimum + quantum / 10))
-    elif not page.is_leader and page.minimum > quantum:
+            place_bid(lot, user, BidRequest(amount=page.minimum + unit / 100))
+    elif not page.is_leader and page.minimum - unit >= card_amounts.minimum(page.currency):
         with sim.expect_refusal(BidTooLow):
-            place_bid(lot, user, BidRequest(amount=page.minimum - quantum))
+            place_bid(lot, user, BidRequest(amount=page.minimum - unit))
     elif page.is_leader and lot.pk in user.limits and not lot.voided:
         with sim.expect_refusal(MaximumNotRaised):
             place_bid(lot, user, BidRequest(max_amount=user.limits[lot.pk]))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from auctioncraft.core import money
+from auctioncraft.core import card_amounts, money
 from simulation.scheduler import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class ProductDraft:
     currency: str
 
     def share(self, share: float) -> Decimal:
-        """Return a share of the value, rounded, above zero."""
+        """Return a share of the value, rounded."""
         return share_of(self.value, share, self.currency)
 
 
 def share_of(value: Decimal, share: float, currency: str) -> Decimal:
-    """Return a share of a value, rounded to the currency, above zero."""
-    return max(money.quantum(currency), money.round_half_up(value * Decimal(f"{share:.4f}"), currency))
+    """Return a share of a value, rounded to what a card can be charged, and not less."""
+    return max(card_amounts.minimum(currency), money.round_to_charge_unit(value * Decimal(f"{share:.4f}"), currency))
 
 
 def draft_product(sim: Scheduler, *, category_id: int) -> ProductDraft:
@@ -59,7 +59,7 @@ def draft_product(sim: Scheduler, *, category_id: int) -> ProductDraft:
         fields["reserve_price"] = draft.share(rng.uniform(0.6, 1.6))
     if chance(0.3):
         # Above the starting bid, and at least the reserve.
-        lowest = max(fields["starting_bid"] + money.quantum(currency), fields.get("reserve_price") or Decimal(0))
+        lowest = max(fields["starting_bid"] + money.charge_unit(currency), fields.get("reserve_price") or Decimal(0))
         fields["buy_now_price"] = max(lowest, draft.share(rng.uniform(0.8, 1.5)))
     if chance(0.2):
         fields["bid_increment"] = draft.share(rng.uniform(0.01, 0.05))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from auctioncraft.core.errors import NotFound, PermissionDenied
 from auctions.errors import (
-    BidderSuspended,
     NotRelistable,
     ReserveNotAcceptable,
     SecondChanceNotOpen,
@@ -142,8 +141,8 @@ def _accept_offer(sim: Scheduler, lot: Lot, bidder: SimulatedUser) -> None:
         second_chance.accept(product_id=lot.pk, bidder=lot.seller.account)
     try:
         auction = second_chance.accept(product_id=lot.pk, bidder=bidder.account)
-    except BidderSuspended:
-        bidders.check_suspension(sim, bidder)
+    except bidders.INELIGIBLE as refusal:
+        bidders.check_ineligible(sim, lot, bidder, refusal)
         return
     sim.check(auction.winner_id == bidder.pk, f"{lot}: accepted by {bidder}, sold to {auction.winner_id}")
     with sim.expect_refusal(SecondChanceNotOpen):

@@ -104,13 +104,13 @@ def _incremental(page: ProductPage, valuation: Decimal, rng: Random) -> BidReque
     if page.is_leader or page.minimum > valuation:
         return None
     more = page.minimum * Decimal(rng.choice(("1", "1", "1.02", "1.05")))
-    return BidRequest(amount=min(valuation, max(page.minimum, money.round_half_up(more, page.currency))))
+    return BidRequest(amount=min(valuation, max(page.minimum, money.round_to_charge_unit(more, page.currency))))
 
 
 def _proxy(page: ProductPage, valuation: Decimal, rng: Random) -> BidRequest | None:
     """Bid the valuation as a maximum once; perhaps raise it later."""
     if page.is_leader:
-        return BidRequest(max_amount=money.round_half_up(valuation * Decimal("1.1"), page.currency))
+        return BidRequest(max_amount=money.round_to_charge_unit(valuation * Decimal("1.1"), page.currency))
     if page.minimum > valuation:
         return None
     return (
@@ -125,7 +125,9 @@ def _jump(page: ProductPage, valuation: Decimal, rng: Random) -> BidRequest | No
     if page.is_leader or page.minimum > valuation:
         return None
     part = Decimal(rng.randrange(1, 8)) / 10
-    amount = max(page.minimum, money.round_half_up(page.minimum + (valuation - page.minimum) * part, page.currency))
+    amount = max(
+        page.minimum, money.round_to_charge_unit(page.minimum + (valuation - page.minimum) * part, page.currency)
+    )
     return BidRequest(amount=amount, max_amount=max(valuation, amount) if rng.random() < 0.4 else None)
 
 

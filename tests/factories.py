@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import User
 from accounts.services import disabling
-from auctioncraft.core import clock
+from auctioncraft.core import card_amounts, clock
 from auctions.models import Category
 from privacy.services import erasure
 
@@ -37,9 +38,10 @@ def category(name: str = "Things", **fields: Any) -> Category:
 
 
 def product(seller: User, **fields: Any) -> Product:
-    """Create a product that is open now, in USD, starting at 1.00."""
+    """Create a product that is open now, in USD, starting at 1.00, or at what a card can be charged."""
     from auctions.services.listing import create_product
 
     if "category_id" not in fields:
         fields["category_id"] = category().pk
-    return create_product(seller=seller, **{"name": "A thing", "starting_bid": "1.00", **fields})
+    least = max(Decimal(1), card_amounts.minimum(fields.get("currency", "USD")))
+    return create_product(seller=seller, **{"name": "A thing", "starting_bid": least, **fields})

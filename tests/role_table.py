@@ -131,6 +131,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/products/{open}/bids/": {"amount": "30"},
     "POST /api/products/{won}/bids/": {"amount": "30"},
     "POST /api/products/{open}/bids/preview/": {"amount": "30"},
+    "POST /api/products/{fresh}/buy_now/": {"price": "70"},
     "POST /api/products/{open}/bids/{bid}/void/": {"reason": "A mistake."},
     "POST /api/products/{fresh}/images/": {"image": "a file"},
     "POST /api/payments/create-payment-intent/": {"product_id": "{won}"},

@@ -219,6 +219,8 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "LOG_LEVEL": "INFO",
         "PYTHONDONTWRITEBYTECODE": "1",
         # These tests send many requests from one address.
+        "MAX_UNPAID_ORDERS": str(settings.MAX_UNPAID_ORDERS),
+        "MAX_UNPAID_ORDERS_NEW": str(settings.MAX_UNPAID_ORDERS_NEW),
         "LIMITS": ",".join(f"{name}={number}" for name, number in settings.LIMITS.items()),
     }
 

@@ -22,6 +22,7 @@ from auctioncraft.settings import DATABASE_IS_SQLITE, DATABASES, LIMITS, VAR_DIR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast: Argon2 takes 50 ms per user
 # Tests of a limit set it.
+MAX_UNPAID_ORDERS = MAX_UNPAID_ORDERS_NEW = 1000
 LIMITS = dict.fromkeys(LIMITS, 0) | {"images_per_product": LIMITS["images_per_product"]}
 if DATABASE_IS_SQLITE:
     # A file, not memory: threads and server processes share it.

@@ -60,7 +60,11 @@ def test_accept_below_reserve_by_seller_sells_to_leader_at_final_price(as_user, 
     event = AuctionEvent.objects.get(seq=3)
     assert event.kind == "reserve_waived"
     assert event.data == {"final_price": "80.00", "currency": "USD", "winner": product.alias_of(bidder.pk)}
-    assert event.private == {"winner": bidder.pk, "seller": seller.pk}
+    assert event.private == {
+        "winner": bidder.pk,
+        "seller": seller.pk,
+        "terms": {"currency": "USD", "shipping": "5.00", "premium_bands": []},
+    }
     assert list(EventOutbox.objects.order_by("seq").values_list("seq", flat=True)) == [1, 2, 3]
     order = Order.objects.get()
     assert (order.buyer, order.total, order.created_at, order.due_at) == (

@@ -146,7 +146,10 @@ def test_admin_list_with_more_rows_needs_no_more_queries(operator, rows, bidder,
         voiding.void_bid(product_id=another.pk, bid_id=void.pk, actor=staff, reason="A slip.")
         auction_helpers.bid(another, (bidder, rival)[number % 2], "6")
         at = clock.now()
-        SecondChanceOffer.objects.create(product=another, bidder=person, amount=1, offered_at=at, expires_at=at)
+        terms = another.sale_terms().to_json()
+        SecondChanceOffer.objects.create(
+            product=another, bidder=person, amount=1, terms=terms, offered_at=at, expires_at=at
+        )
         watching.watch(product_id=another.pk, user=person)
     assert queries() == few
 

@@ -15,6 +15,7 @@ from tests.db_snapshot import assert_nothing_written, broken_invariants
 pytestmark = pytest.mark.django_db
 
 UNAVAILABLE = (409, "buy_now_unavailable")
+PRICE = {"price": "90"}
 
 
 def url(product):
@@ -31,7 +32,7 @@ def refusal(answer):
 
 def test_buy_now_of_open_auction_sells_at_its_price(as_user, client, seller, bidder):
     product = for_sale(seller, shipping=Decimal(5))
-    answer = as_user(bidder).post(url(product))
+    answer = as_user(bidder).post(url(product), PRICE)
     auction = Auction.objects.get()
     assert answer.status_code == 200
     assert answer.json() == {
@@ -67,7 +68,11 @@ def test_buy_now_of_open_auction_sells_at_its_price(as_user, client, seller, bid
         "winner": product.alias_of(bidder.pk),
         "by": "buy_now",
     }
-    assert event.private == {"winner": bidder.pk, "seller": seller.pk}
+    assert event.private == {
+        "winner": bidder.pk,
+        "seller": seller.pk,
+        "terms": {"currency": "USD", "shipping": "5.00", "premium_bands": []},
+    }
     assert list(EventOutbox.objects.values_list("product_id", "seq")) == [(product.pk, 1)]
     order = Order.objects.get()
     assert (order.buyer, order.seller, order.hammer_price, order.total, order.status) == (
@@ -87,7 +92,7 @@ def test_buy_now_with_bids_below_reserve_sells_and_keeps_the_bids(as_user, clien
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, bidder, "20", max_amount="30")
     assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] == "90.00"
-    assert as_user(rival).post(url(product)).json()["winner"]["id"] == rival.pk
+    assert as_user(rival).post(url(product), PRICE).json()["winner"]["id"] == rival.pk
     auction = Auction.objects.get()
     assert (auction.winner, auction.hammer_price) == (rival, 90)
     assert (auction.leader, auction.price, auction.leader_max, auction.bid_count) == (bidder, 30, 30, 1)
@@ -98,13 +103,13 @@ def test_buy_now_with_bids_below_reserve_sells_and_keeps_the_bids(as_user, clien
 def test_buy_now_by_the_leader_below_reserve_sells(as_user, seller, bidder):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, bidder, "20")
-    assert as_user(bidder).post(url(product)).json()["final_price"] == "90.00"
+    assert as_user(bidder).post(url(product), PRICE).json()["final_price"] == "90.00"
 
 
 def test_buy_now_at_the_reserve_sells(as_user, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(90))
     auction_helpers.bid(product, rival, max_amount="89.99")
-    assert as_user(bidder).post(url(product)).status_code == 200
+    assert as_user(bidder).post(url(product), PRICE).status_code == 200
 
 
 def test_buy_now_without_reserve_after_a_bid_is_refused(as_user, client, seller, bidder, rival):
@@ -112,7 +117,7 @@ def test_buy_now_without_reserve_after_a_bid_is_refused(as_user, client, seller,
     auction_helpers.bid(product, rival, "5")
     assert client.get(f"/api/products/{product.pk}/").json()["buy_now_price"] is None
     with assert_nothing_written():
-        answer = caller.post(url(product))
+        answer = caller.post(url(product), PRICE)
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "buy_now_unavailable",
@@ -124,20 +129,20 @@ def test_buy_now_with_reserve_met_is_refused(as_user, seller, bidder, rival):
     product, caller = for_sale(seller, reserve_price=Decimal(50)), as_user(bidder)
     auction_helpers.bid(product, rival, max_amount="50")
     with assert_nothing_written():
-        assert refusal(caller.post(url(product))) == UNAVAILABLE
+        assert refusal(caller.post(url(product), PRICE)) == UNAVAILABLE
 
 
 def test_buy_now_without_a_price_is_refused(as_user, seller, bidder):
     product, caller = factories.product(seller), as_user(bidder)
     with assert_nothing_written():
-        assert refusal(caller.post(url(product))) == UNAVAILABLE
+        assert refusal(caller.post(url(product), PRICE)) == UNAVAILABLE
 
 
 def test_buy_now_after_the_only_bid_is_voided_sells(as_user, seller, bidder, rival, staff):
     product = for_sale(seller)
     made = auction_helpers.bid(product, rival, "5")
     voiding.void_bid(product_id=product.pk, bid_id=made["bid"]["id"], actor=staff, reason="By mistake.")
-    assert as_user(bidder).post(url(product)).status_code == 200
+    assert as_user(bidder).post(url(product), PRICE).status_code == 200
     assert Auction.objects.get().winner == bidder
 
 
@@ -153,9 +158,9 @@ def test_buy_now_of_auction_not_open_is_refused(as_user, seller, bidder, rival, 
     elif state == "cancelled":
         closing.cancel_auction(product_id=product.pk, actor=seller)
     else:
-        buying.buy_now(product_id=product.pk, buyer=rival)
+        buying.buy_now(product_id=product.pk, buyer=rival, price=Decimal(90))
     with assert_nothing_written():
-        answer = caller.post(url(product))
+        answer = caller.post(url(product), PRICE)
     assert answer.status_code == 409
     assert answer.json() == {"code": "auction_not_open", "detail": "This auction is not open for bids."}
 
@@ -166,7 +171,7 @@ def test_buy_now_by_seller_answers_403(as_user, seller):
     caller = as_user(seller)
     for _ in range(2):
         with assert_nothing_written():
-            answer = caller.post(url(product))
+            answer = caller.post(url(product), PRICE)
         assert answer.status_code == 403
         assert answer.json() == {"code": "seller_cannot_bid", "detail": "You cannot buy your own product."}
         auction_helpers.move_end_to_past(product)
@@ -176,20 +181,20 @@ def test_buy_now_by_suspended_buyer_answers_403_last(as_user, seller, bidder):
     product, other, caller = for_sale(seller), factories.product(seller), as_user(bidder)
     User.objects.filter(pk=bidder.pk).update(strikes=3)
     with assert_nothing_written():
-        assert refusal(caller.post(url(product))) == (403, "bidder_suspended")
-        assert refusal(caller.post(url(other))) == UNAVAILABLE
+        assert refusal(caller.post(url(product), PRICE)) == (403, "bidder_suspended")
+        assert refusal(caller.post(url(other), PRICE)) == UNAVAILABLE
     User.objects.filter(pk=bidder.pk).update(strikes=2)
-    assert caller.post(url(product)).status_code == 200
+    assert caller.post(url(product), PRICE).status_code == 200
 
 
 def test_buy_now_of_unknown_product_answers_404(as_user, bidder):
-    assert refusal(as_user(bidder).post("/api/products/999999/buy_now/")) == (404, "not_found")
+    assert refusal(as_user(bidder).post("/api/products/999999/buy_now/", PRICE)) == (404, "not_found")
 
 
 def test_buy_now_without_token_answers_401(client, seller):
     product = for_sale(seller)
     with assert_nothing_written():
-        assert refusal(client.post(url(product))) == (401, "not_authenticated")
+        assert refusal(client.post(url(product), PRICE)) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
@@ -197,21 +202,67 @@ def test_buy_now_with_other_methods_answers_405(as_user, seller, bidder, method)
     assert getattr(as_user(bidder), method)(url(for_sale(seller))).status_code == 405
 
 
-def test_buy_now_with_a_body_ignores_it(as_user, seller, bidder, rival):
+def test_buy_now_ignores_unknown_fields(as_user, seller, bidder, rival):
     product = for_sale(seller)
-    answer = as_user(bidder).post(
-        url(product), {"buy_now_price": "1", "price": 1, "buyer": rival.pk, "currency": "JPY"}
-    )
+    answer = as_user(bidder).post(url(product), {**PRICE, "buy_now_price": "1", "buyer": rival.pk})
     assert (answer.json()["final_price"], answer.json()["winner"]["id"]) == ("90.00", bidder.pk)
+
+
+def test_buy_now_without_the_price_seen_is_refused(as_user, seller, bidder):
+    product, caller = for_sale(seller), as_user(bidder)
+    with assert_nothing_written():
+        answer = caller.post(url(product))
+    assert refusal(answer) == (400, "invalid")
+    assert set(answer.json()["errors"]) == {"price"}
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [{"price": "89.99"}, {"price": "90.01"}, {**PRICE, "total": "103.99"}, {**PRICE, "currency": "EUR"}],
+    ids=["below", "above", "total", "currency"],
+)
+def test_buy_now_at_another_price_than_seen_buys_nothing(as_user, seller, bidder, settings, seen):
+    settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(10)),)
+    product, caller = for_sale(seller, shipping=Decimal(5)), as_user(bidder)
+    with assert_nothing_written():
+        answer = caller.post(url(product), seen)
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "code": "price_changed",
+        "detail": "The price has changed. Nothing was bought. Please look at the new price and confirm it.",
+        "price": "90.00",
+        "shipping": "5.00",
+        "premium": "9.00",
+        "total": "104.00",
+        "currency": "USD",
+    }
+
+
+def test_buy_now_with_the_total_and_currency_seen_buys(as_user, seller, bidder):
+    product = for_sale(seller, shipping=Decimal(5))
+    answer = as_user(bidder).post(url(product), {**PRICE, "total": "95", "currency": "usd"})
+    assert (answer.status_code, Order.objects.get().total) == (200, 95)
+
+
+def test_buy_now_after_the_seller_raised_the_price_charges_nothing(as_user, seller, bidder):
+    product, sells, buys = for_sale(seller, shipping=Decimal(5)), as_user(seller), as_user(bidder)
+    path = f"/api/products/{product.pk}/"
+    assert refusal(sells.patch(path, {"buy_now_price": "9000", "shipping": "900"})) == (409, "terms_fixed")
+    assert sells.patch(path, {"buy_now_price": "9000"}).status_code == 200
+    assert refusal(buys.post(url(product), PRICE)) == (409, "price_changed")
+    assert Order.objects.count() == 0
+    sells.patch(path, {"shipping": "4"})
+    assert buys.post(url(product), {"price": "9000"}).status_code == 200
+    assert Order.objects.get().total == 9004
 
 
 def test_buy_now_with_same_key_repeats_the_answer(as_user, seller, bidder):
     product, other, caller = for_sale(seller), for_sale(seller), as_user(bidder)
     key = {"headers": {"Idempotency-Key": "one"}}
-    first = caller.post(url(product), **key)
+    first = caller.post(url(product), PRICE, **key)
     with assert_nothing_written():
-        again, elsewhere = caller.post(url(product), **key), caller.post(url(other), **key)
-        keyless = caller.post(url(product))
+        again, elsewhere = caller.post(url(product), PRICE, **key), caller.post(url(other), PRICE, **key)
+        keyless = caller.post(url(product), PRICE)
     assert (first.status_code, again.status_code, first.json()) == (200, 200, again.json())
     assert refusal(elsewhere) == (422, "idempotency_key_reused")
     assert refusal(keyless) == (409, "auction_not_open")
@@ -221,15 +272,15 @@ def test_buy_now_refused_leaves_its_key_free(as_user, seller, bidder):
     product, caller, key = for_sale(seller), as_user(bidder), {"headers": {"Idempotency-Key": "one"}}
     User.objects.filter(pk=bidder.pk).update(strikes=3)
     with assert_nothing_written():
-        assert caller.post(url(product), **key).status_code == 403
+        assert caller.post(url(product), PRICE, **key).status_code == 403
     User.objects.filter(pk=bidder.pk).update(strikes=0)
-    assert caller.post(url(product), **key).status_code == 200
+    assert caller.post(url(product), PRICE, **key).status_code == 200
 
 
 def test_bought_product_refuses_bids_close_and_edit(as_user, seller, bidder, rival):
     product = for_sale(seller, reserve_price=Decimal(50))
     auction_helpers.bid(product, rival, "5")
-    buying.buy_now(product_id=product.pk, buyer=bidder)
+    buying.buy_now(product_id=product.pk, buyer=bidder, price=Decimal(90))
     address, bids, sells = f"/api/products/{product.pk}/", as_user(rival), as_user(seller)
     with assert_nothing_written():
         assert refusal(bids.post(f"{address}bids/", {"amount": "60"})) == (409, "auction_not_open")
@@ -246,5 +297,5 @@ def test_buy_now_ends_the_lead_of_the_leader(as_user, seller, bidder, rival):
     auction_helpers.bid(product, rival, "5")
     path, callers = f"/api/products/{product.pk}/", (as_user(rival), as_user(bidder))
     assert [caller.get(path).json()["viewer"]["is_leading"] for caller in callers] == [True, False]
-    buying.buy_now(product_id=product.pk, buyer=bidder)
+    buying.buy_now(product_id=product.pk, buyer=bidder, price=Decimal(90))
     assert [caller.get(path).json()["viewer"]["is_leading"] for caller in callers] == [False, True]

@@ -14,6 +14,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+TERMS = {"currency": "USD", "shipping": "5.00", "premium_bands": []}
+
 
 def url(product):
     return f"/api/products/{product.pk}/close_auction/"
@@ -50,7 +52,7 @@ def test_close_with_reserve_met_sells_to_the_leader(as_user, client, seller, bid
     assert (event.kind, event.created_at, event.private) == (
         "closed",
         auction.closed_at,
-        {"winner": bidder.pk, "seller": seller.pk, "actor": seller.pk},
+        {"winner": bidder.pk, "seller": seller.pk, "actor": seller.pk, "terms": TERMS},
     )
     assert event.data == {
         "result": "sold",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from auctioncraft.core.invariants import all_invariants, run
-from auctions.models import Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
+from auctions.models import AccountWithdrawal, Auction, AuctionEvent, Bid, BidVoid, Product, SecondChanceOffer
 from auctions.services import buying, closing, editing, relisting, second_chance, voiding
 from auctions.tests import auction_helpers
 from auctions.tests.test_invariants import CORRUPTIONS
@@ -52,7 +52,7 @@ class Scene:
         auction_helpers.bid(self.vase, bidder, "30")
         closing.close_auction(product_id=self.vase.pk, actor=seller)
         closing.accept_below_reserve(product_id=self.vase.pk, actor=seller)
-        buying.buy_now(product_id=self.bowl.pk, buyer=rival)
+        buying.buy_now(product_id=self.bowl.pk, buyer=rival, price=Decimal(20))
         auction_helpers.bid(self.cup, rival, "7")
         closing.cancel_auction(product_id=self.cup.pk, actor=staff, reason="A slip.")
         auction_helpers.bid(self.jug, third, "8")
@@ -119,6 +119,7 @@ FOLLOWS = "8 second chances follow an unpaid sale"
 SIGNED = "25 what staff did to an auction names who and why"
 NOTIFIED = "16 users are notified of auction events"
 UNSOLD = "8 only unsold products are relisted"
+TERMS = {"currency": "USD", "shipping": "1.00", "premium_bands": []}
 CORRUPTED = [
     (REPLAY, lambda s: BidVoid.objects.all().delete()),
     (VOIDS, lambda s: BidVoid.objects.update(voided_at=F("voided_at") + SECOND)),
@@ -165,8 +166,8 @@ CORRUPTED = [
     (WAIVED, lambda s: events(s.vase, kind="reserve_waived").update(created_at=F("created_at") + 48 * HOUR)),
     (WAIVED, lambda s: auctions(s.vase).update(sale_type="hammer")),
     (
-        "8 second chances are at the bidder's own price",
-        lambda s: SecondChanceOffer.objects.update(amount=F("amount") + 1),
+        "8 second chances are within what the bidder bid",
+        lambda s: SecondChanceOffer.objects.update(amount=F("amount") + 30),
     ),
     ("8 second chances last a day", lambda s: SecondChanceOffer.objects.update(expires_at=F("expires_at") + SECOND)),
     (
@@ -186,8 +187,28 @@ CORRUPTED = [
     ("11 orders match their sale", lambda s: orders(s.vase).update(buyer=s.third)),
     ("11 orders match their sale", lambda s: orders(s.lamp).update(seller=s.third)),
     (
-        "11 buyer's premiums follow the product's bands",
-        lambda s: Product.objects.filter(pk=s.vase.pk).update(premium_bands=[["0", "10"]]),
+        "21 orders follow from the terms that their buyer agreed to",
+        lambda s: Bid.objects.filter(product=s.vase).update(terms=TERMS),
+    ),
+    (
+        "21 orders follow from the terms that their buyer agreed to",
+        lambda s: SecondChanceOffer.objects.update(terms=TERMS),
+    ),
+    (
+        "21 orders follow from the terms that their buyer agreed to",
+        lambda s: events(s.bowl, kind="closed").update(private={"winner": s.rival.pk, "terms": TERMS}),
+    ),
+    (
+        "21 orders follow from the terms that their buyer agreed to",
+        lambda s: orders(s.bowl).update(shipping=1, total=21),
+    ),
+    (
+        "22 no account buys or sells after it was disabled",
+        lambda s: was_disabled(s.third, timezone.now() - 400 * DAY),
+    ),
+    (
+        "users' unpaid orders are counted",
+        lambda s: User.objects.filter(pk=s.rival.pk).update(unpaid_orders=3),
     ),
     ("11 every sale has an order at its hammer price", lambda s: auctions(s.jug).update(payment_defaulted_at=None)),
     (
@@ -221,6 +242,7 @@ CORRUPTED = [
     (NOTIFIED, lambda s: delete_notifications(s.vase, "auction_won")),
     (NOTIFIED, lambda s: delete_notifications(s.jug, "auction_lost")),
     (NOTIFIED, lambda s: delete_notifications(s.cup, "auction_cancelled")),
+    (NOTIFIED, lambda s: delete_notifications(s.lamp, "description_added")),
     (NOTIFIED, lambda s: delete_notifications(s.lamp, "bid_voided")),
     (NOTIFIED, lambda s: delete_notifications(s.jug, "second_chance_offer")),
     (NOTIFIED, lambda s: delete_notifications(s.lamp, "second_chance_ended")),
@@ -235,6 +257,11 @@ def test_every_auction_invariant_has_a_failing_example():
     elsewhere = {"8 categories count their open products"}  # auctions/tests/test_categories.py
     corrupted = {check for check, _ in CORRUPTED} | {check for check, _ in CORRUPTIONS.values()} | elsewhere
     assert corrupted >= {found.name for found in all_invariants("auctions")}
+
+
+def was_disabled(user, at):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    AccountWithdrawal.objects.create(user=user, reason="A test.", created_at=at)
 
 
 def delete_notifications(product, kind):

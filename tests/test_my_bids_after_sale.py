@@ -62,13 +62,13 @@ def test_my_bids_of_relisted_product(states, product, seller):
 
 
 def test_my_bids_of_product_bought_by_another(states, product, rival):
-    buying.buy_now(product_id=product.pk, buyer=rival)
+    buying.buy_now(product_id=product.pk, buyer=rival, price=Decimal(90))
     assert states() == ("lost", "owing")
 
 
 def test_my_bids_after_buy_now_without_bid_is_empty(as_user, product):
     third = factories.user("third@example.com")
-    buying.buy_now(product_id=product.pk, buyer=third)
+    buying.buy_now(product_id=product.pk, buyer=third, price=Decimal(90))
     assert as_user(third).get(URL).json()["count"] == 0
 
 

@@ -87,7 +87,7 @@ class Rows:
             auction_helpers.bid(other, self.me, amount="5")
             auction_helpers.bid(other, self.rival, amount="6")
             won = factories.product(self.seller, buy_now_price=Decimal(70))
-            buying.buy_now(product_id=won.pk, buyer=self.me)
+            buying.buy_now(product_id=won.pk, buyer=self.me, price=Decimal(70))
             notify(recipient=self.me, kind="new_login", source=f"test:{number}:{won.pk}", context={})
             self._sell_of_mine()
             face = {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040}
@@ -95,7 +95,7 @@ class Rows:
 
     def _sell_of_mine(self):
         product = factories.product(self.me, buy_now_price=Decimal(70))
-        buying.buy_now(product_id=product.pk, buyer=self.rival)
+        buying.buy_now(product_id=product.pk, buyer=self.rival, price=Decimal(70))
         order = product.orders.get()
         sums = {"currency": order.currency, "gross": order.total, "fee": 0, "amount": order.total}
         Payout.objects.create(order=order, seller=self.me, route="manual", status="due", **sums)

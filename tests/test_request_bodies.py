@@ -28,6 +28,7 @@ NEEDING = [
     "POST /api/products/",
     "POST /api/products/{product}/bids/",
     "POST /api/products/{product}/bids/preview/",
+    "POST /api/products/{product}/buy_now/",
     "POST /api/products/{product}/bids/{bid}/void/",
     "POST /api/products/{product}/extend/",
     "POST /api/payments/create-payment-intent/",
@@ -38,7 +39,6 @@ NEEDING = [
 OPTIONAL = [
     "POST /api/products/{product}/close_auction/",
     "POST /api/products/{product}/cancel/",
-    "POST /api/products/{product}/buy_now/",
     "POST /api/products/{product}/accept_below_reserve/",
     "POST /api/products/{product}/relist/",
     "POST /api/products/{product}/offer_second_chance/",

@@ -91,7 +91,9 @@ class Play:
         return f"{outcome}, extended" if Auction.objects.get().ends_at > before else outcome
 
     def buy(self, who):
-        return buying.buy_now(product_id=self.product.pk, buyer=self.person(who)).result
+        return buying.buy_now(
+            product_id=self.product.pk, buyer=self.person(who), price=self.product.buy_now_price
+        ).result
 
     def void(self, who):
         bid = Bid.objects.made_by_people().get(bidder=self.person(who))

@@ -22,6 +22,7 @@ UNAVAILABLE = {
     "code": "second_chance_unavailable",
     "detail": "There is no bidder to offer this product to.",
 }
+TERMS = {"currency": "USD", "shipping": "5.00", "premium_bands": []}
 NOT_OPEN = {"code": "second_chance_not_open", "detail": "This offer is no longer open."}
 
 
@@ -67,32 +68,37 @@ def test_unpaid_sale_shows_that_it_failed_and_hides_why(client, seller, bidder, 
     assert client.get(f"/api/products/{product.pk}/").json()["status"] == "sold"
 
 
-def test_offer_by_seller_goes_to_next_bidder_at_their_highest(as_user, client, seller, rival, product):
+def test_offer_goes_to_the_next_bidder_at_the_price_without_the_winner(as_user, client, seller, rival, product):
     answer = as_user(seller).post(url(product))
     made = SecondChanceOffer.objects.get()
     assert answer.status_code == 201
     assert answer.json() == {
         "product": product.pk,
         "bidder": product.alias_of(rival.pk),
-        "amount": "49.50",
+        "amount": "20.50",
+        "buyers_premium": "0.00",
+        "shipping": "5.00",
+        "total": "25.50",
         "currency": "USD",
         "status": "offered",
         "expires_at": clock.isoformat_utc(made.expires_at),
         "server_time": answer.json()["server_time"],
     }
-    assert (made.bidder, made.amount, made.status, made.answered_at) == (rival, Decimal("49.50"), "offered", None)
+    assert (made.bidder, made.amount, made.status, made.answered_at) == (rival, Decimal("20.50"), "offered", None)
     assert made.expires_at - made.offered_at == timedelta(hours=24)
     event = last_event(product)
     assert (event.kind, event.data, event.created_at) == ("second_chance_offered", {}, made.offered_at)
     assert event.private == {
+        "actor": seller.pk,
         "bidder": rival.pk,
         "seller": seller.pk,
-        "amount": "49.50",
+        "amount": "20.50",
+        "total": "25.50",
         "expires_at": clock.isoformat_utc(made.expires_at),
     }
     auction = Auction.objects.get()
     assert (auction.status, auction.payment_defaulted_at is None) == ("sold", False)
-    assert "49.50" not in client.get(f"/api/products/{product.pk}/events/?after={event.seq - 1}").content.decode()
+    assert "20.50" not in client.get(f"/api/products/{product.pk}/events/?after={event.seq - 1}").content.decode()
 
 
 def test_offer_by_staff_is_accepted(as_user, staff, product):
@@ -103,7 +109,8 @@ def test_offer_is_visible_to_its_bidder_only(as_user, client, seller, bidder, ri
     made = second_chance.offer(product_id=product.pk, actor=seller)
     path = f"/api/products/{product.pk}/"
     assert as_user(rival).get(path).json()["viewer"]["second_chance"] == {
-        "amount": "49.50",
+        "amount": "20.50",
+        "total": "25.50",
         "expires_at": clock.isoformat_utc(made.expires_at),
     }
     for other in (seller, bidder):
@@ -122,7 +129,7 @@ def test_accept_by_the_bidder_sells_to_them(as_user, client, seller, bidder, riv
         "product": product.pk,
         "result": "sold",
         "winner": {"id": rival.pk, "display_name": rival.display_name},
-        "final_price": "49.50",
+        "final_price": "20.50",
         "currency": "USD",
         "closed_at": clock.isoformat_utc(closed_at),
         "server_time": answer.json()["server_time"],
@@ -133,16 +140,19 @@ def test_accept_by_the_bidder_sells_to_them(as_user, client, seller, bidder, riv
         "sold",
         "second_chance",
         rival,
-        Decimal("49.50"),
+        Decimal("20.50"),
     )
     assert (auction.payment_defaulted_at, auction.paid_at, auction.leader, auction.price) == (None, None, bidder, 50)
     event = last_event(product)
-    assert (event.kind, event.private) == ("second_chance_accepted", {"winner": rival.pk, "seller": seller.pk})
-    assert event.data == {"final_price": "49.50", "currency": "USD", "winner": product.alias_of(rival.pk)}
+    assert (event.kind, event.private) == (
+        "second_chance_accepted",
+        {"winner": rival.pk, "seller": seller.pk, "terms": TERMS},
+    )
+    assert event.data == {"final_price": "20.50", "currency": "USD", "winner": product.alias_of(rival.pk)}
     assert (made.status, made.answered_at) == ("accepted", event.created_at)
     first, second = Order.objects.order_by("pk")
     assert (first.buyer, first.status, second.buyer, second.status) == (bidder, "expired", rival, "awaiting_payment")
-    assert (second.total, second.due_at) == (Decimal("54.50"), event.created_at + timedelta(hours=96))
+    assert (second.total, second.due_at) == (Decimal("25.50"), event.created_at + timedelta(hours=96))
     assert refusal(as_user(bidder).post("/api/payments/create-payment-intent/", {"product_id": product.pk})) == (
         409,
         "order_not_payable",
@@ -156,7 +166,10 @@ def test_decline_by_the_bidder_ends_the_offer(as_user, seller, rival, product):
     assert answer.json() == {
         "product": product.pk,
         "bidder": product.alias_of(rival.pk),
-        "amount": "49.50",
+        "amount": "20.50",
+        "buyers_premium": "0.00",
+        "shipping": "5.00",
+        "total": "25.50",
         "currency": "USD",
         "status": "declined",
         "expires_at": clock.isoformat_utc(made.expires_at),
@@ -283,7 +296,7 @@ def test_offer_and_accept_with_same_key_repeat_the_answer(as_user, seller, rival
         first = caller.post(url(product, act), **key)
         with assert_nothing_written():
             again = caller.post(url(product, act), **key)
-            other = caller.post(f"/api/products/{product.pk}/buy_now/", **key)
+            other = caller.post(f"/api/products/{product.pk}/buy_now/", {"price": "1"}, **key)
         assert (first.status_code, again.status_code, first.json()) == (status, status, again.json())
         assert refusal(other) == (422, "idempotency_key_reused")
     assert (SecondChanceOffer.objects.count(), Order.objects.count()) == (1, 2)

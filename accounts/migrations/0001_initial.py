@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('email_verified_at', models.DateTimeField(blank=True, null=True)),
                 ('token_version', models.PositiveIntegerField(default=0)),
                 ('strikes', models.PositiveSmallIntegerField(default=0, help_text='Won auctions that were not paid in time.')),
+                ('unpaid_orders', models.PositiveSmallIntegerField(default=0, help_text='Won or bought products that await payment.')),
                 ('seller_state', models.CharField(choices=[('none', 'None'), ('pending', 'Pending'), ('enabled', 'Enabled')], default='none', max_length=8)),
                 ('has_card', models.BooleanField(default=False, help_text='A card is saved. Some bids require one.')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),

@@ -1,13 +1,22 @@
-"""Facts about an account that other apps read and set: strikes, saved card, payout onboarding, erasure.
+"""Facts about an account that other apps read and set: strikes, unpaid orders, saved card, payout onboarding.
 
 Whether a user may bid is decided in auctions/services/eligibility.py.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
 from django.db.models import F
 
 from accounts.models import User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# Less is granted to a new account.
+NEW_FOR: Final = timedelta(days=7)
 
 
 def add_strike(*, user_id: int) -> None:
@@ -38,12 +47,37 @@ def record_listing(*, user: User) -> None:
         user.has_listed = True
 
 
-def get_strikes_and_card(*, user_id: int) -> tuple[int, bool]:
-    """Return the user's current strikes, and whether a card is saved."""
-    found: tuple[int, bool] = User.objects.values_list("strikes", "has_card").get(pk=user_id)
-    return found
+def add_unpaid_order(*, user_id: int) -> None:
+    """Count an order that awaits payment. Call it in the transaction that opens the order."""
+    User.objects.filter(pk=user_id).update(unpaid_orders=F("unpaid_orders") + 1)
 
 
-def is_erased(*, user_id: int) -> bool:
-    """Return whether the account was erased."""
-    return User.objects.erased().filter(pk=user_id).exists()
+def remove_unpaid_order(*, user_id: int) -> None:
+    """Count an order that no longer awaits payment. Call it in the transaction that ends the waiting."""
+    User.objects.filter(pk=user_id).update(unpaid_orders=F("unpaid_orders") - 1)
+
+
+def lock_account(*, user_id: int) -> User:
+    """Lock an account that is about to buy or win, and return it.
+
+    Unlike user_locking, for one transaction at a time: purchases at once must not exceed the limit of unpaid orders,
+    and nobody wins while they are being disabled. Bids go on. Lock order: docs/concurrency.md.
+    """
+    account: User = User.objects.select_for_update(no_key=True).get(pk=user_id)
+    return account
+
+
+def get_account(*, user_id: int) -> User:
+    """Return an account as it is now."""
+    account: User = User.objects.get(pk=user_id)
+    return account
+
+
+def is_new(*, created_at: datetime, email_verified_at: datetime | None, now: datetime) -> bool:
+    """Return whether an account is younger than a week, or its address was never proved."""
+    return email_verified_at is None or now < created_at + NEW_FOR
+
+
+def is_active(*, user_id: int) -> bool:
+    """Return whether the account was neither disabled nor erased."""
+    return User.objects.filter(pk=user_id, is_active=True).exists()

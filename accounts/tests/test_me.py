@@ -11,6 +11,7 @@ PASSWORD, NEW = "correct horse battery", "a new long password"
 # Preferences are tested in notifications/tests/test_preferences.py.
 KINDS = [
     *("outbid", "auction_lost", "auction_unsold", "auction_cancelled", "auction_ending_soon"),
+    "description_added",
     *("second_chance_offer", "second_chance_ended"),
 ]
 

@@ -85,6 +85,17 @@ def round_half_up(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(quantum(currency), ROUND_HALF_UP)
 
 
+@cache
+def charge_unit(currency: str) -> Decimal:
+    """Return the smallest step of what a card can be charged: cards know no third decimal."""
+    return max(quantum(currency), Decimal("0.01"))
+
+
+def round_to_charge_unit(amount: Decimal, currency: str) -> Decimal:
+    """Round a computed amount that a card will be charged, half up: of three decimals the last is 0."""
+    return amount.quantize(charge_unit(currency), ROUND_HALF_UP).quantize(quantum(currency))
+
+
 def to_text(amount: Decimal, currency: str) -> str:
     """Format a stored amount for the API: `150.00` in USD, `150` in JPY, `150.000` in KWD."""
     return format(amount, f".{decimals(currency)}f")

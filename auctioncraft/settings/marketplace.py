@@ -33,8 +33,9 @@ CARD_REQUIRED_ABOVE = {
 }
 # On: sales may be paid outside Stripe. Off: no listing, bid or purchase is accepted whose total no card can be charged.
 OFFLINE_PAYMENTS = env.bool("OFFLINE_PAYMENTS", False)
-# How many unpaid orders an account may have.
+# How many unpaid orders an account may have, and one that is younger than a week or whose address was never proved.
 MAX_UNPAID_ORDERS = env.int("MAX_UNPAID_ORDERS", 5)
+MAX_UNPAID_ORDERS_NEW = env.int("MAX_UNPAID_ORDERS_NEW", 1)
 # Whether winners can have a saved card charged at the close; each chooses the card.
 AUTO_CHARGE = env.bool("AUTO_CHARGE", False)
 # Without a Stripe key, payments go to the Stripe double that `make run` starts (stripe_double/README.md).

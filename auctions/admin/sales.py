@@ -93,7 +93,7 @@ class AuctionAdmin(SuperuserOnlyFields, ReadOnlyAdmin):
         permissions=["offer"],
     )
     def offer_second_chance(self, actor: User, auction: Auction, *, reason: str) -> str:
-        """Offer each unpaid product to the next-highest bidder."""
+        """Offer each unpaid product to the next bidder."""
         made = second_chance.offer(product_id=auction.pk, actor=actor, reason=reason)
         currency = made.product.currency
         return f"offered to {made.bidder} at {money.to_text(made.amount, currency)} {currency}."

@@ -60,8 +60,8 @@ def recompute(terms: Terms, state: State, bids: PlacedBids) -> State:
 
     A bid that would be refused without the voided one has no effect. The auction's times stay.
     """
-    # Neither the soft close nor the cap, which may have changed since, applies again.
-    terms = replace(terms, soft_close_window=0, soft_close_extension=0, cap=NO_CAP)
+    # Neither the soft close nor the limits of amounts, which may have changed since, apply again.
+    terms = replace(terms, soft_close_window=0, soft_close_extension=0, cap=NO_CAP, chargeable=None)
     start, end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     found = State(starts_at=start, ends_at=end, hard_ends_at=end)
     for bid, placed_at in bids:

@@ -11,13 +11,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from auctioncraft.core import money
+from auctioncraft.core import card_amounts, money
 from auctioncraft.core.errors import Invalid
 from auctions.errors import AuctionNotOpen, SellerCannotBid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from auctioncraft.core.pricing import SaleTerms
 
     PlacedBids = Iterable[tuple["BidRequest", datetime]]
 
@@ -38,7 +40,8 @@ class Outcome(StrEnum):
 class Terms:
     """What the product was listed under; fixed while it has bids. The soft close is in seconds.
 
-    `increments` is the table [(from price, step), ...]; as stored in JSON, its numbers are text.
+    `increments` is the table [(from price, step), ...]; as stored in JSON, its numbers are text. With `chargeable`, a
+    bid is refused whose total by these terms no card can be charged.
     """
 
     seller: int
@@ -49,6 +52,7 @@ class Terms:
     soft_close_window: int = 0
     soft_close_extension: int = 0
     cap: Decimal | int = NO_CAP
+    chargeable: SaleTerms | None = None
 
     def step(self, price: Decimal) -> Decimal:
         """Return the increment at a price. Only the step that is needed becomes a Decimal."""
@@ -184,4 +188,16 @@ def check_amounts(terms: Terms, bid: BidRequest) -> tuple[Decimal | None, Decima
     limit = given.get("max_amount", amount)
     if limit is None or (amount is not None and limit < amount):
         raise Invalid(max_amount="The maximum is below the amount.")
+    if terms.chargeable is not None:
+        _check_chargeable(terms.chargeable, given)
     return amount, limit
+
+
+def _check_chargeable(sale: SaleTerms, given: dict[str, Decimal]) -> None:
+    """Check that a card can be charged the total at each amount. Raises Invalid."""
+    for field, amount in given.items():
+        try:
+            card_amounts.check_card_amount(amount, sale.currency)
+            card_amounts.check_total(sale.total(amount), sale.currency)
+        except card_amounts.NotChargeable as error:
+            raise Invalid(**{field: str(error)}) from error

@@ -30,9 +30,9 @@ _ANSWERS: Final = {
 }
 
 
-@invariant(8, "second chances are at the bidder's own price", over=Product)
+@invariant(8, "second chances are within what the bidder bid", over=Product)
 def check_offer_amounts(batch: Batch) -> Iterable[str]:
-    """Check that the amount is the bidder's own highest, and that the bidder is not the seller."""
+    """Check that the amount is at most the bidder's own highest, and that the bidder is not the seller."""
     own = (
         Bid.objects.valid()
         .made_by_people()
@@ -44,7 +44,7 @@ def check_offer_amounts(batch: Batch) -> Iterable[str]:
     wrong = (
         _offers(batch)
         .annotate(highest=Subquery(own))
-        .exclude(~Q(bidder=F("product__seller")), amount=F("highest"))
+        .exclude(~Q(bidder=F("product__seller")), amount__gt=0, amount__lte=F("highest"))
         .order_by("pk")
     )
     for pk, product, amount, highest in wrong.values_list("pk", "product", "amount", "highest").iterator():

@@ -50,6 +50,8 @@ class Migration(migrations.Migration):
                 ('shipping', auctioncraft.core.model_fields.MoneyField(decimal_places=3, default=Decimal('0'), max_digits=14)),
                 ('thumbnail', models.ImageField(blank=True, upload_to='products/')),
                 ('watch_count', models.PositiveIntegerField(default=0)),
+                ('defaulters', models.JSONField(blank=True, default=list, help_text='IDs of those who won an earlier listing of it and did not pay.')),
+                ('description_additions', models.JSONField(blank=True, default=list, help_text='Text that was added while there were bids: [{text, added_at}, …].')),
                 ('alias_salt', models.CharField(default=auctions.models.product._new_salt, editable=False, max_length=32)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('relisted_from', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='relisting', to='auctions.product')),
@@ -71,6 +73,7 @@ class Migration(migrations.Migration):
                 ('max_amount', auctioncraft.core.model_fields.MoneyField(blank=True, decimal_places=3, help_text="The proxy's maximum, as sent.", max_digits=14, null=True)),
                 ('outcome', models.CharField(choices=[('leading', 'leading'), ('maximum_raised', 'maximum_raised'), ('outbid', 'outbid'), ('automatic', 'automatic')], max_length=14)),
                 ('placed_at', models.DateTimeField()),
+                ('terms', models.JSONField(help_text="Currency, shipping and premium bands when it was made. A proxy's: none.", null=True)),
                 ('bidder', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='bids', to=settings.AUTH_USER_MODEL)),
                 ('product', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='bids', to='auctions.product')),
             ],
@@ -129,7 +132,8 @@ class Migration(migrations.Migration):
             name='SecondChanceOffer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', auctioncraft.core.model_fields.MoneyField(decimal_places=3, help_text="The bidder's own highest amount, in the product's currency.", max_digits=14)),
+                ('amount', auctioncraft.core.model_fields.MoneyField(decimal_places=3, help_text="The hammer price: what the auction would have come to without the winner's bids.", max_digits=14)),
+                ('terms', models.JSONField(help_text='Currency, shipping and premium bands of the offer.')),
                 ('status', models.CharField(choices=[('offered', 'Offered'), ('accepted', 'Accepted'), ('declined', 'Declined'), ('lapsed', 'Lapsed')], default='offered', max_length=8)),
                 ('offered_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
@@ -201,7 +205,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(help_text='Shown to everyone affected.', max_length=500)),
                 ('voided_at', models.DateTimeField()),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='voids', to='auctions.product')),
-                ('voided_by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('voided_by', models.ForeignKey(db_index=False, help_text='Empty: by the rules, at the close.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'voided bid',
@@ -290,6 +294,25 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='bidvoid',
             constraint=models.UniqueConstraint(fields=('product', 'version'), name='void_order'),
+        ),
+        migrations.CreateModel(
+            name='AccountWithdrawal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempts', models.PositiveIntegerField(default=0, help_text='Attempts of the job.')),
+                ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), help_text='When the job tries again. Empty: it has given up.', null=True)),
+                ('last_attempt_at', models.DateTimeField(blank=True, null=True)),
+                ('last_error', models.CharField(blank=True, max_length=200)),
+                ('lease', models.UUIDField(blank=True, editable=False, help_text='Claim of the worker that is processing the row.', null=True)),
+                ('reason', models.CharField(help_text='Shown to everyone affected.', max_length=500)),
+                ('created_at', models.DateTimeField(help_text='When the account was disabled.')),
+                ('done_at', models.DateTimeField(blank=True, null=True)),
+                ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='withdrawals', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True)), fields=['next_attempt_at'], name='withdrawal_due')],
+            },
         ),
         # Bids update this one row; with free space PostgreSQL updates it in place (ADR 0004).
         OnPostgreSQL("ALTER TABLE auctions_auction SET (fillfactor = 70)", migrations.RunSQL.noop),

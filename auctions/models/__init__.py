@@ -4,6 +4,7 @@
 `BidVoid` and `AuctionEvent` are insert-only (ADR 0004).
 """
 
+from auctions.models.account_withdrawal import AccountWithdrawal
 from auctions.models.auction import Auction
 from auctions.models.bids import AuctionEvent, Bid, BidVoid, EventOutbox
 from auctions.models.image import ProductImage

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from auctioncraft.core.clock import DatabaseNow
 from auctioncraft.core.model_fields import MoneyField
+from auctioncraft.core.pricing import SaleTerms
 from auctions.formats.base import BidRequest, Outcome
 from auctions.models.product import Product
 
@@ -46,6 +47,12 @@ class BidQuerySet(models.QuerySet["Bid"]):
         for bidder, amount, max_amount, placed_at in rows.iterator():
             yield BidRequest(bidder, amount, max_amount), placed_at
 
+    def terms_of_leader(self, product_id: int, user_id: int) -> SaleTerms:
+        """Return the terms under which a leader made the bid that leads: their latest valid one."""
+        bids = self.made_by(user_id).filter(product_id=product_id).order_by("-version")
+        latest: Any = bids.values_list("terms", flat=True)[0]
+        return SaleTerms.from_json(latest)
+
     def made_by(self, user_id: int) -> BidQuerySet:
         """Return the valid bids that a person placed, without those of their proxy."""
         return self.made_by_people().valid().filter(bidder_id=user_id)
@@ -69,6 +76,9 @@ class Bid(models.Model):
     max_amount = MoneyField(null=True, blank=True, help_text="The proxy's maximum, as sent.")
     outcome = models.CharField(max_length=14, choices=[(outcome.value, outcome.value) for outcome in Outcome])
     placed_at = models.DateTimeField()
+    terms = models.JSONField(
+        null=True, help_text="Currency, shipping and premium bands when it was made. A proxy's: none."
+    )
 
     objects: ClassVar[Any] = BidQuerySet.as_manager()
 
@@ -94,7 +104,14 @@ class BidVoid(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="voids")
     version = models.PositiveBigIntegerField(help_text="The auction's version after it.")
     reason = models.CharField(max_length=500, help_text="Shown to everyone affected.")
-    voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+")
+    voided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="Empty: by the rules, at the close.",
+    )
     voided_at = models.DateTimeField()
 
     class Meta:

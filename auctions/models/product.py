@@ -18,9 +18,9 @@ from django.db.models.functions import Now
 
 from auctioncraft.core.clock import DatabaseNow, StatementNow
 from auctioncraft.core.model_fields import JSONDecoder, MoneyField
+from auctioncraft.core.pricing import SaleTerms
 from auctions.formats import DEFAULT, FORMATS, get_format
 from auctions.formats.base import Terms
-from auctions.premium import buyers_premium
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -183,6 +183,12 @@ class Product(models.Model):
     relisted_from = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relisting"
     )
+    defaulters = models.JSONField(
+        default=list, blank=True, help_text="IDs of those who won an earlier listing of it and did not pay."
+    )
+    description_additions = models.JSONField(
+        default=list, blank=True, help_text="Text that was added while there were bids: [{text, added_at}, …]."
+    )
     alias_salt = models.CharField(max_length=32, default=_new_salt, editable=False)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -221,12 +227,12 @@ class Product(models.Model):
             soft_close_window=self.soft_close_window,
             soft_close_extension=self.soft_close_extension,
             cap=settings.MAX_AMOUNT,
+            chargeable=None if settings.OFFLINE_PAYMENTS else self.sale_terms(),
         )
 
-    def premium_on(self, hammer_price: Decimal) -> Decimal:
-        """Return the buyer's premium on a hammer price, by the stored bands."""
-        bands = [(Decimal(start), Decimal(percent)) for start, percent in self.premium_bands]
-        return buyers_premium(hammer_price, self.currency, bands)
+    def sale_terms(self) -> SaleTerms:
+        """Return the terms under which a bid, purchase or offer is made now."""
+        return SaleTerms(self.currency, self.shipping, self.premium_bands)
 
     def alias_of(self, user_id: int) -> str:
         """Return the name of a bidder in this product's public history.

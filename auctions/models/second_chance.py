@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from auctioncraft.core.model_fields import MoneyField
+from auctioncraft.core.pricing import SaleTerms
 from auctions.models.product import Product
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class SecondChanceOfferQuerySet(models.QuerySet["SecondChanceOffer"]):
 
 
 class SecondChanceOffer(models.Model):
-    """An offer to buy at the bidder's own highest amount, because the winner did not pay."""
+    """An offer to buy a product whose winner did not pay."""
 
     class Status(models.TextChoices):
         """First offered, then one of the others."""
@@ -40,7 +41,8 @@ class SecondChanceOffer(models.Model):
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, db_index=False, related_name="second_chances")
     bidder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="second_chances")
-    amount = MoneyField(help_text="The bidder's own highest amount, in the product's currency.")
+    amount = MoneyField(help_text="The hammer price: what the auction would have come to without the winner's bids.")
+    terms = models.JSONField(help_text="Currency, shipping and premium bands of the offer.")
     status = models.CharField(max_length=8, choices=Status, default=Status.OFFERED)
     offered_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -65,3 +67,13 @@ class SecondChanceOffer(models.Model):
 
     def __str__(self) -> str:
         return f"Second chance {self.pk}"
+
+    @property
+    def costs(self) -> dict[str, Any]:
+        """Return what the bidder would owe."""
+        return self.sale_terms.breakdown(self.amount)
+
+    @property
+    def sale_terms(self) -> SaleTerms:
+        """Return the terms of the offer."""
+        return SaleTerms.from_json(self.terms)

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import (
+    MoneyField,
     MoneyOutputField,
     ServerTimeField,
     StrictBooleanField,
@@ -37,6 +38,20 @@ class CloseAuctionSerializer(serializers.Serializer):
         default=False, help_text="Sell to the leader even if the reserve is not met. Only for the seller."
     )
     reason = StrictCharField(required=False, max_length=500, help_text="Why. Recorded if given.")
+
+
+class BuyNowSerializer(serializers.Serializer):
+    """The price to buy at. If the product costs more by now, nothing is bought."""
+
+    price = MoneyField(help_text="The buy-now price that the buyer saw.")
+    total = MoneyField(
+        required=False, help_text="The most to pay with premium and shipping, as the buyer saw it. Checked if given."
+    )
+    currency = StrictCharField(required=False, max_length=3, help_text="The currency of `price`. Checked if given.")
+
+    def validate_currency(self, value: str) -> str:
+        """Return the code in upper case."""
+        return value.upper()
 
 
 class ExtendAuctionSerializer(serializers.Serializer):
@@ -102,7 +117,13 @@ class SecondChanceSerializer(serializers.Serializer):
 
     product = serializers.IntegerField(source="product_id")
     bidder = serializers.SerializerMethodField(help_text="The bidder's alias in the product's bid history.")
-    amount = MoneyOutputField(currency_source="product.currency")
+    amount = MoneyOutputField(
+        currency_source="product.currency",
+        help_text="What the auction would have come to without the bids of the winner who did not pay.",
+    )
+    buyers_premium = MoneyOutputField(source="costs.buyers_premium", currency_source="product.currency")
+    shipping = MoneyOutputField(source="costs.shipping", currency_source="product.currency")
+    total = MoneyOutputField(source="costs.total", currency_source="product.currency")
     currency = serializers.CharField(source="product.currency")
     status = serializers.ChoiceField(choices=SecondChanceOffer.Status.choices)
     expires_at = serializers.DateTimeField()

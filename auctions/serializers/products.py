@@ -101,6 +101,7 @@ class ViewerOfferSerializer(RowSerializer):
     """A second-chance offer to the caller, who can accept or decline it."""
 
     amount = MoneyOutputField()
+    total = MoneyOutputField(help_text="With premium and shipping.")
     expires_at = serializers.DateTimeField()
 
 
@@ -117,12 +118,22 @@ class ViewerSerializer(RowSerializer):
     second_chance = ViewerOfferSerializer(allow_null=True)
 
 
+class DescriptionAdditionSerializer(RowSerializer):
+    """Text that was added to the description while there were bids."""
+
+    text = serializers.CharField()
+    added_at = serializers.DateTimeField()
+
+
 class ProductDetailSerializer(ProductListSerializer):
     """A product with its description, images and latest bids."""
 
     # From queries.get_product_detail().
 
-    description = serializers.CharField()
+    description = serializers.CharField(help_text="With everything that was added.")
+    description_additions = DescriptionAdditionSerializer(
+        many=True, help_text="What was added to the description while there were bids, and when."
+    )
     shipping = MoneyOutputField()
     relisted_from = serializers.IntegerField(
         source="relisted_from_id", allow_null=True, help_text="The ID of the unsold product that this one lists again."

@@ -51,8 +51,7 @@ def place_bid(
     """Place a bid in the product's currency; return the response: bid, outcome, product, server_time.
 
     `credential` is the token of the request, checked in the same query as the bidder. Writes nothing if it raises
-    NotFound, NotAuthenticated, BidderSuspended, CardRequired, IdempotencyKeyReused, Unavailable or a refusal of
-    Format.evaluate_bid.
+    NotFound, NotAuthenticated, IdempotencyKeyReused, Unavailable or a refusal of eligibility or Format.evaluate_bid.
     """
     request = _Request(
         product_id,
@@ -129,6 +128,7 @@ def _compose(request: _Request, snapshot: AuctionSnapshot, decision: Decision) -
             "amount": None if entry.outcome is Outcome.AUTOMATIC else request.bid.amount,
             "max_amount": None if entry.outcome is Outcome.AUTOMATIC else request.bid.max_amount,
             "outcome": entry.outcome,
+            "terms": None if entry.outcome is Outcome.AUTOMATIC else snapshot.sale.to_json(),
         }
         for position, entry in enumerate(decision.rows)
     ]

@@ -6,23 +6,31 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from accounts.services import user_locking
-from auctions.errors import BuyNowUnavailable, SellerCannotBid
+from accounts.services import bidder_status
+from auctioncraft.core import money
+from auctions.errors import AuctionNotOpen, BuyNowUnavailable, PriceChanged, SellerCannotBid
 from auctions.formats.base import check_can_bid
 from auctions.models import Auction
 from auctions.services import closing, eligibility
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from accounts.models import User
+    from auctions.models import Product
 
 
-def buy_now(*, product_id: int, buyer: User) -> Auction:
-    """Close an auction as sold to `buyer` at the buy-now price; return it with its product.
+def buy_now(
+    *, product_id: int, buyer: User, price: Decimal, total: Decimal | None = None, currency: str | None = None
+) -> Auction:
+    """Close an auction as sold to `buyer` at the buy-now price, which they name; return it with its product.
 
-    The auction's format says while this is possible (docs/rules.md, Buy now). The auction's lock makes sure that there
-    is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen, BuyNowUnavailable,
-    BidderSuspended, CardRequired, NotAuthenticated. Sends auction_sold in the transaction.
+    `price` is the one that the buyer saw. `total`, the most that they agree to pay with premium and shipping, and
+    `currency` are checked if given. The auction's format says while buying is possible (docs/rules.md, Buy now). The
+    auction's lock makes sure that there is one buyer. Raises NotFound, SellerCannotBid, AuctionNotOpen,
+    BuyNowUnavailable, PriceChanged, NotAuthenticated and what eligibility.check raises. Sends auction_sold in the
+    transaction.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -31,10 +39,28 @@ def buy_now(*, product_id: int, buyer: User) -> Auction:
             check_can_bid(product.terms(), auction.state(), buyer.pk, now)
         except SellerCannotBid as error:
             raise SellerCannotBid("You cannot buy your own product.") from error
-        if not product.rules.buy_now_available(product.buy_now_price, product.reserve_price, auction.price):
+        if not bidder_status.is_active(user_id=product.seller_id):
+            raise AuctionNotOpen
+        asked = product.buy_now_price
+        if asked is None or not product.rules.buy_now_available(asked, product.reserve_price, auction.price):
             raise BuyNowUnavailable
-        user_locking.lock_active_user(user_id=buyer.pk)
-        eligibility.check(user_id=buyer.pk, price=product.buy_now_price, currency=product.currency)
-        closing.mark_sold(auction, to=buyer.pk, price=product.buy_now_price, sale_type=Auction.SaleType.BUY_NOW)
-        closing.record_close(auction, now, by="buy_now")
+        _check_price(product, asked, price=price, total=total, currency=currency)
+        eligibility.check(user_id=buyer.pk, price=asked, product=product, now=now)
+        closing.mark_sold(auction, to=buyer.pk, price=asked, sale_type=Auction.SaleType.BUY_NOW)
+        closing.record_close(auction, now, by="buy_now", terms=product.sale_terms())
     return auction
+
+
+def _check_price(
+    product: Product, asked: Decimal, *, price: Decimal, total: Decimal | None, currency: str | None
+) -> None:
+    terms = product.sale_terms()
+    due = terms.total(asked)
+    if price != asked or (total is not None and due > total) or currency not in {None, terms.currency}:
+        raise PriceChanged(
+            price=money.to_text(asked, terms.currency),
+            shipping=money.to_text(terms.shipping, terms.currency),
+            premium=money.to_text(terms.premium(asked), terms.currency),
+            total=money.to_text(due, terms.currency),
+            currency=terms.currency,
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models import F
 
-from accounts.services import staff_actions, user_locking
+from accounts.services import bidder_status, staff_actions, user_locking
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid, PermissionDenied
@@ -18,7 +18,7 @@ from auctioncraft.core.jobs import process_each, rows_by_time
 from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, ReserveNotAcceptable
 from auctions.formats.base import reserve_met
 from auctions.models import Auction, AuctionEvent, Bid, Product
-from auctions.services import event_log
+from auctions.services import eligibility, event_log, voiding
 from auctions.services.actors import check_staff, role_in, sign
 from auctions.services.locking import lock_auction, lock_auctions, lock_or_404
 from auctions.signals import auction_sold
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.models import User
+    from auctioncraft.core.pricing import SaleTerms
     from auctions.formats.base import BidRequest
 
+SELLER_DISABLED: Final = "The account of the seller is disabled."
 # How long after the close the seller may accept a price below the reserve (docs/rules.md, Closing).
 ACCEPT_BELOW_RESERVE_WINDOW: Final = timedelta(hours=48)
 BATCH: Final = 200  # auctions without bids that are closed in one transaction
@@ -178,28 +180,50 @@ def accept_below_reserve(*, product_id: int, actor: User) -> Auction:
         if not (is_below_reserve and in_time) or was_relisted(product):
             raise ReserveNotAcceptable
         user_locking.lock_active_user(user_id=actor.pk)
-        mark_sold(auction, to=auction.leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
+        leader_id = auction.leader_id
+        if leader_id is None or not eligibility.lock_winner(user_id=leader_id):
+            raise ReserveNotAcceptable("The account of the highest bidder was closed or suspended.")
+        mark_sold(auction, to=leader_id, price=auction.price, sale_type=Auction.SaleType.BELOW_RESERVE)
         record_outcome(auction, AuctionEvent.Kind.RESERVE_WAIVED, now)
     return auction
 
 
-def record_close(auction: Auction, now: datetime, *, by: str, signed: Mapping[str, Any] | None = None) -> None:
+def record_close(
+    auction: Auction,
+    now: datetime,
+    *,
+    by: str,
+    signed: Mapping[str, Any] | None = None,
+    terms: SaleTerms | None = None,
+) -> None:
     """Record the close of a locked auction whose result is set, as `record_outcome` does."""
     auction.closed_at = now
-    record_outcome(auction, AuctionEvent.Kind.CLOSED, now, signed, result=auction.result, by=by)
+    closed = AuctionEvent.Kind.CLOSED
+    record_outcome(auction, closed, now, signed=signed, terms=terms, result=auction.result, by=by)
 
 
 def record_outcome(
-    auction: Auction, kind: AuctionEvent.Kind, now: datetime, signed: Mapping[str, Any] | None = None, **data: str
+    auction: Auction,
+    kind: AuctionEvent.Kind,
+    now: datetime,
+    *,
+    signed: Mapping[str, Any] | None = None,
+    terms: SaleTerms | None = None,
+    **data: str,
 ) -> None:
     """Record how a locked auction ended, with price and winner, and save it. Sends auction_sold if it is sold.
 
-    `signed` says who ended it, and why (`sign`).
+    `signed` says who ended it, and why (`sign`). `terms` are those that the buyer agreed to; without them, those of the
+    winner's bid.
     """
-    event_log.append([_outcome_event(auction, kind, now, signed, **data)])
+    private = dict(signed or {})
+    if auction.winner_id is not None:
+        terms = terms or Bid.objects.terms_of_leader(auction.product_id, auction.winner_id)
+        private["terms"] = terms.to_json()
+    event_log.append([_outcome_event(auction, kind, now, private, **data)])
     auction.save()
-    if auction.status == Auction.Status.SOLD:
-        auction_sold.send(sender=Auction, auction=auction, at=now)
+    if terms is not None:
+        auction_sold.send(sender=Auction, auction=auction, terms=terms, at=now)
 
 
 def _outcome_event(
@@ -248,8 +272,18 @@ def was_relisted(product: Product) -> bool:
 def _close(
     auction: Auction, now: datetime, *, by: str, accept_below_reserve: bool, signed: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the result of a locked, open auction."""
-    bids = Bid.objects.made_by_people().valid().filter(product=auction.product).requests()
+    """Write the result of a locked, open auction: no disabled seller sells, and no account wins that may not."""
+    product = auction.product
+    if not bidder_status.is_active(user_id=product.seller_id):
+        record_cancellation(auction, now, by="staff", signed={"actor": None, "reason": SELLER_DISABLED})
+        return
+    while True:
+        voiding.void_bids_that_cannot_win(auction, now)
+        bids = Bid.objects.made_by_people().valid().filter(product=product).requests()
+        auction.apply(product.rules.close(product.terms(), auction.state(), bids))
+        # Locked, so that nobody is disabled between this and the sale. If it just happened: again, without them.
+        if auction.leader_id is None or eligibility.lock_winner(user_id=auction.leader_id):
+            break
     _set_result(auction, bids, accept_below_reserve=accept_below_reserve)
     record_close(auction, now, by=by, signed=signed)
 

@@ -10,8 +10,8 @@ from accounts.models import StaffAction
 from accounts.services import staff_actions
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import Invalid
-from auctions.errors import AuctionAlreadyClosed, AuctionHasBids
-from auctions.models import Auction, AuctionEvent, EventOutbox, Product
+from auctions.errors import AuctionAlreadyClosed, AuctionHasBids, TermsFixed
+from auctions.models import Auction, AuctionEvent, Bid, EventOutbox, Product
 from auctions.product_fields import AMOUNTS, COLUMNS, FIELDS, TIMES
 from auctions.services import event_log, images, listing
 from auctions.services.actors import role_in
@@ -20,6 +20,7 @@ from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from accounts.models import User
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
     """Change fields of a product (auctions/product_fields.py), as its seller or staff.
 
-    Until the first bid every field can change, afterwards only text can be added to the description (docs/rules.md).
+    Until the start every field can change; then, until the first bid, all but what TermsFixed names; afterwards only
+    text can be added to the description, which is dated and of which all bidders are notified (docs/rules.md).
     None removes an optional amount; for other fields it means no change. Records one event. Raises NotFound,
-    PermissionDenied, AuctionAlreadyClosed, AuctionHasBids, Invalid.
+    PermissionDenied, AuctionAlreadyClosed, AuctionHasBids, TermsFixed, Invalid.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -38,17 +40,27 @@ def edit_product(*, product_id: int, actor: User, changes: dict[str, Any]) -> Pr
         changes = _effective_changes(auction, changes)
         if not changes:
             return product
-        if has_ever_had_bids(product_id):
+        appended = has_ever_had_bids(product_id)
+        if appended:
             _check_only_appended(product, changes)
-        moved_from = auction.ends_at
+            added = changes.get("description", product.description)[len(product.description) :].strip()
+            product.description_additions.append({"text": added, "added_at": isoformat_utc(now)})
+        started_at, moved_from = auction.starts_at, auction.ends_at
+        currency, shipping = product.currency, product.shipping
         _apply(auction, changes, now)
+        if started_at <= now:
+            _check_terms_kept(auction, now, currency=currency, shipping=shipping)
         moved = {}
         if "ends_at" in changes:
             moved = {"from": isoformat_utc(moved_from), "ends_at": isoformat_utc(auction.ends_at)}
         # Not all columns: watch_count and thumbnail change under other locks than the auction's.
-        product.save(update_fields=(*COLUMNS, "increments"))
+        product.save(update_fields=(*COLUMNS, "increments", "description_additions"))
         fields = sorted(FIELDS[name].public_name for name in changes)
-        event_log.record(auction, AuctionEvent.Kind.EDITED, now, {"fields": fields, **moved}, editor=actor.pk)
+        private: dict[str, Any] = {"editor": actor.pk}
+        if appended:  # of which they are notified
+            bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).order_by("bidder_id")
+            private["bidders"] = list(bids.values_list("bidder_id", flat=True).distinct())
+        event_log.record(auction, AuctionEvent.Kind.EDITED, now, {"fields": fields, **moved}, **private)
     return product
 
 
@@ -95,6 +107,16 @@ def _check_only_appended(product: Product, changes: dict[str, Any]) -> None:
             raise AuctionHasBids("This product has bids. You can only add text to the end of its description.")
 
 
+def _check_terms_kept(auction: Auction, now: datetime, *, currency: str, shipping: Decimal) -> None:
+    """Check that a buyer who has seen the running auction pays no more than they saw. Raises TermsFixed.
+
+    A later start would allow everything again. Prices may change: a bid and a purchase name what they accept.
+    """
+    product = auction.product
+    if product.currency != currency or product.shipping > shipping or auction.starts_at > now:
+        raise TermsFixed
+
+
 def _apply(auction: Auction, changes: dict[str, Any], now: datetime) -> None:
     product = auction.product
     for name in changes.keys() & set(COLUMNS):
@@ -103,7 +125,7 @@ def _apply(auction: Auction, changes: dict[str, Any], now: datetime) -> None:
         listing.check_category(product.category_id)
     if changes.keys() & {"currency", *AMOUNTS}:
         amounts = {name: getattr(product, name) for name in AMOUNTS}
-        for name, amount in listing.check_amounts(product.currency, **amounts).items():
+        for name, amount in listing.check_amounts(product.currency, product.premium_bands, **amounts).items():
             setattr(product, name, amount)
     if changes.keys() & {"currency", "bid_increment"}:
         product.increments = listing.increment_table(product.currency, product.bid_increment)

@@ -11,8 +11,9 @@ from django.db import transaction
 
 from accounts.services import bidder_status, user_locking
 from accounts.services.quotas import quota
-from auctioncraft.core import clock, money
+from auctioncraft.core import card_amounts, clock, money
 from auctioncraft.core.errors import Invalid
+from auctioncraft.core.pricing import SaleTerms
 from auctions.errors import ListingQuotaReached
 from auctions.formats.base import increments_for
 from auctions.models import Auction, Category, Product
@@ -20,11 +21,14 @@ from auctions.product_fields import AMOUNTS
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from auctioncraft.core.pricing import Bands
 
 DEFAULT_DURATION: Final = timedelta(days=7)
 MAX_DURATION: Final = timedelta(days=366)
 # A client that sends its own "now" is a little behind when it arrives.
 START_TOLERANCE: Final = timedelta(minutes=5)
+# The amounts at which the product can be sold. Every other price lies between a starting bid and a bid's maximum.
+_PRICES: Final = ("starting_bid", "reserve_price", "buy_now_price")
 
 
 def create_product(*, seller: User, relisted_from: Product | None = None, **fields: Any) -> Product:
@@ -37,7 +41,9 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
     """
     values = {name: value for name, value in fields.items() if value is not None}
     currency = values.pop("currency", settings.DEFAULT_CURRENCY)
-    values |= check_amounts(currency, **{"shipping": 0, **{name: values[name] for name in AMOUNTS if name in values}})
+    bands = [[str(start), str(percent)] for start, percent in settings.BUYERS_PREMIUM_BANDS]
+    amounts = {"shipping": 0, **{name: values[name] for name in AMOUNTS if name in values}}
+    values |= check_amounts(currency, bands, **amounts)
     check_category(values["category_id"])
     starts_at, ends_at = check_times(clock.now(), values.pop("starts_at", None), values.pop("ends_at", None))
     values.setdefault("soft_close_window", int(settings.SOFT_CLOSE_WINDOW.total_seconds()))
@@ -49,7 +55,7 @@ def create_product(*, seller: User, relisted_from: Product | None = None, **fiel
             seller=seller,
             currency=currency,
             increments=increment_table(currency, values.get("bid_increment")),
-            premium_bands=[[str(start), str(percent)] for start, percent in settings.BUYERS_PREMIUM_BANDS],
+            premium_bands=bands,
             relisted_from=relisted_from,
             **values,
         )
@@ -68,8 +74,11 @@ def _check_quota(seller: User) -> None:
         raise ListingQuotaReached(limit)
 
 
-def check_amounts(currency: str, **amounts: Any) -> dict[str, Any]:
-    """Return the amounts of a product with the currency's decimals. Raises Invalid."""
+def check_amounts(currency: str, premium_bands: Bands, **amounts: Any) -> dict[str, Any]:
+    """Return the amounts of a product with the currency's decimals. Raises Invalid.
+
+    Unless sales may be paid outside Stripe, a card must be able to pay the total at each price.
+    """
     if currency not in money.CURRENCIES:
         raise Invalid(currency="Use an ISO 4217 code that Stripe supports, for example USD.")
     fitted: dict[str, Any] = {}
@@ -85,7 +94,19 @@ def check_amounts(currency: str, **amounts: Any) -> dict[str, Any]:
         raise Invalid(buy_now_price="The buy-now price must be above the starting bid.")
     if buy_now is not None and reserve is not None and buy_now < reserve:
         raise Invalid(buy_now_price="The buy-now price must not be below the reserve price.")
+    if not settings.OFFLINE_PAYMENTS:
+        _check_chargeable(SaleTerms(currency, fitted["shipping"], premium_bands), fitted)
     return fitted
+
+
+def _check_chargeable(sale: SaleTerms, amounts: dict[str, Any]) -> None:
+    for field, amount in amounts.items():
+        try:
+            card_amounts.check_card_amount(amount or Decimal(0), sale.currency)
+            if amount is not None and field in _PRICES:
+                card_amounts.check_total(sale.total(amount), sale.currency)
+        except card_amounts.NotChargeable as error:
+            raise Invalid(**{field: str(error)}) from error
 
 
 def check_category(category_id: int) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from auctioncraft.core.errors import DomainError, Invalid, NotFound
 from auctions.formats.base import BidRequest
-from auctions.models import Product
 from auctions.services import eligibility
 from auctions.services.bid_store import store
 
@@ -31,20 +30,12 @@ def preview_bid(
     bid = BidRequest(user.pk, amount, max_amount)
     refusal, limit = _find_refusal(snapshot, bid), bid.limit
     currency = snapshot.terms.currency
-    product = Product.objects.only("shipping", "premium_bands", "currency").get(pk=product_id)
-    premium = product.premium_on(limit)
     return {
         "acceptable": refusal is None,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.message,
         "minimum_bid": snapshot.rules.minimum_bid(snapshot.terms, snapshot.state.price),
-        "at_most": {
-            "hammer_price": limit,
-            "buyers_premium": premium,
-            "shipping": product.shipping,
-            "total": limit + premium + product.shipping,
-            "currency": currency,
-        },
+        "at_most": snapshot.sale.breakdown(limit),
         "currency": currency,
         "server_time": snapshot.now,
     }

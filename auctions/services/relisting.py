@@ -10,7 +10,7 @@ from auctioncraft.core.errors import PermissionDenied
 from auctions.errors import NotRelistable
 from auctions.models import AuctionEvent, Product, SecondChanceOffer
 from auctions.product_fields import RELISTED
-from auctions.services import closing, event_log, images, listing
+from auctions.services import closing, event_log, images, listing, second_chance
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def relist(*, product_id: int, actor: User, changes: dict[str, Any]) -> Product:
         if fields.get("ends_at") is None:
             duration = min(auction.ends_at - auction.starts_at, listing.MAX_DURATION)
             fields["ends_at"] = (fields.get("starts_at") or now) + duration
-        new = listing.create_product(seller=actor, relisted_from=old, **fields)
+        defaulters = sorted({*old.defaulters, *second_chance.list_defaulters(old.pk)})
+        new = listing.create_product(seller=actor, relisted_from=old, defaulters=defaulters, **fields)
         images.copy_images(source=old, target=new)
         event_log.record(auction, AuctionEvent.Kind.RELISTED, now, {"product": new.pk})
     return new

@@ -1,4 +1,4 @@
-"""Second chances: the winner did not pay, so the next-highest bidder can buy at their own highest amount."""
+"""Second chances: the winner did not pay, so the next bidder can buy at the price without the winner's bids."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models.functions import Coalesce
 
-from accounts.services import bidder_status, user_locking
-from accounts.services.account_states import is_suspended
+from accounts.services import bidder_status
 from auctioncraft.core import clock, money
 from auctioncraft.core.clock import isoformat_utc
 from auctioncraft.core.errors import NotFound
 from auctioncraft.core.jobs import process_each, rows_by_time
-from auctioncraft.core.model_fields import MoneyField
 from auctions.errors import SecondChanceNotOpen, SecondChanceUnavailable
 from auctions.models import Auction, AuctionEvent, Bid, SecondChanceOffer
 from auctions.services import closing, eligibility, event_log
@@ -37,9 +34,8 @@ OFFER_LIFETIME: Final = timedelta(hours=24)
 def offer(*, product_id: int, actor: User, reason: str = "") -> SecondChanceOffer:
     """Offer a product that its winner did not pay to the next bidder for 24 hours, as its seller or staff.
 
-    That is the highest bidder who has not won it or been offered it yet; of two with the same amount, the earlier one.
-    Nobody has to accept. `reason` is recorded. Raises NotFound, PermissionDenied, ConflictOfInterest,
-    SecondChanceUnavailable.
+    To whom, and at which price, _next_buyer says. Nobody has to accept. `reason` is recorded. Raises NotFound,
+    PermissionDenied, ConflictOfInterest, SecondChanceUnavailable.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
@@ -48,37 +44,46 @@ def offer(*, product_id: int, actor: User, reason: str = "") -> SecondChanceOffe
         pending = SecondChanceOffer.objects.open().filter(product=product).exists()
         if auction.payment_defaulted_at is None or pending or closing.was_relisted(product):
             raise SecondChanceUnavailable
-        if not user_locking.lock_active_users(user_ids={product.seller_id}):
-            raise SecondChanceUnavailable("Its seller is not here any more.")
-        found = _next_bidder(product_id)
+        if not bidder_status.lock_account(user_id=product.seller_id).is_active:
+            raise SecondChanceUnavailable("The account of its seller is closed.")
+        found = _next_buyer(auction, now)
         if found is None:
             raise SecondChanceUnavailable
         bidder_id, amount = found
+        terms = Bid.objects.terms_of_leader(product_id, bidder_id)
         made = SecondChanceOffer.objects.create(
-            product=product, bidder_id=bidder_id, amount=amount, offered_at=now, expires_at=now + OFFER_LIFETIME
+            product=product,
+            bidder_id=bidder_id,
+            amount=amount,
+            terms=terms.to_json(),
+            offered_at=now,
+            expires_at=now + OFFER_LIFETIME,
         )
-        terms = {"amount": money.to_text(amount, product.currency), "expires_at": isoformat_utc(made.expires_at)}
-        _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **terms, **sign(actor, reason))
+        named = {
+            "amount": money.to_text(amount, terms.currency),
+            "total": money.to_text(terms.total(amount), terms.currency),
+            "expires_at": isoformat_utc(made.expires_at),
+        }
+        _log(auction, Kind.SECOND_CHANCE_OFFERED, now, bidder=bidder_id, **named, **sign(actor, reason))
     return made
 
 
 def accept(*, product_id: int, bidder: User) -> Auction:
     """Accept an offer: the product is sold to `bidder` at its amount. Return the auction with its product.
 
-    Raises NotFound if there is no offer to them, SecondChanceNotOpen, BidderSuspended, CardRequired, NotAuthenticated.
-    Sends auction_sold in the transaction.
+    Raises NotFound if there is no offer to them, SecondChanceNotOpen, and what eligibility.check raises. Sends
+    auction_sold in the transaction.
     """
     with transaction.atomic():
         auction, now = lock_or_404(product_id)
         found = _open_offer(product_id, bidder, now)
-        user_locking.lock_active_user(user_id=bidder.pk)
-        if bidder_status.is_erased(user_id=auction.product.seller_id):
+        if not bidder_status.is_active(user_id=auction.product.seller_id):
             raise SecondChanceNotOpen
-        eligibility.check(user_id=bidder.pk, price=found.amount, currency=auction.product.currency)
+        eligibility.check(user_id=bidder.pk, price=found.amount, product=auction.product, now=now)
         _answer(found, Status.ACCEPTED, now)
         closing.mark_sold(auction, to=bidder.pk, price=found.amount, sale_type=Auction.SaleType.SECOND_CHANCE)
         auction.payment_defaulted_at = None
-        closing.record_outcome(auction, Kind.SECOND_CHANCE_ACCEPTED, now)
+        closing.record_outcome(auction, Kind.SECOND_CHANCE_ACCEPTED, now, terms=found.sale_terms)
     return auction
 
 
@@ -110,17 +115,31 @@ def _lapse(offer_id: int, product_id: int) -> bool:
     return True
 
 
-def _next_bidder(product_id: int) -> tuple[int, Decimal] | None:
-    """Return the highest bidder who can still get an offer, and their highest amount."""
-    excluded = set(SecondChanceOffer.objects.filter(product_id=product_id).values_list("bidder_id", flat=True))
-    sales = AuctionEvent.objects.filter(product_id=product_id, kind__in=(Kind.CLOSED, Kind.RESERVE_WAIVED))
-    excluded |= {private["winner"] for private in sales.values_list("private", flat=True)}
-    highest = Coalesce("max_amount", "amount", output_field=MoneyField())
-    bids = Bid.objects.made_by_people().valid().filter(product_id=product_id).exclude(bidder__in=excluded - {None})
-    # Of two with the same highest amount the earlier comes first.
-    rows = bids.filter(bidder__is_active=True).annotate(highest=highest).order_by("-highest", "version")
-    candidates = rows.values_list("bidder_id", "highest", "bidder__strikes").iterator(chunk_size=100)
-    return next(((bidder, amount) for bidder, amount, strikes in candidates if not is_suspended(strikes)), None)
+def _next_buyer(auction: Auction, now: datetime) -> tuple[int, Decimal] | None:
+    """Return who gets the next offer and at which price: leader and price without those who had their chance.
+
+    That is what the auction would have come to without the bids of those who won and did not pay, who had an offer, or
+    who may not buy at that price.
+    """
+    product = auction.product
+    offered = SecondChanceOffer.objects.filter(product=product).values_list("bidder_id", flat=True)
+    left_out = {*list_defaulters(product.pk), *offered}
+    while True:
+        bids = Bid.objects.made_by_people().valid().filter(product=product).exclude(bidder__in=left_out)
+        counting = bids.exclude(eligibility.cannot_win("bidder"))
+        state = product.rules.recompute(product.terms(), auction.state(), counting.requests())
+        state = product.rules.close(product.terms(), state, counting.requests())
+        if state.leader is None or state.price is None:
+            return None
+        if eligibility.may_buy(user_id=state.leader, price=state.price, product=product, now=now):
+            return state.leader, state.price
+        left_out.add(state.leader)
+
+
+def list_defaulters(product_id: int) -> set[int]:
+    """Return those who won a product and did not pay for it, or not in time."""
+    defaults = AuctionEvent.objects.filter(product_id=product_id, kind=Kind.SALE_FELL_THROUGH)
+    return {private["buyer"] for private in defaults.values_list("private", flat=True)}
 
 
 def _open_offer(product_id: int, bidder: User, now: datetime) -> SecondChanceOffer:

@@ -139,7 +139,7 @@ def test_cancelled_auction_accepts_nothing(as_user, seller, bidder):
     address = f"/api/products/{product.pk}/"
     with assert_nothing_written():
         assert refusal(bids.post(f"{address}bids/", {"amount": "9"})) == (409, "auction_not_open")
-        assert refusal(bids.post(f"{address}buy_now/")) == (409, "auction_not_open")
+        assert refusal(bids.post(f"{address}buy_now/", {"price": "9"})) == (409, "auction_not_open")
         assert refusal(sells.post(f"{address}close_auction/")) == (409, "auction_already_closed")
         assert refusal(sells.post(f"{address}accept_below_reserve/")) == (409, "reserve_not_acceptable")
         assert refusal(sells.post(f"{address}relist/")) == (409, "not_relistable")

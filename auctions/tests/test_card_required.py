@@ -67,9 +67,9 @@ def test_bid_without_a_limit_needs_no_card(caller, product, settings):
 
 
 def test_card_limit_is_per_currency(caller, seller):
-    euros, yen = (factories.product(seller, currency=name) for name in ("EUR", "JPY"))
+    euros, yen = (factories.product(seller, currency=name, starting_bid=Decimal(50)) for name in ("EUR", "JPY"))
     assert bid(caller, euros, amount="5000").status_code == 201
-    assert bid(caller, yen, amount="1").json() == {**REFUSED, "above": "0", "currency": "JPY"}
+    assert bid(caller, yen, amount="50").json() == {**REFUSED, "above": "0", "currency": "JPY"}
 
 
 def test_card_required_comes_after_other_refusals(caller, bidder, seller, as_user, product, settings):
@@ -110,11 +110,11 @@ def test_viewer_above_the_limit_reports_card_required(caller, bidder, rival, pro
 
 
 def test_buy_now_above_the_limit_without_card_is_refused(caller, bidder, product):
-    answer = caller.post(f"/api/products/{product.pk}/buy_now/")
+    answer = caller.post(f"/api/products/{product.pk}/buy_now/", {"price": str(product.buy_now_price)})
     assert (answer.status_code, answer.json()) == (403, REFUSED)
     assert Auction.objects.get().status == "open"
     with_card(bidder)
-    assert caller.post(f"/api/products/{product.pk}/buy_now/").status_code == 200
+    assert caller.post(f"/api/products/{product.pk}/buy_now/", {"price": str(product.buy_now_price)}).status_code == 200
 
 
 def test_second_chance_above_the_limit_without_card_is_refused(caller, bidder, rival, seller, settings):

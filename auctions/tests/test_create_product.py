@@ -51,6 +51,7 @@ def test_create_product_with_required_fields_uses_defaults(as_user, client, sell
         "seq": 0,
         "server_time": body["server_time"],
         "description": "",
+        "description_additions": [],
         "relisted_from": None,
         "shipping": "0.00",
         "images": [],

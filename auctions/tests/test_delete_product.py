@@ -85,7 +85,7 @@ def test_delete_product_with_bids_is_refused(request, as_user, seller, bidder, s
 
 def test_delete_product_bought_without_bids_is_refused(as_user, seller, bidder, staff):
     product, callers = factories.product(seller, buy_now_price=Decimal(9)), (as_user(seller), as_user(staff))
-    buying.buy_now(product_id=product.pk, buyer=bidder)
+    buying.buy_now(product_id=product.pk, buyer=bidder, price=Decimal(9))
     with assert_nothing_written():
         for caller in callers:
             answer = caller.delete(url(product))

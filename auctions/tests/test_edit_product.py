@@ -27,8 +27,9 @@ def refusal(answer):
 
 def test_edit_product_without_bids_changes_all_fields(as_user, client, seller):
     product = factories.product(seller, description="Old.", reserve_price=Decimal(40))
+    auction_helpers.move_start_to_tomorrow(product)
     other = factories.category("Lamps")
-    starts_at, ends_at = clock.now() + DAY, clock.now() + 3 * DAY
+    starts_at, ends_at = clock.now() + 2 * DAY, clock.now() + 3 * DAY
     before = Auction.objects.get()
     answer = as_user(seller).patch(
         url(product),
@@ -72,6 +73,7 @@ def test_edit_product_without_bids_changes_all_fields(as_user, client, seller):
         "seq": 1,
         "server_time": answer.json()["server_time"],
         "description": "New.",
+        "description_additions": [],
         "relisted_from": None,
         "shipping": "4.00",
         "images": [],
@@ -217,7 +219,9 @@ def test_edit_product_without_token_or_product_is_refused(as_user, client, selle
 
 def test_edit_product_currency_replaces_the_increment_table(as_user, seller, bidder):
     product = factories.product(seller, starting_bid="100")
+    auction_helpers.move_start_to_tomorrow(product)
     as_user(seller).patch(url(product), {"currency": "JPY"})
+    Auction.objects.update(starts_at=clock.now() - DAY)
     product.refresh_from_db()
     assert (product.increments[0], product.currency) == (["0", "5.00"], "JPY")
     auction_helpers.bid(product, bidder, "100")

@@ -60,7 +60,8 @@ def vase(seller, bidder):
     return product
 
 
-def test_invariants_hold_for_what_services_write(lamp, vase, seller, bidder, rival):
+def test_invariants_hold_for_what_services_write(lamp, vase, seller, bidder, rival, settings):
+    settings.OFFLINE_PAYMENTS = True
     unsold = factories.product(seller, reserve_price=Decimal(90))
     bid(unsold, bidder, "5")
     bid(unsold, rival, max_amount="80")

@@ -24,7 +24,8 @@ def url(product):
 
 
 @pytest.mark.parametrize("number", range(len(VECTORS)))
-def test_place_bid_vector_over_http(number, as_user, seller, client):
+def test_place_bid_vector_over_http(number, as_user, seller, client, settings):
+    settings.OFFLINE_PAYMENTS = True  # some of their prices are too small for a card
     vector = VECTORS[number]
     product = as_user(seller).post(
         "/api/products/",

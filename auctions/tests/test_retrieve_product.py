@@ -53,6 +53,7 @@ def test_retrieve_product_without_token_returns_public_fields(client, seller, bi
         "seq": 1,
         "server_time": server_time,
         "description": "Old.",
+        "description_additions": [],
         "relisted_from": None,
         "shipping": "4.50",
         "images": [],

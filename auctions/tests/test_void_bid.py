@@ -74,6 +74,7 @@ def test_void_recomputes_the_auction_without_the_bid(as_user, client, seller, bi
         "leader": product.alias_of(bidder.pk),
         "amount": "30.00",
         "bid_seq": 2,
+        "bid_seqs": [2],
         "currency": "USD",
         "current_price": "20.00",
         "minimum_bid": "20.50",

@@ -15,6 +15,7 @@ from auctioncraft.api.idempotency import IDEMPOTENCY_KEY_HEADER, idempotent_resp
 from auctioncraft.api.parse_body import ParseBodyMixin, read_body
 from auctions import queries
 from auctions.serializers.lifecycle import (
+    BuyNowSerializer,
     CloseAuctionSerializer,
     ClosedAuctionSerializer,
     ExtendAuctionSerializer,
@@ -70,11 +71,15 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
         auction = closing.extend_auction(product_id=int(pk), actor=current_user(request), **body)
         return Response(ExtendedAuctionSerializer(auction).data)
 
-    @_post("Buy a product now", ClosedAuctionSerializer, once=True)
+    @_post("Buy a product now", ClosedAuctionSerializer, body=BuyNowSerializer, once=True)
     def buy_now(self, request: Request, pk: str) -> Response:
-        """Buy a product at its buy-now price. This closes the auction."""
-        buy = partial(buying.buy_now, product_id=int(pk), buyer=current_user(request))
-        return self._once(request, lambda: ClosedAuctionSerializer(buy()).data)
+        """Buy a product at its buy-now price, which the body names as you saw it. This closes the auction.
+
+        If the price has changed, nothing is bought: 409 `price_changed` contains the new price and total.
+        """
+        body = read_body(BuyNowSerializer, request)
+        buy = partial(buying.buy_now, product_id=int(pk), buyer=current_user(request), **body)
+        return self._once(request, lambda: ClosedAuctionSerializer(buy()).data, **body)
 
     @_post("Accept a price below the reserve", ClosedAuctionSerializer, once=True)
     def accept_below_reserve(self, request: Request, pk: str) -> Response:
@@ -91,7 +96,7 @@ class LifecycleActions(ParseBodyMixin, GenericViewSet):
 
     @_post("Offer a second chance", SecondChanceSerializer, status=201, once=True)
     def offer_second_chance(self, request: Request, pk: str) -> Response:
-        """Offer a product whose buyer did not pay to the next highest bidder, as its seller or staff."""
+        """Offer a product whose buyer did not pay to the next bidder, as its seller or staff."""
         offer = partial(second_chance.offer, product_id=int(pk), actor=current_user(request))
         return self._once(request, lambda: SecondChanceSerializer(offer()).data, status=201)
 

@@ -38,13 +38,14 @@ def specs_for(event: AuctionEvent, bidders: set[int]) -> Iterator[NotificationSp
     notify nobody; after a sale, payments sends its own notifications.
     """
     match event.kind:
-        case AuctionEvent.Kind.BID_PLACED:
-            if event.private["outbid"] is not None:
-                yield NotificationSpec("outbid", {_user_id(event.private["outbid"])})
+        case AuctionEvent.Kind.BID_PLACED if event.private["outbid"] is not None:
+            yield NotificationSpec("outbid", {_user_id(event.private["outbid"])})
         case AuctionEvent.Kind.CANCELLED:
             yield NotificationSpec("auction_cancelled", {event.product.seller_id} | bidders)
         case AuctionEvent.Kind.CLOSED:
             yield from _specs_for_close(event, bidders)
+        case AuctionEvent.Kind.EDITED if "bidders" in event.private:
+            yield NotificationSpec("description_added", set(map(_user_id, event.private["bidders"])))
         case AuctionEvent.Kind.BID_VOIDED:
             yield from _specs_for_void(event)
         case AuctionEvent.Kind.RESERVE_WAIVED:
@@ -87,6 +88,7 @@ def _specs_for_sale(event: AuctionEvent, variant: str) -> Iterator[NotificationS
 def _spec_for_offer(event: AuctionEvent) -> NotificationSpec:
     context = {
         "amount": event.private["amount"],
+        "total": event.private["total"],
         "currency": event.product.currency,
         "expires_at": format_datetime(datetime.fromisoformat(event.private["expires_at"])),
     }

@@ -194,7 +194,13 @@ def test_reserve_waived_notifies_winner_and_seller_only(lamp, bidder, rival):
 
 def test_second_chance_offered_notifies_the_bidder_only(seller, bidder):
     mug = rows.product(seller, name="A mug", currency="JPY", starting_bid="100")
-    private = {"bidder": bidder.pk, "seller": seller.pk, "amount": "1200", "expires_at": "2030-01-02T03:04:05.678901Z"}
+    private = {
+        "bidder": bidder.pk,
+        "seller": seller.pk,
+        "amount": "1200",
+        "total": "1300",
+        "expires_at": "2030-01-02T03:04:05.678901Z",
+    }
     rows.event(mug, "second_chance_offered", {}, private)
 
     write_notifications()
@@ -205,8 +211,9 @@ def test_second_chance_offered_notifies_the_bidder_only(seller, bidder):
             "second_chance_offer",
             "Second chance to buy “A mug”",
             (
-                "The winner of “A mug” did not pay. You can buy it for 1200 JPY, your highest bid. Accept by "
-                "2030-01-02 03:04 UTC, or let the offer expire."
+                "The winner of “A mug” did not pay. You can buy it for 1200 JPY, the price without the winner's "
+                "bids. With premium and shipping you would pay 1300 JPY. Accept by 2030-01-02 03:04 UTC, or let the "
+                "offer expire."
             ),
         )
     }
@@ -260,7 +267,7 @@ def test_second_chance_declined_or_lapsed_notifies_the_seller(lamp, seller, bidd
     [
         ("bid_voided", {}),
         ("reserve_waived", {"winner": None}),
-        ("second_chance_offered", {"bidder": 1, "amount": "1.00", "expires_at": "soon"}),
+        ("second_chance_offered", {"bidder": 1, "amount": "1.00", "total": "1.00", "expires_at": "soon"}),
     ],
 )
 def test_malformed_event_stays_in_the_outbox(lamp, kind, private):

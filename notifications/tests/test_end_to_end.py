@@ -146,7 +146,7 @@ def test_waived_reserve_notifies_only_the_others_as_losers(seller, bidder, rival
 def test_buy_now_notifies_buyer_seller_and_bidder(seller, bidder, rival):
     lamp = rows.product(seller, reserve_price=Decimal(50), buy_now_price=Decimal(60))
     bid(lamp, rival, 5)
-    buying.buy_now(product_id=lamp.pk, buyer=bidder)
+    buying.buy_now(product_id=lamp.pk, buyer=bidder, price=Decimal(60))
     run_jobs()
 
     assert notified_since(set())[0] == [

@@ -35,6 +35,7 @@ PUBLIC = [
     "auction_unsold",
     "auction_cancelled",
     "auction_ending_soon",
+    "description_added",
     "bid_voided",
     "payment_due",
     "payment_succeeded",

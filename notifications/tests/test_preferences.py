@@ -110,8 +110,8 @@ def test_patch_with_invalid_preferences_is_refused_and_changes_nothing(as_user, 
 def test_patch_with_required_kind_lists_the_optional_kinds(as_user, bidder):
     answer = as_user(bidder).patch(ME, {"notifications": {"payment_due": {"mail": False}}})
 
-    kinds = "outbid, auction_lost, auction_unsold, auction_cancelled, auction_ending_soon, second_chance_offer"
-    error = f"Use one of these kinds: {kinds}, second_chance_ended."
+    kinds = "outbid, auction_lost, auction_unsold, auction_cancelled, auction_ending_soon, description_added"
+    error = f"Use one of these kinds: {kinds}, second_chance_offer, second_chance_ended."
     assert answer.json()["errors"] == {"notifications": [error]}
 
 

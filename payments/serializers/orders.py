@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import MoneyField, MoneyOutputField, StrictCharField, UTCDateTimeField
-from payments import stripe_gateway
+from auctioncraft.core import card_amounts
 from payments.models import RECORDED_METHODS, Method, Order, OrderEvent, Payment, Refund
 
 _PUBLIC_STATUSES = [choice for choice in Refund.Status.choices if choice[0] != Refund.Status.CREATING]
@@ -178,7 +178,7 @@ class OrderSerializer(serializers.Serializer):
 
     def get_payable_by_card(self, order: Order) -> bool:
         """Return whether a card can be charged the total."""
-        return stripe_gateway.can_charge(amount=order.total, currency=order.currency)
+        return card_amounts.can_charge(amount=order.total, currency=order.currency)
 
 
 class OrderEventSerializer(serializers.Serializer):

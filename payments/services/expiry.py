@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.services import bidder_status
-from auctioncraft.core import clock, retry
+from auctioncraft.core import card_amounts, clock, retry
 from auctions.services import sale_outcome
 from auctions.services.locking import lock_auction, lock_or_404
 from payments import errors, stripe_gateway
@@ -129,6 +129,7 @@ def withdraw_order(*, order_id: int) -> None:
 def _record_expiry(auction: Auction, order: Order, now: datetime, *, reason: str) -> None:
     order.status, order.expired_at = Order.Status.EXPIRED, now
     order.save(update_fields=("status", "expired_at"))
+    bidder_status.remove_unpaid_order(user_id=order.buyer_id)
     order_log.record(order=order, kind=OrderEvent.Kind.EXPIRED, at=now, reason=reason)
     sale_outcome.record_payment_default(auction=auction, at=now)
 
@@ -138,7 +139,7 @@ def _is_payable(order: Order) -> bool:
 
     Not so of what Stripe has refused to open a payment for, whenever they tried.
     """
-    if not stripe_gateway.can_charge(amount=order.total, currency=order.currency):
+    if not card_amounts.can_charge(amount=order.total, currency=order.currency):
         return False
     opened = Q(stripe_intent_id__isnull=False)
     return order.payments.filter(opened).exists() or not order.payments.exclude(opened | Q(decline_code="")).exists()

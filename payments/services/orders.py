@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
+    from auctioncraft.core.pricing import SaleTerms
     from auctions.models import Auction
     from payments.models import Payment
 
 
-def open_order(*, auction: Auction, at: datetime) -> Order:
+def open_order(*, auction: Auction, terms: SaleTerms, at: datetime) -> Order:
     """Open the winner's order of an auction sold `at`, UTC, whose row is locked; return it if it is there already.
 
-    Total = hammer price + buyer's premium (by the bands the product was listed under) + shipping, in the product's
-    currency. Due PAYMENT_WINDOW after the sale; at once from a winner whose account was erased. Sends order_opened in
+    The total is that of `terms`, which the buyer agreed to. Due PAYMENT_WINDOW after the sale. Sends order_opened in
     the caller's transaction.
     """
     if auction.winner_id is None or auction.hammer_price is None:
@@ -34,22 +33,16 @@ def open_order(*, auction: Auction, at: datetime) -> Order:
     if existing is not None:
         return existing
     product = auction.product
-    # An erased account that leads after a void will not pay: the seller need not wait.
-    time_to_pay = timedelta(0) if bidder_status.is_erased(user_id=auction.winner_id) else settings.PAYMENT_WINDOW
-    premium = product.premium_on(auction.hammer_price)
     order = Order.objects.create(
         product=product,
         buyer_id=auction.winner_id,
         seller_id=product.seller_id,
-        currency=product.currency,
-        hammer_price=auction.hammer_price,
-        buyers_premium=premium,
-        shipping=product.shipping,
-        total=auction.hammer_price + premium + product.shipping,
-        due_at=at + time_to_pay,
+        **terms.breakdown(auction.hammer_price),
+        due_at=at + settings.PAYMENT_WINDOW,
         created_at=at,
         auto_charge=Order.AutoCharge.DUE if cards.auto_charge_card(user_id=auction.winner_id) else "",
     )
+    bidder_status.add_unpaid_order(user_id=order.buyer_id)
     order_log.record(order=order, kind=OrderEvent.Kind.OPENED, at=at)
     order_opened.send(sender=Order, order=order)
     return order
@@ -68,6 +61,7 @@ def mark_paid(*, order: Order, payment: Payment, at: datetime, actor: User | Non
     order.status = Order.Status.PAID
     order.paid_at = at
     order.save(update_fields=("status", "paid_at"))
+    bidder_status.remove_unpaid_order(user_id=order.buyer_id)
     role = order_log.role_in_order(user=actor, order=order) if actor else OrderEvent.Role.STRIPE
     order_log.record(
         order=order,

@@ -40,10 +40,11 @@ _SETTLED: Final = (Payout.Status.PAID, Payout.Status.OUTSIDE)
 def split_total(order: Order) -> tuple[Decimal, Decimal]:
     """Return how an order's total is split: our fee and the seller's share.
 
-    We keep the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up, as it is
-    today; at most the total.
+    We keep the buyer's premium and SELLER_COMMISSION_PERCENT of the hammer price, rounded half up to what a card can
+    be charged, as it is today; at most the total.
     """
-    commission = money.round_half_up(order.hammer_price * settings.SELLER_COMMISSION_PERCENT / 100, order.currency)
+    percent = settings.SELLER_COMMISSION_PERCENT
+    commission = money.round_to_charge_unit(order.hammer_price * percent / 100, order.currency)
     fee = min(order.buyers_premium + commission, order.total)
     return fee, order.total - fee
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.services import staff_actions
-from auctioncraft.core import clock, idempotency, money, retry
+from auctioncraft.core import card_amounts, clock, idempotency, money, retry
 from auctioncraft.core.errors import Invalid, NotFound, PermissionDenied
 from payments import errors, stripe_gateway
 from payments.models import Dispute, Order, Payment, Refund
@@ -191,10 +191,10 @@ def _check(payment: Payment, amount: Decimal | None) -> Decimal:
     if amount > left:
         text = money.to_text(left, currency)
         raise errors.RefundTooLarge(f"Refund at most {text} {currency}.", refundable=text, currency=currency)
-    least = min(stripe_gateway.minimum(currency), left)
+    least = min(card_amounts.minimum(currency), left)
     if amount < least:
         raise Invalid(amount=f"Refund at least {money.to_text(least, currency)} {currency}.")
-    if not payment.is_recorded and not stripe_gateway.can_refund(amount=amount, currency=currency):
+    if not payment.is_recorded and not card_amounts.is_card_amount(amount, currency):
         raise Invalid(amount=f"Cards take two decimals of {currency}'s three: the last one must be 0.")
     return amount
 

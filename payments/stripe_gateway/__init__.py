@@ -4,7 +4,7 @@ What comes out are small frozen dataclasses and our own errors; no SDK object, m
 does either. Nothing here opens a transaction or is called in one. Callers say `stripe_gateway.name`.
 """
 
-from payments.stripe_gateway.amounts import can_charge, can_refund, from_minor_units, minimum, to_minor_units
+from payments.stripe_gateway.amounts import from_minor_units, to_minor_units
 from payments.stripe_gateway.balance import (
     BalanceTransaction,
     balance_transactions_of,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
+from auctioncraft.core import card_amounts
 from payments import errors
-from payments.stripe_gateway.amounts import is_card_amount, to_minor_units
+from payments.stripe_gateway.amounts import to_minor_units
 from payments.stripe_gateway.client import client, translate_errors
 from payments.stripe_gateway.webhook_events import event_object, object_id
 
@@ -62,11 +63,10 @@ def create_intent(
     Raises AmountNotChargeable, PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last, the intent
     may exist: ask again with the same key.
     """
-    minor = to_minor_units(amount, currency)
-    if not is_card_amount(minor, currency):
+    if not card_amounts.is_card_amount(amount, currency):
         raise errors.AmountNotChargeable
     params: PaymentIntentCreateParams = {
-        "amount": minor,
+        "amount": to_minor_units(amount, currency),
         "currency": currency.lower(),
         "metadata": dict(metadata),
         "automatic_payment_methods": {"enabled": True},

@@ -81,7 +81,7 @@ def stripe_unreachable(settings: Any) -> None:
 
 def sell(seller: User, bidder: User, price: str = "19.99", **fields: Any) -> Product:
     """Sell a product to the bidder at this hammer price: list, bid, close."""
-    product = factories.product(seller, **{"starting_bid": "1", **fields})
+    product = factories.product(seller, **fields)
     bidding.place_bid(product_id=product.pk, bidder_id=bidder.pk, amount=Decimal(price))
     closing.close_auction(product_id=product.pk, actor=seller)
     return product

@@ -194,7 +194,8 @@ def test_create_intent_again_with_stripe_unreachable_is_503(double, winner, prod
     assert request_intent(winner, product).status_code == 503
 
 
-def test_create_intent_below_stripes_minimum_is_409_each_time(double, winner, seller, bidder):
+def test_create_intent_below_stripes_minimum_is_409_each_time(double, winner, seller, bidder, settings):
+    settings.OFFLINE_PAYMENTS = True
     product = sell(seller, bidder, "0.10", starting_bid="0.05")
     for _ in range(2):
         answer = request_intent(winner, product)
@@ -205,7 +206,8 @@ def test_create_intent_below_stripes_minimum_is_409_each_time(double, winner, se
         )
 
 
-def test_create_intent_with_a_third_decimal_is_409(winner, seller, bidder):
+def test_create_intent_with_a_third_decimal_is_409(winner, seller, bidder, settings):
+    settings.OFFLINE_PAYMENTS = True
     answer = request_intent(winner, sell(seller, bidder, "5.124", currency="KWD"))
     assert (answer.status_code, answer.json()["code"]) == (409, "amount_not_chargeable")
 

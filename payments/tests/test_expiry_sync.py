@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import F
 
+from auctioncraft.core import card_amounts
 from payments import errors, stripe_gateway
 from payments.models import Order, OrderEvent, Payment
 from payments.services import expiry
@@ -202,7 +203,8 @@ def test_expire_cancels_a_checkout_that_reopened_meanwhile_too(double, intent_id
     assert {double.intent(each)["status"] for each in intents} == {"canceled"}
 
 
-def test_expire_of_unchargeable_amount_adds_no_strike(seller, bidder):
+def test_expire_of_unchargeable_amount_adds_no_strike(seller, bidder, settings):
+    settings.OFFLINE_PAYMENTS = True
     heard = []
 
     def listen(order, payable, **_):
@@ -220,9 +222,10 @@ def test_expire_of_unchargeable_amount_adds_no_strike(seller, bidder):
     assert broken_invariants() == []
 
 
-def test_expire_after_stripe_refused_the_amount_adds_no_strike(double, winner, seller, bidder, monkeypatch):
+def test_expire_after_stripe_refused_the_amount_adds_no_strike(double, winner, seller, bidder, monkeypatch, settings):
+    settings.OFFLINE_PAYMENTS = True
     # Like a currency whose minimum only Stripe knows.
-    monkeypatch.setattr(stripe_gateway, "can_charge", lambda **_: True)
+    monkeypatch.setattr(card_amounts, "can_charge", lambda **_: True)
     product = sell(seller, bidder, "0.10", starting_bid=Decimal("0.05"))
     assert request_intent(winner, product).json()["code"] == "payment_refused"
     expire(product)

@@ -148,8 +148,8 @@ def test_seller_disabled_behind_the_services_back_is_held_too(double, payout, se
 def test_payment_to_held_seller_has_no_destination_and_its_payout_is_held(
     double, payout, seller, bidder, as_user, clerk, how
 ):
-    decide(clerk, payout, "hold") if how == "hold" else factories.disable_account(seller)
     product = sell(seller, bidder, "30")
+    decide(clerk, payout, "hold") if how == "hold" else factories.disable_account(seller)
     double.confirm(request_intent(as_user(bidder), product).json()["payment_intent_id"])
     request_intent(as_user(bidder), product)
     assert Payment.objects.get(order__product=product).destination == ""

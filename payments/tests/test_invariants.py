@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from auctioncraft.core import clock
 from auctioncraft.core.invariants import all_invariants
-from auctions.models import Auction, Product
+from auctions.models import AccountWithdrawal, Auction, Bid
 from payments.invariants import list_changed_orders
 from payments.models import (
     Customer,
@@ -42,6 +42,7 @@ def paid(order):
     """A paid order with its payout, and its payment."""
     now = clock.now()
     Order.objects.update(status="paid", paid_at=now)
+    User.objects.update(unpaid_orders=0)
     Auction.objects.update(paid_at=now)
     money = {"amount": order.total, "currency": "USD", "received": order.total, "received_currency": "USD"}
     share = {"currency": "USD", "gross": order.total, "fee": 0, "amount": order.total}
@@ -75,9 +76,20 @@ def breaks(order, payment, rival):
             lambda: Order.objects.update(hammer_price=Decimal("19.985"), shipping=Decimal("0.005")),
             [f"order {order.pk} owes a fraction in USD"],
         ),
-        "11 buyer's premiums follow the product's bands": (
-            lambda: Product.objects.update(premium_bands=[["0", "10"]]),
-            [f"order {order.pk} has a premium of 0.000, by its bands {order.hammer_price / 10:.2f}"],
+        "21 orders follow from the terms that their buyer agreed to": (
+            lambda: Bid.objects.update(terms={"currency": "USD", "shipping": "0.00", "premium_bands": [["0", "10"]]}),
+            [f"order {order.pk} differs from what its buyer agreed to: buyers_premium, total"],
+        ),
+        "22 no account buys or sells after it was disabled": (
+            lambda: (
+                User.objects.filter(pk=order.seller_id).update(is_active=False)
+                and AccountWithdrawal.objects.create(user=order.seller, created_at=order.created_at - DAY)
+            ),
+            [f"order {order.pk} was opened after its seller was disabled"],
+        ),
+        "users' unpaid orders are counted": (
+            lambda: User.objects.filter(pk=order.buyer_id).update(unpaid_orders=4),
+            [f"user {order.buyer_id} has 4 unpaid orders by the count, and 0 by the orders"],
         ),
         "11 sales fall through when their order expires": (
             lambda: Auction.objects.update(paid_at=None, payment_defaulted_at=clock.now()),

@@ -65,13 +65,14 @@ def test_close_without_sale_opens_no_order(seller):
 def test_open_order_twice_opens_one(order, product):
     with transaction.atomic():
         auction = Auction.objects.select_related("product").get(pk=product.pk)
-        again = orders.open_order(auction=auction, at=clock.now())
+        again = orders.open_order(auction=auction, terms=product.sale_terms(), at=clock.now())
     assert (again, Order.objects.count()) == (order, 1)
 
 
 def test_open_order_of_unsold_product_raises(seller):
+    product = factories.product(seller)
     with pytest.raises(ValueError, match="not sold"):
-        orders.open_order(auction=factories.product(seller).auction, at=clock.now())
+        orders.open_order(auction=product.auction, terms=product.sale_terms(), at=clock.now())
 
 
 def test_open_order_sends_its_signal_once(seller, bidder):

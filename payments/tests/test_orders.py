@@ -65,7 +65,8 @@ def test_order_history_shows_roles_and_no_names(double, winner, order):
     ]
 
 
-def test_order_with_unchargeable_amount_is_not_payable_by_card(winner, seller, bidder):
+def test_order_with_unchargeable_amount_is_not_payable_by_card(winner, seller, bidder, settings):
+    settings.OFFLINE_PAYMENTS = True
     order = Order.objects.get(product=sell(seller, bidder, "0.10", starting_bid="0.05"))
     assert winner.get(f"{URL}{order.pk}/").json()["payable_by_card"] is False
 

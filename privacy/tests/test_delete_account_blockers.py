@@ -92,8 +92,8 @@ def test_erasure_of_seller_with_bids_is_refused(me, erase, rival):
 
 def test_erasure_with_unpaid_order_is_refused_to_both_sides(me, erase, seller, bidder):
     bought, sold = (factories.product(who, buy_now_price=Decimal(70)) for who in (seller, me))
-    buying.buy_now(product_id=bought.pk, buyer=me)
-    buying.buy_now(product_id=sold.pk, buyer=bidder)
+    buying.buy_now(product_id=bought.pk, buyer=me, price=Decimal(70))
+    buying.buy_now(product_id=sold.pk, buyer=bidder, price=Decimal(70))
     owed = [{"reason": "unpaid_order", "order": order.pk} for order in Order.objects.order_by("pk")]
     with assert_nothing_written():
         assert_refused(erase(), *owed)
@@ -127,7 +127,7 @@ def test_erasure_refusal_lists_all_reasons(me, erase, seller, rival):
     bought = factories.product(seller, buy_now_price=Decimal(70))
     auction_helpers.bid(led, me, "10")
     auction_helpers.bid(sells, rival, "10")
-    buying.buy_now(product_id=bought.pk, buyer=me)
+    buying.buy_now(product_id=bought.pk, buyer=me, price=Decimal(70))
     order = {"reason": "unpaid_order", "order": Order.objects.get().pk}
     assert_refused(erase(), about("leading", led), about("has_bids", sells), order)
 

@@ -36,7 +36,7 @@ def reasons(result):
 
 def _buy(me, seller, _):
     product = factories.product(seller, buy_now_price=Decimal(70))
-    return lambda: buying.buy_now(product_id=product.pk, buyer=me)
+    return lambda: buying.buy_now(product_id=product.pk, buyer=me, price=Decimal(70))
 
 
 def _list(me, *_):

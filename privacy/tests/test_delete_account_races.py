@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from accounts.services import user_locking
+from accounts.services import bidder_status, user_locking
 from auctioncraft.core.errors import DomainError, NotAuthenticated
 from auctions.models import Auction, Bid, SecondChanceOffer, Watch
 from auctions.services import buying, closing, second_chance, watching
@@ -160,7 +160,8 @@ def test_erasure_during_buy_now_is_refused_to_both_sides(me, seller, rival):
     for one, other in ((me, seller), (rival, me)):
         product = factories.product(other, buy_now_price=Decimal(70))
         _, erased = interleave(
-            lambda product=product, one=one: buying.buy_now(product_id=product.pk, buyer=one), lambda: erase(me)
+            lambda product=product, one=one: buying.buy_now(product_id=product.pk, buyer=one, price=Decimal(70)),
+            lambda: erase(me),
         )
         assert set(reasons(erased)) == {"unpaid_order"}
     assert Order.objects.count() == 2
@@ -169,8 +170,10 @@ def test_erasure_during_buy_now_is_refused_to_both_sides(me, seller, rival):
 
 def test_erasure_during_buy_now_without_lock_is_done(on_postgres, me, seller, monkeypatch):
     product = factories.product(seller, buy_now_price=Decimal(70))
-    monkeypatch.setattr(user_locking, "_LOCK_CLAUSE", "")
-    _, erased = interleave(lambda: buying.buy_now(product_id=product.pk, buyer=me), lambda: erase(me))
+    monkeypatch.setattr(bidder_status, "lock_account", bidder_status.get_account)
+    _, erased = interleave(
+        lambda: buying.buy_now(product_id=product.pk, buyer=me, price=Decimal(70)), lambda: erase(me)
+    )
     assert erased is None
     assert Order.objects.get().buyer.display_name == "deleted member"
 

@@ -26,7 +26,7 @@ def test_bid_and_buy_now_at_once_accept_one(server, seller, bidder, rival):
     buyer, bidding = server.caller(bidder), server.caller(rival)
     for _ in range(ROUNDS):
         product = offered(seller)
-        calls = {"buy": act(buyer, product, "buy_now"), "bid": bid(bidding, product, amount="10")}
+        calls = {"buy": act(buyer, product, "buy_now", price="50"), "bid": bid(bidding, product, amount="10")}
         order = chance.sample(list(calls), 2)
         answers = dict(zip(order, at_once(*(calls[name] for name in order)), strict=True))
 
@@ -52,7 +52,7 @@ def test_many_buyers_at_once_sell_to_one(server, seller):
     callers = [server.caller(factories.user(f"buyer{n}@example.com")) for n in range(8)]
     for _ in range(ROUNDS):
         product = offered(seller)
-        answers = at_once(*(act(caller, product, "buy_now") for caller in callers))
+        answers = at_once(*(act(caller, product, "buy_now", price="50") for caller in callers))
         assert sorted(status for status, _ in answers) == [200] + [409] * 7
         assert {answer["code"] for status, answer in answers if status == 409} == {"auction_not_open"}
         (winner,) = [caller.user for caller, (status, _) in zip(callers, answers, strict=True) if status == 200]
@@ -66,7 +66,7 @@ def test_buy_now_with_one_key_from_ten_connections_buys_once(server, seller, bid
     for number in range(5):
         product = offered(seller)
         key = {"Idempotency-Key": f"buy {number}"}
-        answers = at_once(*(partial(act(caller, product, "buy_now"), **key) for caller in callers))
+        answers = at_once(*(partial(act(caller, product, "buy_now", price="50"), **key) for caller in callers))
         assert [status for status, _ in answers] == [200] * 10, answers
         assert all(answer == answers[0][1] for _, answer in answers)
         assert Order.objects.get(product=product).buyer == bidder
@@ -78,7 +78,7 @@ def test_buy_now_with_one_key_from_ten_connections_buys_once(server, seller, bid
 def test_buy_now_before_a_bid_refuses_the_bid(unsafe_server, seller, bidder, rival, without):
     product = offered(seller)
     buy, placed = (
-        act(unsafe_server.caller(bidder), product, "buy_now"),
+        act(unsafe_server.caller(bidder), product, "buy_now", price="50"),
         bid(unsafe_server.caller(rival), product, amount="10"),
     )
     (bought, answer), (status, refusal) = interleave(buy, placed, without=without)
@@ -96,7 +96,7 @@ def test_bid_overtaken_by_buy_now_is_refused(unsafe_server, seller, bidder, riva
     product = offered(seller)
     placed, buy = (
         bid(unsafe_server.caller(rival), product, amount="10"),
-        act(unsafe_server.caller(bidder), product, "buy_now"),
+        act(unsafe_server.caller(bidder), product, "buy_now", price="50"),
     )
     (status, answer), (bought, _) = interleave(placed, buy, without=without, stop=BID_WRITES)
 
@@ -111,7 +111,7 @@ def test_bid_overtaken_by_buy_now_is_refused(unsafe_server, seller, bidder, riva
 def test_buy_now_before_another_refuses_the_other(unsafe_server, seller, bidder, rival, without):
     product = offered(seller)
     (status, answer), (overtook, late) = interleave(
-        *(act(unsafe_server.caller(user), product, "buy_now") for user in (bidder, rival)), without=without
+        *(act(unsafe_server.caller(user), product, "buy_now", price="50") for user in (bidder, rival)), without=without
     )
     if not without:
         assert (status, overtook, late["code"]) == (200, 409, "auction_not_open")

@@ -107,20 +107,21 @@ def test_edit_before_another_keeps_both(unsafe_server, seller, without):
 
 
 @pytest.mark.parametrize("without", ["", "lock"])
-def test_buy_now_beside_an_edit_pays_the_edited_price(unsafe_server, seller, bidder, without):
+def test_buy_now_beside_an_edit_buys_at_the_price_seen_or_not(unsafe_server, seller, bidder, without):
     product = factories.product(seller, buy_now_price=Decimal(50))
     dearer = edit(unsafe_server.caller(seller), product, buy_now_price="90.00")
-    (status, answer), (bought, _) = interleave(
-        dearer, act(unsafe_server.caller(bidder), product, "buy_now"), without=without
+    (status, answer), (bought, refusal) = interleave(
+        dearer, act(unsafe_server.caller(bidder), product, "buy_now", price="50"), without=without
     )
     product.refresh_from_db()
-    assert bought == 200
-    assert Order.objects.get().hammer_price == product.buy_now_price
-    assert Auction.objects.get().hammer_price == product.buy_now_price
     if not without:
         assert (status, product.buy_now_price) == (200, 90)
+        assert (bought, refusal["code"], refusal["price"]) == (409, "price_changed", "90.00")
+        assert Order.objects.count() == 0
     else:
+        # It bought before the edit was written, whose event then has no number left.
         assert (status, answer["code"], product.buy_now_price) == (500, "server_error", 50)
+        assert (bought, Order.objects.get().total) == (200, 50)
     assert findings() == set()
 
 

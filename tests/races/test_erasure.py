@@ -48,7 +48,7 @@ def test_deleted_account_beside_other_requests_owes_and_sells_nothing(server, se
         calls = {
             "leave": leave(caller),
             "bid": bid(server.caller(user), sold, amount="10"),
-            "buy": act(server.caller(user), bought, "buy_now"),
+            "buy": act(server.caller(user), bought, "buy_now", price="70"),
             "list": partial(
                 server.caller(user).send,
                 "POST",

@@ -121,7 +121,8 @@ class Terms:
         for (start, percent), end in zip(self.bands, ends, strict=True):
             top = hammer if end is None else min(hammer, end)
             hundredths += max(0, top - start) * percent
-        return (hundredths + 50) // 100
+        unit = 10 if self.currency == "KWD" else 1  # cards take two decimals
+        return (hundredths + 50 * unit) // (100 * unit) * unit
 
 
 def decide(terms, old, bidder, amount, most):

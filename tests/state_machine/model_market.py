@@ -49,6 +49,7 @@ class Lot:
     offers: list = field(default_factory=list)
     watchers: set = field(default_factory=set)
     old: Lot | None = None
+    defaulters: set = field(default_factory=set)
     deleted: bool = False
     id: int = 0
 
@@ -164,7 +165,7 @@ class Market(Sales):
             raise Refused("invalid")
         self._may_buy(lot, who)
         decided = decide(lot.terms, lot.bid_state, who, amount, most)
-        self._trusted(who)
+        self._trusted(lot, who)
         return decided
 
     def preview(self, lot, who, amount, most):
@@ -214,7 +215,7 @@ class Market(Sales):
         begun = lot.bid_state.leader is not None
         if lot.terms.buy_now is None or (begun and (lot.terms.reserve is None or lot.terms.met(lot.bid_state))):
             raise Refused("buy_now_unavailable")
-        self._trusted(who)
+        self._trusted(lot, who)
         self._end(lot, "sold", "sold")
         self.sell(lot, "buy_now", who, lot.terms.buy_now)
 
@@ -233,6 +234,12 @@ class Market(Sales):
         return len(due)
 
     def _close(self, lot, *, accept):
+        for bidder in dict.fromkeys(bid.bidder for bid in lot.surviving()):
+            if self.strikes.get(bidder, 0) >= self.ban:
+                for bid in lot.surviving():
+                    bid.void = bid.bidder == bidder
+                lot.bid_state = replay(lot.terms, lot.surviving())
+                lot.events.append("bid_voided")
         leader, price = lot.bid_state.leader, lot.bid_state.price
         if leader is None:
             self._end(lot, "unsold", "no_bids")
@@ -282,6 +289,8 @@ class Market(Sales):
         if lot.status != "open":
             raise Refused("auction_already_closed")
 
-    def _trusted(self, who):
+    def _trusted(self, lot, who):
+        if who in lot.defaulters:
+            raise Refused("defaulter_cannot_bid")
         if self.strikes.get(who, 0) >= self.ban:
             raise Refused("bidder_suspended")

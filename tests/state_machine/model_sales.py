@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.state_machine.model_bids import HOUR, Refused
+from tests.state_machine.model_bids import HOUR, Refused, replay
 
 PAYMENT = 96 * HOUR
 WAIVER = 48 * HOUR
@@ -68,6 +68,8 @@ class Sales:
             raise Refused("permission_denied")
         if lot.result != "reserve_not_met" or self.now >= lot.closed + WAIVER or self.again(lot):
             raise Refused("reserve_not_acceptable")
+        if self.strikes.get(lot.bid_state.leader, 0) >= self.ban:
+            raise Refused("reserve_not_acceptable")
         lot.events.append("reserve_waived")
         self.sell(lot, "below_reserve", lot.bid_state.leader, lot.bid_state.price)
 
@@ -118,21 +120,21 @@ class Sales:
         return lot.offers[-1]
 
     def next_bidder(self, lot):
-        """Return the highest bidder without an offer and their amount; of equal ones the earlier."""
-        asked = {offer.bidder for offer in lot.offers} | {order.buyer for order in self.orders if order.lot is lot}
-        best = None
-        for bid in lot.surviving():
-            free = bid.bidder not in asked and self.strikes.get(bid.bidder, 0) < self.ban
-            if free and (best is None or bid.highest > best[1]):
-                best = bid.bidder, bid.highest
-        return best
+        """Return who would lead without those who had their chance or are suspended, and at which price."""
+        asked = {offer.bidder for offer in lot.offers} | self.defaulters(lot)
+        asked |= {who for who, strikes in self.strikes.items() if strikes >= self.ban}
+        found = replay(lot.terms, [bid for bid in lot.surviving() if bid.bidder not in asked])
+        return None if found.leader is None else (found.leader, found.price)
+
+    def defaulters(self, lot):
+        return {order.buyer for order in self.orders if order.lot is lot and order.status == "expired"}
 
     def offered(self, lot):
         return next((offer for offer in lot.offers if offer.status == "offered"), None)
 
     def accept(self, lot, who):
         offer = self._open_offer(lot, who)
-        self._trusted(who)
+        self._trusted(lot, who)
         offer.status = "accepted"
         lot.events.append("second_chance_accepted")
         self.sell(lot, "second_chance", who, offer.amount)
@@ -171,7 +173,7 @@ class Sales:
             raise Refused("not_relistable")
         same = {name: getattr(lot.terms, name) for name in _KEPT} | {"soft": (lot.terms.window, lot.terms.extension)}
         made = self.put_up(who, **{"ends": self.now + lot.ends - lot.starts, **same, **changes})
-        made.old, made.text = lot, lot.text
+        made.old, made.text, made.defaulters = lot, lot.text, lot.defaulters | self.defaulters(lot)
         lot.events.append("relisted")
         return made
 

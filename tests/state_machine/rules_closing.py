@@ -10,7 +10,7 @@ from payments.services import expiry
 from tests.state_machine.machine import A_BIDDER, A_SELLER, BIDDERS, LOT, STAFF
 from tests.state_machine.model_bids import US
 from tests.state_machine.model_sales import WAIVER
-from tests.state_machine.reference_checks import moment
+from tests.state_machine.reference_checks import moment, money
 from tests.state_machine.rules_bidding import Trading
 from tests.state_machine.rules_listing import an_undecided_lot, undecided
 
@@ -39,7 +39,9 @@ class Ending(Trading):
         self.act(
             "buy_now",
             lambda: self.market.buy_now(lot, who),
-            lambda: buying.buy_now(product_id=lot.id, buyer=self.people[who]),
+            lambda: buying.buy_now(
+                product_id=lot.id, buyer=self.people[who], price=money(lot.terms.buy_now, lot.terms.currency)
+            ),
             [lot],
             details=f"{who} {lot.id}",
         )

@@ -8,6 +8,8 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from accounts.services import bidder_status
+from auctioncraft.core.pricing import SaleTerms
 from auctions.formats import get_format
 from auctions.formats.base import State, Terms
 from auctions.services.bid_store.types import AuctionSnapshot
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 _SNAPSHOT = """
 SELECT a.status, a.leader_id, a.leader_max, a.price, a.bid_count, a.last_bid_at, a.starts_at, a.ends_at, a.hard_ends_at,
        a.version, a.seq, p.seller_id, p.currency, p.starting_bid, p.reserve_price, p.increments::text,
-       p.soft_close_window, p.soft_close_extension, p.alias_salt, p.format, clock_timestamp(),
-       u.is_active, u.strikes, u.has_card,
-       %s OR EXISTS (SELECT FROM user_session s
-                     WHERE s.id = %s AND s.user_id = u.id AND s.ended_at IS NULL AND u.token_version = %s)
+       p.soft_close_window, p.soft_close_extension, p.shipping, p.premium_bands::text, p.defaulters::text,
+       p.alias_salt, p.format, clock_timestamp(), s.is_active,
+       u.is_active, u.strikes, u.has_card, u.unpaid_orders, u.created_at, u.email_verified_at,
+       %s OR EXISTS (SELECT FROM user_session t
+                     WHERE t.id = %s AND t.user_id = u.id AND t.ended_at IS NULL AND u.token_version = %s)
 FROM auctions_auction a
 JOIN auctions_product p ON p.id = a.product_id
+JOIN accounts_user s ON s.id = p.seller_id
 LEFT JOIN accounts_user u ON u.id = %s
 WHERE a.product_id = %s
 """
@@ -44,9 +48,10 @@ WITH moved AS (
   RETURNING a.product_id, a.version
 ), bids AS (
   INSERT INTO auctions_bid
-    (id, product_id, version, position, seq, bidder_id, displayed_amount, amount, max_amount, outcome, placed_at)
+    (id, product_id, version, position, seq, bidder_id, displayed_amount, amount, max_amount, outcome, placed_at,
+     terms)
   SELECT b.id, moved.product_id, moved.version, b.position, b.seq, b.bidder_id, b.displayed_amount, b.amount,
-         b.max_amount, b.outcome, %(placed_at)s
+         b.max_amount, b.outcome, %(placed_at)s, b.terms
   FROM moved, jsonb_populate_recordset(NULL::auctions_bid, %(bids)s::jsonb) b
 ), events AS (
   INSERT INTO auctions_auctionevent (product_id, seq, kind, data, private, created_at)
@@ -75,7 +80,9 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
         return None
     (status, leader, maximum, price, bid_count, last_bid_at, starts_at, ends_at, hard_ends_at, *rest) = row
     (at_version, seq, seller, currency, starting_bid, reserve, increments, window, extension, *rest) = rest
-    salt, format_name, now, active, strikes, has_card, credential_good = rest
+    (shipping, bands, defaulters, salt, format_name, now, seller_active, active, *rest) = rest
+    strikes, has_card, unpaid, created_at, verified_at, credential_good = rest
+    sale = SaleTerms(currency, shipping, orjson.loads(bands))
     terms = Terms(
         seller=seller,
         currency=currency,
@@ -85,11 +92,25 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
         soft_close_window=window,
         soft_close_extension=extension,
         cap=settings.MAX_AMOUNT,
+        chargeable=None if settings.OFFLINE_PAYMENTS else sale,
     )
-    state = State(starts_at, ends_at, hard_ends_at, status == "open", leader, maximum, price, bid_count, last_bid_at)
-    bidder = Bidder(strikes or 0, bool(has_card))
+    # A disabled seller's product takes no bid.
+    is_open = status == "open" and seller_active
+    state = State(starts_at, ends_at, hard_ends_at, is_open, leader, maximum, price, bid_count, last_bid_at)
+    is_new = created_at is None or bidder_status.is_new(created_at=created_at, email_verified_at=verified_at, now=now)
+    bidder = Bidder(strikes or 0, bool(has_card), unpaid or 0, is_new, bidder_id in orjson.loads(defaulters))
     return AuctionSnapshot(
-        get_format(format_name), terms, state, at_version, seq, salt, now, bool(active), bidder, bool(credential_good)
+        get_format(format_name),
+        terms,
+        sale,
+        state,
+        at_version,
+        seq,
+        salt,
+        now,
+        bool(active),
+        bidder,
+        bool(credential_good),
     )
 
 

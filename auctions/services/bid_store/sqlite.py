@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from accounts.models import Session, User
 from auctioncraft.core import clock
 from auctions.models import Auction, AuctionEvent, Bid, EventOutbox
 from auctions.services.bid_store.types import AuctionSnapshot
-from auctions.services.eligibility import Bidder
+from auctions.services.eligibility import Bidder, bidder_of
 
 if TYPE_CHECKING:
     from accounts.services.tokens import Credential
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | None) -> AuctionSnapshot | None:
     """See Store.read_snapshot."""
-    auction = Auction.objects.select_related("product").filter(pk=product_id).first()
+    auction = Auction.objects.select_related("product__seller").filter(pk=product_id).first()
     if auction is None:
         return None
     session_id = credential.session_id if credential else None
@@ -28,16 +29,20 @@ def read_snapshot(*, product_id: int, bidder_id: int, credential: Credential | N
         pk__in=[session_id] if session_id else [], user_id=OuterRef("pk"), ended_at__isnull=True
     )
     user = User.objects.filter(pk=bidder_id).annotate(signed_in=Exists(live)).first()
+    product, now = auction.product, clock.now()
+    unknown = Bidder(strikes=0, has_card=False, unpaid_orders=0, is_new=True, has_defaulted=False)
     return AuctionSnapshot(
-        rules=auction.product.rules,
-        terms=auction.product.terms(),
-        state=auction.state(),
+        rules=product.rules,
+        terms=product.terms(),
+        sale=product.sale_terms(),
+        # A disabled seller's product takes no bid.
+        state=replace(auction.state(), open=auction.state().open and product.seller.is_active),
         version=auction.version,
         seq=auction.seq,
-        alias_salt=auction.product.alias_salt,
-        now=clock.now(),
+        alias_salt=product.alias_salt,
+        now=now,
         bidder_active=user is not None and user.is_active,
-        bidder=Bidder(user.strikes, user.has_card) if user else Bidder(strikes=0, has_card=False),
+        bidder=bidder_of(user, defaulters=product.defaulters, now=now) if user else unknown,
         credential_good=credential is None
         or (user is not None and user.signed_in and user.token_version == credential.version),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from auctioncraft.core.pricing import SaleTerms
     from auctioncraft.models import IdempotencyKey
     from auctions.formats.base import Format, State, Terms
     from auctions.services.eligibility import Bidder
@@ -19,6 +20,7 @@ class AuctionSnapshot:
 
     rules: Format
     terms: Terms
+    sale: SaleTerms
     state: State
     version: int
     seq: int

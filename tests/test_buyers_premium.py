@@ -6,7 +6,7 @@ from decimal import Decimal as D  # noqa: N817
 
 import pytest
 
-from auctions.premium import buyers_premium
+from auctioncraft.core.pricing import buyers_premium
 
 BANDS = ((D(0), D(25)), (D(1000), D(20)), (D(5000), D("12.5")))
 
@@ -25,7 +25,13 @@ def test_premium_without_bands_is_zero():
 
 @pytest.mark.parametrize(
     ("hammer", "currency", "premium"),
-    [("0.10", "USD", "0.03"), ("99", "JPY", "25"), ("98", "JPY", "25"), ("1.002", "KWD", "0.251")],
+    [
+        ("0.10", "USD", "0.03"),
+        ("99", "JPY", "25"),
+        ("98", "JPY", "25"),
+        ("1.002", "KWD", "0.250"),
+        ("5.130", "KWD", "1.280"),
+    ],
 )
 def test_premium_is_rounded_once_half_up(hammer, currency, premium):
     result = buyers_premium(D(hammer), currency, BANDS)
