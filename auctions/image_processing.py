@@ -20,7 +20,7 @@ MAX_SIDE, THUMBNAIL_SIDE = 2048, 400
 EXTENSION: Final = "jpg"
 # Ordinary progressive JPEGs have about ten. Each takes a pass over the whole image, and costs the sender a few bytes.
 _MAX_SCANS: Final = 20
-# Before its pixels a photo has a few dozen segments: metadata, a color profile. Pillow copies all for each that it adds.
+# Before its pixels a photo has a few dozen segments: metadata, a color profile. Pillow copies all for each one added.
 _MAX_SEGMENTS: Final = 1000
 _FORMATS: Final = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WEBP"}
 # Markers of segments, which have a length. TEM (01) and RST (D0 to D7) have none.
