@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Tokens and Stripe's secrets consist of these characters. 16 in a row are no coincidence.
 _WORD = re.compile(r"[\w-]{16,}")
-_SIX_DIGITS = re.compile(r"(?<![\w.])\d{6}(?!\w)")
+_CODE_DIGITS = re.compile(r"(?<![\w.])\d{6}(?:\d\d)?(?!\w)")
 # Only at the start of a word: some of Stripe's random ids contain these three letters.
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}")
 
@@ -57,7 +57,7 @@ class SecretLogWatch(logging.Handler):
                 self.look_at(line, path.name)
 
     def _secret_in(self, text: str) -> str:
-        if not self.codes.isdisjoint(_SIX_DIGITS.findall(text)):
+        if not self.codes.isdisjoint(_CODE_DIGITS.findall(text)):
             return "a one-time code"
         if _JWT.search(text) or not self.words.isdisjoint(_WORD.findall(text)):
             return "a token or a client secret"

@@ -15,6 +15,7 @@ HIDDEN = "hidden-thing"
     ("text", "left"),
     [
         ("Your code is 042137.", f"Your code is {REDACTED}."),
+        ("Your code is 04213712.", f"Your code is {REDACTED}."),
         ("042137 is your AuctionCraft code", f"{REDACTED} is your AuctionCraft code"),
         ("  042137\n\nThis is your code for AuctionCraft.", f"  {REDACTED}\n\nThis is your code for AuctionCraft."),
         ("{'email': 'a@b.example', 'code': '042137'}", f"{{'email': 'a@b.example', 'code': '{REDACTED}'}}"),

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from accounts.models import OneTimeCode
-from accounts.services import otp, tokens
+from accounts.services import code_alarm, otp, tokens
 from tests import factories
 from tests.secret_log_watch import SecretLogWatch
 
@@ -20,7 +20,7 @@ import logging
 import pytest
 from uuid import uuid4
 from accounts.models import OneTimeCode
-from accounts.services import otp, tokens
+from accounts.services import code_alarm, otp, tokens
 from django.conf import settings
 
 logger = logging.getLogger("accounts.{logger}")
@@ -83,7 +83,8 @@ def record(text, *args, **more):
 def test_watch_knows_every_code_and_token(other):
     code = otp.request_code(email="somebody@example.com", ip=None)
     pair = tokens.sign_in(user=factories.user(), user_agent="", ip=None)
-    texts = [otp.derive_code(code), *pair.access.split(".")[1:], pair.refresh, pair.refresh[:40]]
+    long = OneTimeCode(email="rose@example.com", nonce="1" * 32, digits=code_alarm.DIGITS_UNDER_ATTACK)
+    texts = [otp.derive_code(code), otp.derive_code(long), *pair.access.split(".")[1:], pair.refresh, pair.refresh[:40]]
     for text in texts:
         other.leaks.clear()
         other.emit(record("sent to %s", text))

@@ -1,7 +1,7 @@
 """Remove secrets from logs. A second line of defense: code should not log secrets in the first place.
 
 A secret is recognized by its form (JWTs, Stripe keys, password hashes), by the name before it, or because it is one of
-our settings. A one-time code is recognized by the word "code" next to six digits.
+our settings. A one-time code is recognized by the word "code" next to six or eight digits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMES = (
 # The value after such a name: a JSON or Python string, a quoted string inside a string, or one word.
 _VALUE = r"""(?:b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|\\+["'][^"'\\]*|(?:(?:bearer|basic)\s+)?[^\s,;&'"\\)}\]]+)"""
 _CODE = r"(?<![a-z])(?:codes?|otp)(?![a-z])"
-_DIGITS = r"(?<![\w.])\d{6}(?!\w)"
+_DIGITS = r"(?<![\w.])\d{6}(?:\d\d)?(?!\w)"
 
 _RULES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), by)
@@ -49,7 +49,7 @@ _MAY_CONTAIN_SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 _NAME: Final = re.compile(rf".*{_NAMES}", re.IGNORECASE)
-_SIX_DIGITS: Final = re.compile(r"\d{6}")
+_CODE_DIGITS: Final = re.compile(r"\d{6}(?:\d\d)?")
 
 
 def redact(text: str) -> str:
@@ -69,7 +69,7 @@ def redact_value(name: str, value: Any) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
-    if _is_secret(name) or (name == "code" and _SIX_DIGITS.fullmatch(str(value))):
+    if _is_secret(name) or (name == "code" and _CODE_DIGITS.fullmatch(str(value))):
         return REDACTED
     if isinstance(value, int | float):
         return value
