@@ -7,15 +7,17 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
+from accounts.models import User
 from auctioncraft import settings as defaults
 from auctioncraft.api import throttling
+from auctions import tasks
 from auctions.services import closing
 from auctions.tests import auction_helpers
 from auctions.tests.images.image_helpers import make_image, upload_form, url
 from notifications.models import Notification
 from notifications.services.email_delivery import send_codes, send_notification_emails
 from notifications.services.outbox import write_notifications
-from tests import factories
+from tests import admin_pages, factories
 from tests.interleave import interleave_at
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +95,21 @@ def test_images_and_exports_have_limits_of_their_own(as_user, seller):
     exports = [caller.get("/api/users/me/export/").status_code for _ in range(3)]
     assert exports == [200] * 2 + [429]
     assert caller.get(f"/api/products/{product.pk}/").status_code == 200
+
+
+def test_member_whom_staff_disable_neither_wins_nor_sells(as_user, client, seller, bidder, rival):
+    product, own, caller = factories.product(seller), factories.product(rival), as_user(rival)
+    bid(as_user(bidder), product.pk, 5)
+    bid(caller, product.pk, 20)
+    bid(as_user(bidder), own.pk, 5)
+    admin_pages.confirm(admin_pages.clerk("view_user", "change_user"), User, "disable", [rival], reason="A shill.")
+    assert caller.get("/api/users/me/").status_code == 401
+    refused = as_user(bidder).post(f"/api/products/{own.pk}/bids/", {"amount": "9"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "auction_not_open")
+    tasks.withdraw_accounts()
+    assert client.get(f"/api/products/{own.pk}/").json()["status"] == "cancelled"
+    closed = as_user(seller).post(f"/api/products/{product.pk}/close_auction/").json()
+    assert (closed["winner"]["id"], closed["final_price"]) == (bidder.pk, "5.00")
 
 
 @pytest.mark.django_db(transaction=True)
