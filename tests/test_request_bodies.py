@@ -31,14 +31,17 @@ NEEDING = [
     "POST /api/products/{product}/buy_now/",
     "POST /api/products/{product}/bids/{bid}/void/",
     "POST /api/products/{product}/extend/",
+    "POST /api/products/{product}/cancel/",
+    "DELETE /api/products/{product}/",
+    "DELETE /api/categories/{category}/",
     "POST /api/payments/create-payment-intent/",
     "POST /api/payments/cards/",
     "PATCH /api/payments/cards/{card}/",
+    "POST /api/payments/orders/{order}/record_payment/",
 ]
 # Endpoints whose body is optional.
 OPTIONAL = [
     "POST /api/products/{product}/close_auction/",
-    "POST /api/products/{product}/cancel/",
     "POST /api/products/{product}/accept_below_reserve/",
     "POST /api/products/{product}/relist/",
     "POST /api/products/{product}/offer_second_chance/",
@@ -46,10 +49,8 @@ OPTIONAL = [
     "POST /api/products/{product}/decline_second_chance/",
     "POST /api/products/{product}/watch/",
     "DELETE /api/products/{product}/watch/",
-    "DELETE /api/products/{product}/",
     "PATCH /api/products/{product}/",
     "PATCH /api/categories/{category}/",
-    "DELETE /api/categories/{category}/",
     "DELETE /api/auth/sessions/{session}/",
     "PATCH /api/users/me/",
     "DELETE /api/users/me/",
@@ -67,6 +68,9 @@ UPLOAD = "POST /api/products/{product}/images/"
 ELSEWHERE = [
     "DELETE /api/products/{product}/images/{image}/",
     "POST /api/stripe/webhook/",
+    # They look for the payout first: payments/tests/test_held_payouts.py.
+    "POST /api/payments/payouts/{payout}/hold/",
+    "POST /api/payments/payouts/{payout}/release/",
 ]
 # All endpoints share the parser: each gets one bad body, this one gets all of them.
 ONE = "POST /api/products/"
