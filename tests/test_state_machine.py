@@ -83,7 +83,7 @@ MUTATIONS = [
     ("a voided bid stays in", voiding._valid_bids, ".valid()", ""),
     ("a void keeps the price", ascending.recompute, "price=found.price", "price=state.price"),
     ("bought after a bid", ascending.buy_now_available, "price is None or", "True or"),
-    ("a seller calls off what was bid on", closing.cancel_auction, "not actor.is_staff and", "False and"),
+    ("a seller calls off what was bid on", closing.cancel_auction, "elif _has_valid_bids(product_id)", "elif False"),
     ("accepted at 48 hours", closing.accept_below_reserve, "now < auction", "now <= auction"),
     ("accepted by staff", closing.close_auction, "accept_below_reserve and actor.pk !=", "False and actor.pk !="),
     ("a strike counts twice", bidder_status.add_strike, "+ 1", "+ 2"),

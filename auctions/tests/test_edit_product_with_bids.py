@@ -31,7 +31,7 @@ def test_edit_product_with_bids_appends_to_the_description(as_user, seller, bidd
     assert (event.kind, event.data, event.private) == (
         "edited",
         {"fields": ["description"]},
-        {"editor": seller.pk},
+        {"editor": seller.pk, "bidders": [bidder.pk]},
     )
     assert Auction.objects.values().get() == {**before, "seq": 2, "version": before["version"] + 1}
     assert broken_invariants() == []
