@@ -96,7 +96,7 @@ def test_staff_who_sell_keep_what_any_seller_may_do_and_no_more(as_user, bidder,
 
 def test_staff_who_bought_offer_it_to_nobody(as_user, seller, bidder, staff):
     product = factories.product(seller, buy_now_price=Decimal(20))
-    buying.buy_now(product_id=product.pk, buyer=staff)
+    buying.buy_now(product_id=product.pk, buyer=staff, price=Decimal(20))
     Order.objects.update(due_at=clock.now())
     assert expiry.expire_due() == 1
     answer = as_user(staff).post(url(product, "offer_second_chance/"))
