@@ -1,4 +1,4 @@
-"""docs/proofs.md names a test for every promise of docs/invariants.md and docs/abuse.md."""
+"""docs/proofs.md names a test for every promise, docs/security.md what shows each of its rows."""
 
 from __future__ import annotations
 
@@ -53,3 +53,20 @@ def test_proofs_of_a_promise_name_tests_that_run_as_stated(promise):
         assert not name or name in tests, f"{path} has no {name}"
         nightly = runs == "nightly" or path == stated[1]
         assert (tests[name] if name else bool(tests) and all(tests.values())) == nightly, path
+
+
+THREAT = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ?([^|]*)\|$", re.MULTILINE)
+REFERENCE = re.compile(r"\b([A-Z]?\d+)(?:-([A-Z]?\d+))?\b")
+
+
+def test_security_names_what_shows_each_row():
+    rows = [row for row in THREAT.findall((DOCS / "security.md").read_text()) if row[0] not in {"threat", "---"}]
+    assert len(rows) > 20
+    for threat, _, shown_by, _ in rows:
+        tests = TEST.findall(shown_by)
+        proofs = [end for ends in REFERENCE.findall(TEST.sub("", shown_by)) for end in ends if end]
+        assert tests or proofs, threat
+        assert set(proofs) <= set(PROOFS), threat
+        for path, name in tests:
+            assert not name or name in read_tests(path), f"{path} has no {name}"
+            assert read_tests(path), path

@@ -29,7 +29,7 @@ def check_has_card(users: Batch) -> Iterator[str]:
 
 @invariant(None, "saved cards belong to customers at Stripe", over=SavedCard)
 def check_card_owners(cards: Batch) -> Iterator[str]:
-    # docs/security.md, Saved cards.
+    # docs/security.md, Money: saved cards.
     customer = Customer.objects.filter(user_id=OuterRef("user_id"), stripe_customer_id__isnull=False, to_delete=False)
     yield from describe(cards.rows.filter(~Exists(customer)), "card {} has no customer at Stripe")
 
