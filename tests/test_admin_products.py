@@ -145,7 +145,7 @@ def test_admin_product_delete_with_voided_bid_is_refused(operator, product, bidd
 
 def test_admin_product_delete_after_sale_is_refused(operator, seller, bidder):
     product = factories.product(seller, buy_now_price=Decimal(20))
-    buying.buy_now(product_id=product.pk, buyer=bidder)
+    buying.buy_now(product_id=product.pk, buyer=bidder, price=Decimal(20))
     text = admin_pages.confirm(operator, Product, "delete", [product]).content.decode()
     assert "This auction is already closed." in text
     assert Product.objects.exists()
