@@ -1,11 +1,13 @@
 """What a display name looks like, so that two names that look alike can be found.
 
 Source of the table: Unicode's confusables.txt (UTS 39, version 15.1): the letters and digits that look like an ASCII
-letter or digit and that case folding, NFKD and dropping of accents leave as they are.
+letter or digit and that case folding, NFKD and dropping of accents leave as they are. Latin letters with a stroke, hook
+or tail (ø, đ, ʂ) are found by their Unicode names.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -53,7 +55,14 @@ _LOOK_ALIKES: Final = {
     "z": "\u03b6\u13c3\u1d22\ua4dc\U000102f5\U000118c9\U000118e5",
 }
 # fmt: on
-_TO_ASCII: Final = {ord(char): ascii_char for ascii_char, chars in _LOOK_ALIKES.items() for char in chars}
+_WITH_STROKE: Final = {
+    code: match[1].lower()
+    # The blocks of Latin letters: Latin-1 to IPA, phonetic extensions, and extended additional, C, D, and E.
+    for block in ((0xC0, 0x2B0), (0x1D00, 0x1F00), (0x2C60, 0x2C80), (0xA720, 0xA800), (0xAB30, 0xAB70))
+    for code in range(*block)
+    if (match := re.match(r"LATIN SMALL LETTER ([A-Z]) WITH ", unicodedata.name(chr(code), "")))
+}
+_TO_ASCII: Final = _WITH_STROKE | {ord(char): letter for letter, chars in _LOOK_ALIKES.items() for char in chars}
 # These look alike in many fonts. Pairs of letters that look like one come first.
 _PAIRS: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 _ASCII_LOOK_ALIKES: Final = str.maketrans("01i|5$@", "ollls" + "sa")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 from django.conf import settings
@@ -35,9 +36,14 @@ def check_display_name(name: str, *, user_id: int | None = None) -> None:
     """
     looks = skeleton(name)
     parts = [skeleton(part) for part in (*_PARTS, *settings.RESERVED_NAMES)]
-    words = {skeleton(word) for word in name.replace("-", " ").replace("_", " ").replace(".", " ").split()}
+    words = {skeleton(word) for word in _split(name)}
     if looks in _NAMES or words & _WORDS or any(part in looks for part in parts):
         raise DisplayNameReserved
     sellers = User.objects.filter(name_skeleton=looks, has_listed=True).exclude(pk=user_id or 0)
     if looks and sellers.exists():
         raise DisplayNameTaken
+
+
+def _split(name: str) -> list[str]:
+    """Return the words of a name, however they are separated: spaces, punctuation or symbols."""
+    return "".join(char if unicodedata.category(char)[0] not in "ZPS" else " " for char in name).split()

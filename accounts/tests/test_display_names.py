@@ -88,6 +88,8 @@ PRETENDING = [
     "Customer Service", "Admin", "Adm1n", "\uff21dmin", "Moderator", "AuctionCraft", "Auction Craft Team",
     "\u0391uctionCraft",
     "deleted member", "Deleted-Member", "d\u0435leted member", "The Staff",
+    "Mike/Staff", "Mike|Staff", "Support:Mike", "Support\u2013Mike", "Mike\u2022Support", "Admin's", "Support+1",
+    "Supp\u00f8rt", "\u0282upport", "\u0271oderator", "Aucti\u00f8nCraft", "\u0110eleted member",
 ]  # fmt: skip
 
 
