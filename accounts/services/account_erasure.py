@@ -39,9 +39,14 @@ def lock_account(*, user: User) -> User:
 
 
 def erase_account(*, user: User) -> None:
-    """Delete or replace everything that identifies the user. `user` is the row that `lock_account` returned."""
-    OneTimeCode.objects.filter(email=user.email).delete()
-    lockout.attempts_at(user.email).delete()
+    """Delete or replace everything that identifies the user. `user` is the row that `lock_account` returned.
+
+    What belongs to an address that the user never proved stays until it is purged, within a day: its limits must not
+    begin again, and its owner may be waiting for a code.
+    """
+    if user.email_verified_at is not None:
+        OneTimeCode.objects.filter(email=user.email).delete()
+        lockout.attempts_at(user.email).delete()
     anonymize(user=user)
 
 

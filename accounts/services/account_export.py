@@ -16,7 +16,9 @@ def export_account(*, user: User) -> dict[str, Any]:
     """Return the user as profile, and a list of rows per section. No hash, code or token is included."""
     sessions = Session.objects.filter(user=user).order_by("created_at")
     previous = PreviousEmail.objects.filter(user=user).order_by("replaced_at")
-    codes = OneTimeCode.objects.filter(Q(email=user.email) | Q(account=user)).order_by("created_at")
+    # Who requests codes for an address that the user never proved is somebody else.
+    proved_email = user.email if user.email_verified_at else None
+    codes = OneTimeCode.objects.filter(Q(email=proved_email) | Q(account=user)).order_by("created_at")
     keys = IdempotencyKey.objects.filter(user_id=user.pk).order_by("pk")
     return {
         "profile": user,
@@ -28,7 +30,7 @@ def export_account(*, user: User) -> dict[str, Any]:
         ),
         "former_addresses": list(previous.values("email", given_up_at=F("replaced_at"))),
         "codes": list(codes.values("email", "purpose", "ip", "created_at", "expires_at", used_at=F("consumed_at"))),
-        "failed_tries": _failed_attempts(user.email),
+        "failed_tries": _failed_attempts(proved_email) if proved_email else [],
         "idempotency_keys": list(keys.values("key", "created_at", answer=F("response"))),
     }
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def request_confirmation(*, user: User, ip: str | None) -> None:
     """Mail a code to the user's present address. Raises TooManyRequests as otp.request_code."""
-    otp.request_code(email=user.email, ip=ip, purpose=OneTimeCode.Purpose.CONFIRM, signed_in=True)
+    is_proved = user.email_verified_at is not None
+    otp.request_code(email=user.email, ip=ip, purpose=OneTimeCode.Purpose.CONFIRM, signed_in=is_proved)
 
 
 def require_confirmation(*, user: User, password: str | None, code: str | None, field: str, purpose: str) -> None:

@@ -54,6 +54,7 @@ def confirm_change(*, user: User, code: str, session_id: UUID, ip: str | None = 
             return None  # another user requested this address later
         if account.token_version != user.token_version:
             raise NotAuthenticated
+        was_proved = account.email_verified_at is not None
         previous = PreviousEmail(user=account, email=account.email, replaced_at=now)
         account.email, account.email_verified_at = row.email, now
         unproved = User.objects.select_for_update().filter(email=row.email, email_verified_at=None, is_active=True)
@@ -64,9 +65,10 @@ def confirm_change(*, user: User, code: str, session_id: UUID, ip: str | None = 
                 account.save(update_fields=["email", "email_verified_at"])
         except IntegrityError:
             return None
-        previous.save(force_insert=True)
         tokens.end_other_sessions(user=account, except_id=session_id)
-        email_changed.send(sender=User, user=account, previous=previous)
+        if was_proved:  # else it may be the address of somebody else, who gets nothing but codes
+            previous.save(force_insert=True)
+            email_changed.send(sender=User, user=account, previous=previous)
         return account
 
     return otp.consume_code(

@@ -1,7 +1,8 @@
 """Networks from which a user signed in within 90 days. Attempts from there are counted apart from those of strangers.
 
 So strangers who fail on purpose, or request codes in a row, do not lock the owner out. A network becomes known only by
-signing in, so nobody gains attempts at other people's accounts.
+signing in, so nobody gains attempts at other people's accounts; and for codes only if the address is proved, so that
+nobody who registered somebody else's address gains attempts at its codes.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ KNOWN_FOR: Final = timedelta(days=90)
 SIGNED_IN: Final = "signed-in"
 
 
-def find_allowance(*, email: str, ip: str | None) -> str:
+def find_allowance(*, email: str, ip: str | None, proved_only: bool = False) -> str:
     """Return the known network of the address's account that `ip` belongs to; empty for a stranger.
 
-    One query, whether or not the address has an account.
+    `proved_only`: nor has an account a known network whose address was not proved. One query, whether or not the
+    address has an account.
     """
     known = KnownNetwork.objects.filter(
         user__email=email, network=device_network(ip), signed_in_at__gt=clock.now() - KNOWN_FOR
     )
+    if proved_only:
+        known = known.filter(user__email_verified_at__isnull=False)
     return known.values_list("network", flat=True).first() or ""
 
 

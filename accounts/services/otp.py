@@ -174,7 +174,9 @@ def consume_code(
 
 
 def _find_allowance(email: str, ip: str | None, *, signed_in: bool) -> str:
-    return known_networks.SIGNED_IN if signed_in else known_networks.find_allowance(email=email, ip=ip)
+    if signed_in:
+        return known_networks.SIGNED_IN
+    return known_networks.find_allowance(email=email, ip=ip, proved_only=True)
 
 
 def _lock_counts(email: str, ip: str | None, *, signed_in: bool) -> list[FailedAttempts]:

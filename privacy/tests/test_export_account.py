@@ -26,7 +26,7 @@ URL = "/api/users/me/export/"
 
 @pytest.fixture
 def me(db):
-    return factories.user("mike@example.com", display_name="Mike", email_verified_at=None)
+    return factories.user("mike@example.com", display_name="Mike")
 
 
 @pytest.fixture
