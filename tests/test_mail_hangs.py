@@ -18,7 +18,7 @@ AUCTIONS = 20  # one ends each second, longer than EMAIL_TIMEOUT
 
 @pytest.fixture
 def mail_server(stack):
-    """A listener that says nothing; `accept` waits until somebody is being kept waiting."""
+    """A listener that says nothing; `accept` returns when a worker has connected."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
         listener.settimeout(60)
         stack.environment |= {
