@@ -18,12 +18,9 @@ import time
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.conf import settings
-
-from auctioncraft.core.client_ip import client_ip, wide_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +56,7 @@ BUSY: Final[Refusal] = (
 class _Reading(NamedTuple):
     """A body that is being read."""
 
-    network: str | None
+    network: str
     address: str
     port: int
     since: float
@@ -74,15 +71,14 @@ class BodyReader:
         self._reading: dict[int, _Reading] = {}  # by thread
         self._watching = False
 
-    def read(self, environ: dict[str, Any]) -> Refusal | None:
-        """Replace the body of a WSGI request by one that has arrived; or return why it is refused."""
+    def read(self, environ: dict[str, Any], network: str) -> Refusal | None:
+        """Replace the body of a WSGI request from a network by one that has arrived; or return why it is refused."""
         length = _content_length(environ)
         if not length:
             return None
         is_form = environ.get("CONTENT_TYPE", "").startswith("multipart/")
         if length > (settings.UPLOAD_MAX_SIZE + FORM_OVERHEAD if is_form else MAX_OTHER):
             return TOO_LARGE
-        network = wide_network(client_ip(SimpleNamespace(META=environ)))  # type: ignore[arg-type]
         seconds = settings.BODY_TIMEOUT + length / settings.BODY_MIN_RATE
         address, port = environ.get("REMOTE_ADDR", ""), int(environ["SERVER_PORT"])
         thread = threading.get_ident()
@@ -99,7 +95,7 @@ class BodyReader:
         environ["wsgi.input"] = BytesIO(body)
         return INCOMPLETE if len(body) < length else None
 
-    def _is_full(self, network: str | None) -> bool:
+    def _is_full(self, network: str) -> bool:
         if len(self._reading) < MAX_SLOW_OF_NETWORK:
             return False
         slow_since = time.monotonic() - SLOW_AFTER

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.utils.http import parse_header_parameters
-
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auctioncraft.settings")
 _django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 (the settings come first)
 
-from auctioncraft.request_body import BodyReader, respond  # noqa: E402
+from auctioncraft.core.client_ip import client_ip, wide_network  # noqa: E402
+from auctioncraft.places import Places  # noqa: E402
+from auctioncraft.request_body import BUSY, BodyReader, respond  # noqa: E402
 
 _bodies = BodyReader()
 # A place for each request that is served at once, with its database connection: so many connections has a process,
 # however many threads wait for bodies or for a place.
-_places: SimpleQueue[BaseDatabaseWrapper | None] = SimpleQueue()
-for _ in range(settings.WEB_THREADS):
-    _places.put(None)
+_places = Places(settings.WEB_THREADS, settings.WEB_THREADS_PER_NETWORK)
 
 
 def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -38,22 +35,25 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         parse_header_parameters(environ.get("CONTENT_TYPE", ""))
     except (ValueError, LookupError):
         environ["CONTENT_TYPE"] = "application/x-unreadable"
-    if refusal := _bodies.read(environ):
+    network = wide_network(client_ip(SimpleNamespace(META=environ)))  # type: ignore[arg-type]
+    if refusal := _bodies.read(environ, network):
         return respond(refusal, start_response)
     if connections.all(initialized_only=True):  # a test's thread, which has its own
         return _serve(environ, start_response)
-    database = _places.get()
-    if database is not None:
-        connections["default"] = database
+    place = _places.take(network)
+    if place is None:
+        return respond(BUSY, start_response)
+    if place.database is not None:
+        connections["default"] = place.database
     try:
         return _serve(environ, start_response)
     finally:
-        if database is None and (made := connections.all(initialized_only=True)):
-            database = made[0]
-            database.inc_thread_sharing()
-        if database is not None:
+        if place.database is None and (made := connections.all(initialized_only=True)):
+            place.database = made[0]
+            place.database.inc_thread_sharing()
+        if place.database is not None:
             del connections["default"]
-        _places.put(database)
+        _places.leave(place, network)
 
 
 def _serve(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -56,6 +56,7 @@ def main() -> None:
         database.create(DATABASE)
         stack.callback(database.drop, DATABASE)
         env = server.environment(database.url(DATABASE), var) | {"LIMITS": "", "REDIS_URL": options.redis_url}
+        del env["WEB_THREADS_PER_NETWORK"]
         plan = server.prepare(env, products=options.closes + 1000, bidders=20)
         for cache, url in (("a cache in the process", ""), ("Redis", options.redis_url)):
             command = [sys.executable, "-m", "benchmarks.limit_cost", str(plan["products"][0])]

@@ -46,6 +46,8 @@ def environment(database_url: str, var: Path) -> dict[str, str]:
             for who in ("account", "address", "network")
             if (scope, who) != ("bids", "address")
         ),
+        # The clients of many networks are simulated from one address.
+        "WEB_THREADS_PER_NETWORK": "0",
         "VAR_DIR": str(var),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

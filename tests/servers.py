@@ -222,6 +222,7 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "MAX_UNPAID_ORDERS": str(settings.MAX_UNPAID_ORDERS),
         "MAX_UNPAID_ORDERS_NEW": str(settings.MAX_UNPAID_ORDERS_NEW),
         "LIMITS": ",".join(f"{name}={number}" for name, number in settings.LIMITS.items()),
+        "WEB_THREADS_PER_NETWORK": "0",
     }
 
 

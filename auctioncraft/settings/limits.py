@@ -50,3 +50,5 @@ BODY_TIMEOUT = env.float("BODY_TIMEOUT", 10.0)
 BODY_MIN_RATE = 102_400
 # Requests that a web process serves at once. It has more threads (Procfile): those wait for bodies.
 WEB_THREADS = env.int("WEB_THREADS", 2)
+# Of these, requests of one IPv4 /24 or IPv6 /48 (auctioncraft/places.py). 0: no limit.
+WEB_THREADS_PER_NETWORK = env.int("WEB_THREADS_PER_NETWORK", max(1, WEB_THREADS // 2))
