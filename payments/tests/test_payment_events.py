@@ -8,6 +8,7 @@ from auctions.models import Auction
 from payments import stripe_gateway
 from payments.models import Order, Payment, StripeEvent
 from payments.tests.conftest import broken_invariants, build_event, post_event, request_intent, sell, statuses
+from payments.tests.end_to_end.state_helpers import send_notification_emails
 from payments.tests.expiry_helpers import expire
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,16 @@ def test_decline_is_announced_once_and_the_order_stays_payable(
     double.confirm(intent_id)
     post_intent_event(client, double, intent_id, SUCCEEDED, "evt_2")
     assert (statuses(order), Payment.objects.get().decline_code) == (("paid", "succeeded"), "")
+
+
+def test_declines_in_a_row_are_one_email_an_hour(client, double, intent_id, order, mailoutbox):
+    for number, card in enumerate(["pm_card_chargeDeclined", "pm_card_visa_chargeDeclinedLostCard"] * 3):
+        double.confirm(intent_id, card)
+        post_intent_event(client, double, intent_id, FAILED, f"evt_{number}")
+        send_notification_emails()
+    assert order.buyer.notifications.filter(kind="payment_failed").count() == 6
+    failed = [message for message in mailoutbox if message.to == [order.buyer.email] and "failed" in message.subject]
+    assert len(failed) == 1
 
 
 @pytest.mark.parametrize("kind", [FAILED, "payment_intent.processing", "payment_intent.canceled"])
