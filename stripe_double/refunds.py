@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stripe_double import currencies, disputes, ledger, objects, params, payment_methods, transfers
+from stripe_double import accounts, currencies, disputes, ledger, objects, params, payment_methods, transfers
 from stripe_double.errors import StripeError
 
 if TYPE_CHECKING:
@@ -107,9 +107,13 @@ def settle(call: Call, refund: JSON, *, succeed: bool) -> JSON:
 
 
 def _check_connect(call: Call, charge: JSON) -> None:
-    if params.boolean(call.params, "reverse_transfer") and not charge.get("transfer"):
-        message = f"Cannot reverse transfer on charge {charge['id']} because it does not have an associated transfer."
-        raise StripeError(message, param="reverse_transfer")
+    if params.boolean(call.params, "reverse_transfer"):
+        if not charge.get("transfer"):
+            message = (
+                f"Cannot reverse transfer on charge {charge['id']} because it does not have an associated transfer."
+            )
+            raise StripeError(message, param="reverse_transfer")
+        accounts.check_balance(call, call.find("transfer", charge["transfer"], "charge")["destination"])
     if params.boolean(call.params, "refund_application_fee") and charge["application_fee"] is None:
         message = f"Attempting to refund_application_fee on charge {charge['id']}, but it has no application fee"
         raise StripeError(message, param="refund_application_fee")

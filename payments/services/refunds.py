@@ -239,6 +239,8 @@ def _find_or_create(refund: Refund) -> RefundAtStripe:
         for found in stripe_gateway.list_refunds(intent_id):
             if found.metadata.get("refund") == str(refund.pk):
                 return found
+    # Surplus has no payout whose reversal comes first: Stripe takes back what its transfer has sent to the seller.
+    from_seller = bool(payment.destination) and not payment.paid_its_order and not refund.forced_reason
     return stripe_gateway.create_refund(
         intent_id=intent_id,
         amount=refund.amount,
@@ -246,6 +248,8 @@ def _find_or_create(refund: Refund) -> RefundAtStripe:
         reason=refund.reason,
         metadata={"order": str(payment.order_id), "refund": str(refund.pk)},
         idempotency_key=str(refund.idempotency_key),
+        reverse_transfer=from_seller,
+        refund_fee=payment.fee > 0,
     )
 
 

@@ -40,10 +40,13 @@ def create_refund(
     reason: str,
     metadata: Mapping[str, str],
     idempotency_key: str,
+    reverse_transfer: bool = False,
+    refund_fee: bool = False,
 ) -> RefundAtStripe:
     """Refund a part or all of what was paid with an intent, or find the refund that this key made.
 
-    It comes from our balance: of a payment with a destination, `reverse_transfer` brings the seller's share back.
+    It comes from our balance. `reverse_transfer`: of a payment with a destination, Stripe takes the same part of the
+    transfer back from the seller, or refuses; `refund_fee`: and gives them that part of the fee that we kept.
     Source: https://docs.stripe.com/api/refunds/create
     Raises PaymentRefused, KeyInUse, StoredFailure, StripeUnavailable. After the last the refund may exist: look for
     it in list_refunds, then ask again with the same key.
@@ -55,6 +58,9 @@ def create_refund(
     }
     if reason:
         params["reason"] = reason
+    if reverse_transfer:
+        params["reverse_transfer"] = True
+        params["refund_application_fee"] = refund_fee
     with translate_errors():
         return _refund(client().v1.refunds.create(params=params, options={"idempotency_key": idempotency_key}))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from payments.models import Order, Payment, Refund
 from payments.signals import refund_issued
 from payments.tests.conftest import broken_invariants, request_intent, sell
+from payments.tests.connect_helpers import onboarded, transfers
 from payments.tests.refund_helpers import URL, at_stripe, outcome, pay, post_event_about, refund, refund_totals
 from tests import admin_pages
 
@@ -80,6 +83,36 @@ def test_surplus_of_second_success_is_refunded_apart_from_the_first(paid_twice, 
     assert refund(as_user(seller), paid_twice, amount="5").status_code == 201
     assert refund_totals(paid_twice) == ("5.000", "19.990", "5.000", "succeeded", "succeeded")
     assert broken_invariants() == []
+
+
+@pytest.fixture
+def sent(seller, double, settings):
+    """The account of a seller to whom payments go directly, less 10 %."""
+    settings.STRIPE_CONNECT, settings.SELLER_COMMISSION_PERCENT = True, Decimal(10)
+    return onboarded(seller)
+
+
+def balance(double):
+    """Return what the platform has at Stripe, in cents."""
+    found = double.get("/v1/balance")
+    return sum(each["amount"] for part in ("available", "pending") for each in found[part])
+
+
+def test_surplus_that_went_to_the_seller_is_refunded_from_them(sent, late, staff_client, double):
+    assert (transfers(double, sent), balance(double)) == ([(1999, 0)], 200)
+    assert refund(staff_client, late, amount="10").status_code == 201
+    assert refund(staff_client, late).status_code == 201
+    assert refund_totals(late) == ("0.000", "19.990", "succeeded", "succeeded")
+    assert (transfers(double, sent), balance(double)) == ([(1999, 1999)], 0)
+
+
+def test_surplus_of_a_seller_with_an_empty_account_is_refunded_if_staff_force_it(sent, late, staff_client, double):
+    double.post(f"/_double/accounts/{sent.stripe_account_id}", empty="true")
+    refused = refund(staff_client, late)
+    assert (outcome(refused), refused.json()["stripe_code"]) == ((409, "refund_refused"), "balance_insufficient")
+    assert balance(double) == 200
+    assert refund(staff_client, late, force_reason="They insist.").status_code == 201
+    assert (refund_totals(late), balance(double)) == (("0.000", "19.990", "failed", "succeeded"), 200 - 1999)
 
 
 def test_surplus_is_hidden_from_the_seller_who_cannot_refund_it(late, as_user, seller):
