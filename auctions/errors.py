@@ -91,10 +91,10 @@ class TermsFixed(Conflict):
 
 
 class PriceChanged(Conflict):
-    """The buyer saw another price. The answer contains `price`, `shipping`, `premium`, `total` and `currency`."""
+    """It costs more than the buyer saw. The answer has `price`, `shipping`, `premium`, `total` and `currency`."""
 
     code = "price_changed"
-    detail = "The price has changed. Nothing was bought. Please look at the new price and confirm it."
+    detail = "The price has changed, and nothing was bought or bid. Please look at the new price and confirm it."
 
 
 class BuyNowUnavailable(Conflict):

@@ -229,7 +229,7 @@ def test_buy_now_at_another_price_than_seen_buys_nothing(as_user, seller, bidder
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "price_changed",
-        "detail": "The price has changed. Nothing was bought. Please look at the new price and confirm it.",
+        "detail": "The price has changed, and nothing was bought or bid. Please look at the new price and confirm it.",
         "price": "90.00",
         "shipping": "5.00",
         "premium": "9.00",

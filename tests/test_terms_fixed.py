@@ -74,6 +74,32 @@ def test_preview_is_what_a_later_bid_comes_to_at_most(as_user, seller, bidder):
     assert Order.objects.get().total == Decimal("7.50")
 
 
+@pytest.mark.parametrize(
+    ("changes", "price", "shipping", "total"),
+    [
+        ({"shipping": "900"}, ["5.00", "USD"], "900.00", "905.00"),
+        ({"currency": "KWD"}, ["5.000", "KWD"], "2.500", "7.500"),
+    ],
+    ids=["shipping", "currency"],
+)
+def test_bid_that_costs_more_than_its_bidder_saw_before_the_start_is_refused(
+    as_user, seller, bidder, changes, price, shipping, total
+):
+    product, sells, bids = factories.product(seller, shipping=Decimal("2.50")), as_user(seller), as_user(bidder)
+    auction_helpers.move_start_to_tomorrow(product)
+    preview = bids.post(f"{url(product)}bids/preview/", {"max_amount": "5"}).json()
+    seen = {"total": preview["at_most"]["total"], "currency": preview["currency"]}
+    now = clock.isoformat_utc(clock.now())
+    assert sells.patch(url(product), {**changes, "starts_at": now}).status_code == 200
+    with assert_nothing_written():
+        answer = bids.post(f"{url(product)}bids/", {"max_amount": "5", **seen})
+    assert refusal(answer) == (409, "price_changed")
+    shown = answer.json()
+    assert ([shown["price"], shown["currency"]], shown["shipping"], shown["total"]) == (price, shipping, total)
+    agreed = {"total": total, "currency": price[1].lower()}
+    assert bids.post(f"{url(product)}bids/", {"max_amount": "5", **agreed}).status_code == 201
+
+
 def test_bid_stores_the_terms_that_it_was_made_under(seller, bidder, rival, settings):
     settings.BUYERS_PREMIUM_BANDS = ((Decimal(0), Decimal(10)),)
     product = factories.product(seller, shipping=Decimal(5))

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import MoneyField, MoneyOutputField
+from auctioncraft.api.fields import MoneyField, MoneyOutputField, StrictCharField
 from auctioncraft.api.row_serializer import RowSerializer
 from auctions.formats.base import Outcome
 from auctions.models import AuctionEvent
@@ -17,8 +17,8 @@ from auctions.serializers.products import ProductListSerializer
 _OUTCOMES = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.AUTOMATIC)
 
 
-class PlaceBidSerializer(serializers.Serializer):
-    """A bid: `amount`, `max_amount`, or both."""
+class PreviewBidSerializer(serializers.Serializer):
+    """A bid to preview: `amount`, `max_amount`, or both."""
 
     amount = MoneyField(required=False, allow_null=True, help_text="The amount to bid now, visible to everyone.")
     max_amount = MoneyField(
@@ -26,6 +26,20 @@ class PlaceBidSerializer(serializers.Serializer):
         allow_null=True,
         help_text="A hidden maximum. A proxy bids up to it on your behalf, no more than needed to lead.",
     )
+
+
+class PlaceBidSerializer(PreviewBidSerializer):
+    """A bid: `amount`, `max_amount`, or both. If it could cost more than you saw, no bid is placed."""
+
+    total = MoneyField(
+        required=False,
+        help_text="The most to pay with premium and shipping, as previewed in `at_most`. Checked if given.",
+    )
+    currency = StrictCharField(required=False, max_length=3, help_text="The currency of the amounts. Checked if given.")
+
+    def validate_currency(self, value: str) -> str:
+        """Return the code in upper case."""
+        return value.upper()
 
 
 class BidSerializer(serializers.Serializer):

@@ -15,7 +15,7 @@ from auctions.errors import AuctionNotOpen, BidTooLow, MaximumNotRaised
 from auctions.formats.base import BidRequest, Outcome
 from auctions.models import Auction, alias
 from auctions.models import AuctionEvent as Event
-from auctions.services import eligibility, event_log
+from auctions.services import agreed_total, eligibility, event_log
 from auctions.services.bid_store import store
 from auctions.services.bid_store.types import AuctionSnapshot, BidWrite
 
@@ -35,6 +35,8 @@ class _Request:
 
     product_id: int
     bid: BidRequest
+    total: Decimal | None
+    currency: str | None
     credential: Credential | None
     idempotent: idempotency.IdempotentRequest
 
@@ -45,20 +47,33 @@ def place_bid(
     bidder_id: int,
     amount: Decimal | None = None,
     max_amount: Decimal | None = None,
+    total: Decimal | None = None,
+    currency: str | None = None,
     idempotency_key: str | None = None,
     credential: Credential | None = None,
 ) -> dict[str, Any]:
     """Place a bid in the product's currency; return the response: bid, outcome, product, server_time.
 
+    `total`, the most that the bidder agrees to pay with premium and shipping, and `currency` are checked if given.
     `credential` is the token of the request, checked in the same query as the bidder. Writes nothing if it raises
-    NotFound, NotAuthenticated, IdempotencyKeyReused, Unavailable or a refusal of eligibility or Format.evaluate_bid.
+    NotFound, NotAuthenticated, IdempotencyKeyReused, PriceChanged, Unavailable or a refusal of eligibility or
+    Format.evaluate_bid.
     """
     request = _Request(
         product_id,
         BidRequest(bidder_id, amount, max_amount),
+        total,
+        currency,
         credential,
         idempotency.identify(
-            "bid", user_id=bidder_id, key=idempotency_key, product=product_id, amount=amount, max_amount=max_amount
+            "bid",
+            user_id=bidder_id,
+            key=idempotency_key,
+            product=product_id,
+            amount=amount,
+            max_amount=max_amount,
+            total=total,
+            currency=currency,
         ),
     )
     if (answer := idempotency.stored_response(request.idempotent)) is not None:
@@ -107,6 +122,7 @@ def _read_snapshot(request: _Request) -> AuctionSnapshot:
 def _decide(request: _Request) -> tuple[AuctionSnapshot, Decision]:
     snapshot = _read_snapshot(request)
     decision = snapshot.rules.evaluate_bid(snapshot.terms, snapshot.state, request.bid, snapshot.now)
+    agreed_total.check(snapshot.sale, request.bid.limit, total=request.total, currency=request.currency)
     refusal = eligibility.find_refusal(snapshot.bidder, limit=request.bid.limit, currency=snapshot.terms.currency)
     if refusal is not None:
         raise refusal

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from accounts.services import bidder_status
-from auctioncraft.core import money
-from auctions.errors import AuctionNotOpen, BuyNowUnavailable, PriceChanged, SellerCannotBid
+from auctions.errors import AuctionNotOpen, BuyNowUnavailable, SellerCannotBid
 from auctions.formats.base import check_can_bid
 from auctions.models import Auction
-from auctions.services import closing, eligibility
+from auctions.services import agreed_total, closing, eligibility
 from auctions.services.locking import lock_or_404
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from accounts.models import User
-    from auctions.models import Product
 
 
 def buy_now(
@@ -44,23 +42,11 @@ def buy_now(
         asked = product.buy_now_price
         if asked is None or not product.rules.buy_now_available(asked, product.reserve_price, auction.price):
             raise BuyNowUnavailable
-        _check_price(product, asked, price=price, total=total, currency=currency)
+        terms = product.sale_terms()
+        if price != asked:
+            raise agreed_total.price_changed(terms, asked)
+        agreed_total.check(terms, asked, total=total, currency=currency)
         eligibility.check(user_id=buyer.pk, price=asked, product=product, now=now)
         closing.mark_sold(auction, to=buyer.pk, price=asked, sale_type=Auction.SaleType.BUY_NOW)
-        closing.record_close(auction, now, by="buy_now", terms=product.sale_terms())
+        closing.record_close(auction, now, by="buy_now", terms=terms)
     return auction
-
-
-def _check_price(
-    product: Product, asked: Decimal, *, price: Decimal, total: Decimal | None, currency: str | None
-) -> None:
-    terms = product.sale_terms()
-    due = terms.total(asked)
-    if price != asked or (total is not None and due > total) or currency not in {None, terms.currency}:
-        raise PriceChanged(
-            price=money.to_text(asked, terms.currency),
-            shipping=money.to_text(terms.shipping, terms.currency),
-            premium=money.to_text(terms.premium(asked), terms.currency),
-            total=money.to_text(due, terms.currency),
-            currency=terms.currency,
-        )

@@ -26,6 +26,7 @@ from auctions.serializers.bids import (
     MyBidSerializer,
     PlaceBidSerializer,
     PlacedBidSerializer,
+    PreviewBidSerializer,
 )
 from auctions.serializers.history import PublicBidSerializer
 from auctions.serializers.lifecycle import ProductAfterVoidSerializer, VoidBidSerializer
@@ -81,11 +82,11 @@ class ProductBidViewSet(GenericViewSet):
         )
         return Response(answer, status=201)
 
-    @extend_schema(summary="Preview a bid", request=PlaceBidSerializer, responses=BidPreviewSerializer)
+    @extend_schema(summary="Preview a bid", request=PreviewBidSerializer, responses=BidPreviewSerializer)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request, product_pk: str) -> Response:
         """Return what a bid would cost and whether it would be accepted. Nothing is placed."""
-        body = read_body(PlaceBidSerializer, request)
+        body = read_body(PreviewBidSerializer, request)
         preview = previewing.preview_bid(product_id=int(product_pk), user=current_user(request), **body)
         return Response(BidPreviewSerializer(preview).data)
 

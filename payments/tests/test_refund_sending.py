@@ -249,7 +249,8 @@ def requests_to_stripe(monkeypatch):
 
 def test_surplus_refunded_in_the_admin_with_stripe_down_stops_after_one(paid_orders, requests_to_stripe):
     Payment.objects.update(status=Payment.Status.SURPLUS)
-    sent = {"action": "refund_surplus", "_selected_action": list(Payment.objects.values_list("pk", flat=True))}
+    selected = list(Payment.objects.values_list("pk", flat=True))
+    sent = {"action": "refund_surplus", "_selected_action": selected, "confirmed": "yes", "reason": "Paid twice."}
     text = admin_pages.operator().post("/admin/payments/payment/", sent, follow=True).content.decode()
     assert len(requests_to_stripe) == Refund.objects.count() == 1
     assert "19.99 USD will be refunded as soon as Stripe responds again." in text

@@ -71,7 +71,7 @@ class Schedule:
 
     def _order(self, buyer: User, currency: str) -> Order:
         price = self.chance.choice(PRICES[currency])
-        starting_bid = "1" if currency == "JPY" else "0.10"
+        starting_bid = "50" if currency == "JPY" else "0.50"
         return Order.objects.get(product=sell(self.seller, buyer, price, currency=currency, starting_bid=starting_bid))
 
     def run(self) -> None:
