@@ -113,9 +113,9 @@ def test_currencies_are_disjoint_iso_codes():
 
 @pytest.mark.django_db
 def test_amounts_summed_by_the_database_are_exact():
-    """SQLite adds binary fractions: 400 times 0.1 is less than 40."""
-    one = factories.product(factories.user("seller@example.com"), starting_bid="0.10")
+    """SQLite adds binary fractions: 400 times 1.1 is not 440."""
+    one = factories.product(factories.user("seller@example.com"), starting_bid="1.10")
     values = {field.attname: getattr(one, field.attname) for field in Product._meta.concrete_fields if field.editable}
     Product.objects.bulk_create(Product(**{**values, "id": None}) for _ in range(399))
     found = Product.objects.aggregate(sum=money_sum("starting_bid"), none=money_sum("starting_bid", filter=Q(pk=0)))
-    assert found == {"sum": Decimal(40), "none": Decimal(0)}
+    assert found == {"sum": Decimal(440), "none": Decimal(0)}

@@ -81,6 +81,7 @@ def test_relist_of_unsold_product_creates_a_new_one(as_user, client, seller, old
         "seq": 0,
         "server_time": answer.json()["server_time"],
         "description": "Old.",
+        "description_additions": [],
         "relisted_from": old.pk,
         "shipping": "4.50",
         "images": [],

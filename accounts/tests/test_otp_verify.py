@@ -152,7 +152,7 @@ def test_superuser_keeps_password_after_first_code(client):
 def test_bad_code_gives_the_same_error(client, advance_time, case, counted):
     code = "" if case == "unknown" else request_code()
     if case == "disabled":
-        factories.user(EMAIL, is_active=False)
+        factories.disable_account(factories.user(EMAIL))
     elif case == "expired":
         advance_time(601)
     elif case == "superseded":
