@@ -89,7 +89,7 @@ def test_confirm_creates_no_account(client, mailed_codes):
 
 
 def test_confirm_for_disabled_account_is_refused(client, mailed_codes):
-    factories.user(EMAIL, is_active=False)
+    factories.disable_account(factories.user(EMAIL))
     ask(client)
     assert confirm(client, mailed_codes[0]).json() == INVALID
     assert User.objects.get().check_password(OLD)
