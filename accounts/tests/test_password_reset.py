@@ -92,7 +92,7 @@ def test_confirm_for_disabled_account_is_refused(client, mailed_codes):
     factories.disable_account(factories.user(EMAIL))
     ask(client)
     assert confirm(client, mailed_codes[0]).json() == INVALID
-    assert User.objects.get().check_password(OLD)
+    assert User.objects.get(email=EMAIL).check_password(OLD)
 
 
 def test_confirm_sets_first_password(user, client, mailed_codes):
@@ -129,7 +129,7 @@ def test_code_works_only_for_its_purpose(user, as_user, purpose, path):
         assert answer.json() == INVALID
         assert OneTimeCode.objects.get().consumed_at is None
         assert User.objects.get().email == EMAIL
-        assert User.objects.get().check_password(OLD)
+        assert User.objects.get(email=EMAIL).check_password(OLD)
 
 
 def test_code_differs_by_purpose():
@@ -160,7 +160,7 @@ def test_confirm_shares_failures_with_sign_in_codes(user, client, mailed_codes):
     answer = confirm(client, mailed_codes[0])
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
     assert int(answer.headers["Retry-After"]) > 590
-    assert User.objects.get().check_password(OLD)
+    assert User.objects.get(email=EMAIL).check_password(OLD)
 
 
 def test_weak_password_keeps_code_and_counts_no_failure(user, client, mailed_codes):
