@@ -15,11 +15,11 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from unfold.forms import AuthenticationForm
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.models import FailedAttempts, User, normalize_email
-from accounts.services import known_networks, lockout
+from accounts.services import known_networks, lockout, passwords, profile
 from auctioncraft.api import throttling
 from auctioncraft.core import clock
 from auctioncraft.core.client_ip import client_ip
@@ -60,12 +60,42 @@ class AdminLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
             )
         except TooManyRequests as refusal:
             logger.warning("admin login locked out")
-            minutes = -(-(refusal.retry_after or 60) // 60)
-            raise forms.ValidationError(LOCKED.format(minutes=minutes), code="throttled") from refusal
+            raise _locked(refusal) from refusal
         if self.user_cache is None:
             logger.warning("admin login refused")
             raise forms.ValidationError(REFUSED, code="invalid_login")
         return given
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]
+    """A new password of one's own: by the services, with their limits, notification and end of sessions."""
+
+    user: User
+
+    def clean_old_password(self) -> str:
+        """Check the present password. Raises ValidationError."""
+        password: str = self.cleaned_data["old_password"]
+        try:
+            is_right = len(password) <= MAX_PASSWORD and passwords.verify_password(
+                user=self.user, email=self.user.email, password=password, signed_in=True
+            )
+        except TooManyRequests as refusal:
+            raise _locked(refusal) from refusal
+        if not is_right:
+            raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
+    def save(self, commit: bool = True) -> User:  # noqa: ARG002, FBT001, FBT002 (Django's signature)
+        """Set the password. Only this session at the admin goes on."""
+        hashed = make_password(self.cleaned_data["new_password1"])
+        user = profile.update_profile(user=self.user, password_hash=hashed)
+        self.user = user  # of whom Django's view goes on with the session
+        return user
+
+
+def _locked(refusal: TooManyRequests) -> forms.ValidationError:
+    minutes = -(-(refusal.retry_after or 60) // 60)
+    return forms.ValidationError(LOCKED.format(minutes=minutes), code="throttled")
 
 
 def authenticate_staff(*, address: str, password: str, token: str, ip: str | None = None) -> User | None:

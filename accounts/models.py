@@ -11,6 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from uuid_utils.compat import uuid7
 
 from accounts.confusables import skeleton
@@ -125,6 +126,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Set the password from a hash that was made before a lock was taken, and end all tokens issued before."""
         self.password = hashed
         self.token_version = (self.token_version or 0) + 1
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session at the admin depends on: besides the password, what ends the tokens."""
+        value = f"{self.password}:{self.token_version}"
+        return salted_hmac("accounts.models.User", value, secret=secret, algorithm="sha256").hexdigest()
 
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether this is the password. An outdated hash is replaced.

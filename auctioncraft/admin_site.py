@@ -6,11 +6,13 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import BadRequest
 from django.http import Http404
+from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
-from accounts.admin_login import AdminLoginForm
+from accounts.admin_login import AdminLoginForm, OwnPasswordForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,15 @@ class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             return view(request, *args, **kwargs)
 
         return super().admin_view(update_wrapper(checked, view), cacheable)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let staff change their own password, with our form."""
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)  # type: ignore[return-value]
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Search the names of the pages. The result has one page."""

@@ -228,3 +228,39 @@ def test_admin_shows_authenticators_without_their_key(device):
     assert not TOTPDevice.objects.exists()
     action = StaffAction.objects.get()
     assert (action.actor, action.user, action.reason) == (admin_pages.user(chief), device.user, "The phone was lost.")
+
+
+# -- one's own password ------------------------------------------------------------------------------------------------
+
+
+def set_own_password(client, old, new="another good password"):
+    return client.post("/admin/password_change/", {"old_password": old, "new_password1": new, "new_password2": new})
+
+
+def test_own_password_is_compared_five_times(admin_user):
+    client = Client()
+    assert log_in(client=client) == "in"
+    for _ in range(5):
+        assert "Your old password was entered incorrectly" in text(set_own_password(client, "wrong"))
+    assert "Too many failed attempts" in text(set_own_password(client, PASSWORD))
+    admin_user.refresh_from_db()
+    assert admin_user.check_password(PASSWORD)
+
+
+def test_own_password_ends_other_sessions_and_is_notified(admin_user, as_user):
+    client, other, api = Client(), Client(), as_user(admin_user)
+    assert log_in(client=client) == log_in(client=other) == "in"
+    assert set_own_password(client, PASSWORD).status_code == 302
+    assert [page.get("/admin/").status_code for page in (client, other)] == [200, 302]
+    assert api.get("/api/users/me/").status_code == 401
+    assert not admin_user.sessions.filter(ended_at=None).exists()
+    assert admin_user.notifications.filter(kind="account_changed").count() == 1
+    assert log_in(password="another good password") == "in"
+
+
+def test_sign_out_everywhere_ends_sessions_at_the_admin(admin_user, client):
+    admin = Client()
+    assert log_in(client=admin) == "in"
+    pair = client.post("/api/auth/token/", {"username": admin_user.email, "password": PASSWORD}).json()
+    assert client.post("/api/auth/logout/?everywhere=true", {"refresh": pair["refresh"]}).status_code == 204
+    assert admin.get("/admin/").status_code == 302

@@ -122,6 +122,26 @@ def test_failed_sign_in_makes_no_network_known(member):
     assert list(KnownNetwork.objects.values_list("network", flat=True)) == ["192.0.2.0"]
 
 
+def test_networks_are_forgotten_when_the_password_is_reset(member):
+    """Somebody with the password signed in from many networks; the owner ends that from another one."""
+    thieves = [f"198.51.{number}.1" for number in range(3)]
+    assert {sign_in(ip).status_code for ip in thieves} == {200}
+    assert APIClient().post("/api/auth/password/reset/", {"email": EMAIL}, REMOTE_ADDR=HOME).status_code == 200
+    body = {"email": EMAIL, "code": current_code(), "password": "another good password"}
+    assert APIClient().post("/api/auth/password/reset/confirm/", body, REMOTE_ADDR=HOME).status_code == 200
+    assert list(KnownNetwork.objects.values_list("network", flat=True)) == ["192.0.2.0"]
+    assert [ask(ip) for ip in thieves] == [200, 429, 429]
+    assert [verify(ip, f"x{guess}") for ip in thieves for guess in range(2)] == [400] * 5 + [429]
+
+
+def test_only_the_newest_networks_have_an_allowance(member, monkeypatch):
+    monkeypatch.setattr(known_networks, "MAX_NETWORKS", 2)
+    for ip in (ELSEWHERE, STRANGER):
+        assert sign_in(ip).status_code == 200
+    allowances = [known_networks.find_allowance(email=EMAIL, ip=ip) for ip in (HOME, ELSEWHERE, STRANGER)]
+    assert allowances == ["", "198.51.100.0", "203.0.113.0"]
+
+
 @pytest.fixture
 def operator(member):
     member.is_staff = member.is_superuser = True

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 KNOWN_FOR: Final = timedelta(days=90)
+# The newest count. Each has attempts of its own, so somebody with a stolen password must not gain thousands.
+MAX_NETWORKS: Final = 20
 # The allowance of a live session, wherever it is used.
 SIGNED_IN: Final = "signed-in"
 
@@ -28,11 +30,11 @@ def find_allowance(*, email: str, ip: str | None, proved_only: bool = False) -> 
     `proved_only`: nor has an account a known network whose address was not proved. One query, whether or not the
     address has an account.
     """
-    known = KnownNetwork.objects.filter(
-        user__email=email, network=device_network(ip), signed_in_at__gt=clock.now() - KNOWN_FOR
-    )
+    networks = KnownNetwork.objects.filter(user__email=email, signed_in_at__gt=clock.now() - KNOWN_FOR)
     if proved_only:
-        known = known.filter(user__email_verified_at__isnull=False)
+        networks = networks.filter(user__email_verified_at__isnull=False)
+    newest = networks.order_by("-signed_in_at", "-pk").values("pk")[:MAX_NETWORKS]
+    known = KnownNetwork.objects.filter(pk__in=newest, network=device_network(ip))
     return known.values_list("network", flat=True).first() or ""
 
 
@@ -45,3 +47,8 @@ def record(*, user_id: int, ip: str | None, at: datetime) -> None:
             unique_fields=("user", "network"),
             update_fields=("signed_in_at",),
         )
+
+
+def forget(*, user_id: int) -> None:
+    """Forget the user's networks: somebody else may have signed in there."""
+    KnownNetwork.objects.filter(user_id=user_id).delete()

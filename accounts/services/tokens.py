@@ -119,10 +119,11 @@ def sign_out(*, refresh: str, everywhere: bool = False) -> None:
 
 
 def end_all_sessions(*, user: User) -> None:
-    """End all sessions of the user, and all tokens that were ever issued to them."""
+    """End all sessions of the user, at the admin too, and all tokens ever issued; forget the user's networks."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
         Session.objects.filter(user_id=user.pk, ended_at__isnull=True).update(ended_at=clock.now())
+        known_networks.forget(user_id=user.pk)
     user.refresh_from_db(fields=["token_version"])
 
 
