@@ -121,6 +121,17 @@ class StrictCharField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class CurrencyField(StrictCharField):
+    """A three-letter code; services check that it is one of a currency."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 3, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the code in upper case."""
+        return super().to_internal_value(data).upper()
+
+
 class SingleLineField(StrictCharField):
     """A name in one line, without invisible characters or changes of the text direction.
 

@@ -40,7 +40,7 @@ def is_card_amount(amount: Decimal, currency: str) -> bool:
 
     Source: https://docs.stripe.com/currencies#three-decimal
     """
-    return currency not in money.THREE_DECIMAL or amount % money.charge_unit(currency) == 0
+    return amount % money.charge_unit(currency) == 0
 
 
 def check_card_amount(amount: Decimal, currency: str) -> None:

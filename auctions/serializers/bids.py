@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import MoneyField, MoneyOutputField, StrictCharField
+from auctioncraft.api.fields import CurrencyField, MoneyField, MoneyOutputField
 from auctioncraft.api.row_serializer import RowSerializer
 from auctions.formats.base import Outcome
 from auctions.models import AuctionEvent
@@ -35,11 +35,7 @@ class PlaceBidSerializer(PreviewBidSerializer):
         required=False,
         help_text="The most to pay with premium and shipping, as previewed in `at_most`. Checked if given.",
     )
-    currency = StrictCharField(required=False, max_length=3, help_text="The currency of the amounts. Checked if given.")
-
-    def validate_currency(self, value: str) -> str:
-        """Return the code in upper case."""
-        return value.upper()
+    currency = CurrencyField(required=False, help_text="The currency of the amounts. Checked if given.")
 
 
 class BidSerializer(serializers.Serializer):

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import (
+    CurrencyField,
     MoneyField,
     MoneyOutputField,
     ServerTimeField,
@@ -47,11 +48,7 @@ class BuyNowSerializer(serializers.Serializer):
     total = MoneyField(
         required=False, help_text="The most to pay with premium and shipping, as the buyer saw it. Checked if given."
     )
-    currency = StrictCharField(required=False, max_length=3, help_text="The currency of `price`. Checked if given.")
-
-    def validate_currency(self, value: str) -> str:
-        """Return the code in upper case."""
-        return value.upper()
+    currency = CurrencyField(required=False, help_text="The currency of `price`. Checked if given.")
 
 
 class ExtendAuctionSerializer(serializers.Serializer):

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from auctioncraft.api.fields import (
+    CurrencyField,
     IdField,
     MoneyField,
     MoneyOutputField,
@@ -147,7 +148,7 @@ _INPUT_FIELDS: dict[Kind, tuple[type[serializers.Field], dict[str, Any]]] = {
     Kind.LINE: (SingleLineField, {}),
     Kind.TEXT: (StrictCharField, {"allow_blank": True}),
     Kind.CATEGORY: (IdField, {}),
-    Kind.CURRENCY: (StrictCharField, {}),
+    Kind.CURRENCY: (CurrencyField, {}),
     Kind.AMOUNT: (MoneyField, {}),
     Kind.SECONDS: (StrictIntegerField, {"min_value": 0, "max_value": 86_400}),
     Kind.TIME: (UTCDateTimeField, {}),
@@ -174,9 +175,6 @@ class CreateProductSerializer(serializers.Serializer):
         if field.zero_allowed:
             options["zero"] = True
         return field_class(**options)
-
-    def validate_currency(self, value: str) -> str:
-        return value.upper()
 
 
 class UpdateProductSerializer(CreateProductSerializer):

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from auctioncraft.api.fields import MoneyField, MoneyOutputField, StrictCharField, UTCDateTimeField
+from auctioncraft.api.fields import CurrencyField, MoneyField, MoneyOutputField, StrictCharField, UTCDateTimeField
 from auctioncraft.core import card_amounts
 from payments.models import RECORDED_METHODS, Method, Order, OrderEvent, Payment, Refund
 
@@ -19,7 +19,7 @@ class RecordPaymentSerializer(serializers.Serializer):
     """A payment that was received outside Stripe."""
 
     amount = MoneyField(help_text="The amount received. It must be the total of the order.")
-    currency = StrictCharField(min_length=3, max_length=3, help_text="The currency of the order, such as USD.")
+    currency = CurrencyField(help_text="The currency of the order, such as USD.")
     method = serializers.ChoiceField(choices=RECORDED_METHODS, help_text="How it was paid.")
     reference = StrictCharField(
         required=False, max_length=200, help_text="Where to find it, such as a bank's transaction number."
