@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,8 @@ from auctioncraft.core.client_ip import client_ip, wide_network  # noqa: E402
 from auctioncraft.places import Places  # noqa: E402
 from auctioncraft.request_body import BUSY, BodyReader, respond  # noqa: E402
 
+# Seconds, not 0.005: a request that computes makes another wait so long after each of its queries.
+sys.setswitchinterval(0.0005)
 _bodies = BodyReader()
 # A place for each request that is served at once, with its database connection: so many connections has a process,
 # however many threads wait for bodies or for a place.

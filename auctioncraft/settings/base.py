@@ -77,7 +77,7 @@ UNFOLD = {"SITE_TITLE": "AuctionCraft", "SITE_HEADER": "AuctionCraft", "SITE_URL
 SESSION_COOKIE_HTTPONLY = True
 
 AUTH_USER_MODEL = "accounts.User"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashers.OneThreadArgon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
