@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SCHEDULES, NIGHTLY_SCHEDULES = 10, 200
-ENOUGH_TO_NOTICE = 12
+ENOUGH_TO_NOTICE = 36
 
 
 @pytest.mark.parametrize("schedules", [SCHEDULES, pytest.param(NIGHTLY_SCHEDULES, marks=pytest.mark.nightly)])
