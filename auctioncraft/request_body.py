@@ -35,6 +35,8 @@ SLOW_AFTER: Final = 0.25
 # Around the file in a form, and the webhook: the largest bodies that a view accepts.
 FORM_OVERHEAD: Final = 65_536
 MAX_OTHER: Final = 262_144
+# Bytes of all headers, the path and the query: some headers are lists, whose parts cost more than their bytes.
+MAX_HEADERS: Final = 16_384
 # tcpi_last_data_recv in Linux's struct tcp_info: milliseconds since data came.
 _LAST_DATA_RECEIVED: Final = 52
 
@@ -42,6 +44,10 @@ Refusal = tuple[HTTPStatus, dict[str, str]]
 TOO_LARGE: Final[Refusal] = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     {"code": "body_too_large", "detail": "The request body is too large."},
+)
+HEADERS_TOO_LARGE: Final[Refusal] = (
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    {"code": "headers_too_large", "detail": f"Headers and URL are too large: at most {MAX_HEADERS // 1024} KB."},
 )
 INCOMPLETE: Final[Refusal] = (
     HTTPStatus.REQUEST_TIMEOUT,
@@ -73,6 +79,8 @@ class BodyReader:
 
     def read(self, environ: dict[str, Any], network: str) -> Refusal | None:
         """Replace the body of a WSGI request from a network by one that has arrived; or return why it is refused."""
+        if sum(len(value) for value in environ.values() if isinstance(value, str)) > MAX_HEADERS:
+            return HEADERS_TOO_LARGE
         length = _content_length(environ)
         if not length:
             return None

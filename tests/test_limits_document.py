@@ -62,13 +62,14 @@ def test_page_has_every_limit_with_its_number(defaults):
 
 
 def test_page_has_the_sizes_of_bodies_and_images():
-    json_size, brackets, image_size, other, timeout, slow = (row[1] for row in table("Bodies"))
+    json_size, brackets, image_size, other, timeout, slow, headers = (row[1] for row in table("Bodies"))
     assert json_size == f"{settings.JSON_MAX_SIZE // 1024} KB"
     assert brackets == f"{parsers.MAX_BRACKETS:,}"
     assert image_size == f"{settings.UPLOAD_MAX_SIZE // 1024:,} KB"
     assert other == f"{request_body.MAX_OTHER // 1024} KB" == f"{webhooks.MAX_BODY // 1024} KB"
     assert timeout == f"{settings.BODY_TIMEOUT:.0f} s, and 1 s for each {settings.BODY_MIN_RATE // 1024} KB"
     assert int(slow) == request_body.MAX_SLOW_OF_NETWORK
+    assert headers == f"{request_body.MAX_HEADERS // 1024} KB"
     assert f"(over {request_body.SLOW_AFTER} s)" in PAGE
     megapixels = {kind: pixels // 1_000_000 for kind, pixels in MAX_PIXELS.items()}
     assert megapixels == {"JPEG": 25, "PNG": 12, "WEBP": 12}
