@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import BadRequest
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 from accounts.admin_login import AdminLoginForm, OwnPasswordForm
+from auctioncraft.api import throttling
+from auctioncraft.core.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
 
 class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
@@ -31,6 +33,15 @@ class AdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         if not super().has_permission(request):
             return False
         return not settings.ADMIN_REQUIRES_TOTP or bool(getattr(request.user, "otp_device", None))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the form, to anybody: so it counts like a read of the API."""
+        try:
+            throttling.count_request("reads", request)
+        except TooManyRequests as refusal:
+            headers = {"Retry-After": str(refusal.retry_after)}
+            return HttpResponse(refusal.body()["detail"], "text/plain", 429, headers=headers)
+        return super().login(request, extra_context)  # type: ignore[no-any-return]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 (Django's)
         """Refuse NUL in addresses, which PostgreSQL takes in no text."""

@@ -264,3 +264,11 @@ def test_sign_out_everywhere_ends_sessions_at_the_admin(admin_user, client):
     pair = client.post("/api/auth/token/", {"username": admin_user.email, "password": PASSWORD}).json()
     assert client.post("/api/auth/logout/?everywhere=true", {"refresh": pair["refresh"]}).status_code == 204
     assert admin.get("/admin/").status_code == 302
+
+
+def test_form_counts_like_a_read(client, settings):
+    settings.LIMITS = {**settings.LIMITS, "reads.address": 2}
+    # Five are too many also for two windows.
+    answers = [client.get("/admin/login/") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert all(answer["Retry-After"] for answer in answers if answer.status_code == 429)
