@@ -63,6 +63,7 @@ def test_invariants_of_healthy_data_find_nothing(paid):
 
 
 def breaks(order, payment, rival):
+    opened = order.history.get(kind="opened")
     return {
         "11 orders match their sale": (
             lambda: Order.objects.update(buyer=rival),
@@ -225,6 +226,10 @@ def breaks(order, payment, rival):
                 )
             ),
             ["refund 7 was made before the seller gave their share back, and nobody decided so"],
+        ),
+        "25 what staff did to an order names who and why": (
+            lambda: OrderEvent.objects.filter(pk=opened.pk).update(role="staff"),
+            [f"event {opened.pk} of an order was caused by staff and does not say by whom or why"],
         ),
         "14 Stripe events are processed within an hour": (
             lambda: StripeEvent.objects.create(

@@ -45,7 +45,7 @@ def expected(order, role, body):
 def test_order_for_buyer_seller_and_staff_has_all_fields(request, as_user, order, who, role):
     caller = as_user(request.getfixturevalue(who))
     one = caller.get(f"{URL}{order.pk}/")
-    money = {"refunds": [], "surplus": None if role else [], "disputes": None if role else []}
+    money = {"recorded_payment": None, "refunds": [], "surplus": None if role else [], "disputes": None if role else []}
     assert (one.status_code, one.json()) == (200, expected(order, role, one.json()) | {"history": OPENED, **money})
     page = caller.get(URL).json()
     assert page == {

@@ -35,6 +35,7 @@ def test_report_names_sellers_and_amounts(order, seller):
         "status": "due",
         "blocked_by": "",
         "transfer": "",
+        "payment": "stripe",
     }
     assert row["opened_at"] == f"{payout.created_at:%Y-%m-%dT%H:%M:%SZ}"
     assert row["paid_at"] == ""

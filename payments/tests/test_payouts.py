@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
         ("10", "USD", "19.99", "2.00", "17.99"),
         ("2.5", "USD", "0.20", "0.01", "0.19"),  # half a cent is rounded up
         ("12.5", "JPY", "1001", "125", "876"),
-        ("12.5", "KWD", "1.234", "0.154", "1.080"),
+        ("12.5", "KWD", "1.230", "0.150", "1.080"),  # rounded to what a card can be charged
         ("100", "USD", "19.99", "19.99", "0"),
         ("150", "USD", "19.99", "19.99", "0"),  # at most the whole price
     ],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.db import transaction
@@ -152,8 +154,8 @@ def test_transfer_in_currencies_with_no_or_three_decimals(double, seller, bidder
         request_intent(as_user(bidder), product)
     account = onboarded(seller)
     assert transfers.send_due() == 2
-    assert at_stripe(double, account) == [(901, 0), (1107, 0)]
-    assert set(Payout.objects.values_list("amount", flat=True)) == {Decimal(901), Decimal("1.107")}
+    assert at_stripe(double, account) == [(901, 0), (1110, 0)]
+    assert set(Payout.objects.values_list("amount", flat=True)) == {Decimal(901), Decimal("1.110")}
 
 
 def test_transfer_that_fails_does_not_stop_others(double, account, payout, seller, bidder, as_user):
@@ -191,9 +193,15 @@ def test_transfer_without_claims_is_requested_many_times(slow_double, seller, bi
     request_intent(as_user(bidder), product)
     account = onboarded(seller)
     monkeypatch.setattr(stripe_request, "ENDLESS", replace(stripe_request.ENDLESS, lease=timedelta(days=-1)))
-    claims = []
-    claim = transfers._claim
-    monkeypatch.setattr(transfers, "_claim", lambda payout: claims.append(found := claim(payout)) or found)
+    claims, claim, two_at_once = [], transfers._claim, Barrier(2, timeout=5)
+
+    def claim_beside_another(payout):
+        claims.append(found := claim(payout))
+        with suppress(BrokenBarrierError):
+            two_at_once.wait()
+        return found
+
+    monkeypatch.setattr(transfers, "_claim", claim_beside_another)
     run_concurrently(10, transfers.send_due)
     assert sum(found is not None for found in claims) > 1
     assert at_stripe(slow_double, account) == [(1799, 0)]
