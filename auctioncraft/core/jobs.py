@@ -32,7 +32,7 @@ DEFAULT: Final = "default"  # closes, notifications, purges: nothing that waits 
 MAIL: Final = "mail"
 STRIPE: Final = "stripe"
 # The threads of each queue's worker: exactly one for each job. The Procfile repeats them.
-THREADS: Final = {DEFAULT: 11, MAIL: 2, STRIPE: 8}
+THREADS: Final = {DEFAULT: 12, MAIL: 2, STRIPE: 8}
 
 # How many rows rows_by_time() reads at once.
 PAGE_SIZE: Final = 200

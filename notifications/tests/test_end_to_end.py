@@ -74,7 +74,12 @@ def test_void_unpaid_order_and_second_chance_notify_everybody(seller, bidder, ri
     for user, amount in ((third, 5), (bidder, 10), (rival, 20), (staff, 30)):
         bid(lamp, user, amount)
     top = Bid.objects.get(product=lamp, bidder=staff)
-    voiding.void_bid(product_id=lamp.pk, bid_id=top.pk, actor=staff, reason="A slip.")
+    voiding.void_bid(
+        product_id=lamp.pk,
+        bid_id=top.pk,
+        actor=factories.user("other-staff@example.com", is_staff=True),
+        reason="A slip.",
+    )
     run_jobs()
     new, seen = notified_since(set())
     assert new == [
