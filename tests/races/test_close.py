@@ -52,7 +52,9 @@ def test_close_and_cancel_at_once_do_one(server, seller, staff, bidder):
     for _ in range(ROUNDS):
         product = factories.product(seller)
         auction_helpers.bid(product, bidder, "10")
-        closed, cancelled = at_once(act(by_seller, product, "close_auction"), act(by_staff, product, "cancel"))
+        closed, cancelled = at_once(
+            act(by_seller, product, "close_auction"), act(by_staff, product, "cancel", reason="A test.")
+        )
         assert sorted((closed[0], cancelled[0])) == [200, 409]
         status = Auction.objects.get(pk=product.pk).status
         assert status == ("sold" if closed[0] == 200 else "cancelled")
@@ -68,9 +70,10 @@ def test_close_and_cancel_at_once_do_one(server, seller, staff, bidder):
 def test_close_or_cancel_before_another_refuses_the_other(unsafe_server, seller, staff, bidder, first, second, without):
     product = factories.product(seller)
     auction_helpers.bid(product, bidder, "10")
-    slow, fast = act(unsafe_server.caller(staff), product, first), act(unsafe_server.caller(seller), product, second)
+    slow = act(unsafe_server.caller(staff), product, first, reason="A test.")
+    fast = act(unsafe_server.caller(seller), product, second)
     if second == "cancel":
-        fast = act(unsafe_server.caller(staff), product, second)
+        fast = act(unsafe_server.caller(staff), product, second, reason="A test.")
     (status, answer), (overtook, late) = interleave(slow, fast, without=without)
 
     if not without:
@@ -105,7 +108,9 @@ def test_extension_before_a_worker_keeps_the_auction_open(unsafe_server, seller,
     end(product)
     later = clock.isoformat_utc(clock.now() + timedelta(hours=1))
     (status, answer), closed = interleave(
-        act(unsafe_server.caller(staff), product, "extend", ends_at=later), job(close_due), without=without
+        act(unsafe_server.caller(staff), product, "extend", ends_at=later, reason="A test."),
+        job(close_due),
+        without=without,
     )
     if not without:
         assert (status, closed, Auction.objects.get().status) == (200, 0, "open")
