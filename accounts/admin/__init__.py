@@ -1,0 +1,3 @@
+"""The pages of accounts in the admin."""
+
+from accounts.admin import sign_in, users
