@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # Tokens and Stripe's secrets consist of these characters. 16 in a row are no coincidence.
 _WORD = re.compile(r"[\w-]{16,}")
-_CODE_DIGITS = re.compile(r"(?<![\w.])\d{6}(?:\d\d)?(?!\w)")
+# Not the length of a response, which urllib3 logs after the status.
+_CODE_DIGITS = re.compile(r"(?<![\w.])(?<!\" \d\d\d )\d{6}(?:\d\d)?(?!\w)")
 # Only at the start of a word: some of Stripe's random ids contain these three letters.
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}")
 
