@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from auctioncraft.core import money
+from auctioncraft.core import card_amounts, money
+from auctioncraft.core.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     Bands = Sequence[Sequence[Decimal | str]]
 
@@ -55,6 +56,22 @@ class SaleTerms:
             "total": self.total(hammer_price),
             "currency": self.currency,
         }
+
+
+def check_chargeable(sale: SaleTerms, amounts: Mapping[str, Decimal | None], *, prices: Container[str]) -> None:
+    """Check that card networks can express the amounts, by field, and that a card can be charged the total at `prices`.
+
+    `prices` are the fields that may become the hammer price. Raises Invalid with the field.
+    """
+    for field, amount in amounts.items():
+        if amount is None:
+            continue
+        try:
+            card_amounts.check_card_amount(amount, sale.currency)
+            if field in prices:
+                card_amounts.check_total(sale.total(amount), sale.currency)
+        except card_amounts.NotChargeable as error:
+            raise Invalid(**{field: str(error)}) from error
 
 
 def buyers_premium(hammer_price: Decimal, currency: str, bands: Bands) -> Decimal:

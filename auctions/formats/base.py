@@ -11,8 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from auctioncraft.core import card_amounts, money
+from auctioncraft.core import money
 from auctioncraft.core.errors import Invalid
+from auctioncraft.core.pricing import check_chargeable
 from auctions.errors import AuctionNotOpen, SellerCannotBid
 
 if TYPE_CHECKING:
@@ -189,15 +190,5 @@ def check_amounts(terms: Terms, bid: BidRequest) -> tuple[Decimal | None, Decima
     if limit is None or (amount is not None and limit < amount):
         raise Invalid(max_amount="The maximum is below the amount.")
     if terms.chargeable is not None:
-        _check_chargeable(terms.chargeable, given)
+        check_chargeable(terms.chargeable, given, prices=given)
     return amount, limit
-
-
-def _check_chargeable(sale: SaleTerms, given: dict[str, Decimal]) -> None:
-    """Check that a card can be charged the total at each amount. Raises Invalid."""
-    for field, amount in given.items():
-        try:
-            card_amounts.check_card_amount(amount, sale.currency)
-            card_amounts.check_total(sale.total(amount), sale.currency)
-        except card_amounts.NotChargeable as error:
-            raise Invalid(**{field: str(error)}) from error

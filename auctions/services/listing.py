@@ -11,9 +11,9 @@ from django.db import transaction
 
 from accounts.services import bidder_status, user_locking
 from accounts.services.quotas import quota
-from auctioncraft.core import card_amounts, clock, money
+from auctioncraft.core import clock, money
 from auctioncraft.core.errors import Invalid
-from auctioncraft.core.pricing import SaleTerms
+from auctioncraft.core.pricing import SaleTerms, check_chargeable
 from auctions.errors import ListingQuotaReached
 from auctions.formats.base import increments_for
 from auctions.models import Auction, Category, Product
@@ -95,18 +95,8 @@ def check_amounts(currency: str, premium_bands: Bands, **amounts: Any) -> dict[s
     if buy_now is not None and reserve is not None and buy_now < reserve:
         raise Invalid(buy_now_price="The buy-now price must not be below the reserve price.")
     if not settings.OFFLINE_PAYMENTS:
-        _check_chargeable(SaleTerms(currency, fitted["shipping"], premium_bands), fitted)
+        check_chargeable(SaleTerms(currency, fitted["shipping"], premium_bands), fitted, prices=_PRICES)
     return fitted
-
-
-def _check_chargeable(sale: SaleTerms, amounts: dict[str, Any]) -> None:
-    for field, amount in amounts.items():
-        try:
-            card_amounts.check_card_amount(amount or Decimal(0), sale.currency)
-            if amount is not None and field in _PRICES:
-                card_amounts.check_total(sale.total(amount), sale.currency)
-        except card_amounts.NotChargeable as error:
-            raise Invalid(**{field: str(error)}) from error
 
 
 def check_category(category_id: int) -> None:
