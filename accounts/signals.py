@@ -4,7 +4,7 @@ from django.dispatch import Signal
 
 # `code`: the OneTimeCode that was created. The receiver mails services.otp.derive_code(code).
 code_requested = Signal()
-# `discarded`: a DiscardedAccount. Its address was proved by somebody else, and what it made is to be withdrawn.
+# `discarded`: a DiscardedAccount. Its address was proved by another person, and what it made is to be withdrawn.
 account_discarded = Signal()
 # `user`: a refresh token was used again after more than 10 seconds, and its session was ended.
 refresh_token_reused = Signal()

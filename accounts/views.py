@@ -61,7 +61,7 @@ class OtpViewSet(PublicViewSet):
         """Sign in with the code. If the address has no account, one is created.
 
         The first code of an account that was registered with a password and used since gives you a new, clean account,
-        because somebody else may have registered your address. To keep the account and all that was made with it, send
+        because another person may have registered your address. To keep the account and all that was made with it, send
         its `password` or the access token of a session of it.
 
         400 `invalid_code` if the code is wrong, used or expired; 401 `invalid_credentials` if the password is wrong, or

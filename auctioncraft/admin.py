@@ -1,6 +1,6 @@
 """Base classes of the apps' admin, and actions that call services and show the result in messages.
 
-Every registered ModelAdmin derives from BaseAdmin: Django's own lets whoever may see a list filter it by any column of
+Every registered ModelAdmin derives from BaseAdmin: Django's own lets all who may see a list filter it by any column of
 the model, and so read hidden ones digit by digit.
 """
 

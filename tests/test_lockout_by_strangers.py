@@ -123,7 +123,7 @@ def test_failed_sign_in_makes_no_network_known(member):
 
 
 def test_networks_are_forgotten_when_the_password_is_reset(member):
-    """Somebody with the password signed in from many networks; the owner ends that from another one."""
+    """A person with the password signed in from many networks; the owner ends that from another one."""
     thieves = [f"198.51.{number}.1" for number in range(3)]
     assert {sign_in(ip).status_code for ip in thieves} == {200}
     assert APIClient().post("/api/auth/password/reset/", {"email": EMAIL}, REMOTE_ADDR=HOME).status_code == 200

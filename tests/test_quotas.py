@@ -79,7 +79,7 @@ def test_image_over_the_quota_of_thirty_days_is_refused_before_it_is_decoded(
     send = lambda user, product: as_user(user).post(url(product), upload_form(make_image()), format="multipart")  # noqa: E731
     assert [send(seller, product).status_code for product in products] == [201, 201]
     monkeypatch.setattr(image_processing, "encode", None)
-    for user in (seller, staff):  # it is the seller's quota, whoever uploads
+    for user in (seller, staff):  # it is the seller's quota, also when staff upload
         answer = send(user, products[0])
         assert (answer.status_code, answer.json()["code"], answer.json()["limit"]) == (409, "image_quota_reached", 2)
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Somebody registers an address that is not theirs: it gives them no attempts, no mail and no data of its owner."""
+"""A stranger registers an address that is not theirs: it gives them no attempts, no mail and no data of its owner."""
 
 from datetime import timedelta
 

@@ -16,7 +16,7 @@ def export_account(*, user: User) -> dict[str, Any]:
     """Return the user as profile, and a list of rows per section. No hash, code or token is included."""
     sessions = Session.objects.filter(user=user).order_by("created_at")
     previous = PreviousEmail.objects.filter(user=user).order_by("replaced_at")
-    # Who requests codes for an address that the user never proved is somebody else.
+    # Who requests codes for an address that the user never proved is another person.
     proved_email = user.email if user.email_verified_at else None
     codes = OneTimeCode.objects.filter(Q(email=proved_email) | Q(account=user)).order_by("created_at")
     keys = IdempotencyKey.objects.filter(user_id=user.pk).order_by("pk")

@@ -1,6 +1,6 @@
 """Wrong codes over the whole site. Guesses spread over many addresses and networks show only here.
 
-Six digits and a few guesses per address: with 10,000 addresses somebody would be hit within days. While more than
+Six digits and a few guesses per address: with 10,000 addresses an account would be hit within days. While more than
 WRONG_CODES_ALARM wrong codes were compared in the last hour, new codes have 8 digits, a hundred times as many to guess.
 """
 

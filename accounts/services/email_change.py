@@ -66,7 +66,7 @@ def confirm_change(*, user: User, code: str, session_id: UUID, ip: str | None = 
         except IntegrityError:
             return None
         tokens.end_other_sessions(user=account, except_id=session_id)
-        if was_proved:  # else it may be the address of somebody else, who gets nothing but codes
+        if was_proved:  # else it may be the address of another person, who gets nothing but codes
             previous.save(force_insert=True)
             email_changed.send(sender=User, user=account, previous=previous)
         return account

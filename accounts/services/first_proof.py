@@ -1,6 +1,6 @@
 """The first proof of an account's address (ADR 0014).
 
-Anybody can register somebody else's address with a password and prepare the account: bids, listings, orders. So the
+Anybody can register another person's address with a password and prepare the account: bids, listings, orders. So the
 first code verified without that account's password or a live session of it gives the owner of the address a clean
 account. What was made before stays with the old row, which is erased; the apps above withdraw it afterwards.
 """
@@ -45,10 +45,10 @@ def collect_evidence(
 
 
 def prove(*, account: User, code: OneTimeCode, evidence: Evidence, now: datetime) -> User:
-    """Return the account of whoever has just verified a code at the locked `account`'s address, marked as verified.
+    """Return the account of who has just verified a code at the locked `account`'s address, marked as verified.
 
     It is the same account if it was verified before, if the evidence is right, or if nobody ever signed in to it; then
-    a password that somebody else may have set is removed, unless it waited for this very code. Otherwise it is a new
+    a password that another person may have set is removed, unless it waited for this very code. Otherwise it is a new
     one. Once verified, a pending password has no effect: an attacker could register a user's address again and wait for
     them to enter a code. A mistake must not cost a member what they made: if the account would be discarded and the
     access token has expired, NotAuthenticated is raised, and for a wrong password InvalidCredentials.
@@ -71,7 +71,7 @@ def prove(*, account: User, code: OneTimeCode, evidence: Evidence, now: datetime
 
 
 def discard(account: User) -> None:
-    """Erase a locked account whose address somebody else has proved. Sends `account_discarded`.
+    """Erase a locked account whose address another person has proved. Sends `account_discarded`.
 
     An update of the address conflicts with the lock of services.user_locking, so what the account started before is
     visible once this commits, and what it starts later is refused.

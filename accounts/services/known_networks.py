@@ -2,7 +2,7 @@
 
 So strangers who fail on purpose, or request codes in a row, do not lock the owner out. A network becomes known only by
 signing in, so nobody gains attempts at other people's accounts; and for codes only if the address is proved, so that
-nobody who registered somebody else's address gains attempts at its codes.
+nobody who registered another person's address gains attempts at its codes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 KNOWN_FOR: Final = timedelta(days=90)
-# The newest count. Each has attempts of its own, so somebody with a stolen password must not gain thousands.
+# The newest count. Each has attempts of its own, so a thief of a password must not gain thousands.
 MAX_NETWORKS: Final = 20
 # The allowance of a live session, wherever it is used.
 SIGNED_IN: Final = "signed-in"
@@ -50,5 +50,5 @@ def record(*, user_id: int, ip: str | None, at: datetime) -> None:
 
 
 def forget(*, user_id: int) -> None:
-    """Forget the user's networks: somebody else may have signed in there."""
+    """Forget the user's networks: another person may have signed in there."""
     KnownNetwork.objects.filter(user_id=user_id).delete()

@@ -36,7 +36,7 @@ def reset(
 ) -> otp.VerifiedLogin:
     """Set the password, end all sessions, and sign in. Does not create accounts.
 
-    The code proves the address: an account that somebody else may have prepared is replaced (first_proof.py), unless
+    The code proves the address: an account that another person may have prepared is replaced (first_proof.py), unless
     `access_token` is of a live session of it. Raises PasswordSignInDisabled, WeakPassword before the code is checked,
     and as otp.consume_code and first_proof.prove.
     """

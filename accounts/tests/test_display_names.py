@@ -80,7 +80,7 @@ def test_display_name_is_stable_when_sent_back():
         assert DisplayNameField().run_validation(kept) == kept
 
 
-# -- names that pretend to be somebody else ----------------------------------------------------------------------------
+# -- names that pretend to be another person --------------------------------------------------------------------------
 
 PRETENDING = [
     "Support", "support ", "SUPPORT", "Supp0rt", "S.u.p.p.o.r.t", "\u0405upport", "Su\u0440\u0440ort",

@@ -4,7 +4,7 @@ The scope is `throttle_scope` of the view or of the action (None: no limit), els
 counts under its account, or without a token its address, and under its network.
 
 The cache counts, in one round trip for all limits of a request, and not at each request: a process reserves up to 10 %
-of a limit at once and gives it out itself. So nobody ever passes a limit, and with several processes somebody may be
+of a limit at once and gives it out itself. So nobody ever passes a limit, and with several processes a client may be
 refused up to 10 % below it for each. Limits below 20 are counted one by one, exactly, also for concurrent requests.
 
 Without the cache nothing is limited: codes and passwords are protected in the database (accounts/services/lockout.py),

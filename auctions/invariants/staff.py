@@ -19,7 +19,7 @@ Kind = AuctionEvent.Kind
 
 @invariant(25, "what staff did to an auction names who and why", over=Product)
 def check_staff_events(products: Batch) -> Iterator[str]:
-    # A void has no `by`. An actor who is null stands for the rules: an account that may not win at the close.
+    # A void has no `by`. An actor who is null means the rules: an account that may not win at the close.
     by_staff = Q(kind__in=(Kind.CLOSED, Kind.CANCELLED, Kind.EXTENDED), data__by="staff") | Q(kind=Kind.BID_VOIDED)
     unsigned = Q(private__actor__isnull=True) | Q(private__reason__isnull=True) | Q(private__reason="")
     events = AuctionEvent.objects.filter(products.within("product"), by_staff).filter(unsigned)

@@ -21,7 +21,7 @@ from auctions.serializers.products import SellerSummarySerializer
 
 
 class ReasonSerializer(serializers.Serializer):
-    """Why somebody acts."""
+    """The reason of an act."""
 
     reason = StrictCharField(required=False, max_length=500, help_text="Why. Recorded, and required of staff.")
 

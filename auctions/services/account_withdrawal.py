@@ -1,6 +1,6 @@
 """Withdraw an account from open auctions: its bids are voided, its own auctions cancelled.
 
-For an account that is disabled, or that somebody registered with another person's address. Each auction is its own
+For an account that is disabled, or that was registered with another person's address. Each auction is its own
 transaction, and what is done is skipped, so it can be repeated. What a bid in flight adds is left to the close, which
 passes such accounts over.
 """

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 QUOTA_PERIOD: Final = timedelta(days=30)
-# One image is decoded at a time in a process, so that the other thread answers reads; whoever waits keeps it from that.
+# One image is decoded at a time in a process, so that the other thread answers reads; one that waits would block it.
 _decoding = threading.Semaphore()
 DECODING_WAIT: Final = 0.1  # seconds
 

@@ -17,7 +17,7 @@ _NOTIFICATION: Final = ("id", "kind", "title", "message", "product", "in_app", "
 def export_account(*, user: User) -> dict[str, list[dict[str, Any]]]:
     """Return the user's notifications, emails and preferences. A code's email names only when it was requested."""
     notifications = Notification.objects.filter(recipient=user).order_by("pk")
-    # Who requests codes for an address that the user never proved is somebody else.
+    # Who requests codes for an address that the user never proved is another person.
     proved_email = user.email if user.email_verified_at else None
     emails = EmailDelivery.objects.filter(
         Q(notification__recipient=user) | Q(code__email=proved_email) | Q(code__account=user)

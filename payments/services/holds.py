@@ -1,7 +1,7 @@
 """Holds: nothing is paid to a seller until staff release it (invariant 22).
 
 A hold is on the seller: every payout to them that is not paid yet is `held`, and a payment to them has no destination.
-A disabled account is held by itself, and stays held when it is enabled again. Whoever is about to pay locks the
+A disabled account is held by itself, and stays held when it is enabled again. Code that is about to pay locks the
 seller's account first (`lock_and_check`), and so does a hold: it comes before the payment or after it.
 Lock order: Order, Payment, Payout, User.
 """
@@ -25,7 +25,7 @@ DISABLED = "The seller's account was disabled."
 
 
 def is_held(*, seller_id: int) -> bool:
-    """Return whether a seller is held now. Whoever then pays uses `lock_and_check`."""
+    """Return whether a seller is held now. Code that then pays uses `lock_and_check`."""
     return _open(seller_id).exists()
 
 
@@ -53,7 +53,7 @@ def hold_disabled_seller(*, user_id: int, actor: User | None = None) -> None:
     """Hold the payouts to a seller whose account is being disabled by `actor`, in the transaction that does it."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
     sells = Order.objects.filter(seller_id=user_id).exists() or SellerHold.objects.filter(seller_id=user_id).exists()
-    # Of somebody who has sold nothing there is nothing to hold yet: see `lock_and_check`.
+    # Of a seller who has sold nothing there is nothing to hold yet: see `lock_and_check`.
     if sells and not _open(user_id).exists():
         SellerHold.objects.create(seller_id=user_id, reason=DISABLED, held_by=actor, held_at=clock.now())
 

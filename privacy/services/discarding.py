@@ -1,4 +1,4 @@
-"""Withdraw what was made under an account whose address somebody else has proved (ADR 0014).
+"""Withdraw what was made under an account whose address another person has proved (ADR 0014).
 
 The account is erased already (accounts/services/first_proof.py) and can start nothing. Here the apps below end what it
 had begun, in a fixed order, each part in transactions of its own and repeatable: at once, and by a job if that fails.

@@ -1,4 +1,4 @@
-"""Somebody registers another person's address and prepares the account; then the owner proves the address by a code.
+"""A stranger registers another person's address and prepares the account; then the owner proves the address by a code.
 
 POST /api/auth/otp/verify/ and POST /api/auth/password/reset/confirm/.
 """
@@ -52,7 +52,7 @@ def bearer(pair):
 
 @pytest.fixture
 def attacker():
-    """A client of an account with the victim's address, registered by somebody else."""
+    """A client of an account with the victim's address, registered by another person."""
     answer = APIClient().post("/api/users/register/", {"email": EMAIL, "password": PASSWORD, "display_name": "Acme"})
     assert answer.status_code == 201
     return sign_in()
